@@ -1,0 +1,37 @@
+# The targets that CI runs are lint and test; CONTRIBUTING.md says more.
+
+FUZZTIME ?= 1m
+STATICCHECK = go tool -modfile=.ci/tools.mod staticcheck
+
+.PHONY: test
+test: interop/node/node_modules ## install what the tests need, then run everything with the race detector
+	PARLEY_INTEROP=required go test -race ./...
+
+# The stamp is npm's own: it is newer than the lockfile once that is installed.
+interop/node/node_modules: interop/node/node_modules/.package-lock.json
+interop/node/node_modules/.package-lock.json: interop/node/package-lock.json
+	npm ci --prefix interop/node --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck and a tidy go.mod
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+	go mod tidy -diff
+
+.PHONY: bench
+bench: ## the way of a token and the cost of fan-out, each beside its limit
+	go test -run '^$$' -bench . -benchmem ./bus ./events ./conn
+
+.PHONY: fuzz
+fuzz: ## each parser for FUZZTIME
+	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$target); do \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$target) || exit 1; \
+		done; \
+	done
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)

@@ -1,0 +1,79 @@
+package events_test
+
+import (
+	"bytes"
+	stdjson "encoding/json"
+	"strconv"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/seed67206a74/parley/events"
+)
+
+// The yardsticks: what go-json-experiment does by itself with the fields of a
+// token, which lets a payload without a required field pass.
+type (
+	plainToken struct {
+		ChatID    events.ID `json:"chatId,omitzero"`
+		TraceID   string    `json:"traceId,omitzero"`
+		RequestID string    `json:"requestId,omitzero"`
+		Token     string    `json:"token"`
+		Index     int       `json:"index"`
+		Done      bool      `json:"done,omitzero"`
+
+		Extra map[string]stdjson.RawMessage `json:",embed"`
+	}
+	plainTokenStringID struct {
+		ChatID    string `json:"chatId,omitzero"`
+		TraceID   string `json:"traceId,omitzero"`
+		RequestID string `json:"requestId,omitzero"`
+		Token     string `json:"token"`
+		Index     int    `json:"index"`
+		Done      bool   `json:"done,omitzero"`
+
+		Extra map[string]stdjson.RawMessage `json:",embed"`
+	}
+)
+
+func BenchmarkDecodeToken(b *testing.B) {
+	b.Run("AIToken", decodeTokens[events.AIToken])
+	b.Run("PlainStruct", decodeTokens[plainToken])
+	b.Run("PlainStructStringID", decodeTokens[plainTokenStringID])
+}
+
+// decodeTokens decodes tokens of one answer on a decoder that lives as long as
+// its connection.
+func decodeTokens[T any](b *testing.B) {
+	payloads := make([][]byte, 1024)
+	for i := range payloads {
+		payloads[i] = []byte(`{"chatId":"room-1","token":"tok` + strconv.Itoa(i) + ` ","index":12,"requestId":"req-1234"}`)
+	}
+	var (
+		frame   bytes.Buffer
+		options = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+		dec     = jsontext.NewDecoder(&frame, options)
+		token   T
+		i       int
+	)
+	b.ReportAllocs()
+	for b.Loop() {
+		frame.Reset()
+		frame.Write(payloads[i%len(payloads)])
+		i++
+		dec.Reset(&frame, options)
+		if err := json.UnmarshalDecode(dec, &token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	payload := []byte(`{"chatId":"room-1","token":"hello ","index":12,"requestId":"req-1234"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := events.Decode(events.KeyAIToken, payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

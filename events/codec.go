@@ -1,0 +1,169 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// One codec for each type of the contract. Its methods are behind the JSON
+// methods of the type, which add nothing of their own.
+var (
+	userMessage  = newCodec[UserMessage]()
+	part         = newCodec[Part]()
+	typing       = newCodec[Typing]()
+	abort        = newCodec[Abort]()
+	read         = newCodec[Read]()
+	chatMessage  = newCodec[ChatMessage]()
+	presence     = newCodec[Presence]()
+	aiProcessing = newCodec[AIProcessing]()
+	aiToken      = newCodec[AIToken]()
+	aiMessage    = newCodec[AIMessage]()
+	usage        = newCodec[Usage]()
+	aiError      = newCodec[AIError]()
+	aiToolCall   = newCodec[AIToolCall]()
+	aiToolResult = newCodec[AIToolResult]()
+)
+
+// codec reads and writes payloads of type T, through a table made once from
+// T's fields: `json:"name"` is a required field, `json:"name,omitzero"` an
+// optional one, and a field Extra holds the members that have no field.
+type codec[T any] struct{ object }
+
+func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }
+
+func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
+	raw, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	var zero T
+	*into = zero
+	if err := c.read(value{raw: raw}, reflect.ValueOf(into).Elem()); err != nil {
+		failure, ok := err.(*FieldError)
+		if !ok {
+			failure = &FieldError{Err: err}
+		}
+		failure.Type = c.name
+		return failure
+	}
+	return nil
+}
+
+func (c *codec[T]) encode(e *jsontext.Encoder, from *T) error {
+	return c.write(e, reflect.ValueOf(from).Elem())
+}
+
+// lenient lets through what a browser's JSON.parse lets through.
+var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+func unmarshal(b []byte, into any) error {
+	err := jsonv2.Unmarshal(b, into, lenient)
+	if failure, ok := errors.AsType[*FieldError](err); ok {
+		return failure // without what the JSON package says around it
+	}
+	return err
+}
+
+func marshal(from any) ([]byte, error) { return jsonv2.Marshal(from, lenient) }
+
+// object is how a struct looks in JSON.
+type object struct {
+	name   string
+	fields []field
+	extra  int // index of the field Extra, -1 without one
+}
+
+// maxFields is how many fields the largest of the types has, Extra aside.
+const maxFields = 9
+
+type field struct {
+	name     string // in JSON
+	index    int    // in the struct
+	required bool
+	form     form
+}
+
+// form is how a field's type looks in JSON.
+type form struct {
+	shape  shape
+	elem   *form   // of a list
+	object *object // of a record
+}
+
+type shape uint8
+
+const (
+	aString shape = iota
+	anID
+	anInteger
+	aNumber
+	aBoolean
+	aTime
+	anyRaw    // json.RawMessage
+	anyValue  // any
+	aList     // a slice
+	aRecord   // a struct
+	aRecordAt // a pointer to a struct
+)
+
+func newObject(t reflect.Type) object {
+	o := object{name: t.Name(), extra: -1}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Name == "Extra" {
+			o.extra = i
+			continue
+		}
+		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
+		o.fields = append(o.fields, field{name: name, index: i, required: option != "omitzero", form: formOf(f.Type)})
+	}
+	return o
+}
+
+func formOf(t reflect.Type) form {
+	switch t {
+	case reflect.TypeFor[ID]():
+		return form{shape: anID}
+	case reflect.TypeFor[time.Time]():
+		return form{shape: aTime}
+	case reflect.TypeFor[json.RawMessage]():
+		return form{shape: anyRaw}
+	}
+	switch t.Kind() {
+	case reflect.Int, reflect.Int64:
+		return form{shape: anInteger}
+	case reflect.Float64:
+		return form{shape: aNumber}
+	case reflect.Bool:
+		return form{shape: aBoolean}
+	case reflect.Interface:
+		return form{shape: anyValue}
+	case reflect.Slice:
+		elem := formOf(t.Elem())
+		return form{shape: aList, elem: &elem}
+	case reflect.Struct:
+		o := newObject(t)
+		return form{shape: aRecord, object: &o}
+	case reflect.Pointer:
+		o := newObject(t.Elem())
+		return form{shape: aRecordAt, object: &o}
+	default:
+		return form{shape: aString}
+	}
+}
+
+// field is the index of the field with this name in JSON, or -1.
+func (o *object) field(name []byte) int {
+	for i := range o.fields {
+		if o.fields[i].name == string(name) {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,89 @@
+package events
+
+import "fmt"
+
+// Event is what a chat backend says: exactly one of [ChatMessage], [Presence],
+// [AIProcessing], [AIToken], [AIMessage], [AIError], [AIToolCall] and
+// [AIToolResult], by value. No other package can add to them, so a type switch
+// over these eight is complete.
+type Event interface {
+	// Key is the key of the event's type, the same for every value of it.
+	Key() Key
+	// Envelope is the part that all payloads share.
+	Envelope() Envelope
+
+	isEvent()
+}
+
+// Envelope says which chat, trace and user turn a payload belongs to. A field
+// that the payload leaves out is zero.
+type Envelope struct {
+	ChatID    ID
+	TraceID   string
+	RequestID string
+}
+
+// Decode reads the JSON payload of an event from the server, as a value of the
+// type that belongs to key. The error is a *[FieldError] if data is JSON that
+// does not fit the type, and a *jsontext.SyntacticError if it is not JSON. A
+// key of no event from the server is an error too.
+//
+// Of members with the same name the last wins, and text that is not valid
+// Unicode reads as U+FFFD, as in a browser. Decode does not keep data.
+func Decode(key Key, data []byte) (Event, error) {
+	switch key {
+	case KeyChatMessage:
+		return decode[ChatMessage](data)
+	case KeyPresenceUpdate:
+		return decode[Presence](data)
+	case KeyAIProcessing:
+		return decode[AIProcessing](data)
+	case KeyAIToken:
+		return decode[AIToken](data)
+	case KeyAIMessage:
+		return decode[AIMessage](data)
+	case KeyAIError:
+		return decode[AIError](data)
+	case KeyAIToolCall:
+		return decode[AIToolCall](data)
+	case KeyAIToolResult:
+		return decode[AIToolResult](data)
+	default:
+		return nil, fmt.Errorf("events: the server sends no event with the key %q", key)
+	}
+}
+
+func decode[T Event](data []byte) (Event, error) {
+	var ev T
+	if err := unmarshal(data, &ev); err != nil {
+		return nil, err
+	}
+	return ev, nil
+}
+
+func (ChatMessage) Key() Key  { return KeyChatMessage }
+func (Presence) Key() Key     { return KeyPresenceUpdate }
+func (AIProcessing) Key() Key { return KeyAIProcessing }
+func (AIToken) Key() Key      { return KeyAIToken }
+func (AIMessage) Key() Key    { return KeyAIMessage }
+func (AIError) Key() Key      { return KeyAIError }
+func (AIToolCall) Key() Key   { return KeyAIToolCall }
+func (AIToolResult) Key() Key { return KeyAIToolResult }
+
+func (p ChatMessage) Envelope() Envelope  { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p Presence) Envelope() Envelope     { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIProcessing) Envelope() Envelope { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIToken) Envelope() Envelope      { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIMessage) Envelope() Envelope    { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIError) Envelope() Envelope      { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIToolCall) Envelope() Envelope   { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+func (p AIToolResult) Envelope() Envelope { return Envelope{p.ChatID, p.TraceID, p.RequestID} }
+
+func (ChatMessage) isEvent()  {}
+func (Presence) isEvent()     {}
+func (AIProcessing) isEvent() {}
+func (AIToken) isEvent()      {}
+func (AIMessage) isEvent()    {}
+func (AIError) isEvent()      {}
+func (AIToolCall) isEvent()   {}
+func (AIToolResult) isEvent() {}

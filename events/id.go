@@ -1,0 +1,97 @@
+package events
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ID identifies a chat or a user. Backends write one as a string or as an
+// integer, and an ID remembers which: IntID(5) and StringID("5") differ. An
+// integer may have any number of digits, all of which are kept.
+//
+// IDs compare with == and can be keys of a map. The zero ID is "none", which
+// is null in JSON; an empty string is an ID like any other.
+type ID struct {
+	kind idKind
+	text string // the string, or the integer's digits
+}
+
+type idKind uint8
+
+const (
+	noID idKind = iota
+	stringID
+	integerID
+)
+
+var errNotIntegerID = errors.New("a number that is an ID has neither fraction nor exponent")
+
+// StringID is the ID that is the JSON string s. It is not none, even if s is
+// empty.
+func StringID(s string) ID { return ID{stringID, s} }
+
+// IntID is the ID that is the JSON integer n.
+func IntID(n int64) ID { return ID{integerID, strconv.FormatInt(n, 10)} }
+
+// String is the string itself or the integer's digits, and "" for none.
+func (id ID) String() string { return id.text }
+
+// IsZero reports whether id is none.
+func (id ID) IsZero() bool { return id.kind == noID }
+
+// MarshalJSONTo writes a string, an integer, or null for none.
+func (id ID) MarshalJSONTo(e *jsontext.Encoder) error {
+	switch id.kind {
+	case stringID:
+		return e.WriteToken(jsontext.String(id.text))
+	case integerID:
+		return e.WriteValue(jsontext.Value(id.text))
+	default:
+		return e.WriteToken(jsontext.Null)
+	}
+}
+
+// UnmarshalJSONFrom reads a string, an integer, or null as none. Anything else
+// is a *[FieldError].
+func (id *ID) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	raw, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if raw.Kind() == jsontext.KindNull {
+		*id = ID{}
+		return nil
+	}
+	if err := id.read(value{raw: raw}); err != nil {
+		return &FieldError{Type: "ID", Err: err}
+	}
+	return nil
+}
+
+// MarshalJSON is MarshalJSONTo for encoding/json.
+func (id ID) MarshalJSON() ([]byte, error) { return marshal(id) }
+
+// UnmarshalJSON is UnmarshalJSONFrom for encoding/json.
+func (id *ID) UnmarshalJSON(b []byte) error { return unmarshal(b, id) }
+
+func (id *ID) read(v value) error {
+	switch v.kind() {
+	case jsontext.KindString:
+		*id = ID{stringID, v.text()}
+	case jsontext.KindNumber:
+		if bytes.ContainsAny(v.raw, ".eE") {
+			return errNotIntegerID
+		}
+		digits := string(v.raw)
+		if digits == "-0" { // the only integer that JSON can write in two ways
+			digits = "0"
+		}
+		*id = ID{integerID, digits}
+	default:
+		return mismatch("a string or an integer", v)
+	}
+	return nil
+}

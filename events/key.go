@@ -1,0 +1,69 @@
+package events
+
+import "iter"
+
+// Key names an event whatever a backend calls it: a client is told once which
+// name on the wire a key has, and the program speaks of keys.
+type Key string
+
+// The keys, in the order of the conversation: what a program sends first, then
+// what it receives.
+const (
+	KeyJoin            Key = "JOIN"
+	KeyUserMessage     Key = "USER_MESSAGE"
+	KeyUserTypingStart Key = "USER_TYPING_START"
+	KeyUserTypingStop  Key = "USER_TYPING_STOP"
+	KeyAIAbort         Key = "AI_ABORT"
+	KeyChatRead        Key = "CHAT_READ"
+
+	KeyChatMessage    Key = "CHAT_MESSAGE"
+	KeyPresenceUpdate Key = "PRESENCE_UPDATE"
+	KeyAIProcessing   Key = "AI_PROCESSING"
+	KeyAIToken        Key = "AI_TOKEN"
+	KeyAIMessage      Key = "AI_MESSAGE"
+	KeyAIError        Key = "AI_ERROR"
+	KeyAIToolCall     Key = "AI_TOOL_CALL"
+	KeyAIToolResult   Key = "AI_TOOL_RESULT"
+)
+
+var defaultNames = [...]struct {
+	key  Key
+	name string
+}{
+	{KeyJoin, "chat:join"},
+	{KeyUserMessage, "user:message"},
+	{KeyUserTypingStart, "user:typingStart"},
+	{KeyUserTypingStop, "user:typingStop"},
+	{KeyAIAbort, "ai:abort"},
+	{KeyChatRead, "chat:read"},
+	{KeyChatMessage, "chat:message"},
+	{KeyPresenceUpdate, "presence:update"},
+	{KeyAIProcessing, "ai:processing"},
+	{KeyAIToken, "ai:token"},
+	{KeyAIMessage, "ai:message"},
+	{KeyAIError, "ai:error"},
+	{KeyAIToolCall, "ai:tool_call"},
+	{KeyAIToolResult, "ai:tool_result"},
+}
+
+// Keys yields every key once, in the order of the constants.
+func Keys() iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		for _, d := range defaultNames {
+			if !yield(d.key) {
+				return
+			}
+		}
+	}
+}
+
+// DefaultName is the event name that k has on the wire unless a backend says
+// otherwise. It is "" for a key that is none of the constants.
+func (k Key) DefaultName() string {
+	for _, d := range defaultNames {
+		if d.key == k {
+			return d.name
+		}
+	}
+	return ""
+}
