@@ -151,11 +151,7 @@ var hugeID = func() (id events.ID) {
 }()
 
 // codecs are the ways in which JSON reaches the types and leaves them.
-var codecs = []struct {
-	name      string
-	marshal   func(any) ([]byte, error)
-	unmarshal func([]byte, any) error
-}{
+var codecs = []codec{
 	{"encoding/json", stdjson.Marshal, stdjson.Unmarshal},
 	{
 		"go-json-experiment",
@@ -200,7 +196,7 @@ func eachPayload(t *testing.T, test func(t *testing.T, payload string, value any
 	}
 }
 
-type codec = struct {
+type codec struct {
 	name      string
 	marshal   func(any) ([]byte, error)
 	unmarshal func([]byte, any) error
