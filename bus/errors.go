@@ -1,0 +1,14 @@
+package bus
+
+import "errors"
+
+// What [Subscription.Err] returns besides the error of the subscription's
+// context.
+var (
+	// ErrClosed says that the subscription or its topic was closed.
+	ErrClosed = errors.New("bus: closed")
+
+	// ErrSlowConsumer says that a subscription under [Fail] was at its limit
+	// when another value came.
+	ErrSlowConsumer = errors.New("bus: slow consumer")
+)

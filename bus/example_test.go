@@ -1,0 +1,169 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+)
+
+func Example() {
+	ctx := context.Background()
+	var prices bus.Topic[int]
+
+	c := prices.Chan(ctx)
+	go func() { // ends once it has published
+		defer prices.Close()
+		prices.Publish(1)
+		prices.Publish(2)
+	}()
+	for p := range c { // ends with the topic, or with ctx
+		fmt.Println(p)
+	}
+	// Output:
+	// 1
+	// 2
+}
+
+// Channels of several topics meet in a select.
+func ExampleTopic_Chan() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // closes both
+	var tokens bus.Topic[string]
+	var states bus.Topic[int]
+
+	words, codes := tokens.Chan(ctx), states.Chan(ctx)
+	tokens.Publish("hello")
+	for {
+		select {
+		case word := <-words:
+			fmt.Println(word)
+			states.Publish(200)
+		case code := <-codes:
+			fmt.Println(code)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	// Output:
+	// hello
+	// 200
+}
+
+// A slow reader that wants only the latest values.
+func ExampleOnOverflow() {
+	topic := bus.Topic[int]{Logger: slog.New(slog.DiscardHandler)}
+	sub := topic.Subscribe(context.Background(), bus.Limit(3), bus.OnOverflow(bus.DropOldest))
+	for n := range 10 {
+		topic.Publish(n)
+	}
+	topic.Close()
+	for n := range sub.C() {
+		fmt.Println(n)
+	}
+	fmt.Println(sub.Err())
+	fmt.Printf("%+v\n", sub.Stats())
+	// Output:
+	// 7
+	// 8
+	// 9
+	// bus: closed
+	// {Delivered:3 Dropped:7 Pending:0 HighWater:3}
+}
+
+// By default a subscription that reaches its limit ends, and says so.
+func ExampleSubscription_Err() {
+	topic := bus.Topic[int]{Logger: slog.New(slog.DiscardHandler)}
+	sub := topic.Subscribe(context.Background(), bus.Limit(2))
+	for n := range 10 {
+		topic.Publish(n)
+	}
+	for n := range sub.C() {
+		fmt.Println(n)
+	}
+	if errors.Is(sub.Err(), bus.ErrSlowConsumer) {
+		fmt.Println("too slow")
+	}
+	// Output:
+	// 0
+	// 1
+	// too slow
+}
+
+func ExampleSubscription_Close() {
+	var topic bus.Topic[int]
+	sub := topic.Subscribe(context.Background())
+	topic.Publish(1)
+	sub.Close()
+	topic.Publish(2)
+	for n := range sub.C() {
+		fmt.Println(n)
+	}
+	fmt.Println(sub.Err())
+	// Output:
+	// 1
+	// bus: closed
+}
+
+// A publisher that must not be held for long by a full subscription.
+func ExampleTopic_PublishContext() {
+	topic := bus.Topic[string]{Logger: slog.New(slog.DiscardHandler)}
+	sub := topic.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	defer sub.Close()
+	topic.Publish("fits")
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	fmt.Println(topic.PublishContext(ctx, "does not"))
+	fmt.Println(<-sub.C())
+	// Output:
+	// context deadline exceeded
+	// fits
+}
+
+// A new subscription starts with the current state.
+func ExampleTopic_replay() {
+	states := bus.Topic[string]{Name: "states", Replay: 1}
+	states.Publish("connecting")
+	states.Publish("connected")
+	fmt.Println(<-states.Chan(context.Background()))
+	// Output: connected
+}
+
+// A thermometer publishes; whoever has one can only subscribe.
+func ExampleSource() {
+	type thermometer struct {
+		Celsius  bus.Source[float64]
+		readings *bus.Topic[float64]
+	}
+	readings := &bus.Topic[float64]{Name: "celsius"}
+	t := thermometer{Celsius: readings.Source(), readings: readings}
+
+	c := t.Celsius.Chan(context.Background())
+	t.readings.Publish(21.5)
+	fmt.Println(<-c)
+	// Output: 21.5
+}
+
+// Work that makes a value for nobody is skipped.
+func ExampleTopic_Active() {
+	var topic bus.Topic[string]
+	publish := func() {
+		if !topic.Active() {
+			fmt.Println("nobody listens")
+			return
+		}
+		topic.Publish(fmt.Sprint("decoded at ", "great cost"))
+	}
+	publish()
+	c := topic.Chan(context.Background())
+	publish()
+	fmt.Println(<-c)
+	// Output:
+	// nobody listens
+	// decoded at great cost
+}

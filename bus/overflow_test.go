@@ -1,0 +1,80 @@
+package bus
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnOverflowIsFirstInFirstOut(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var o overflow[int]
+	var model []int
+	for n := range 100_000 {
+		// Drifts up and down through several chunks and through empty.
+		if up := n/2000%2 == 0; random.IntN(10) < 3 != up {
+			o.push(n)
+			model = append(model, n)
+		} else if o.size > 0 {
+			require.Equal(t, model[0], *o.front())
+			o.pop()
+			model = model[1:]
+		}
+		require.Equal(t, len(model), o.size)
+	}
+}
+
+func TestAnOverflowForgetsWhatWasPopped(t *testing.T) {
+	var o overflow[*int]
+	for range 3 * chunkSize {
+		o.push(new(int))
+	}
+	var seen []*chunk[*int]
+	for c := o.head; c != nil; c = c.after {
+		seen = append(seen, c)
+	}
+	for o.size > 0 {
+		o.pop()
+	}
+	require.Len(t, seen, 3)
+	for _, c := range seen {
+		assert.Equal(t, [chunkSize]*int{}, c.values)
+	}
+	assert.Nil(t, o.head.after)
+	assert.Nil(t, o.spare.after)
+}
+
+func TestAnOverflowInBalanceAllocatesNothing(t *testing.T) {
+	var o overflow[int]
+	for n := range 3 * chunkSize {
+		o.push(n)
+	}
+	cycle := func() {
+		for n := range 2 * chunkSize {
+			o.push(n)
+			o.pop()
+		}
+	}
+	cycle()
+	assert.Zero(t, testing.AllocsPerRun(100, cycle))
+}
+
+func TestASubscriptionThatCaughtUpHoldsNoOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var topic Topic[int]
+		sub := topic.Subscribe(t.Context())
+		for n := range 1000 {
+			topic.Publish(n)
+		}
+		for range 1000 {
+			<-sub.C()
+		}
+		synctest.Wait()
+		assert.Zero(t, sub.overflow)
+		assert.Zero(t, sub.state, "the short way again")
+		topic.Close()
+	})
+}

@@ -1,0 +1,89 @@
+package bus
+
+// startPump starts the goroutine that moves values from the overflow into the
+// channel. The subscription owns it, and has one at most. It ends when the
+// overflow is empty, or at once when the subscription discards what it holds.
+func (s *Subscription[T]) startPump() {
+	s.enter(pumping)
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	go s.pump()
+}
+
+func (s *Subscription[T]) pump() {
+	s.mu.Lock()
+	for s.refill() {
+		v := *s.overflow.front()
+		s.overflow.pop()
+		for !s.hand(v) {
+			if s.state&discarded != 0 {
+				s.dropped++
+				break
+			}
+		}
+	}
+	s.state &^= pumping
+	s.overflow = overflow[T]{}
+	if s.state&ended != 0 {
+		s.shutLocked()
+	}
+	s.mu.Unlock()
+	s.unwatch()
+}
+
+// refill moves what fits into the channel, and reports whether anything is
+// left that does not.
+//
+// It is also where waiting publishers are told of room: whenever the pump has
+// sent the value in its hand, and before it ends. The latter matters on its
+// own: a pump that has just been started by a full channel may find that the
+// reader emptied it meanwhile, and leave without ever taking a value in hand.
+func (s *Subscription[T]) refill() (left bool) {
+	for s.overflow.size > 0 && s.trySend(s.overflow.front()) {
+		s.overflow.pop()
+	}
+	if s.pending() < s.options.limit {
+		s.signalRoom()
+	}
+	return s.overflow.size > 0
+}
+
+// hand waits, with mu released, until v is sent or somebody wakes the pump. It
+// reports whether v was sent. Until it returns nobody closes the channel.
+func (s *Subscription[T]) hand(v T) (sent bool) {
+	s.inHand = true
+	s.mu.Unlock()
+	select {
+	case s.ch <- v:
+		sent = true
+	case <-s.wake:
+	}
+	s.mu.Lock()
+	if sent {
+		s.inHand = false
+		s.sent++
+	}
+	s.counted = s.count()
+	s.inHand = false
+	s.handover++
+	s.settled.Broadcast()
+	return sent
+}
+
+// settle returns when it is known whether the value in the pump's hand was
+// taken. It waits for the pump only, never for a reader; mu is released
+// meanwhile.
+//
+// Without it: the pump waits in its send, the reader receives, and the runtime
+// moves the pump's value into the channel's buffer. The reader then sees the
+// pump still with a value in hand, until the pump gets to run.
+func (s *Subscription[T]) settle() {
+	for seen := s.handover; s.inHand && s.handover == seen; {
+		select {
+		case s.wake <- struct{}{}:
+		default: // it has been told
+		}
+		s.settled.Wait()
+	}
+}

@@ -1,0 +1,205 @@
+package bus_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed67206a74/parley/bus"
+)
+
+func TestEverySubscriptionGetsEveryValueInOrder(t *testing.T) {
+	var topic bus.Topic[int]
+	a, b := topic.Chan(t.Context()), topic.Chan(t.Context())
+	for _, n := range numbers(0, 1000) {
+		topic.Publish(n)
+	}
+	topic.Close()
+	assert.Equal(t, numbers(0, 1000), rest(a))
+	assert.Equal(t, numbers(0, 1000), rest(b))
+}
+
+func TestASubscriptionSeesOnlyWhatCameAfterIt(t *testing.T) {
+	var topic bus.Topic[int]
+	topic.Publish(1)
+	c := topic.Chan(t.Context())
+	topic.Publish(2)
+	topic.Close()
+	assert.Equal(t, []int{2}, rest(c))
+}
+
+func TestOrderIsKeptWhileTheOverflowComesAndGoes(t *testing.T) {
+	random := newRand()
+	var topic bus.Topic[int]
+	sub := topic.Subscribe(t.Context())
+	var published, received int
+	for range 300 {
+		for range random.IntN(500) {
+			topic.Publish(published)
+			published++
+		}
+		for range random.IntN(published - received + 1) {
+			require.Equal(t, received, <-sub.C())
+			received++
+		}
+		if random.IntN(3) == 0 || published-received > 5000 {
+			for ; received < published; received++ {
+				require.Equal(t, received, <-sub.C())
+			}
+		}
+	}
+	topic.Close()
+	assert.Equal(t, numbers(received, published), rest(sub.C()))
+	assert.Zero(t, sub.Stats().Dropped)
+}
+
+func TestATopicIsActiveWhileItHasSubscriptions(t *testing.T) {
+	var topic bus.Topic[int]
+	assert.False(t, topic.Active())
+	a, b, c := topic.Subscribe(t.Context()), topic.Subscribe(t.Context()), topic.Subscribe(t.Context())
+	b.Close()
+	assert.True(t, topic.Active())
+	a.Close()
+	topic.Publish(1)
+	assert.Equal(t, 1, <-c.C())
+	c.Close()
+	assert.False(t, topic.Active())
+	topic.Subscribe(t.Context())
+	topic.Close()
+	assert.False(t, topic.Active())
+}
+
+func TestClosingAgainCostsNothing(t *testing.T) {
+	var topic bus.Topic[int]
+	topic.Subscribe(t.Context())
+	sub := topic.Subscribe(t.Context())
+	topic.Subscribe(t.Context())
+	sub.Close()
+	assert.Zero(t, testing.AllocsPerRun(10, sub.Close))
+	topic.Close()
+}
+
+func TestAFailedSubscriptionLeavesTheTopic(t *testing.T) {
+	topic := quiet[int]()
+	topic.Subscribe(t.Context(), bus.Limit(1))
+	topic.Publish(1)
+	assert.True(t, topic.Active())
+	topic.Publish(2)
+	assert.False(t, topic.Active())
+}
+
+func TestAClosedTopicTakesNothingAndClosesAtOnce(t *testing.T) {
+	topic := bus.Topic[int]{Replay: 10}
+	before := topic.Subscribe(t.Context())
+	topic.Publish(1)
+	topic.Close()
+	topic.Close()
+	topic.Publish(2)
+	after := topic.Subscribe(t.Context())
+	assert.Equal(t, []int{1}, rest(before.C()))
+	assert.Equal(t, []int{1}, rest(after.C()))
+	assert.ErrorIs(t, before.Err(), bus.ErrClosed)
+	assert.ErrorIs(t, after.Err(), bus.ErrClosed)
+}
+
+func TestASourceSubscribesToItsTopic(t *testing.T) {
+	var topic bus.Topic[int]
+	source := topic.Source()
+	c, sub := source.Chan(t.Context()), source.Subscribe(t.Context(), bus.Limit(3))
+	topic.Publish(1)
+	assert.Equal(t, 1, <-c)
+	assert.Equal(t, 1, <-sub.C())
+	topic.Close()
+	assert.Empty(t, rest(c))
+}
+
+func TestTheZeroSourceNeverYields(t *testing.T) {
+	var source bus.Source[int]
+	sub := source.Subscribe(t.Context())
+	assert.Empty(t, rest(sub.C()))
+	assert.ErrorIs(t, sub.Err(), bus.ErrClosed)
+	assert.Empty(t, rest(source.Chan(t.Context())))
+}
+
+func TestAReceiverMaySubscribePublishAndClose(t *testing.T) {
+	var topic bus.Topic[int]
+	sub := topic.Subscribe(t.Context())
+	topic.Publish(0)
+	var others []*bus.Subscription[int]
+	for n := range sub.C() {
+		others = append(others, topic.Subscribe(t.Context()))
+		if n < 300 {
+			topic.Publish(n + 1)
+		} else {
+			sub.Close()
+		}
+	}
+	assert.Equal(t, 301, len(others))
+	topic.Close()
+	for i, other := range others {
+		assert.Equal(t, numbers(i+1, 301), rest(other.C()))
+	}
+}
+
+func TestPublishingToReadersThatKeepUpAllocatesNothing(t *testing.T) {
+	t.Run("int", func(t *testing.T) { noAllocations(t, 7) })
+	t.Run("token", func(t *testing.T) { noAllocations(t, aToken(1)) })
+}
+
+func noAllocations[T any](t *testing.T, v T) {
+	var topic bus.Topic[T]
+	defer topic.Close()
+	a, b := topic.Chan(t.Context()), topic.Chan(t.Context(), bus.OnOverflow(bus.Block))
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		topic.Publish(v)
+		<-a
+		<-b
+	}))
+}
+
+func TestNoGoroutineRunsWhileReadersKeepUp(t *testing.T) {
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var topic bus.Topic[int]
+	channels := make([]<-chan int, 100)
+	for i := range channels {
+		channels[i] = topic.Chan(ctx)
+	}
+	for n := range 200 {
+		topic.Publish(n)
+		for _, c := range channels {
+			<-c
+		}
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before)
+	topic.Close()
+}
+
+func TestConcurrentPublishersEachKeepTheirOrder(t *testing.T) {
+	type value struct{ publisher, n int }
+	var topic bus.Topic[value]
+	c := topic.Chan(t.Context(), bus.Limit(1<<20))
+	var wg sync.WaitGroup
+	for p := range 4 {
+		wg.Go(func() {
+			for n := range 3000 {
+				topic.Publish(value{p, n})
+			}
+		})
+	}
+	go func() { // ends when the publishers do
+		wg.Wait()
+		topic.Close()
+	}()
+	next := [4]int{}
+	for v := range c {
+		require.Equal(t, next[v.publisher], v.n)
+		next[v.publisher]++
+	}
+	assert.Equal(t, [4]int{3000, 3000, 3000, 3000}, next)
+}
