@@ -1,0 +1,125 @@
+package conn_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/gorilla/websocket"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// flood is how many tokens the server sends as fast as TCP takes them.
+const flood = 300_000
+
+const tokenFrame = `42["ai:token",{"chatId":"room-1","token":"hello ","index":12,"requestId":"req-1234"}]`
+
+// BenchmarkFlood compares the way of a token through the actor with the
+// shortest loop that could be written by hand for the same server: read a
+// frame, decode it into the same struct, send it to a channel. One operation
+// is one token, received by a reader of the channel.
+func BenchmarkFlood(b *testing.B) {
+	url := serveFlood(b)
+
+	b.Run("by-hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for done := 0; done < b.N; done += flood {
+			floodByHand(b, url)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+	b.Run("conn", func(b *testing.B) {
+		b.ReportAllocs()
+		for done := 0; done < b.N; done += flood {
+			floodConn(b, url)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+}
+
+func floodByHand(b *testing.B, url string) {
+	ws, _, err := websocket.DefaultDialer.Dial("ws"+url[len("http"):], nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ws.Close()
+	if _, _, err := ws.ReadMessage(); err != nil { // open
+		b.Fatal(err)
+	}
+	if err := ws.WriteMessage(websocket.TextMessage, []byte("40")); err != nil {
+		b.Fatal(err)
+	}
+	if _, _, err := ws.ReadMessage(); err != nil { // CONNECT
+		b.Fatal(err)
+	}
+
+	tokens := make(chan events.AIToken, 128)
+	go func() {
+		defer close(tokens)
+		for range flood {
+			_, frame, err := ws.ReadMessage()
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			payload := frame[len(`42["ai:token",`) : len(frame)-1]
+			var token events.AIToken
+			if err := json.Unmarshal(payload, &token); err != nil {
+				b.Error(err)
+				return
+			}
+			tokens <- token
+		}
+	}()
+	receiveAll(b, tokens)
+}
+
+func floodConn(b *testing.B, url string) {
+	c, err := conn.New(url, conn.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	tokens := conn.Topic[events.AIToken](c, "ai:token").Subscribe(b.Context(), bus.Limit(flood))
+	go c.Run(b.Context())
+	receiveAll(b, tokens.C())
+}
+
+func receiveAll(b *testing.B, tokens <-chan events.AIToken) {
+	for n := range flood {
+		token, ok := <-tokens
+		if !ok || token.Index != 12 {
+			b.Fatalf("token %d: %+v, open %v", n, token, ok)
+		}
+	}
+}
+
+// serveFlood is a raw websocket server: it answers the handshake, then writes
+// the tokens as ready-made frames, many to a write.
+func serveFlood(b *testing.B) string {
+	frame := append([]byte{0x81, byte(len(tokenFrame))}, tokenFrame...)
+	batch := bytes.Repeat(frame, 1000)
+	upgrader := websocket.Upgrader{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(openPacket))
+		_, _, _ = ws.ReadMessage()
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(`40{"sid":"socket-1"}`))
+		for range flood / 1000 {
+			if _, err := ws.NetConn().Write(batch); err != nil {
+				return
+			}
+		}
+		_, _, _ = ws.ReadMessage() // the client leaves
+	}))
+	b.Cleanup(server.Close)
+	return server.URL
+}

@@ -1,0 +1,186 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/conn/internal/engineio"
+	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/reconnect"
+)
+
+// Defaults of [Config].
+const (
+	DefaultPath             = "/socket.io/"
+	DefaultHandshakeTimeout = 20 * time.Second
+	DefaultWriteTimeout     = 10 * time.Second
+	DefaultMaxFrame         = 16 << 20 // bytes
+)
+
+// A Config says how to connect. Its zero value connects to a server with the
+// usual path and needs no room.
+type Config struct {
+	// Path is where the server answers on its host. Default: DefaultPath.
+	Path string
+
+	// Query is added to the query of the URL, on every request of a session.
+	Query url.Values
+
+	// Header goes out with every request of a session.
+	Header http.Header
+
+	// Auth is asked on every attempt for what the CONNECT packet carries
+	// (something that encodes as a JSON object). Its ctx ends with the
+	// handshake's time. An error is worth another try, unless it is wrapped
+	// in reconnect.Permanent. Default: no auth.
+	Auth func(ctx context.Context) (any, error)
+
+	// Transports lists the transports to use. Default, and the only one so
+	// far: {"websocket"}.
+	Transports []string
+
+	// Join is sent after each connect, before the connection is Ready.
+	// Default: nothing.
+	Join Join
+
+	// Reconnect says when to try again. Default: the zero Policy.
+	Reconnect reconnect.Policy
+
+	// Retry is asked about an error that would end Run; true tries again.
+	// Default: always false. The table of errors is in the package's manual.
+	Retry func(err error) bool
+
+	// HandshakeTimeout bounds one attempt from the start of the dial to the
+	// answer to CONNECT. Default: DefaultHandshakeTimeout.
+	HandshakeTimeout time.Duration
+
+	// WriteTimeout bounds the writing of one packet; a session that takes
+	// longer has ended. Default: DefaultWriteTimeout.
+	WriteTimeout time.Duration
+
+	// MaxFrame is the size in bytes of the largest message the server may
+	// send; a larger one ends the session. Default: DefaultMaxFrame.
+	MaxFrame int64
+
+	// Logger is told of state changes (debug), lost connections and slow
+	// subscriptions (warn). It never gets auth, header or query.
+	// Default: slog.Default() at the time of New.
+	Logger *slog.Logger
+}
+
+// A Join is the event that enters a room. The zero Join sends nothing.
+type Join struct {
+	Event   string
+	Payload any // the event's one argument; nil sends none
+}
+
+// target is where a Conn connects to: the websocket URL and the namespace.
+type target struct {
+	url       *url.URL
+	namespace string
+}
+
+// parseTarget takes a URL apart as the reference client does: the path is the
+// namespace, the query belongs to the requests.
+func parseTarget(raw string, cfg Config) (target, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		// The error of the parser holds the URL, and so perhaps a secret.
+		return target{}, errors.New("conn: the URL cannot be parsed")
+	}
+	scheme := map[string]string{"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}[u.Scheme]
+	switch {
+	case scheme == "":
+		return target{}, fmt.Errorf("conn: the URL needs the scheme http, https, ws or wss, not %q", u.Scheme)
+	case u.Hostname() == "":
+		return target{}, errors.New("conn: the URL has no host")
+	case u.User != nil:
+		return target{}, errors.New("conn: the URL holds a user name: use Config.Header or Config.Auth")
+	case strings.Contains(u.Path, ","):
+		return target{}, errors.New("conn: a namespace cannot hold a comma")
+	}
+
+	query := u.Query()
+	for name, values := range cfg.Query {
+		query[name] = values
+	}
+	namespace := u.Path
+	if namespace == "" {
+		namespace = socketio.MainNamespace
+	}
+	return target{
+		url:       &url.URL{Scheme: scheme, Host: u.Host, Path: cfg.Path, RawQuery: query.Encode()},
+		namespace: namespace,
+	}, nil
+}
+
+// withDefaults fills what is not set.
+func (c Config) withDefaults() Config {
+	if c.Path == "" {
+		c.Path = DefaultPath
+	}
+	if c.HandshakeTimeout == 0 {
+		c.HandshakeTimeout = DefaultHandshakeTimeout
+	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = DefaultWriteTimeout
+	}
+	if c.MaxFrame == 0 {
+		c.MaxFrame = DefaultMaxFrame
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Header = c.Header.Clone()
+	return c
+}
+
+// validate looks for what contradicts itself.
+func (c Config) validate() error {
+	for _, t := range c.Transports {
+		if t != "websocket" {
+			return fmt.Errorf("conn: Config.Transports: unknown transport %q", t)
+		}
+	}
+	if c.Transports != nil && len(c.Transports) == 0 {
+		return errors.New("conn: Config.Transports is empty: leave it nil for the default")
+	}
+	if !strings.HasPrefix(c.Path, "/") {
+		return fmt.Errorf("conn: Config.Path %q does not start with a slash", c.Path)
+	}
+	if c.HandshakeTimeout < 0 || c.WriteTimeout < 0 || c.MaxFrame < 0 {
+		return errors.New("conn: a timeout or limit of Config is negative")
+	}
+	if err := c.Join.validate(); err != nil {
+		return err
+	}
+	if err := c.Reconnect.Validate(); err != nil {
+		return fmt.Errorf("conn: Config.Reconnect: %w", err)
+	}
+	return nil
+}
+
+func (j Join) validate() error {
+	if j.Event == "" && j.Payload != nil {
+		return errors.New("conn: Join has a payload, but no event")
+	}
+	if socketio.Reserved(j.Event) {
+		return fmt.Errorf("conn: Join.Event %q is reserved", j.Event)
+	}
+	return nil
+}
+
+func (c *Conn) dialOptions() engineio.Options {
+	return engineio.Options{
+		URL:          c.target.url,
+		Header:       c.cfg.Header,
+		MaxFrame:     c.cfg.MaxFrame,
+		WriteTimeout: c.cfg.WriteTimeout,
+	}
+}

@@ -1,0 +1,154 @@
+package conn
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+)
+
+// A Conn is a connection to a namespace of a Socket.IO server, kept up by Run
+// for as long as that runs. All its methods are safe for concurrent use.
+type Conn struct {
+	// States publishes every change of state; a new subscription gets the
+	// current one first.
+	States bus.Source[State]
+
+	// Raw publishes every event, whatever its name, with all its arguments.
+	Raw bus.Source[Event]
+
+	// DecodeErrors publishes the events whose payload did not fit the type
+	// that somebody asked for.
+	DecodeErrors bus.Source[DecodeError]
+
+	cfg    Config
+	target target
+	log    *slog.Logger
+	routes routes
+
+	states       bus.Topic[State]
+	raw          bus.Topic[Event]
+	decodeErrors bus.Topic[DecodeError]
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced whenever one of these changes
+	state   State
+	ready   *session           // the session that is Ready, if one is
+	stop    context.CancelFunc // ends the Run that is on its way; nil when none is
+	stopped chan struct{}      // closed when that Run has returned
+	closed  bool
+	join    Join
+}
+
+// New makes a connection to a Socket.IO server; it does not connect, which is
+// Run's task. The scheme of the URL is http, https, ws or wss, its path is the
+// namespace ("http://localhost:3000/admin"; none or "/" is the main one), and
+// its query goes out with every request. An error says what cannot be used in
+// the URL or the Config.
+func New(url string, cfg Config) (*Conn, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	target, err := parseTarget(url, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{
+		cfg:     cfg,
+		target:  target,
+		log:     cfg.Logger,
+		changed: make(chan struct{}),
+		join:    cfg.Join,
+	}
+	c.states.Name, c.states.Logger, c.states.Replay = "States", c.log, 1
+	c.raw.Name, c.raw.Logger = "Raw", c.log
+	c.decodeErrors.Name, c.decodeErrors.Logger = "DecodeErrors", c.log
+	c.States, c.Raw, c.DecodeErrors = c.states.Source(), c.raw.Source(), c.decodeErrors.Source()
+	return c, nil
+}
+
+// SetJoin replaces Config.Join from the next connect on.
+func (c *Conn) SetJoin(join Join) error {
+	if err := join.validate(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.join = join
+	return nil
+}
+
+// Ready waits until the connection is Ready: connected and joined. It returns
+// nil then, the error of Run when that has ended for good, [ErrClosed] after
+// Close, and the ctx's error when ctx ends first. Before the first Run, and
+// after one that its ctx ended, it waits for the next.
+func (c *Conn) Ready(ctx context.Context) error {
+	_, err := c.awaitReady(ctx)
+	return err
+}
+
+func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		s, state, closed, changed := c.ready, c.state, c.closed, c.changed
+		c.mu.Unlock()
+
+		switch {
+		case closed:
+			return nil, ErrClosed
+		case s != nil:
+			return s, nil
+		case state.Phase == Stopped && state.Err != nil:
+			return nil, state.Err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Close ends the connection for good: Run says goodbye to the server and
+// returns nil, what waits fails with [ErrClosed], and every subscription
+// closes after what it has buffered. Close returns when Run has, or after
+// two seconds if something that Config provides holds Run up. It always
+// returns nil, and may be called any number of times, from anywhere.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	stop, stopped := c.stop, c.stopped
+	c.wake()
+	c.mu.Unlock()
+
+	if stop == nil {
+		c.closeTopics()
+		return nil
+	}
+	stop()
+	timer := time.NewTimer(2 * goodbyeTimeout)
+	defer timer.Stop()
+	select {
+	case <-stopped:
+	case <-timer.C:
+	}
+	return nil
+}
+
+// wake lets everybody who waits for a change look again. c.mu is held.
+func (c *Conn) wake() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+func (c *Conn) closeTopics() {
+	c.routes.close()
+	c.raw.Close()
+	c.decodeErrors.Close()
+	c.states.Close()
+}

@@ -1,0 +1,162 @@
+package conn
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/seed67206a74/parley/conn/internal/engineio"
+)
+
+var (
+	// ErrClosed is what everything answers after Close.
+	ErrClosed = errors.New("conn: closed")
+
+	// ErrRunning is Run's answer while another Run is on its way.
+	ErrRunning = errors.New("conn: already running")
+
+	// ErrPingTimeout ends a session whose server has gone silent: no ping
+	// within the interval and the grace that it announced itself.
+	ErrPingTimeout = errors.New("conn: ping timeout")
+
+	// ErrDisconnected ends Run: the server has put this socket out ("io
+	// server disconnect").
+	ErrDisconnected = errors.New("conn: disconnected by the server")
+
+	// ErrProtocolVersion ends Run: the server speaks another revision of
+	// Engine.IO or Socket.IO.
+	ErrProtocolVersion = errors.New("conn: the server speaks another version of the protocol")
+
+	// ErrSessionLost is what an Emit or a Call gets when the session it went
+	// out on has ended before its outcome was known.
+	ErrSessionLost = errors.New("conn: session lost")
+)
+
+// A RefusedError ends Run: the server has refused the handshake, by a
+// CONNECT_ERROR packet or by HTTP status 401 or 403.
+type RefusedError struct {
+	Message string          // as the server put it
+	Data    json.RawMessage // what it added; nil when it added nothing
+	Status  int             // the HTTP status; 0 when a packet refused
+}
+
+func (e *RefusedError) Error() string {
+	text := "conn: refused by the server"
+	if e.Status != 0 {
+		text += " with HTTP status " + strconv.Itoa(e.Status)
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
+}
+
+// A ProtocolError ends a session, and leads to another try: the server has
+// sent what the protocol does not allow.
+type ProtocolError struct{ Err error }
+
+func (e *ProtocolError) Error() string { return "conn: protocol error: " + e.Err.Error() }
+
+// Unwrap returns what was wrong with what the server sent.
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// A DialError says that no session came about. It is worth another try,
+// unless the server's certificate is at fault.
+type DialError struct{ Err error }
+
+func (e *DialError) Error() string { return "conn: cannot connect: " + e.Err.Error() }
+
+// Unwrap returns the cause, of the network for example.
+func (e *DialError) Unwrap() error { return e.Err }
+
+// A TransportError ends a session, and leads to another try: the connection
+// beneath it broke, or the server closed it.
+type TransportError struct{ Err error }
+
+func (e *TransportError) Error() string { return "conn: connection lost: " + e.Err.Error() }
+
+// Unwrap returns the cause, of the network for example.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// A SendError says that an Emit or a Call failed, and whether the event may
+// have reached the server all the same.
+type SendError struct {
+	Event     string
+	MaybeSent bool  // false: the server has certainly not seen it
+	Err       error // the ctx's error, ErrSessionLost, ErrClosed, or what ended Run
+}
+
+func (e *SendError) Error() string {
+	fate := "not sent"
+	if e.MaybeSent {
+		fate = "may have been sent"
+	}
+	return fmt.Sprintf("conn: event %q %s: %v", e.Event, fate, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// A DecodeError is an event whose payload did not fit the type that somebody
+// asked for. It ends nothing; it is published on Conn.DecodeErrors.
+type DecodeError struct {
+	Event string          // the event's name
+	Raw   json.RawMessage // its arguments, as a JSON array
+	Err   error
+}
+
+func (e DecodeError) Error() string { return fmt.Sprintf("conn: event %q: %v", e.Event, e.Err) }
+
+// Unwrap returns what did not fit.
+func (e DecodeError) Unwrap() error { return e.Err }
+
+// isPermanent reports whether err ends Run, unless Config.Retry has it
+// otherwise.
+func isPermanent(err error) bool {
+	var refused *RefusedError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &refused) || errors.As(err, &certificate) ||
+		errors.Is(err, ErrDisconnected) || errors.Is(err, ErrProtocolVersion)
+}
+
+// dialError gives an error of the dial the type that users know it by.
+func dialError(err error) error {
+	var engine *engineio.ProtocolError
+	if errors.As(err, &engine) {
+		return &ProtocolError{err}
+	}
+	var answer *engineio.HandshakeError
+	if errors.As(err, &answer) {
+		switch {
+		case answer.Code == engineio.CodeUnsupported:
+			return ErrProtocolVersion
+		case answer.Code == engineio.CodeForbidden, answer.StatusCode == 401, answer.StatusCode == 403:
+			return &RefusedError{Message: answer.Message, Status: answer.StatusCode}
+		}
+	}
+	return &DialError{err}
+}
+
+// readError does the same for what ended the reading of a session.
+func readError(err error) error {
+	var engine *engineio.ProtocolError
+	if errors.As(err, &engine) {
+		return &ProtocolError{err}
+	}
+	return &TransportError{err}
+}
+
+// refusedError reads the payload of a CONNECT_ERROR packet: an object with
+// message and data, or just a string.
+func refusedError(data []byte) error {
+	var refusal struct {
+		Message string          `json:"message"`
+		Data    json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(data, &refusal) != nil {
+		_ = json.Unmarshal(data, &refusal.Message) // a string, or nothing to tell
+	}
+	return &RefusedError{Message: refusal.Message, Data: refusal.Data}
+}

@@ -1,0 +1,120 @@
+package conn_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/seed67206a74/parley/conn"
+)
+
+// serveExample is a server in its simplest form, for one client: what it knows
+// of the namespace /admin is enough for the examples.
+func serveExample() (url string, stop func()) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		send := func(frame string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(frame)) }
+		send(openPacket)
+		for {
+			_, data, err := ws.ReadMessage()
+			if err != nil {
+				return
+			}
+			frame := strings.TrimPrefix(string(data), "4")
+			switch {
+			case strings.HasPrefix(frame, "0/admin"):
+				send(`40/admin,{"sid":"socket-1"}`)
+			case strings.HasPrefix(frame, `2/admin,["room:enter"`):
+				send(`42/admin,["ping",{"n":1}]`)
+			case strings.HasPrefix(frame, `2/admin,0["echo",`):
+				send(`43/admin,0[` + strings.TrimPrefix(frame, `2/admin,0["echo",`))
+			case strings.HasPrefix(frame, `2/admin,["ask me"]`):
+				send(`42/admin,7["ai:tool_call",{"toolName":"clock"}]`)
+			case strings.HasPrefix(frame, "3/admin,7"):
+				send(`42/admin,["thanks","` + strings.NewReplacer(`"`, `'`).Replace(frame[len("3/admin,7"):]) + `"]`)
+			}
+		}
+	}))
+	return server.URL, server.Close
+}
+
+// The connection alone, for any Socket.IO server.
+func Example() {
+	url, stop := serveExample()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	c, err := conn.New(url+"/admin", conn.Config{
+		Join: conn.Join{Event: "room:enter", Payload: map[string]string{"room": "a"}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	type ping struct{ N int }
+	pings := conn.Topic[ping](c, "ping").Chan(ctx)
+	go c.Run(ctx)
+	if err := c.Ready(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.State().Phase, (<-pings).N, c.Emit(ctx, "hi"))
+	// Output: ready 1 <nil>
+}
+
+// An event that waits for its acknowledgement.
+func ExampleCall() {
+	url, stop := serveExample()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := conn.New(url+"/admin", conn.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	go c.Run(ctx)
+
+	reply, err := conn.Call[map[string]int](ctx, c, "echo", map[string]int{"answer": 42})
+	fmt.Println(reply["answer"], err)
+	// Output: 42 <nil>
+}
+
+// Acknowledging the server's event with what a function returns.
+func ExampleHandle() {
+	url, stop := serveExample()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := conn.New(url+"/admin", conn.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+
+	type call struct{ ToolName string }
+	remove := conn.Handle(c, "ai:tool_call", func(_ context.Context, call call) (string, error) {
+		return call.ToolName + " says noon", nil
+	})
+	defer remove()
+	thanks := conn.Topic[string](c, "thanks").Chan(ctx)
+	go c.Run(ctx)
+	if err := c.Emit(ctx, "ask me"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(<-thanks)
+	// Output: ['clock says noon']
+}

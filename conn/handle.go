@@ -1,0 +1,97 @@
+package conn
+
+import (
+	"context"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxHandled is how many events one handler works on at the same time.
+const maxHandled = 64
+
+// Handle answers the server's events of the given name: fn gets the first
+// argument, and what it returns goes back as the acknowledgement, if the
+// server asked for one. An error of fn goes back as {"error": "…"} with its
+// text. A payload that does not fit Req goes out on c.DecodeErrors, and is
+// not answered.
+//
+// fn runs in a goroutine of its own, at most 64 at a time; further events wait, up to
+// bus.DefaultLimit of them, then they are dropped and that is logged. Its ctx
+// ends with the session that the event came on, when the handler is removed
+// and when c is closed; an answer after that goes nowhere.
+//
+// The returned func removes the handler. Topics of the same name get the
+// event as well; of several handlers the first to answer is heard.
+func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) (Reply, error)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &handler[Req]{cancel: cancel}
+	h.calls.Name, h.calls.Logger = name, c.log
+	calls := h.calls.Chan(ctx, bus.Name("handler of "+name), bus.OnOverflow(bus.DropNewest))
+
+	go func() { // ends with ctx
+		var running errgroup.Group
+		running.SetLimit(maxHandled)
+		for call := range calls {
+			running.Go(func() error {
+				ctx, cancel := context.WithCancel(ctx)
+				defer cancel()
+				defer context.AfterFunc(call.session.ctx, cancel)()
+				if ctx.Err() == nil {
+					reply, err := fn(ctx, call.request)
+					call.answer(ctx, reply, err)
+				}
+				return nil
+			})
+		}
+	}()
+
+	binding := []Binding{{name, h}}
+	c.Rebind(nil, binding)
+	return func() {
+		c.Rebind(binding, nil)
+		h.Close()
+	}
+}
+
+// handler is the sink behind Handle.
+type handler[Req any] struct {
+	calls  bus.Topic[handlerCall[Req]]
+	cancel context.CancelFunc
+}
+
+// handlerCall is one event that waits for its answer.
+type handlerCall[Req any] struct {
+	request Req
+	id      int64
+	session *session
+}
+
+func (h *handler[Req]) Wanted() bool { return true }
+func (h *handler[Req]) Close()       { h.cancel() }
+
+func (h *handler[Req]) Receive(_ context.Context, p Payload) error {
+	call := handlerCall[Req]{id: p.id, session: p.session}
+	if err := p.Decode(&call.request); err != nil && err != ErrNoPayload {
+		return err
+	}
+	h.calls.Publish(call)
+	return nil
+}
+
+// answer sends the acknowledgement, if one is wanted and the session is still
+// there.
+func (c handlerCall[Req]) answer(ctx context.Context, reply any, failure error) {
+	if c.id == socketio.NoID {
+		return
+	}
+	if failure != nil {
+		reply = map[string]string{"error": failure.Error()}
+	}
+	data, err := encodeArgs([]any{reply})
+	if err != nil {
+		data, _ = encodeArgs([]any{map[string]string{"error": err.Error()}})
+	}
+	_, _ = c.session.send(ctx, c.session.packet(socketio.Ack, c.id, data)) // nobody is left to tell
+}

@@ -1,0 +1,32 @@
+package engineio
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheOpenPacketIsUnderstood(t *testing.T) {
+	h, err := parseHandshake([]byte(`{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000.5,"maxPayload":1000000}`))
+	require.NoError(t, err)
+	assert.Equal(t, Handshake{SID: "s1", PingInterval: 25 * time.Second, PingTimeout: 20*time.Second + 500*time.Microsecond}, h)
+}
+
+func FuzzParseHandshake(f *testing.F) {
+	f.Add([]byte(`{"sid":"s1","pingInterval":25000,"pingTimeout":20000}`))
+	f.Add([]byte(`{"sid":"s1","pingInterval":-1,"pingTimeout":1e300}`))
+	f.Add([]byte(`{"sid":"","pingInterval":"x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, err := parseHandshake(data)
+		if err != nil {
+			return
+		}
+		assert.NotEmpty(t, h.SID)
+		for _, d := range []time.Duration{h.PingInterval, h.PingTimeout} {
+			assert.GreaterOrEqual(t, d, time.Duration(0))
+			assert.LessOrEqual(t, d, maxInterval)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package socketio
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// reserved are the event names that both ends use for themselves; they never
+// travel as events ("Event" in the protocol).
+var reserved = []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+
+// Reserved reports whether name may not be sent or received as an event.
+func Reserved(name string) bool { return slices.Contains(reserved, name) }
+
+// EventName returns the name of the event whose payload is data, a JSON array
+// that starts with it. The name aliases data unless it had to be unescaped.
+// What follows the name is not looked at.
+func EventName(data []byte) ([]byte, error) {
+	if len(data) == 0 || data[0] != '[' {
+		return nil, fmt.Errorf("%w: event is no array", ErrMalformed)
+	}
+	rest := bytes.TrimLeft(data[1:], " \t\r\n")
+	if len(rest) > 0 && (isDigit(rest[0]) || rest[0] == '-') {
+		// A number is a legal event name, known by its digits.
+		end := bytes.IndexAny(rest, ",] \t\r\n")
+		if end < 0 {
+			return nil, fmt.Errorf("%w: event name", ErrMalformed)
+		}
+		return rest[:end], nil
+	}
+	if len(rest) == 0 || rest[0] != '"' {
+		return nil, fmt.Errorf("%w: event name is no string", ErrMalformed)
+	}
+	end := bytes.IndexByte(rest[1:], '"')
+	if end < 0 {
+		return nil, fmt.Errorf("%w: event name", ErrMalformed)
+	}
+	name := rest[1 : end+1]
+	if bytes.IndexByte(name, '\\') < 0 {
+		return checkName(name)
+	}
+	// An escape may hide the closing quote: let the decoder find it.
+	dec := jsontext.NewDecoder(bytes.NewReader(rest), jsontext.AllowInvalidUTF8(true))
+	quoted, err := dec.ReadValue()
+	if err != nil {
+		return nil, fmt.Errorf("%w: event name: %w", ErrMalformed, err)
+	}
+	name, err = jsontext.AppendUnquote(nil, quoted)
+	if err != nil && len(name) == 0 {
+		return nil, fmt.Errorf("%w: event name: %w", ErrMalformed, err)
+	}
+	return checkName(name)
+}
+
+func checkName(name []byte) ([]byte, error) {
+	for _, r := range reserved {
+		if string(name) == r {
+			return nil, fmt.Errorf("%w: reserved event name %q", ErrMalformed, r)
+		}
+	}
+	return name, nil
+}

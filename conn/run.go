@@ -1,0 +1,267 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/seed67206a74/parley/conn/internal/engineio"
+	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/reconnect"
+)
+
+// Run connects, and keeps the connection up: after a lost session or a failed
+// attempt it waits as Config.Reconnect says and tries again. It returns nil
+// when ctx ends or Close is called, and an error when the connection has ended
+// for good: a refusal or another permanent error, or a [reconnect.ExhaustedError].
+//
+// Run may be called again after it has returned; subscriptions live on. While
+// one Run is on its way, another returns [ErrRunning]; after Close it returns
+// [ErrClosed].
+func (c *Conn) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopped := make(chan struct{})
+
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return ErrClosed
+	case c.stop != nil:
+		c.mu.Unlock()
+		return ErrRunning
+	}
+	c.stop, c.stopped = cancel, stopped
+	c.mu.Unlock()
+
+	attempt := 0
+	err := c.cfg.Reconnect.Run(ctx,
+		func(ctx context.Context, up func()) error {
+			err := c.runSession(ctx, attempt, up)
+			if ctx.Err() == nil && isPermanent(err) && !(c.cfg.Retry != nil && c.cfg.Retry(err)) {
+				return reconnect.Permanent(err)
+			}
+			return err
+		},
+		func(w reconnect.Wait) {
+			attempt = w.Attempt
+			c.setState(State{Phase: Waiting, Attempt: w.Attempt, Delay: w.Delay, Err: w.Err}, nil)
+		})
+	if ctx.Err() != nil {
+		err = nil
+	}
+	c.setState(State{Phase: Stopped, Err: err}, nil)
+
+	c.mu.Lock()
+	c.stop, c.stopped = nil, nil
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		c.closeTopics()
+	}
+	close(stopped)
+	return err
+}
+
+// runSession makes one attempt and, if it succeeds, lives through the session.
+// It never returns nil.
+func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
+	c.setState(State{Phase: Connecting, Attempt: attempt}, nil)
+	s, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	up()
+	c.setState(State{Phase: Connected, Attempt: attempt, SessionID: s.id}, nil)
+	return c.serve(ctx, s, State{Phase: Ready, Attempt: attempt, SessionID: s.id})
+}
+
+// connect opens an Engine.IO session and enters the namespace. All of it
+// happens within the handshake timeout.
+func (c *Conn) connect(ctx context.Context) (*session, error) {
+	handshake, cancel := context.WithTimeout(ctx, c.cfg.HandshakeTimeout)
+	defer cancel()
+
+	s, err := c.handshake(handshake)
+	switch {
+	case err == nil:
+		return s, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case handshake.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &DialError{fmt.Errorf("no answer within %v", c.cfg.HandshakeTimeout)}
+	}
+	return nil, err
+}
+
+func (c *Conn) handshake(ctx context.Context) (*session, error) {
+	packet := socketio.Packet{Type: socketio.Connect, Namespace: []byte(c.target.namespace), ID: socketio.NoID}
+	if c.cfg.Auth != nil {
+		auth, err := c.cfg.Auth(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("conn: Config.Auth: %w", err)
+		}
+		if packet.Data, err = json.Marshal(auth); err != nil {
+			return nil, reconnect.Permanent(fmt.Errorf("conn: Config.Auth: %w", err))
+		}
+	}
+
+	engine, err := engineio.Dial(ctx, c.dialOptions())
+	if err != nil {
+		return nil, dialError(err)
+	}
+	stop := context.AfterFunc(ctx, func() { engine.Close() })
+	id, err := c.enter(engine, packet)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		engine.Close()
+		return nil, err
+	}
+	return newSession(engine, id, c.target.namespace), nil
+}
+
+// enter sends the CONNECT packet and reads until its answer, which holds the
+// id of the socket ("Connection to a namespace" in the protocol).
+func (c *Conn) enter(engine *engineio.Session, connect socketio.Packet) (id string, err error) {
+	if err := engine.Write(engineio.Message, connect.Append(nil)); err != nil {
+		return "", &TransportError{err}
+	}
+	for {
+		packet, err := engine.Read()
+		if err != nil {
+			return "", readError(err)
+		}
+		switch packet.Type {
+		case engineio.Ping:
+			if err := engine.Write(engineio.Pong, packet.Data); err != nil {
+				return "", &TransportError{err}
+			}
+			continue
+		case engineio.Close:
+			return "", &TransportError{errClosedByServer}
+		case engineio.Message:
+		default:
+			continue
+		}
+
+		answer, err := socketio.Parse(packet.Data)
+		switch {
+		case packet.Binary:
+			return "", &ProtocolError{errors.New("binary message before CONNECT was answered")}
+		case err != nil:
+			return "", &ProtocolError{err}
+		case string(answer.Namespace) != c.target.namespace:
+			continue
+		case answer.Type == socketio.ConnectError:
+			return "", refusedError(answer.Data)
+		case answer.Type == socketio.Connect:
+			return connectedID(answer.Data)
+		default:
+			return "", &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(answer.Type))}
+		}
+	}
+}
+
+// connectedID reads the payload of the server's CONNECT. A server of protocol
+// revision 4 and older sends none, and does so without being asked.
+func connectedID(data []byte) (string, error) {
+	if data == nil {
+		return "", ErrProtocolVersion
+	}
+	var answer struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return "", &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
+	}
+	if answer.SID == "" {
+		return "", ErrProtocolVersion
+	}
+	return answer.SID, nil
+}
+
+// serve lives through one session, and is the only writer to its socket. It
+// starts the reader, and returns when that has ended.
+func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
+	defer s.end()
+	defer c.notReady()                      // before s.end, which sends those who wait for s to look for another session
+	go func() { s.readDone <- c.read(s) }() // ends when s.engine is closed, by s.end at the latest
+
+	// Once ctx has ended the socket is closed before long, whatever this
+	// goroutine is stuck in.
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(goodbyeTimeout):
+			s.engine.Close()
+		case <-s.ended:
+		}
+	})()
+
+	if err := c.sendJoin(s); err != nil {
+		return err
+	}
+	c.setState(ready, s)
+
+	// The server pings; what tells that it has gone is that it does not.
+	patience := s.engine.Handshake.PingInterval + s.engine.Handshake.PingTimeout
+	silence := time.NewTimer(patience)
+	defer silence.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			c.notReady()
+			s.sayGoodbye()
+			return ctx.Err()
+		case err := <-s.readDone:
+			s.readDone <- err
+			return err
+		case <-silence.C:
+			return ErrPingTimeout
+		case <-s.pings:
+			silence.Reset(patience)
+			if err := s.engine.Write(engineio.Pong, nil); err != nil {
+				return s.lost(err)
+			}
+		case out := <-s.outgoing:
+			err := s.engine.Write(engineio.Message, out.data)
+			out.written <- err
+			if err != nil {
+				return s.lost(err)
+			}
+		}
+	}
+}
+
+func (c *Conn) sendJoin(s *session) error {
+	c.mu.Lock()
+	join := c.join
+	c.mu.Unlock()
+	if join.Event == "" {
+		return nil
+	}
+	var args []any
+	if join.Payload != nil {
+		args = []any{join.Payload}
+	}
+	data, err := encodeEvent(join.Event, args)
+	if err != nil {
+		return reconnect.Permanent(fmt.Errorf("conn: join: %w", err))
+	}
+	if err := s.engine.Write(engineio.Message, s.packet(socketio.Event, socketio.NoID, data)); err != nil {
+		return s.lost(err)
+	}
+	return nil
+}
+
+// notReady keeps new work away from a session that is about to end.
+func (c *Conn) notReady() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready = nil
+}

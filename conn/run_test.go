@@ -1,0 +1,466 @@
+package conn_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// soon retries without losing a test's time.
+var soon = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
+
+// start makes a connection and runs it until the test ends, or until the returned
+// cancel is called; Run's result comes on the channel.
+func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-chan error, cancel context.CancelFunc) {
+	t.Helper()
+	c, err := conn.New(url, cfg)
+	require.NoError(t, err)
+	ended, cancel = run(t, c)
+	return c, ended, cancel
+}
+
+func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		ended <- c.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-returned
+		c.Close()
+	})
+	return ended, cancel
+}
+
+func TestAConnectionGoesThroughItsPhases(t *testing.T) {
+	frames := make(chan []string, 1)
+	url := serveRaw(t, func(p *peer) {
+		connect := p.welcome()
+		frames <- append([]string{connect}, p.untilGone()...)
+	})
+	c, err := conn.New(url, conn.Config{
+		Join: conn.Join{Event: "chat:join", Payload: map[string]string{"chatId": "room-1"}},
+		Auth: func(context.Context) (any, error) { return map[string]string{"token": "t1"}, nil },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, conn.Idle, c.State().Phase)
+	states := c.States.Chan(t.Context())
+	ended, cancel := run(t, c)
+
+	assert.Equal(t, conn.State{Phase: conn.Connecting}, receiveFrom(t, states))
+	assert.Equal(t, conn.State{Phase: conn.Connected, SessionID: "socket-1"}, receiveFrom(t, states))
+	assert.Equal(t, conn.State{Phase: conn.Ready, SessionID: "socket-1"}, receiveFrom(t, states))
+	require.NoError(t, c.Ready(t.Context()))
+	require.NoError(t, c.Emit(t.Context(), "hi", 1, "two", nil))
+
+	cancel()
+	assert.NoError(t, receiveFrom(t, ended))
+	assert.Equal(t, conn.State{Phase: conn.Stopped}, receiveFrom(t, states))
+	assert.Equal(t, []string{
+		`40{"token":"t1"}`,
+		`42["chat:join",{"chatId":"room-1"}]`,
+		`42["hi",1,"two",null]`,
+		`41`,
+	}, receiveFrom(t, frames), "CONNECT with auth, then the join, then the rest, then a goodbye")
+}
+
+func TestANewSubscriberHearsTheCurrentState(t *testing.T) {
+	c, _, _ := start(t, serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{})
+	require.NoError(t, c.Ready(t.Context()))
+	assert.Equal(t, conn.Ready, receiveFrom(t, c.States.Chan(t.Context())).Phase)
+}
+
+func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	frames := make(chan []string, 1)
+	url := serveRaw(t, func(p *peer) {
+		requests <- p.request
+		connect := p.welcome()
+		p.send(`42["other","not for /admin"]`)
+		p.send(`42/admin,["greeting","hello"]`)
+		frames <- append([]string{connect}, p.untilGone()...)
+	})
+	c, err := conn.New(url+"/admin?tenant=acme", conn.Config{
+		Path:   "/realtime/",
+		Query:  map[string][]string{"consultationId": {"abc-123"}},
+		Header: http.Header{"X-Api-Key": {"k1"}},
+	})
+	require.NoError(t, err)
+	raw := c.Raw.Chan(t.Context())
+	_, cancel := run(t, c)
+
+	assert.Equal(t, "greeting", receiveFrom(t, raw).Name)
+	require.NoError(t, c.Emit(t.Context(), "hi"))
+	cancel()
+	assert.Equal(t, []string{`40/admin,`, `42/admin,["hi"]`, `41/admin,`}, receiveFrom(t, frames))
+
+	r := receiveFrom(t, requests)
+	assert.Equal(t, "/realtime/", r.URL.Path)
+	assert.Equal(t, "EIO=4&consultationId=abc-123&tenant=acme&transport=websocket", r.URL.RawQuery)
+	assert.Equal(t, "k1", r.Header.Get("X-Api-Key"))
+}
+
+func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
+	var sessions, asked atomic.Int32
+	url := serveRaw(t, func(p *peer) {
+		n := sessions.Add(1)
+		p.welcome()
+		p.receive() // the join
+		p.send(`42["n",` + string('0'+rune(n)) + `]`)
+		if n < 3 {
+			p.receive() // "next": then cut
+			return
+		}
+		p.untilGone()
+	})
+	c, err := conn.New(url, conn.Config{
+		Reconnect: soon,
+		Join:      conn.Join{Event: "join"},
+		Auth:      func(context.Context) (any, error) { asked.Add(1); return nil, nil },
+	})
+	require.NoError(t, err)
+	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	run(t, c)
+	for want := 1; want <= 3; want++ {
+		assert.Equal(t, want, receiveFrom(t, numbers))
+		require.NoError(t, c.Emit(t.Context(), "next"))
+	}
+	assert.EqualValues(t, 3, asked.Load(), "auth is asked anew on each attempt")
+}
+
+func TestWaitingSaysWhy(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	url := "http://" + listener.Addr().String()
+	listener.Close() // nobody is there now
+
+	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
+	require.NoError(t, err)
+	states := c.States.Chan(t.Context())
+	ended, _ := run(t, c)
+
+	for attempt := 1; attempt <= 2; attempt++ {
+		assert.Equal(t, conn.Connecting, receiveFrom(t, states).Phase)
+		waiting := receiveFrom(t, states)
+		assert.Equal(t, conn.Waiting, waiting.Phase)
+		assert.Equal(t, attempt, waiting.Attempt)
+		assert.Positive(t, waiting.Delay)
+		var dial *conn.DialError
+		assert.ErrorAs(t, waiting.Err, &dial)
+		assert.ErrorContains(t, waiting.Err, "refused")
+	}
+	var exhausted *reconnect.ExhaustedError
+	err = receiveFrom(t, ended)
+	require.ErrorAs(t, err, &exhausted)
+	assert.Equal(t, err, c.Ready(t.Context()), "Ready knows why Run ended")
+	assert.ErrorIs(t, c.Emit(t.Context(), "x"), err)
+}
+
+func TestWhatEndsRun(t *testing.T) {
+	for name, tc := range map[string]struct {
+		play  func(p *peer)
+		check func(t *testing.T, err error)
+	}{
+		"a refusal with data": {
+			func(p *peer) { p.send(openPacket); p.receive(); p.send(`44{"message":"no","data":{"code":"E"}}`) },
+			func(t *testing.T, err error) {
+				var refused *conn.RefusedError
+				require.ErrorAs(t, err, &refused)
+				assert.Equal(t, "no", refused.Message)
+				assert.JSONEq(t, `{"code":"E"}`, string(refused.Data))
+			},
+		},
+		"a refusal as a string": {
+			func(p *peer) { p.send(openPacket); p.receive(); p.send(`44"Invalid namespace"`) },
+			func(t *testing.T, err error) {
+				assert.EqualError(t, err, "conn: refused by the server: Invalid namespace")
+			},
+		},
+		"being put out": {
+			func(p *peer) { p.welcome(); p.send(`41`); p.untilGone() },
+			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrDisconnected) },
+		},
+		"an older protocol": {
+			func(p *peer) { p.send(openPacket); p.send(`40`); p.untilGone() },
+			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrProtocolVersion) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := serveRaw(t, tc.play)
+			_, ended, _ := start(t, url, conn.Config{Reconnect: soon})
+			tc.check(t, receiveFrom(t, ended))
+		})
+		t.Run(name+", unless Retry says to go on", func(t *testing.T) {
+			var times atomic.Int32
+			url := serveRaw(t, func(p *peer) {
+				if times.Add(1) == 1 {
+					tc.play(p)
+					return
+				}
+				p.welcome()
+				p.untilGone()
+			})
+			asked := make(chan error, 1)
+			c, _, _ := start(t, url, conn.Config{Reconnect: soon, Retry: func(err error) bool { asked <- err; return true }})
+			tc.check(t, receiveFrom(t, asked))
+			require.Eventually(t, func() bool { return c.Ready(t.Context()) == nil && times.Load() == 2 }, 20*time.Second, time.Millisecond)
+		})
+	}
+}
+
+func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+		want   string
+	}{
+		{401, `no`, "conn: refused by the server with HTTP status 401"},
+		{400, `{"code":4,"message":"Forbidden"}`, "conn: refused by the server with HTTP status 400: Forbidden"},
+		{400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error()},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(tc.status)
+			_, _ = w.Write([]byte(tc.body))
+		}))
+		_, ended, _ := start(t, server.URL, conn.Config{})
+		assert.EqualError(t, receiveFrom(t, ended), tc.want)
+		server.Close()
+	}
+}
+
+func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
+	for name, frame := range map[string]string{
+		"an unknown engine type":          `9`,
+		"a second open packet":            openPacket,
+		"an unknown socket type":          `49`,
+		"an event without payload":        `42`,
+		"an event that is an object":      `42{}`,
+		"an event without a name":         `42[{}]`,
+		"a reserved event name":           `42["connect_error"]`,
+		"a heard event that is no JSON":   `42["heard",{]`,
+		"a heard event that never ends":   `42["heard",{"a":"`,
+		"something after a heard event":   `42["heard",1]]`,
+		"an acknowledgement without id":   `43["x"]`,
+		"an id of too many digits":        `42` + strings.Repeat("9", 40) + `["heard",1]`,
+		"an attachment count of nonsense": `45x-["heard"]`,
+		"attachments that do not come":    `451-["heard",{"_placeholder":true,"num":0}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var times atomic.Int32
+			url := serveRaw(t, func(p *peer) {
+				p.welcome()
+				if times.Add(1) == 1 {
+					p.send(frame)
+					p.send(`42["heard",1]`)
+				} else {
+					p.send(`42["heard",2]`)
+				}
+				p.untilGone()
+			})
+			c, err := conn.New(url, conn.Config{Reconnect: soon})
+			require.NoError(t, err)
+			heard := conn.Topic[int](c, "heard").Chan(t.Context())
+			states := c.States.Chan(t.Context())
+			run(t, c)
+			assert.Equal(t, 2, receiveFrom(t, heard), "nothing after the malformed packet is believed")
+			var waiting conn.State
+			for waiting = range states {
+				if waiting.Phase == conn.Waiting {
+					break
+				}
+			}
+			var protocol *conn.ProtocolError
+			assert.ErrorAs(t, waiting.Err, &protocol)
+		})
+	}
+}
+
+func TestABrokenHandshakeIsTyped(t *testing.T) {
+	for _, open := range []string{
+		`0`, `0{}`, `0[]`, `4hello`, `x`,
+		`0{"sid":"s","pingInterval":-1,"pingTimeout":1}`,
+		`0{"sid":"s","pingInterval":1e300,"pingTimeout":1}`,
+		`0{"sid":"s","pingInterval":25000}`,
+	} {
+		url := serveRaw(t, func(p *peer) { p.send(open); p.untilGone() })
+		c, _, _ := start(t, url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+		var protocol *conn.ProtocolError
+		assert.ErrorAs(t, c.Ready(t.Context()), &protocol, open)
+	}
+}
+
+func TestPingsAreAnsweredAndTheirAbsenceIsNoticed(t *testing.T) {
+	pongs := make(chan string, 2)
+	url := serveRaw(t, func(p *peer) {
+		p.send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
+		pongs <- p.receive()
+		p.send(`40{"sid":"s"}`)
+		p.send(`2`)
+		pongs <- p.receive()
+		p.untilGone() // silence
+	})
+	_, ended, _ := start(t, url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	assert.Equal(t, "40", receiveFrom(t, pongs))
+	assert.Equal(t, "3", receiveFrom(t, pongs))
+	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrPingTimeout)
+}
+
+func TestDialAndHandshakeEndWithRun(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() { // ends with the listener
+		for {
+			c, err := silent.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	for name, url := range map[string]string{
+		"no answer to the upgrade": "http://" + silent.Addr().String(),
+		"no open packet":           serveRaw(t, func(p *peer) { accepted <- p.ws.NetConn(); p.untilGone() }),
+		"no answer to CONNECT":     serveRaw(t, func(p *peer) { p.send(openPacket); p.receive(); accepted <- p.ws.NetConn(); p.untilGone() }),
+	} {
+		t.Run(name+", cancelled", func(t *testing.T) {
+			_, ended, cancel := start(t, url, conn.Config{})
+			defer receiveFrom(t, accepted).Close()
+			cancel()
+			assert.NoError(t, receiveFrom(t, ended))
+		})
+		t.Run(name+", out of time", func(t *testing.T) {
+			_, ended, _ := start(t, url, conn.Config{
+				HandshakeTimeout: 20 * time.Millisecond,
+				Reconnect:        reconnect.Policy{MaxAttempts: -1},
+			})
+			defer receiveFrom(t, accepted).Close()
+			assert.ErrorContains(t, receiveFrom(t, ended), "cannot connect: no answer within 20ms")
+		})
+	}
+}
+
+func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
+	url := serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() })
+	asked := 0
+	down := errors.New("token service down")
+	c, _, _ := start(t, url, conn.Config{Reconnect: soon, Auth: func(context.Context) (any, error) {
+		if asked++; asked < 3 {
+			return nil, down
+		}
+		return nil, nil
+	}})
+	require.NoError(t, c.Ready(t.Context()))
+
+	_, ended, _ := start(t, url, conn.Config{Reconnect: soon, Auth: func(context.Context) (any, error) {
+		return nil, reconnect.Permanent(down)
+	}})
+	assert.ErrorIs(t, receiveFrom(t, ended), down)
+}
+
+func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
+	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.untilGone() })
+	c, err := conn.New(url, conn.Config{})
+	require.NoError(t, err)
+	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	for range 2 {
+		ended, cancel := run(t, c)
+		require.NoError(t, c.Ready(t.Context()))
+		assert.ErrorIs(t, c.Run(t.Context()), conn.ErrRunning)
+		assert.Equal(t, 1, receiveFrom(t, numbers), "subscriptions live on")
+		cancel()
+		assert.NoError(t, receiveFrom(t, ended))
+	}
+	require.NoError(t, c.Close())
+	assert.ErrorIs(t, c.Run(t.Context()), conn.ErrClosed)
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.send(`42["n",2]`); p.untilGone() })
+	c, ended, _ := start(t, url, conn.Config{})
+	numbers := conn.Topic[int](c, "n").Subscribe(context.Background())
+	all := c.Raw.Chan(context.Background())
+	require.NoError(t, c.Ready(t.Context()))
+	receiveFrom(t, all)
+	receiveFrom(t, all)
+
+	waiting := make(chan error, 1)
+	go func() { _, err := conn.Call[any](context.Background(), c, "unanswered"); waiting <- err }()
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	assert.NoError(t, receiveFrom(t, ended))
+	assert.Error(t, receiveFrom(t, waiting))
+
+	assert.Equal(t, 1, receiveFrom(t, numbers.C()), "what is buffered is delivered")
+	assert.Equal(t, 2, receiveFrom(t, numbers.C()))
+	_, open := <-numbers.C()
+	assert.False(t, open)
+	assert.ErrorIs(t, numbers.Err(), bus.ErrClosed)
+	_, open = <-all
+	assert.False(t, open)
+	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrClosed)
+	assert.ErrorIs(t, c.Emit(t.Context(), "x"), conn.ErrClosed)
+	_, open = <-conn.Topic[int](c, "later").Chan(t.Context())
+	assert.False(t, open, "a topic of a closed connection is closed")
+}
+
+func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		for range 10 {
+			p.send(`42["n",1]`)
+		}
+		p.untilGone()
+	})
+	c, ended, cancel := start(t, url, conn.Config{})
+	numbers := conn.Topic[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
+	cancel()
+	assert.NoError(t, receiveFrom(t, ended))
+	numbers.Close()
+}
+
+func TestAGoodbyeIsBoundedInTime(t *testing.T) {
+	release := make(chan struct{})
+	url := serveRaw(t, func(p *peer) { p.welcome(); <-release }) // reads nothing any more
+	defer close(release)
+	c, ended, cancel := start(t, url, conn.Config{WriteTimeout: time.Hour})
+	require.NoError(t, c.Ready(t.Context()))
+	var failed *conn.SendError
+	for failed == nil { // until the buffers between the two ends are full
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		err := c.Emit(ctx, "big", strings.Repeat("x", 1<<20))
+		stop()
+		require.True(t, err == nil || errors.As(err, &failed))
+	}
+	assert.True(t, failed.MaybeSent, "it is stuck in the socket now, and Run with it")
+	cancel()
+	assert.NoError(t, receiveFrom(t, ended))
+}
+
+func TestAFrameOverTheLimitEndsTheSession(t *testing.T) {
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		p.send(`42["n","` + strings.Repeat("x", 2000) + `"]`)
+		p.untilGone()
+	})
+	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	assert.ErrorIs(t, receiveFrom(t, ended), websocket.ErrReadLimit)
+}

@@ -1,0 +1,89 @@
+package conn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// A Phase is where a connection stands.
+type Phase int
+
+// The phases, in the order a connection goes through them. Idle is the phase
+// before the first Run; no State with it is ever published.
+const (
+	Idle       Phase = iota
+	Connecting       // an attempt is on its way
+	Connected        // the server has let us in; the join is being sent
+	Ready            // joined: what is emitted goes out
+	Waiting          // between two attempts
+	Stopped          // Run has returned
+)
+
+var phaseNames = [...]string{"idle", "connecting", "connected", "ready", "waiting", "stopped"}
+
+// String returns the phase in lower case, as it stands in logs.
+func (p Phase) String() string {
+	if p < 0 || int(p) >= len(phaseNames) {
+		return fmt.Sprintf("phase(%d)", int(p))
+	}
+	return phaseNames[p]
+}
+
+// A State is one step in the life of a connection. Each change is published
+// on Conn.States, with its cause.
+type State struct {
+	Phase Phase
+
+	// Attempt counts the retries in a row: 0 during the first attempt and in
+	// a session that came from it.
+	Attempt int
+
+	// Delay is, while Waiting, how long until the next attempt.
+	Delay time.Duration
+
+	// Err is the cause: why the last session or attempt ended (Waiting), or
+	// why Run returned (Stopped; nil when its ctx ended or Close was called).
+	Err error
+
+	// SessionID is, while Connected and Ready, the id that the server knows
+	// this socket by.
+	SessionID string
+}
+
+// String is the state in one line, for people.
+func (s State) String() string {
+	text := s.Phase.String()
+	if s.Phase == Waiting {
+		text += fmt.Sprintf(" %v for attempt %d", s.Delay.Round(time.Millisecond), s.Attempt)
+	}
+	if s.Err != nil {
+		text += ": " + s.Err.Error()
+	}
+	return text
+}
+
+// setState is called by Run's goroutine only. A state of phase Ready comes
+// with the session that is ready.
+func (c *Conn) setState(s State, ready *session) {
+	c.mu.Lock()
+	c.state, c.ready = s, ready
+	c.wake()
+	c.mu.Unlock()
+
+	level := slog.LevelDebug
+	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
+		level = slog.LevelWarn
+	}
+	c.log.Log(context.Background(), level, "conn: "+s.Phase.String(),
+		"attempt", s.Attempt, "delay", s.Delay, "error", s.Err, "session", s.SessionID)
+	c.states.Publish(s)
+}
+
+// State returns the current state. It is safe for concurrent use.
+func (c *Conn) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}

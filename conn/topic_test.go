@@ -1,0 +1,152 @@
+package conn_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sends is a server that says the given frames, after the client's first one.
+func sends(t *testing.T, frames ...string) string {
+	return serveRaw(t, func(p *peer) {
+		p.welcome()
+		p.receive()
+		for _, frame := range frames {
+			p.send(frame)
+		}
+		p.untilGone()
+	})
+}
+
+func TestTopicsCarryTheFirstArgumentInItsType(t *testing.T) {
+	c, _, _ := start(t, sends(t,
+		`42["result",{"name":"a","size":1},"an offset"]`,
+		`42[ "result" , {"name":"b","name":"c","size":2} ]`,
+		`42["result"]`,
+		`42["re\u0073ult",{"name":"\ud83d"}]`,
+		`42["big",9007199254740993]`,
+		`42[17,"a number is a name too"]`,
+	), conn.Config{})
+	type result struct {
+		Name string `json:"name"`
+		Size int    `json:"size"`
+	}
+	results := conn.Topic[result](c, "result").Chan(t.Context())
+	same := conn.Topic[result](c, "result").Chan(t.Context())
+	asText := conn.Topic[json.RawMessage](c, "big").Chan(t.Context())
+	numbered := conn.Topic[string](c, "17").Chan(t.Context())
+	require.NoError(t, c.Emit(t.Context(), "go"))
+
+	for _, want := range []result{{"a", 1}, {"c", 2}, {}, {"\ufffd", 0}} {
+		assert.Equal(t, want, receiveFrom(t, results))
+		assert.Equal(t, want, receiveFrom(t, same))
+	}
+	assert.Equal(t, "9007199254740993", string(receiveFrom(t, asText)))
+	assert.Equal(t, "a number is a name too", receiveFrom(t, numbered))
+}
+
+func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
+	c, ended, _ := start(t, sends(t,
+		`42["n","one"]`,
+		`451-["n",{"_placeholder":true,"num":0}]`,
+		`42["n",2]`,
+	), conn.Config{})
+	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	failures := c.DecodeErrors.Chan(t.Context())
+	require.NoError(t, c.Emit(t.Context(), "go"))
+
+	failure := receiveFrom(t, failures)
+	assert.Equal(t, "n", failure.Event)
+	assert.Equal(t, `["n","one"]`, string(failure.Raw))
+	assert.Error(t, failure)
+	assert.ErrorContains(t, receiveFrom(t, failures), "binary payloads are not supported")
+	// The attachment that was announced never comes: that ends the session.
+	assert.Empty(t, numbers)
+	assert.Empty(t, ended)
+}
+
+func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
+	c, _, _ := start(t, sends(t, `42["a"]`, `4212["b",1,{"x":null},"last"]`), conn.Config{})
+	raw := c.Raw.Chan(t.Context())
+	require.NoError(t, c.Emit(t.Context(), "go"))
+	assert.Equal(t, conn.Event{Name: "a", Args: conn.Args{}}, receiveFrom(t, raw))
+	assert.Equal(t, conn.Event{Name: "b", Args: conn.Args{
+		json.RawMessage(`1`), json.RawMessage(`{"x":null}`), json.RawMessage(`"last"`),
+	}}, receiveFrom(t, raw))
+}
+
+func TestAnEventThatNobodyHearsIsNotDecoded(t *testing.T) {
+	c, _, _ := start(t, sends(t, `42["unheard",{]`, `42["heard",1]`), conn.Config{})
+	heard := conn.Topic[int](c, "heard").Chan(t.Context())
+	_ = conn.Topic[int](c, "unheard") // a topic without a subscription hears nothing
+	require.NoError(t, c.Emit(t.Context(), "go"))
+	assert.Equal(t, 1, receiveFrom(t, heard))
+}
+
+func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
+	for raw, want := range map[string]string{
+		"localhost:4000":          "scheme",
+		"ftp://localhost":         "scheme",
+		"http://":                 "no host",
+		"http://bad host":         "cannot be parsed",
+		"http://me:secret@host":   "user name",
+		"http://host/a,b":         "comma",
+		"http://host/%zz?token=s": "cannot be parsed",
+	} {
+		_, err := conn.New(raw, conn.Config{})
+		require.ErrorContains(t, err, want, raw)
+		assert.NotContains(t, err.Error(), "secret")
+	}
+	for want, cfg := range map[string]conn.Config{
+		"unknown transport": {Transports: []string{"carrier pigeon"}},
+		"is empty":          {Transports: []string{}},
+		"slash":             {Path: "socket.io"},
+		"negative":          {WriteTimeout: -1},
+		"no event":          {Join: conn.Join{Payload: 1}},
+		"reserved":          {Join: conn.Join{Event: "connect"}},
+		"Config.Reconnect":  {Reconnect: reconnect.Policy{InitialInterval: -1}},
+	} {
+		_, err := conn.New("http://localhost", cfg)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestNoSecretReachesTheLogOrAnError(t *testing.T) {
+	const secret = "s3cr3t"
+	var text bytes.Buffer
+	url_ := serveRaw(t, func(p *peer) { p.send(openPacket); p.receive() })
+	c, err := conn.New(url_+"?key="+secret, conn.Config{
+		Query:     url.Values{"token": {secret}},
+		Header:    http.Header{"Authorization": {secret}},
+		Auth:      func(context.Context) (any, error) { return map[string]string{"token": secret}, nil },
+		Reconnect: reconnect.Policy{MaxAttempts: -1},
+		Logger:    slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	require.NoError(t, err)
+	err = c.Run(t.Context())
+	require.Error(t, err)
+	c.Close()
+	assert.NotContains(t, text.String()+err.Error(), secret)
+	assert.Contains(t, text.String(), "conn: connecting")
+}
+
+func TestErrorsUnwrapToTheirCause(t *testing.T) {
+	cause := errors.New("cause")
+	for _, err := range []error{
+		&conn.DialError{Err: cause}, &conn.TransportError{Err: cause}, &conn.ProtocolError{Err: cause},
+		&conn.SendError{Err: cause}, conn.DecodeError{Err: cause},
+	} {
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorContains(t, err, "cause")
+	}
+}
