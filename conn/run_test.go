@@ -2,7 +2,10 @@ package conn_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -242,6 +245,16 @@ func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
 		assert.EqualError(t, receiveFrom(t, ended), tc.want)
 		server.Close()
 	}
+}
+
+func TestABadCertificateEndsRun(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	_, ended, _ := start(t, server.URL, conn.Config{Reconnect: soon})
+	var certificate *tls.CertificateVerificationError
+	assert.ErrorAs(t, receiveFrom(t, ended), &certificate)
 }
 
 func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
