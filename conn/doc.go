@@ -62,7 +62,7 @@
 //	*ProtocolError            a malformed packet or handshake                     retry
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
-//	an error of Config.Auth                                                       retry
+//	*AuthError                Config.Auth failed                                  retry
 //	 … in reconnect.Permanent                                                     end
 //
 // "End" means that Run returns the error, unless Config.Retry says to try

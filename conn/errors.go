@@ -62,6 +62,15 @@ func (e *ProtocolError) Error() string { return "conn: protocol error: " + e.Err
 // Unwrap returns what was wrong with what the server sent.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
+// An AuthError is what Config.Auth failed with. It is worth another try, unless
+// it is wrapped in reconnect.Permanent.
+type AuthError struct{ Err error }
+
+func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error() }
+
+// Unwrap returns the error of Config.Auth.
+func (e *AuthError) Unwrap() error { return e.Err }
+
 // A DialError says that no session came about. It is worth another try,
 // unless the server's certificate is at fault.
 type DialError struct{ Err error }

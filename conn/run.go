@@ -87,11 +87,14 @@ func (c *Conn) connect(ctx context.Context) (*session, error) {
 	defer cancel()
 
 	s, err := c.handshake(handshake)
+	var auth *AuthError
 	switch {
 	case err == nil:
 		return s, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.As(err, &auth):
+		return nil, err
 	case handshake.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &DialError{fmt.Errorf("no answer within %v", c.cfg.HandshakeTimeout)}
 	}
@@ -103,10 +106,10 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 	if c.cfg.Auth != nil {
 		auth, err := c.cfg.Auth(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("conn: Config.Auth: %w", err)
+			return nil, &AuthError{err}
 		}
 		if packet.Data, err = json.Marshal(auth); err != nil {
-			return nil, reconnect.Permanent(fmt.Errorf("conn: Config.Auth: %w", err))
+			return nil, reconnect.Permanent(&AuthError{err})
 		}
 	}
 

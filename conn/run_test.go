@@ -407,9 +407,11 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.send(`42["n",2]`); p.untilGone() })
-	c, ended, _ := start(t, url, conn.Config{})
+	c, err := conn.New(url, conn.Config{})
+	require.NoError(t, err)
 	numbers := conn.Topic[int](c, "n").Subscribe(context.Background())
 	all := c.Raw.Chan(context.Background())
+	ended, _ := run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	receiveFrom(t, all)
 	receiveFrom(t, all)
@@ -442,8 +444,10 @@ func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
 		}
 		p.untilGone()
 	})
-	c, ended, cancel := start(t, url, conn.Config{})
+	c, err := conn.New(url, conn.Config{})
+	require.NoError(t, err)
 	numbers := conn.Topic[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	ended, cancel := run(t, c)
 	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
 	cancel()
 	assert.NoError(t, receiveFrom(t, ended))

@@ -1,0 +1,149 @@
+package chat
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// A Client is one user's or one service's place in a chat: its topics carry
+// what the backend says, its verbs say something to the backend. All its methods
+// are safe for concurrent use.
+//
+// Subscriptions live until their ctx ends or the Client is closed, over any
+// number of sessions and Runs; subscribing before Run loses nothing.
+type Client struct {
+	// One topic for each kind of event.
+	Processing   bus.Source[events.AIProcessing]
+	Tokens       bus.Source[events.AIToken]
+	Messages     bus.Source[events.AIMessage]
+	Errors       bus.Source[events.AIError]
+	ToolCalls    bus.Source[events.AIToolCall]
+	ToolResults  bus.Source[events.AIToolResult]
+	ChatMessages bus.Source[events.ChatMessage]
+	Presence     bus.Source[events.Presence]
+
+	// Events carries all of those, in the order of the wire. Two channels in
+	// one select are in no order between them; in Events they are.
+	Events bus.Source[events.Event]
+
+	// ServerErrors carries the server's own error event.
+	ServerErrors bus.Source[ServerError]
+
+	// DecodeErrors carries the events whose payload was not of its type or
+	// lacked a field; they reach no other topic but Raw.
+	DecodeErrors bus.Source[conn.DecodeError]
+
+	// States carries every change of the connection's state, the current one
+	// first.
+	States bus.Source[conn.State]
+
+	// Raw carries every event, whatever its name, as it came.
+	Raw bus.Source[conn.Event]
+
+	cfg     Config
+	conn    *conn.Conn
+	base    members // what every payload starts with
+	feeds   map[events.Key]conn.Sink
+	events  bus.Topic[events.Event]
+	answers answers
+
+	mu    sync.Mutex
+	set   map[events.Key]string // by Config.Names and SetNames
+	names names
+	life  context.Context // ends with the Run that is on its way, its cause why; nil when none is
+}
+
+// New makes a client for the chat backend at url: scheme http, https, ws or
+// wss, with the namespace for its path. It does not connect; that is Run's
+// task. An error says what in the URL or the Config cannot be used.
+func New(url string, cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, feeds: map[events.Key]conn.Sink{}}
+	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
+		return nil, err
+	}
+	if c.base, err = newBase(cfg.ChatID, cfg.Meta); err != nil {
+		return nil, err
+	}
+
+	c.Processing = newFeed[events.AIProcessing](c, events.KeyAIProcessing)
+	c.Tokens = newFeed[events.AIToken](c, events.KeyAIToken)
+	c.Messages = newFeed[events.AIMessage](c, events.KeyAIMessage)
+	c.Errors = newFeed[events.AIError](c, events.KeyAIError)
+	c.ToolCalls = newFeed[events.AIToolCall](c, events.KeyAIToolCall)
+	c.ToolResults = newFeed[events.AIToolResult](c, events.KeyAIToolResult)
+	c.ChatMessages = newFeed[events.ChatMessage](c, events.KeyChatMessage)
+	c.Presence = newFeed[events.Presence](c, events.KeyPresenceUpdate)
+	c.events.Name, c.events.Logger = "Events", cfg.Conn.Logger
+	c.Events = c.events.Source()
+	c.ServerErrors = conn.Topic[ServerError](c.conn, cfg.ServerErrorEvent)
+	c.DecodeErrors, c.States, c.Raw = c.conn.DecodeErrors, c.conn.States, c.conn.Raw
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.rename(cfg.Names); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Topic returns the topic of any event the backend has, its payload decoded
+// into T; see [conn.Topic].
+func Topic[T any](c *Client, name string) bus.Source[T] { return conn.Topic[T](c.conn, name) }
+
+// Conn returns the connection beneath the client.
+func (c *Client) Conn() *conn.Conn { return c.conn }
+
+// State returns the connection's current state.
+func (c *Client) State() conn.State { return c.conn.State() }
+
+// Ready waits until the client is connected and has joined its room; see
+// [conn.Conn.Ready].
+func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
+
+// Run connects and keeps the connection up until ctx ends or Close is called,
+// and then returns nil; or until the connection has ended for good, and then
+// returns why. See [conn.Conn.Run]. Questions that are still unanswered when
+// Run returns end with [ErrStopped].
+func (c *Client) Run(ctx context.Context) error {
+	life, end := context.WithCancelCause(context.Background())
+	c.mu.Lock()
+	if c.life != nil {
+		c.mu.Unlock()
+		end(nil)
+		return conn.ErrRunning
+	}
+	c.life = life
+	c.mu.Unlock()
+
+	err := c.conn.Run(ctx)
+
+	c.mu.Lock()
+	c.life = nil
+	c.mu.Unlock()
+	end(stopped(err))
+	return err
+}
+
+// lifetime returns a context that ends when the Run that is on its way does,
+// with the error that streams then end with as its cause.
+func (c *Client) lifetime() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life != nil {
+		return c.life
+	}
+	ended, end := context.WithCancelCause(context.Background())
+	end(ErrStopped)
+	return ended
+}
+
+// Close ends the client for good: see [conn.Conn.Close]. It always returns nil.
+func (c *Client) Close() error { return c.conn.Close() }

@@ -1,0 +1,83 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// A feed is the sink of one kind of event. It decodes each event once, and
+// brings it to the topic of its kind, to Events, and to the stream whose
+// question it answers, all in the reader's goroutine.
+type feed[T events.Event] struct {
+	client  *Client
+	answers bool // the event may be part of an answer
+	topic   bus.Topic[T]
+	next    T // what the reader decodes into: kept here, it need not be allocated for each event
+}
+
+// newFeed makes the feed of a key, and returns its topic's public side.
+func newFeed[T events.Event](c *Client, key events.Key) bus.Source[T] {
+	f := &feed[T]{client: c, answers: strings.HasPrefix(string(key), "AI_")}
+	f.topic.Name, f.topic.Logger = string(key), c.cfg.Conn.Logger
+	c.feeds[key] = f
+	return f.topic.Source()
+}
+
+func (f *feed[T]) Wanted() bool {
+	return f.topic.Active() || f.client.events.Active() || f.answers && f.client.answers.waiting()
+}
+
+func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
+	var zero T
+	f.next = zero
+	if err := p.Decode(&f.next); err != nil {
+		return err
+	}
+	err := f.topic.PublishContext(ctx, f.next)
+	if f.client.events.Active() {
+		err = errors.Join(err, f.client.events.PublishContext(ctx, f.next))
+	}
+	if f.answers && f.client.answers.waiting() {
+		f.client.answers.offer(f.next)
+	}
+	return err
+}
+
+func (f *feed[T]) Close() {
+	f.topic.Close()
+	f.client.events.Close()
+}
+
+// A ServerError is what the server said in its own error event.
+type ServerError struct {
+	Message string          // a payload that is a string, or its field "message"; may be empty
+	Raw     json.RawMessage // the payload as it came
+}
+
+func (e ServerError) Error() string {
+	if e.Message == "" {
+		return "chat: server error: " + string(e.Raw)
+	}
+	return "chat: server error: " + e.Message
+}
+
+// UnmarshalJSON takes any payload.
+func (e *ServerError) UnmarshalJSON(data []byte) error {
+	*e = ServerError{Raw: append(json.RawMessage(nil), data...)}
+	var object struct {
+		Message string `json:"message"`
+	}
+	if jsonv2.Unmarshal(data, &object) == nil {
+		e.Message = object.Message
+	} else {
+		_ = jsonv2.Unmarshal(data, &e.Message) // what is neither stays in Raw
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// SendMessage sends a message of a person to the chat. Like every verb it
+// waits until the client is Ready and the event is written, or until ctx ends;
+// its error is a [*conn.SendError], which says whether the event may have been
+// sent. A MessageID is the caller's to choose; the zero ChatID stands for the
+// client's own.
+func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
+	return c.say(ctx, events.KeyUserMessage, m)
+}
+
+// TypingStart says that a person has begun to type.
+func (c *Client) TypingStart(ctx context.Context, userID events.ID) error {
+	return c.say(ctx, events.KeyUserTypingStart, events.Typing{UserID: userID})
+}
+
+// TypingStop says that a person has stopped typing.
+func (c *Client) TypingStop(ctx context.Context, userID events.ID) error {
+	return c.say(ctx, events.KeyUserTypingStop, events.Typing{UserID: userID})
+}
+
+// Abort asks the backend to stop the answer to a.RequestID.
+func (c *Client) Abort(ctx context.Context, a events.Abort) error {
+	return c.say(ctx, events.KeyAIAbort, a)
+}
+
+// MarkRead says which messages a person has read, and when.
+func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
+	return c.say(ctx, events.KeyChatRead, r)
+}
+
+// Emit sends any event. A payload that is nil or encodes as a JSON object is
+// merged with chatId and Meta as that of every verb is; another one goes out
+// as it is. For several arguments there is Conn().Emit.
+func (c *Client) Emit(ctx context.Context, event string, payload any) error {
+	data, err := c.base.with(payload)
+	if err != nil {
+		return &conn.SendError{Event: event, Err: err}
+	}
+	return c.conn.Emit(ctx, event, data)
+}
+
+func (c *Client) say(ctx context.Context, key events.Key, payload any) error {
+	return c.Emit(ctx, c.name(key), payload)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestItPrintsStatusAnswerAndUsage(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, "", "room-1", "u1", "What is it?"))
+	assert.Contains(t, out.String(), "u1: What is it?\n(queued)\n(working)\nA parley is")
+	assert.Contains(t, out.String(), "tokens: 3 prompt + 31 completion = 34")
+}
+
+func TestADeadServerIsOneClearLine(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener.Close()
+	err = run(t.Context(), &strings.Builder{}, "http://"+listener.Addr().String(), "room-1", "u1", "Hi")
+	require.ErrorContains(t, err, "cannot connect")
+	assert.NotContains(t, err.Error(), "\n")
+	assert.ErrorContains(t, run(t.Context(), &strings.Builder{}, "nonsense", "room-1", "u1", "Hi"), "scheme")
+}
+
+func TestAnInterruptEndsIt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out := writerFunc(func(p []byte) {
+		if strings.Contains(string(p), "parley") {
+			cancel() // in the middle of the answer
+		}
+	})
+	assert.ErrorIs(t, run(ctx, out, "", "room-1", "u1", "Hi"), context.Canceled)
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
