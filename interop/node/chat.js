@@ -1,0 +1,66 @@
+import { Answer } from "./answer.js";
+import { names } from "./names.js";
+import { on } from "./receive.js";
+
+const roomPrefix = "chat:";
+
+// The name of a room holds the chat's id as JSON: 7 and "7" are two chats.
+const roomName = (chatId) => roomPrefix + JSON.stringify(chatId);
+const chatIdOf = (room) => JSON.parse(room.slice(roomPrefix.length));
+const chatRooms = (socket) => [...socket.rooms].filter((room) => room.startsWith(roomPrefix));
+
+const running = new Set(); // answers on their way
+
+// chat makes socket a member of the chats that it joins.
+export function chat(socket) {
+  const nsp = socket.nsp;
+  // Without a chat, only the socket itself is spoken to.
+  const audience = ({ chatId }) => nsp.to(chatId == null ? socket.id : roomName(chatId));
+
+  // tellPresence says who is in a room, through to; without leaves one out.
+  const tellPresence = (to, room, without) => {
+    const ids = [...(nsp.adapter.rooms.get(room) ?? [])].filter((id) => id !== without);
+    // A socket whose recovery is not complete is in its rooms, but not yet here.
+    const members = ids.map((id) => nsp.sockets.get(id)).filter(Boolean);
+    const onlineUserIds = [...new Set(members.map((member) => member.handshake.auth.userId ?? member.id))];
+    to.emit(names.PRESENCE_UPDATE, { chatId: chatIdOf(room), onlineUserIds });
+  };
+
+  on(socket, names.JOIN, ({ chatId }) => {
+    if (chatId == null) return;
+    const room = roomName(chatId);
+    socket.join(room);
+    tellPresence(nsp.to(room), room);
+  });
+  // A recovered socket is back in its rooms; a new one is in none yet.
+  for (const room of chatRooms(socket)) tellPresence(nsp.to(room), room);
+  socket.on("disconnecting", () => {
+    for (const room of chatRooms(socket)) tellPresence(socket.to(room), room, socket.id);
+  });
+
+  on(socket, names.USER_MESSAGE, async (message, ack) => {
+    const { chatId, traceId, requestId, messageId, userId, text } = message;
+    ack?.({ ok: true, messageId });
+    audience(message).emit(names.CHAT_MESSAGE, { chatId, traceId, requestId, messageId, userId, text, createdAt: new Date().toISOString() });
+    const answer = new Answer(socket, audience(message), message);
+    running.add(answer);
+    await answer.run();
+    running.delete(answer);
+  });
+
+  // An abort that names no request stops every answer in its chat.
+  on(socket, names.AI_ABORT, (abort) => {
+    for (const answer of running) {
+      if (abort.requestId == null ? answer.chatId !== abort.chatId : answer.requestId !== abort.requestId) continue;
+      answer.stop();
+      running.delete(answer);
+      audience(answer).emit("debug:aborted", { chatId: answer.chatId, requestId: answer.requestId, sent: answer.sent });
+    }
+  });
+
+  for (const event of [names.USER_TYPING_START, names.USER_TYPING_STOP, names.CHAT_READ]) {
+    on(socket, event, (payload) => audience(payload).emit(`debug:${event}`, payload));
+  }
+
+  on(socket, "meta:events:request", () => socket.emit("meta:events:response", names));
+}
