@@ -25,8 +25,9 @@
 //
 //   - A field that the contract requires has to be there, not null and of its
 //     JSON type. If one is not, the error is a *[FieldError], with [ErrMissing]
-//     as its cause for one that is missing or null. An optional field that is
-//     null counts as left out.
+//     as its cause for one that is missing or null. Where the contract allows
+//     any JSON (args, result, the value of a part), null is some. An optional
+//     field that is null counts as left out.
 //   - Names match exactly. A member that no field is named after goes to Extra,
 //     as it was written, and is written again when the payload is; Extra stays
 //     nil without one. An entry of Extra that bears the name of a field is not
