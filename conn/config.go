@@ -35,10 +35,11 @@ type Config struct {
 	// Header goes out with every request of a session.
 	Header http.Header
 
-	// Auth is asked on every attempt for what the CONNECT packet carries
-	// (something that encodes as a JSON object). Its ctx ends with the
-	// handshake's time. An error is worth another try, unless it is wrapped
-	// in reconnect.Permanent. Default: no auth.
+	// Auth is asked on every attempt for what the CONNECT packet carries:
+	// something that encodes as a JSON object, or nil for nothing; anything
+	// else ends Run. Its ctx ends with the handshake's time. An error is worth
+	// another try, unless it is wrapped in reconnect.Permanent.
+	// Default: no auth.
 	Auth func(ctx context.Context) (any, error)
 
 	// Transports lists the transports to use. Default, and the only one so
@@ -52,7 +53,8 @@ type Config struct {
 	// Reconnect says when to try again. Default: the zero Policy.
 	Reconnect reconnect.Policy
 
-	// Retry is asked about an error that would end Run; true tries again.
+	// Retry is asked about an error that ends Run by default; true tries again.
+	// It is not asked about one that Auth has marked with reconnect.Permanent.
 	// Default: always false. The table of errors is in the package's manual.
 	Retry func(err error) bool
 
@@ -74,7 +76,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// A Join is the event that enters a room. The zero Join sends nothing.
+// A Join is the event that enters a room. The zero Join sends nothing. The
+// payload is encoded once, when the Join is set.
 type Join struct {
 	Event   string
 	Payload any // the event's one argument; nil sends none
@@ -157,8 +160,10 @@ func (c Config) validate() error {
 	if c.HandshakeTimeout < 0 || c.WriteTimeout < 0 || c.MaxFrame < 0 {
 		return errors.New("conn: a timeout or limit of Config is negative")
 	}
-	if err := c.Join.validate(); err != nil {
-		return err
+	for name := range c.Header {
+		if name = http.CanonicalHeaderKey(name); name == "Upgrade" || name == "Connection" || strings.HasPrefix(name, "Sec-Websocket-") {
+			return fmt.Errorf("conn: Config.Header: %s belongs to the handshake", name)
+		}
 	}
 	if err := c.Reconnect.Validate(); err != nil {
 		return fmt.Errorf("conn: Config.Reconnect: %w", err)
@@ -166,14 +171,22 @@ func (c Config) validate() error {
 	return nil
 }
 
-func (j Join) validate() error {
-	if j.Event == "" && j.Payload != nil {
-		return errors.New("conn: Join has a payload, but no event")
+// encode returns the payload of the join's event, nil for no join.
+func (j Join) encode() ([]byte, error) {
+	var args []any
+	switch {
+	case j.Event == "" && j.Payload != nil:
+		return nil, errors.New("conn: Join has a payload, but no event")
+	case j.Event == "":
+		return nil, nil
+	case j.Payload != nil:
+		args = []any{j.Payload}
 	}
-	if socketio.Reserved(j.Event) {
-		return fmt.Errorf("conn: Join.Event %q is reserved", j.Event)
+	data, err := encodeEvent(j.Event, args)
+	if err != nil {
+		return nil, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
 	}
-	return nil
+	return data, nil
 }
 
 func (c *Conn) dialOptions() engineio.Options {

@@ -39,7 +39,7 @@ type Conn struct {
 	stop    context.CancelFunc // ends the Run that is on its way; nil when none is
 	stopped chan struct{}      // closed when that Run has returned
 	closed  bool
-	join    Join
+	join    []byte // the join's payload as an event; nil for none
 }
 
 // New makes a connection to a Socket.IO server; it does not connect, which is
@@ -56,12 +56,16 @@ func New(url string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	join, err := cfg.Join.encode()
+	if err != nil {
+		return nil, err
+	}
 	c := &Conn{
 		cfg:     cfg,
 		target:  target,
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
-		join:    cfg.Join,
+		join:    join,
 	}
 	c.states.Name, c.states.Logger, c.states.Replay = "States", c.log, 1
 	c.raw.Name, c.raw.Logger = "Raw", c.log
@@ -72,12 +76,13 @@ func New(url string, cfg Config) (*Conn, error) {
 
 // SetJoin replaces Config.Join from the next connect on.
 func (c *Conn) SetJoin(join Join) error {
-	if err := join.validate(); err != nil {
+	data, err := join.encode()
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.join = join
+	c.join = data
 	return nil
 }
 
@@ -115,8 +120,9 @@ func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
 }
 
 // Close ends the connection for good: Run says goodbye to the server and
-// returns nil, what waits fails with [ErrClosed], and every subscription
-// closes after what it has buffered. Close returns when Run has, or after
+// returns nil, what waits for Ready fails with [ErrClosed], what waits for an
+// acknowledgement with [ErrSessionLost], and every subscription closes after
+// what it has buffered. Close returns when Run has, or after
 // two seconds if something that Config provides holds Run up. It always
 // returns nil, and may be called any number of times, from anywhere.
 func (c *Conn) Close() error {

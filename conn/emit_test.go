@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,6 +198,39 @@ func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
 	cancel()
 	assert.Equal(t, `[41]`, receiveFrom(t, frames), "a removed handler answers nothing")
 	assert.Empty(t, called)
+}
+
+func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		for range 400 {
+			p.send(`42["tool"]`)
+		}
+		p.send(`41`)
+		p.untilGone()
+	})
+	c, err := conn.New(url, conn.Config{})
+	require.NoError(t, err)
+	over := make(chan struct{})
+	var late atomic.Int32
+	var busy sync.WaitGroup
+	defer conn.Handle(c, "tool", func(ctx context.Context, _ any) (any, error) {
+		busy.Add(1)
+		defer busy.Done()
+		select {
+		case <-over:
+			late.Add(1)
+		default:
+			<-ctx.Done() // 64 of them keep the rest waiting until the session has ended
+		}
+		return nil, nil
+	})()
+	ended, _ := run(t, c)
+	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrDisconnected)
+	close(over)
+	c.Close()
+	busy.Wait()
+	assert.Zero(t, late.Load())
 }
 
 func TestAHandlersContextEndsWithTheSession(t *testing.T) {

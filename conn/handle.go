@@ -17,10 +17,11 @@ const maxHandled = 64
 // text. A payload that does not fit Req goes out on c.DecodeErrors, and is
 // not answered.
 //
-// fn runs in a goroutine of its own, at most 64 at a time; further events wait, up to
-// bus.DefaultLimit of them, then they are dropped and that is logged. Its ctx
-// ends with the session that the event came on, when the handler is removed
-// and when c is closed; an answer after that goes nowhere.
+// fn runs in a goroutine of its own, at most 64 at a time; further events wait,
+// up to bus.DefaultLimit of them, then they are dropped and that is logged. Its
+// ctx ends with the session that the event came on, when the handler is
+// removed and when c is closed; an answer after that goes nowhere, and events
+// that still waited are not handled.
 //
 // The returned func removes the handler. Topics of the same name get the
 // event as well; of several handlers the first to answer is heard.
@@ -35,13 +36,14 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
+				if ctx.Err() != nil || call.session.ctx.Err() != nil {
+					return nil // nobody is left to answer
+				}
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.session.ctx, cancel)()
-				if ctx.Err() == nil {
-					reply, err := fn(ctx, call.request)
-					call.answer(ctx, reply, err)
-				}
+				reply, err := fn(ctx, call.request)
+				call.answer(ctx, reply, err)
 				return nil
 			})
 		}

@@ -37,10 +37,20 @@ type Payload struct {
 // regard to case, as in encoding/json; of a member that comes twice the last
 // one counts, and lone surrogates become U+FFFD. It returns [ErrNoPayload]
 // when there is no argument.
-func (p Payload) Decode(v any) error { return p.session.decoder.first(p.data, 1, v) }
+func (p Payload) Decode(v any) error {
+	if p.session == nil {
+		return ErrNoPayload
+	}
+	return p.session.decoder.first(p.data, 1, v)
+}
 
 // Args returns a copy of all arguments.
-func (p Payload) Args() (Args, error) { return splitArgs(p.data, 1) }
+func (p Payload) Args() (Args, error) {
+	if p.session == nil {
+		return nil, ErrNoPayload
+	}
+	return splitArgs(p.data, 1)
+}
 
 // The wire is JavaScript's: what JSON.parse takes, is taken. The types are Go's: a
 // field without a tag is found as encoding/json would find it.
@@ -101,7 +111,7 @@ func splitArgs(data []byte, skip int) (Args, error) {
 	if err := jsonv2.Unmarshal(data, &all, decoderOptions...); err != nil {
 		return nil, err
 	}
-	return all[skip:], nil
+	return all[min(skip, len(all)):], nil
 }
 
 // decodeReply decodes the payload of an acknowledgement into v: its first
@@ -124,6 +134,10 @@ func decodeReply(data []byte, v any) error {
 func encodeArgs(args []any) ([]byte, error) {
 	return jsonv2.Marshal(args, jsontext.AllowInvalidUTF8(true))
 }
+
+// Reserved reports whether name is one of those that Socket.IO keeps for
+// itself: no event by that name is ever sent or received.
+func Reserved(name string) bool { return socketio.Reserved(name) }
 
 func encodeEvent(name string, args []any) ([]byte, error) {
 	if socketio.Reserved(name) {

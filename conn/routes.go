@@ -12,7 +12,8 @@ import (
 // it more than once can bring its own.
 //
 // Wanted and Receive are called in the reader's goroutine, in wire order, and
-// must not block. A sink stays in place over any number of sessions.
+// must not block. A sink stays in place over any number of sessions. It is told
+// from others by ==, so it should be a pointer.
 type Sink interface {
 	// Wanted reports whether anybody listens. An event that nobody wants is
 	// not decoded.
@@ -22,7 +23,7 @@ type Sink interface {
 	// ends with the session. An error goes out on Conn.DecodeErrors.
 	Receive(ctx context.Context, p Payload) error
 
-	// Close is called once the connection is closed.
+	// Close is called when the connection is closed, once for each binding.
 	Close()
 }
 
@@ -90,10 +91,11 @@ func (r *routes) replace(remove, add []Binding) {
 // close closes every sink that is bound.
 func (r *routes) close() {
 	r.mu.Lock()
+	again := r.closed
 	r.closed = true
 	m := r.current.Load()
 	r.mu.Unlock()
-	if m == nil {
+	if again || m == nil {
 		return
 	}
 	for _, sinks := range *m {

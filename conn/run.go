@@ -49,12 +49,12 @@ func (c *Conn) Run(ctx context.Context) error {
 		},
 		func(w reconnect.Wait) {
 			attempt = w.Attempt
-			c.setState(State{Phase: Waiting, Attempt: w.Attempt, Delay: w.Delay, Err: w.Err}, nil)
+			c.setState(ctx, State{Phase: Waiting, Attempt: w.Attempt, Delay: w.Delay, Err: w.Err}, nil)
 		})
 	if ctx.Err() != nil {
 		err = nil
 	}
-	c.setState(State{Phase: Stopped, Err: err}, nil)
+	c.setState(ctx, State{Phase: Stopped, Err: err}, nil)
 
 	c.mu.Lock()
 	c.stop, c.stopped = nil, nil
@@ -70,13 +70,13 @@ func (c *Conn) Run(ctx context.Context) error {
 // runSession makes one attempt and, if it succeeds, lives through the session.
 // It never returns nil.
 func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
-	c.setState(State{Phase: Connecting, Attempt: attempt}, nil)
+	c.setState(ctx, State{Phase: Connecting, Attempt: attempt}, nil)
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	up()
-	c.setState(State{Phase: Connected, Attempt: attempt, SessionID: s.id}, nil)
+	c.setState(ctx, State{Phase: Connected, Attempt: attempt, SessionID: s.id}, nil)
 	return c.serve(ctx, s, State{Phase: Ready, Attempt: attempt, SessionID: s.id})
 }
 
@@ -108,7 +108,7 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		if err != nil {
 			return nil, &AuthError{err}
 		}
-		if packet.Data, err = json.Marshal(auth); err != nil {
+		if packet.Data, err = encodeAuth(auth); err != nil {
 			return nil, reconnect.Permanent(&AuthError{err})
 		}
 	}
@@ -127,6 +127,21 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	return newSession(engine, id, c.target.namespace), nil
+}
+
+// encodeAuth encodes the payload of a CONNECT packet: a JSON object or nothing.
+// Servers cut off a client that sends anything else.
+func encodeAuth(auth any) ([]byte, error) {
+	data, err := json.Marshal(auth)
+	switch {
+	case err != nil:
+		return nil, err
+	case string(data) == "null":
+		return nil, nil
+	case data[0] != '{':
+		return nil, errors.New("the auth does not encode as a JSON object")
+	}
+	return data, nil
 }
 
 // enter sends the CONNECT packet and reads until its answer, which holds the
@@ -209,7 +224,7 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	if err := c.sendJoin(s); err != nil {
 		return err
 	}
-	c.setState(ready, s)
+	c.setState(ctx, ready, s)
 
 	// The server pings; what tells that it has gone is that it does not.
 	patience := s.engine.Handshake.PingInterval + s.engine.Handshake.PingTimeout
@@ -225,17 +240,23 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 			s.readDone <- err
 			return err
 		case <-silence.C:
-			return ErrPingTimeout
+			select {
+			case <-s.pings: // it came while this goroutine was busy writing
+				s.pings <- struct{}{}
+				silence.Reset(patience)
+			default:
+				return ErrPingTimeout
+			}
 		case <-s.pings:
 			silence.Reset(patience)
 			if err := s.engine.Write(engineio.Pong, nil); err != nil {
-				return s.lost(err)
+				return c.lost(s, err)
 			}
 		case out := <-s.outgoing:
 			err := s.engine.Write(engineio.Message, out.data)
 			out.written <- err
 			if err != nil {
-				return s.lost(err)
+				return c.lost(s, err)
 			}
 		}
 	}
@@ -245,21 +266,24 @@ func (c *Conn) sendJoin(s *session) error {
 	c.mu.Lock()
 	join := c.join
 	c.mu.Unlock()
-	if join.Event == "" {
+	if join == nil {
 		return nil
 	}
-	var args []any
-	if join.Payload != nil {
-		args = []any{join.Payload}
-	}
-	data, err := encodeEvent(join.Event, args)
-	if err != nil {
-		return reconnect.Permanent(fmt.Errorf("conn: join: %w", err))
-	}
-	if err := s.engine.Write(engineio.Message, s.packet(socketio.Event, socketio.NoID, data)); err != nil {
-		return s.lost(err)
+	if err := s.engine.Write(engineio.Message, s.packet(socketio.Event, socketio.NoID, join)); err != nil {
+		return c.lost(s, err)
 	}
 	return nil
+}
+
+// lost makes of a failed write the error that the session ends with. When the
+// server has put us out or closed the session, writing may fail before that
+// has been read: the reader knows better.
+func (c *Conn) lost(s *session, writing error) error {
+	c.notReady()
+	if reading := s.awaitReader(); reading != nil {
+		return reading
+	}
+	return &TransportError{writing}
 }
 
 // notReady keeps new work away from a session that is about to end.

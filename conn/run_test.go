@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -388,6 +389,133 @@ func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
 	assert.ErrorIs(t, receiveFrom(t, ended), down)
 }
 
+func TestAnAuthIsAnObjectOrNothing(t *testing.T) {
+	connects := make(chan string, 1)
+	url := serveRaw(t, func(p *peer) { connects <- p.welcome(); p.untilGone() })
+	var none *struct{}
+	for _, nothing := range []any{nil, none} {
+		_, ended, cancel := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return nothing, nil }})
+		assert.Equal(t, "40", receiveFrom(t, connects))
+		cancel()
+		receiveFrom(t, ended)
+	}
+	for _, wrong := range []any{"token", []int{1}, 1, make(chan int)} {
+		_, ended, _ := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return wrong, nil }})
+		var auth *conn.AuthError
+		assert.ErrorAs(t, receiveFrom(t, ended), &auth)
+	}
+}
+
+func TestASessionThatIsPingedLivesOn(t *testing.T) {
+	url := serveRaw(t, func(p *peer) {
+		p.send(`0{"sid":"e","pingInterval":100,"pingTimeout":100}`)
+		p.receive()
+		p.send(`40{"sid":"s"}`)
+		for range 20 { // for longer than the server's interval and grace
+			p.send(`2`)
+			p.receive()
+			<-time.After(20 * time.Millisecond)
+		}
+		p.send(`42["alive"]`)
+		p.untilGone()
+	})
+	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	require.NoError(t, err)
+	alive := conn.Topic[any](c, "alive").Chan(t.Context())
+	ended, _ := run(t, c)
+	select {
+	case <-alive:
+	case err := <-ended:
+		assert.NoError(t, err, "ended")
+	}
+}
+
+func TestAStableSessionStartsTheCountOver(t *testing.T) {
+	var sessions atomic.Int32
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		if sessions.Add(1) >= 5 {
+			p.untilGone()
+		}
+	})
+	policy := soon
+	policy.MaxAttempts, policy.StableAfter = 1, time.Nanosecond
+	c, _, _ := start(t, url, conn.Config{Reconnect: policy})
+	require.Eventually(t, func() bool { return sessions.Load() == 5 }, 20*time.Second, time.Millisecond)
+	assert.NoError(t, c.Ready(t.Context()))
+}
+
+func TestAnAnswerToTheHandshakeIsBounded(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	gone := make(chan struct{})
+	go func() { // ends when the client has had enough
+		defer close(gone)
+		c, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, err = c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n"))
+		for err == nil {
+			_, err = c.Write([]byte("X: " + strings.Repeat("x", 1000) + "\r\n"))
+		}
+	}()
+	_, ended, _ := start(t, "http://"+listener.Addr().String(), conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	assert.ErrorContains(t, receiveFrom(t, ended), "too long")
+	<-gone
+	listener.Close()
+}
+
+func TestAWriteThatTakesTooLongEndsTheSession(t *testing.T) {
+	release := make(chan struct{})
+	frames := make(chan int, 2)
+	var sessions atomic.Int32
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		if sessions.Add(1) == 1 {
+			<-release // reads nothing
+			return
+		}
+		frames <- len(p.untilGone())
+	})
+	defer close(release)
+	c, _, cancel := start(t, url, conn.Config{WriteTimeout: 100 * time.Millisecond, Reconnect: soon})
+	var failed *conn.SendError
+	for failed == nil { // until the buffers between the two ends are full
+		err := c.Emit(t.Context(), "big", strings.Repeat("x", 1<<20))
+		require.True(t, err == nil || errors.As(err, &failed))
+	}
+	assert.True(t, failed.MaybeSent)
+	assert.ErrorIs(t, failed, conn.ErrSessionLost)
+	assert.NotContains(t, failed.Error(), "\n")
+	require.NoError(t, c.Ready(t.Context()))
+	cancel()
+	assert.Equal(t, 1, receiveFrom(t, frames), "only the goodbye: what may have been sent is not sent again")
+}
+
+func TestASubscriptionToStatesThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
+	c, err := conn.New(serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{})
+	require.NoError(t, err)
+	states := c.States.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	defer states.Close()
+	ended, cancel := run(t, c)
+	require.Eventually(t, func() bool { return states.Stats().Pending > 0 }, 20*time.Second, time.Millisecond)
+	cancel()
+	assert.NoError(t, receiveFrom(t, ended))
+}
+
+func TestReadyIsSaidOnStatesFirst(t *testing.T) {
+	slow := slog.New(slog.NewTextHandler(writerFunc(func() { <-time.After(10 * time.Millisecond) }), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c, _, _ := start(t, serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{Logger: slow})
+	require.NoError(t, c.Ready(t.Context()))
+	assert.Equal(t, conn.Ready, receiveFrom(t, c.States.Chan(t.Context())).Phase)
+}
+
+type writerFunc func()
+
+func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
+
 func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.untilGone() })
 	c, err := conn.New(url, conn.Config{})
@@ -406,7 +534,14 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.send(`42["n",2]`); p.untilGone() })
+	called := make(chan string, 1)
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		p.send(`42["n",1]`)
+		p.send(`42["n",2]`)
+		called <- p.receive()
+		p.untilGone()
+	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
 	numbers := conn.Topic[int](c, "n").Subscribe(context.Background())
@@ -418,10 +553,11 @@ func TestCloseEndsEverything(t *testing.T) {
 
 	waiting := make(chan error, 1)
 	go func() { _, err := conn.Call[any](context.Background(), c, "unanswered"); waiting <- err }()
+	assert.Equal(t, `420["unanswered"]`, receiveFrom(t, called))
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close())
 	assert.NoError(t, receiveFrom(t, ended))
-	assert.Error(t, receiveFrom(t, waiting))
+	assert.ErrorIs(t, receiveFrom(t, waiting), conn.ErrSessionLost)
 
 	assert.Equal(t, 1, receiveFrom(t, numbers.C()), "what is buffered is delivered")
 	assert.Equal(t, 2, receiveFrom(t, numbers.C()))

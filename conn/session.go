@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -79,7 +80,7 @@ func (s *session) send(ctx context.Context, data []byte) (handed bool, err error
 	select {
 	case err := <-written:
 		if err != nil {
-			return true, errors.Join(ErrSessionLost, err)
+			return true, fmt.Errorf("%w: %w", ErrSessionLost, err)
 		}
 		return true, nil
 	case <-ctx.Done():
@@ -107,16 +108,6 @@ func (s *session) takeAck(id int64) chan<- []byte {
 	ch := s.acks[id]
 	delete(s.acks, id)
 	return ch
-}
-
-// lost makes of a failed write the error that the session ends with. When the
-// server has put us out or closed the session, writing may fail before that
-// has been read: the reader knows better.
-func (s *session) lost(writing error) error {
-	if reading := s.awaitReader(); reading != nil {
-		return reading
-	}
-	return &TransportError{writing}
 }
 
 // sayGoodbye leaves the namespace and closes the socket in an orderly way.

@@ -65,20 +65,21 @@ func (s State) String() string {
 }
 
 // setState is called by Run's goroutine only. A state of phase Ready comes
-// with the session that is ready.
-func (c *Conn) setState(s State, ready *session) {
-	c.mu.Lock()
-	c.state, c.ready = s, ready
-	c.wake()
-	c.mu.Unlock()
-
+// with the session that is ready. The state is published first: whoever finds
+// the connection Ready can rely on States having said so.
+func (c *Conn) setState(ctx context.Context, s State, ready *session) {
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "conn: "+s.Phase.String(),
 		"attempt", s.Attempt, "delay", s.Delay, "error", s.Err, "session", s.SessionID)
-	c.states.Publish(s)
+	_ = c.states.PublishContext(ctx, s) // a subscription that blocks does not hold up the end
+
+	c.mu.Lock()
+	c.state, c.ready = s, ready
+	c.wake()
+	c.mu.Unlock()
 }
 
 // State returns the current state. It is safe for concurrent use.

@@ -20,6 +20,8 @@ const (
 	readBuffer  = 8 << 10 // one read of the socket takes in many tokens
 	writeBuffer = 4 << 10
 	keptBuffer  = 64 << 10 // a larger frame's buffer is let go once it is read
+
+	maxHandshake = 64 << 10 // what a server may say before the websocket is open
 )
 
 // writeBuffers lends a buffer to each frame while it is written, so that an
@@ -67,6 +69,7 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 	// The websocket library minds ctx while it connects, but not while it
 	// waits for an answer: a deadline in the past wakes it up.
 	stop := func() bool { return true }
+	var limit *limitedConn
 	dialer := websocket.Dialer{
 		Proxy:           http.ProxyFromEnvironment,
 		ReadBufferSize:  readBuffer,
@@ -78,7 +81,8 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 				return nil, err
 			}
 			stop = context.AfterFunc(ctx, func() { c.Close() })
-			return c, nil
+			limit = &limitedConn{Conn: c, left: maxHandshake}
+			return limit, nil
 		},
 	}
 	ws, response, err := dialer.DialContext(ctx, u.String(), o.Header)
@@ -89,6 +93,8 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 		}
 		return nil, err
 	}
+
+	limit.left = unlimited
 
 	s := &Session{ws: ws, writeTimeout: o.WriteTimeout}
 	ws.SetReadLimit(o.MaxFrame)
@@ -101,6 +107,27 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 		return nil, ctx.Err()
 	}
 	return s, nil
+}
+
+// A limitedConn fails once more than left bytes have been read from it. The
+// websocket library sets no limit to the headers of the server's answer.
+type limitedConn struct {
+	net.Conn
+	left int64
+}
+
+const unlimited = -1
+
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if c.left == unlimited {
+		return c.Conn.Read(p)
+	}
+	if c.left == 0 {
+		return 0, &ProtocolError{errors.New("the answer to the handshake is too long")}
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 func (s *Session) readOpen() (Handshake, error) {

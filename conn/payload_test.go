@@ -1,0 +1,43 @@
+package conn
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheZeroPayloadHoldsNothing(t *testing.T) {
+	assert.ErrorIs(t, Payload{}.Decode(new(int)), ErrNoPayload)
+	_, err := Payload{}.Args()
+	assert.ErrorIs(t, err, ErrNoPayload)
+}
+
+// What one decoder takes after another payload, a new one takes too; what is
+// decoded is what encoding/json makes of the same argument; and nothing panics.
+func FuzzDecoder(f *testing.F) {
+	for _, seed := range []string{
+		`["e",{"a":1}]`, `["e",{"a":1},"offset"]`, `["e"]`, `["e",null]`, `["e",[[[]]]]`, `["e",1]]`, `["e",{]`,
+		`["e","\ud83d"]`, `["e",{"a":1,"a":2}]`, `[]`, `{}`, ``, `["e",1e999]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	var reused decoder
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var first, again any
+		err := reused.first(data, 1, &first)
+		fresh := new(decoder).first(data, 1, &again)
+		require.Equal(t, err == nil, fresh == nil)
+		args, splitErr := splitArgs(data, 1)
+		if err != nil {
+			return
+		}
+		assert.Equal(t, first, again)
+		require.NoError(t, splitErr)
+		require.NotEmpty(t, args)
+		var plain any
+		require.NoError(t, json.Unmarshal(args[0], &plain))
+		assert.Equal(t, plain, first)
+	})
+}
