@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 
@@ -68,4 +69,16 @@ func (a *answers) find(e events.Envelope) *Stream {
 		only = s
 	}
 	return only
+}
+
+// giveUp ends every stream from this side, aborts included, and returns when
+// that is done.
+func (a *answers) giveUp() {
+	a.mu.Lock()
+	var all sync.WaitGroup
+	for _, s := range a.streams {
+		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped)) })
+	}
+	a.mu.Unlock()
+	all.Wait()
 }

@@ -10,12 +10,11 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// abortTimeout bounds how long a client tries to tell the backend that an
-// answer is no longer wanted.
-const abortTimeout = 5 * time.Second
+// abortTimeout bounds how long a stream that is given up waits for its abort
+// to be written.
+const abortTimeout = time.Second
 
-// A Question is a message that wants an answer. Only UserID and Text are
-// needed.
+// A Question is a message that wants an answer. UserID is required.
 type Question struct {
 	UserID events.ID
 	Text   string
@@ -29,16 +28,19 @@ type Question struct {
 
 // Ask sends a question and returns the stream of its answer. It waits until
 // the client is Ready and the question is written; its error is a
-// [*conn.SendError] or [ErrDuplicateRequest].
+// [*conn.SendError], [ErrNoUser] or [ErrDuplicateRequest].
 //
 // The answer is what carries the question's RequestID. A backend that leaves
 // it out is understood as long as one question at a time is in flight in the
 // chat; with several, what has no RequestID belongs to none of them.
 //
 // ctx is the stream's as well as Ask's: when it ends before the answer does,
-// the backend is sent an abort with the RequestID, and the stream ends with
-// ctx's error.
+// the backend is sent an abort with the RequestID if the connection is there
+// to send it, and then the stream ends with ctx's error.
 func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
+	if q.UserID.IsZero() {
+		return nil, ErrNoUser
+	}
 	if q.MessageID == "" {
 		q.MessageID = rand.Text()
 	}
@@ -57,23 +59,27 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
 	})
 	if err != nil {
-		s.finish(events.AIMessage{}, err)
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {
-			go s.abort() // ends within abortTimeout, and with Run
+			s.giveUp(err)
 		}
+		s.finish(events.AIMessage{}, err)
 		return nil, err
 	}
 	s.watch()
 	return s, nil
 }
 
-// abort tells the backend that the answer is no longer wanted, if the
-// connection that could say so is still there.
+// abort tells the backend that the answer is no longer wanted, if there is a
+// connection to say so on. It returns when that is written, or after
+// abortTimeout.
 func (s *Stream) abort() {
+	if s.client.State().Phase != conn.Ready {
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.client.lifetime(), abortTimeout)
 	defer cancel()
-	// That it fails changes nothing: the stream has ended.
+	// That it fails changes nothing: the stream ends all the same.
 	_ = s.client.Abort(ctx, events.Abort{
 		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID,
 	})

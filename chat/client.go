@@ -98,7 +98,8 @@ func New(url string, cfg Config) (*Client, error) {
 // into T; see [conn.Topic].
 func Topic[T any](c *Client, name string) bus.Source[T] { return conn.Topic[T](c.conn, name) }
 
-// Conn returns the connection beneath the client.
+// Conn returns the connection beneath the client. It is the client's to run
+// and to close.
 func (c *Client) Conn() *conn.Conn { return c.conn }
 
 // State returns the connection's current state.
@@ -110,8 +111,9 @@ func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
 
 // Run connects and keeps the connection up until ctx ends or Close is called,
 // and then returns nil; or until the connection has ended for good, and then
-// returns why. See [conn.Conn.Run]. Questions that are still unanswered when
-// Run returns end with [ErrStopped].
+// returns why. See [conn.Conn.Run]. Answers still in flight when ctx ends are
+// aborted, within a second; whatever makes Run return, they end with
+// [ErrStopped] if not with their own ctx.
 func (c *Client) Run(ctx context.Context) error {
 	life, end := context.WithCancelCause(context.Background())
 	c.mu.Lock()
@@ -123,7 +125,14 @@ func (c *Client) Run(ctx context.Context) error {
 	c.life = life
 	c.mu.Unlock()
 
-	err := c.conn.Run(ctx)
+	// When ctx ends, the answers in flight are aborted before the connection is.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		c.answers.giveUp()
+		stop()
+	})()
+	err := c.conn.Run(running)
 
 	c.mu.Lock()
 	c.life = nil
@@ -145,5 +154,10 @@ func (c *Client) lifetime() context.Context {
 	return ended
 }
 
-// Close ends the client for good: see [conn.Conn.Close]. It always returns nil.
-func (c *Client) Close() error { return c.conn.Close() }
+// Close ends the client for good: it aborts the answers in flight, which end
+// with [ErrStopped], and closes the connection; see [conn.Conn.Close]. It
+// always returns nil.
+func (c *Client) Close() error {
+	c.answers.giveUp()
+	return c.conn.Close()
+}

@@ -13,16 +13,18 @@ import (
 func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 	room := events.StringID("room-1")
 	for want, cfg := range map[string]Config{
-		"no ChatID to join":                {},
-		"both NoJoin and a JoinPayload":    {NoJoin: true, JoinPayload: 1},
-		"Config.Conn.Join is set":          {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
-		`no event with the key "NONSENSE"`: {ChatID: room, Names: map[events.Key]string{"NONSENSE": "x"}},
-		"the name of AI_TOKEN is empty":    {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: ""}},
-		"NameFunc gives no name":           {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
-		`"connect" is reserved`:            {ChatID: room, Names: map[events.Key]string{events.KeyJoin: "connect"}},
-		`Config.Meta["f"]`:                 {ChatID: room, Meta: map[string]any{"f": func() {}}},
-		"Config.JoinPayload":               {JoinPayload: func() {}},
-		"unknown transport":                {ChatID: room, Conn: conn.Config{Transports: []string{"x"}}},
+		"no ChatID to join":                 {},
+		"both NoJoin and a JoinPayload":     {NoJoin: true, JoinPayload: 1},
+		"Config.Conn.Join is set":           {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
+		`no event with the key "NONSENSE"`:  {ChatID: room, Names: map[events.Key]string{"NONSENSE": "x"}},
+		"the name of AI_TOKEN is empty":     {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: ""}},
+		"NameFunc gives no name":            {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
+		`"connect" of JOIN is reserved`:     {ChatID: room, Names: map[events.Key]string{events.KeyJoin: "connect"}},
+		`"connect" of AI_TOKEN is reserved`: {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: "connect"}},
+		`"disconnect" is reserved`:          {ChatID: room, ServerErrorEvent: "disconnect"},
+		`Config.Meta["f"]`:                  {ChatID: room, Meta: map[string]any{"f": func() {}}},
+		"Config.JoinPayload":                {JoinPayload: func() {}},
+		"unknown transport":                 {ChatID: room, Conn: conn.Config{Transports: []string{"x"}}},
 	} {
 		_, err := New("http://localhost", cfg)
 		assert.ErrorContains(t, err, want)

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -68,6 +69,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.ServerErrorEvent == "" {
 		c.ServerErrorEvent = DefaultServerErrorEvent
+	}
+	if conn.Reserved(c.ServerErrorEvent) {
+		return c, fmt.Errorf("chat: Config.ServerErrorEvent %q is reserved", c.ServerErrorEvent)
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = DefaultStallTimeout

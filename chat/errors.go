@@ -18,6 +18,9 @@ var (
 	// 65,536 tokens or 16 MiB of text.
 	ErrTooLong = errors.New("chat: the answer is too long")
 
+	// ErrNoUser is Ask's answer to a question that has no UserID.
+	ErrNoUser = errors.New("chat: the question has no user id")
+
 	// ErrDuplicateRequest is Ask's answer to a RequestID that another question
 	// in flight has.
 	ErrDuplicateRequest = errors.New("chat: a question with this request id is in flight")

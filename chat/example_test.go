@@ -103,20 +103,41 @@ func ExampleClient_Ask() {
 // Cancelling the context of a question stops its answer, here and at the
 // backend.
 func ExampleClient_Ask_cancelled() {
-	ctx, client, stop := start(chat.Config{})
-	defer stop()
-
-	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan string, 1)
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "Well…"})
+			<-ctx.Done() // thinks until it is aborted
+			stopped <- "the backend has stopped"
+		},
+	})
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	client, err := chat.New(server.URL, chat.Config{ChatID: events.StringID("room-1")})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	cancel()
+	defer client.Close()
+	go client.Run(ctx)
+
+	question, changeMind := context.WithCancel(ctx)
+	defer changeMind()
+	stream, err := client.Ask(question, chat.Question{UserID: events.StringID("u1"), Text: "Hello?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println((<-stream.Tokens()).Token)
+	changeMind()
 	_, err = stream.Wait()
-	fmt.Println(err == nil || err == context.Canceled) // nil: the answer was quicker
-	// Output: true
+	fmt.Println(err)
+	fmt.Println(<-stopped)
+	// Output:
+	// Well…
+	// context canceled
+	// the backend has stopped
 }
 
 // The text of an answer as an iterator.

@@ -27,12 +27,17 @@ func resolve(set map[events.Key]string, last func(events.Key, string) string) (n
 		}
 		n[key] = name
 	}
-	if last != nil {
-		for key, name := range n {
-			if n[key] = last(key, name); n[key] == "" {
-				return nil, fmt.Errorf("chat: NameFunc gives no name for %s", key)
-			}
+	for key, name := range n {
+		if last != nil {
+			name = last(key, name)
 		}
+		switch {
+		case name == "":
+			return nil, fmt.Errorf("chat: NameFunc gives no name for %s", key)
+		case conn.Reserved(name):
+			return nil, fmt.Errorf("chat: the name %q of %s is reserved", name, key)
+		}
+		n[key] = name
 	}
 	return n, nil
 }
@@ -41,7 +46,8 @@ func resolve(set map[events.Key]string, last func(events.Key, string) string) (n
 // from the next connect on, the join. Keys that are not in the map keep their
 // name. The change is one step: no event is lost or delivered twice by it.
 //
-// An unknown key or an empty name is an error, and changes nothing. SetNames
+// An unknown key, or a name that is empty or reserved, is an error and changes
+// nothing. SetNames
 // has precedence over Config.Names, and Config.NameFunc over both.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	c.mu.Lock()

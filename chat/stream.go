@@ -11,8 +11,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// What a stream holds at most. An answer that is longer ends it with
-// ErrTooLong.
+// What a stream holds at most, the bytes being those of all that its tokens
+// carry. An answer that is longer ends it with ErrTooLong.
 const (
 	maxTokens = 1 << 16
 	maxBytes  = 16 << 20
@@ -21,6 +21,9 @@ const (
 // A Stream is the answer to one question, as it comes in. It keeps the answer,
 // so that a reader may come late, be slow, or not come at all, without holding
 // anything up. Its methods are safe for concurrent use.
+//
+// The text of the final message is the answer; tokens are how it was put
+// together. After a reconnect in the middle of an answer some may be missing.
 //
 // It ends with the final message, with an error of the backend (a
 // [*events.AIError]), with the ctx of Ask, with [ErrStalled], [ErrTooLong], or
@@ -33,9 +36,10 @@ type Stream struct {
 	done     chan struct{} // closed when the answer has ended
 
 	mu      sync.Mutex
-	next    int // the lowest index that has not come yet
-	count   int // tokens held
-	bytes   int // text held
+	next    int  // the lowest index that has not come yet
+	count   int  // tokens held
+	bytes   int  // text held
+	givenUp bool // takes no more tokens; an abort is on its way
 	ended   bool
 	message events.AIMessage
 	err     error
@@ -68,11 +72,18 @@ func (s *Stream) watch() {
 	}
 }
 
-// giveUp ends the stream from this side.
+// giveUp ends the stream from this side: it aborts the answer, and returns
+// when the stream has ended.
 func (s *Stream) giveUp(err error) {
-	if s.finish(events.AIMessage{}, err) {
+	s.mu.Lock()
+	first := !s.ended && !s.givenUp
+	s.givenUp = true
+	s.mu.Unlock()
+	if first {
 		s.abort()
+		s.finish(events.AIMessage{}, err)
 	}
+	<-s.done
 }
 
 // finish ends the stream, once.
@@ -117,41 +128,59 @@ func (s *Stream) receive(event events.Event) {
 	}
 }
 
-// token takes a token in. The connection keeps their order; one that has been
-// here already is dropped.
+// token takes a token in. Indices rise; one that does not comes again, or too
+// late for its place, and is dropped.
 func (s *Stream) token(t events.AIToken) {
 	s.mu.Lock()
-	repeated := t.Index < s.next
-	if !repeated {
+	wanted := t.Index >= s.next && !s.givenUp
+	if wanted {
 		s.next = t.Index + 1
 		s.count++
-		s.bytes += len(t.Token)
+		s.bytes += sizeOf(t)
 	}
-	tooLong := s.count > maxTokens || s.bytes > maxBytes
+	tooLong := wanted && (s.count > maxTokens || s.bytes > maxBytes)
 	s.mu.Unlock()
 
 	switch {
-	case repeated:
 	case tooLong:
-		if s.finish(events.AIMessage{}, ErrTooLong) {
-			go s.abort() // the reader's goroutine must not wait; this one ends within abortTimeout
-		}
-	default:
+		go s.giveUp(ErrTooLong) // the reader must not wait; this goroutine ends within abortTimeout
+	case wanted:
 		s.tokens.Publish(t)
 	}
+}
+
+// sizeOf returns roughly how many bytes of text a token holds.
+func sizeOf(t events.AIToken) int {
+	n := len(t.Token) + len(t.RequestID) + len(t.TraceID) + len(t.ChatID.String())
+	for name, value := range t.Extra {
+		n += len(name) + len(value)
+	}
+	return n
 }
 
 // RequestID returns what the answer is known by.
 func (s *Stream) RequestID() string { return s.question.RequestID }
 
-// Tokens returns a channel of the answer's tokens in order, each once, from
-// the first one on. It closes after the last one; [Stream.Wait] says how the
-// answer ended. Each call returns a channel of its own.
+// Tokens returns a channel of the answer's tokens from the first one on, their
+// indices rising. It closes after the last one, or when the ctx of Ask ends;
+// [Stream.Wait] says how the answer ended. Tokens that were lost with a
+// connection leave a gap; the text of the final message is whole. Each call
+// returns a channel of its own.
 //
 // Read the channel to its end, or end the ctx of Ask: one that is left before
 // keeps a goroutine until then.
 func (s *Stream) Tokens() <-chan events.AIToken {
-	return s.tokens.Chan(s.ctx, bus.Limit(maxTokens), bus.Name(s.question.RequestID))
+	ctx := s.ctx
+	select {
+	case <-s.done:
+		ctx = context.Background() // the answer is all there: nothing is left to cut short
+	default:
+	}
+	return s.chanTokens(ctx)
+}
+
+func (s *Stream) chanTokens(ctx context.Context) <-chan events.AIToken {
+	return s.tokens.Chan(ctx, bus.Limit(maxTokens), bus.Name(s.question.RequestID))
 }
 
 // Text returns the text of the answer, piece by piece as it comes. The last
@@ -159,10 +188,13 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 // sends no tokens comes in one piece.
 func (s *Stream) Text() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		ctx, cancel := context.WithCancel(s.ctx)
+		// Not Ask's ctx: should that end after the answer has, and before it is
+		// read, what is left to read is still the answer. When the stream ends,
+		// so do its tokens.
+		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel() // a loop that breaks leaves nothing behind
 		some := false
-		for t := range s.tokens.Chan(ctx, bus.Limit(maxTokens), bus.Name(s.question.RequestID)) {
+		for t := range s.chanTokens(ctx) {
 			some = true
 			if !yield(t.Token, nil) {
 				return

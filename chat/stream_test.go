@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -93,8 +94,10 @@ func TestTwoQuestionsMakeAnAnswerWithoutRequestIDNobodys(t *testing.T) {
 
 func TestTheSameRequestIDTwiceIsRefused(t *testing.T) {
 	client, _, _ := asked(t, t.Context(), "r1")
-	_, err := client.Ask(t.Context(), Question{RequestID: "r1"})
+	_, err := client.Ask(t.Context(), Question{UserID: events.StringID("u1"), RequestID: "r1"})
 	assert.ErrorIs(t, err, ErrDuplicateRequest)
+	_, err = client.Ask(t.Context(), Question{RequestID: "r2"})
+	assert.ErrorIs(t, err, ErrNoUser)
 }
 
 func TestAnErrorOfTheBackendIsTheStreams(t *testing.T) {
@@ -131,6 +134,24 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatHasComeIsReadToItsEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client, streams, _ := asked(t, ctx, "r1")
+	for n := range 1000 {
+		client.answers.offer(token("r1", n, "x"))
+	}
+	client.answers.offer(final("r1", strings.Repeat("x", 1000)))
+	length := 0
+	for text, err := range streams[0].Text() {
+		require.NoError(t, err)
+		cancel() // in the middle of reading
+		length += len(text)
+	}
+	assert.Equal(t, 1000, length)
+	assert.Len(t, read(streams[0]), 1000, "nor does it matter to a reader that comes now")
+}
+
 func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
 	_, streams, endRun := asked(t, t.Context(), "r1")
 	why := errors.New("why")
@@ -148,11 +169,15 @@ func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
 }
 
 func TestAnEndlessAnswerIsEnded(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "many", "long")
+	client, streams, _ := asked(t, t.Context(), "many", "long", "laden")
 	for n := range maxTokens + 1 {
 		client.answers.offer(token("many", n, ""))
 	}
 	client.answers.offer(token("long", 0, strings.Repeat("x", maxBytes+1)))
+	laden := map[string]json.RawMessage{"x": make(json.RawMessage, maxBytes/2)}
+	for n := range 3 {
+		client.answers.offer(events.AIToken{RequestID: "laden", Index: n, Extra: laden})
+	}
 	for _, s := range streams {
 		_, err := s.Wait()
 		assert.ErrorIs(t, err, ErrTooLong)

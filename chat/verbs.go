@@ -47,6 +47,10 @@ func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	return c.conn.Emit(ctx, event, data)
 }
 
+// say waits before it looks the name up: names may change until then.
 func (c *Client) say(ctx context.Context, key events.Key, payload any) error {
+	if err := c.conn.Ready(ctx); err != nil {
+		return &conn.SendError{Event: c.name(key), Err: err}
+	}
 	return c.Emit(ctx, c.name(key), payload)
 }

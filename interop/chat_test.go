@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -230,6 +231,52 @@ func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
 	stopped := receiveFrom(t, aborted)
 	assert.Equal(t, stream.RequestID(), stopped.RequestID)
 	assert.Less(t, stopped.Sent, 100000)
+}
+
+func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
+	backend := startBackend(t)
+	observer, _ := startClient(t, backend.url(), chat.Config{ChatID: events.StringID("elsewhere")})
+	for name, leave := range map[string]func(client *chat.Client, stop context.CancelFunc){
+		"by the ctx of Run": func(_ *chat.Client, stop context.CancelFunc) { stop() },
+		"by Close":          func(client *chat.Client, _ context.CancelFunc) { client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := chat.New(backend.url(), chat.Config{ChatID: room})
+			require.NoError(t, err)
+			ctx, stop := context.WithCancel(within(t))
+			defer stop()
+			ended := make(chan error, 1)
+			go func() { ended <- client.Run(ctx) }()
+			stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1"})
+			require.NoError(t, err)
+			receiveFrom(t, stream.Tokens())
+
+			leave(client, stop)
+			assert.NoError(t, receiveFrom(t, ended))
+			_, err = stream.Wait()
+			assert.True(t, errors.Is(err, context.Canceled) || errors.Is(err, chat.ErrStopped), "%v", err)
+			assert.Contains(t, received(t, observer), fmt.Sprintf(`ai:abort [{"chatId":"room-1","requestId":"%s"}]`, stream.RequestID()))
+			client.Close()
+		})
+	}
+}
+
+func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
+	backend := startBackend(t)
+	client, err := chat.New(backend.url(), chat.Config{ChatID: room})
+	require.NoError(t, err)
+	sent := make(chan error, 1)
+	go func() {
+		sent <- client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
+	}()
+	<-time.After(50 * time.Millisecond) // it waits for Ready; should it not yet, nothing is lost
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyUserMessage: "renamed"}))
+	ended := make(chan error, 1)
+	go func() { ended <- client.Run(t.Context()) }()
+	require.NoError(t, receiveFrom(t, sent))
+	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
+	client.Close()
+	receiveFrom(t, ended)
 }
 
 func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {

@@ -99,7 +99,11 @@ func ask(ctx context.Context, out io.Writer, client *chat.Client, question chat.
 	}
 	for tokens := stream.Tokens(); tokens != nil; {
 		select {
-		case status := <-statuses:
+		case status, open := <-statuses:
+			if !open {
+				statuses = nil
+				break
+			}
 			fmt.Fprintf(out, "(%s)\n", status.Status)
 		case token, open := <-tokens:
 			if !open {

@@ -8,7 +8,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestItPrintsStatusAnswerAndUsage(t *testing.T) {
 	var out strings.Builder
@@ -29,12 +32,15 @@ func TestADeadServerIsOneClearLine(t *testing.T) {
 
 func TestAnInterruptEndsIt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	lines := 0
 	out := writerFunc(func(p []byte) {
+		lines += strings.Count(string(p), "\n")
 		if strings.Contains(string(p), "parley") {
 			cancel() // in the middle of the answer
 		}
 	})
 	assert.ErrorIs(t, run(ctx, out, "", "room-1", "u1", "Hi"), context.Canceled)
+	assert.LessOrEqual(t, lines, 4, "the question, two statuses, what there is of the answer")
 }
 
 type writerFunc func(p []byte)
