@@ -6,6 +6,7 @@ STATICCHECK = go tool -modfile=.ci/tools.mod staticcheck
 .PHONY: test
 test: interop/node/node_modules ## install what the tests need, then run everything with the race detector
 	PARLEY_INTEROP=required go test -race ./...
+	cd benchmarks && go test -race ./...
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 interop/node/node_modules: interop/node/node_modules/.package-lock.json
@@ -19,10 +20,12 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod
 	go vet ./...
 	$(STATICCHECK) ./...
 	go mod tidy -diff
+	cd benchmarks && go vet ./... && go tool -modfile=../.ci/tools.mod staticcheck ./... && go mod tidy -diff
 
 .PHONY: bench
-bench: ## the way of a token and the cost of fan-out, each beside its limit
-	go test -run '^$$' -bench . -benchmem ./bus ./events ./conn
+bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
+	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
+	cd benchmarks && go run . -readme README.md
 
 .PHONY: fuzz
 fuzz: ## each parser for FUZZTIME

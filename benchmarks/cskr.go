@@ -1,0 +1,39 @@
+package main
+
+import (
+	"sync"
+
+	"github.com/cskr/pubsub/v2"
+)
+
+// cskr routes through one goroutine. Pub waits for slow readers; TryPub, which
+// would drop, is not used.
+func cskr() Contender {
+	return Contender{
+		Name:    "cskr/pubsub",
+		Module:  "github.com/cskr/pubsub/v2",
+		Ordered: true,
+		Open: func(capacity int, readers []func(Event)) (Bus, error) {
+			b := &cskrBus{pubsub: pubsub.New[string, Event](capacity)}
+			for _, read := range readers {
+				feed(&b.reading, b.pubsub.Sub("topic"), read)
+			}
+			return b, nil
+		},
+	}
+}
+
+type cskrBus struct {
+	pubsub  *pubsub.PubSub[string, Event]
+	reading sync.WaitGroup
+}
+
+func (b *cskrBus) Publish(e Event) error {
+	b.pubsub.Pub(e, "topic")
+	return nil
+}
+
+func (b *cskrBus) Close() {
+	b.pubsub.Shutdown()
+	b.reading.Wait()
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/kelindar/event"
+)
+
+// kelindar calls the readers back, each in a goroutine of its own already.
+func kelindar() Contender {
+	return Contender{
+		Name:    "kelindar/event",
+		Module:  "github.com/kelindar/event",
+		Ordered: true,
+		Open: func(_ int, readers []func(Event)) (Bus, error) {
+			b := &kelindarBus{dispatcher: event.NewDispatcher()}
+			for _, read := range readers {
+				b.cancels = append(b.cancels, event.Subscribe(b.dispatcher, read))
+			}
+			return b, nil
+		},
+	}
+}
+
+type kelindarBus struct {
+	dispatcher *event.Dispatcher
+	cancels    []context.CancelFunc
+}
+
+func (b *kelindarBus) Publish(e Event) error {
+	event.Publish(b.dispatcher, e)
+	return nil
+}
+
+// Close lets the dispatcher live for ten more of its ticks: its goroutines see
+// that they were cancelled at a tick, and there is nothing else to wait for.
+func (b *kelindarBus) Close() {
+	for _, cancel := range b.cancels {
+		cancel()
+	}
+	time.Sleep(5 * time.Millisecond)
+	b.dispatcher.Close()
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFanOutRowHasTimesThenAllocations(t *testing.T) {
+	columns := [][]FanOut{{{65, 1, 0}}, {{296.4, 1.25, 2}}, {{1197, 3, 1.5}}}
+	assert.Equal(t, ""+
+		"| ns per event | 1→1 | × raw | 1→4 | × raw | 1→16 | × raw | allocs 1→1 | allocs 1→4 | allocs 1→16 |\n"+
+		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"+
+		"| a | 65 | 1.0 | 296 | 1.2 | 1197 | 3.0 | 0.0 | 2.0 | 1.5 |\n",
+		fanOutTable([]Contender{{Name: "a"}}, columns))
+}
+
+func TestWhoBlocksHasNoFigures(t *testing.T) {
+	delays := []Delay{{Blocked: true, Published: 129}, {P50: 70, P99: 1234, Max: 12_345_678 * time.Nanosecond}}
+	assert.Equal(t, ""+
+		"| publishing takes | p50 | p99 | max |  |\n"+
+		"| --- | ---: | ---: | ---: | ---: |\n"+
+		"| a | – | – | ∞ | blocks for ever, 129 calls returned |\n"+
+		"| b | 70ns | 1.23µs | 12.3ms |  |\n",
+		stuckTable([]Contender{{Name: "a"}, {Name: "b"}}, delays))
+}
+
+func TestOnlyWhatIsBetweenTheMarkersIsRewritten(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "README.md")
+	require.NoError(t, os.WriteFile(name, []byte("head\n"+beginMarker+"old\n"+endMarker+"\ntail\n"), 0o600))
+	for range 2 { // the second time finds what the first wrote
+		require.NoError(t, rewrite(name, "new\n"))
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		assert.Equal(t, "head\n"+beginMarker+"\nnew\n\n"+endMarker+"\ntail\n", string(text))
+	}
+}
+
+func TestAFileWithoutMarkersIsLeftAlone(t *testing.T) {
+	for _, text := range []string{"", "no markers", beginMarker, endMarker + beginMarker} {
+		_, err := between(text, "new\n")
+		assert.ErrorIs(t, err, errNoMarkers, text)
+	}
+}
+
+// So that a run does not measure for minutes and then find nowhere to write.
+func TestTheREADMEHasMarkers(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, err = between(string(text), "")
+	assert.NoError(t, err)
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var shortStuck = Effort{StuckTurns: 2, StuckEvents: 1000 * burst, Patience: time.Second}
+
+func TestAStuckReaderBlocksRawChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delays, err := stuckReader([]Contender{rawChannels()}, 128, shortStuck)
+		require.NoError(t, err)
+		// What the channel holds, and the one that the reader is stuck with.
+		assert.Equal(t, []Delay{{Blocked: true, Published: 129}}, delays)
+	})
+}
+
+func TestAStuckReaderDoesNotBlockParley(t *testing.T) {
+	delays, err := stuckReader([]Contender{parley(), parleyDropping()}, 128, shortStuck)
+	require.NoError(t, err)
+	for _, d := range delays {
+		assert.False(t, d.Blocked)
+		assert.Equal(t, shortStuck.StuckEvents, d.Published)
+		assert.LessOrEqual(t, d.P50, d.P99)
+		assert.LessOrEqual(t, d.P99, d.Max)
+	}
+}
+
+func TestOneBlockedTurnIsTheVerdict(t *testing.T) {
+	assert.Equal(t, Delay{Blocked: true, Published: 7},
+		medianDelay([]Delay{{P50: 1}, {Blocked: true, Published: 7}, {P50: 3}}))
+	assert.Equal(t, Delay{P50: 2, P99: 20, Max: 200, Published: 64},
+		medianDelay([]Delay{{P50: 3, P99: 10, Max: 200, Published: 64}, {P50: 1, P99: 30, Max: 300, Published: 64}, {P50: 2, P99: 20, Max: 100, Published: 64}}))
+}
