@@ -50,11 +50,19 @@
 // At its limit, [DefaultLimit] unless [Limit] says otherwise, a subscription
 // does what its policy says: [Fail], the default, ends it with
 // [ErrSlowConsumer]; [Block] makes the publisher wait; [DropOldest] and
-// [DropNewest] drop. [Subscription.Stats] counts.
+// [DropNewest] drop. [LimitBytes] limits the sum of the values' sizes as well.
+// [Subscription.Stats] counts.
+//
+// A reader that needs only some of the values says so with [Only]: the others
+// take no room. A subscription with such functions of its own costs somewhat
+// more for each value, with or without a backlog.
+// One that needs only the newest state of each thing uses [Conflate]: its
+// backlog never holds two values of one key.
 //
 // The first value that finds it at the limit is logged as a warning; that it
 // has caught up is logged at Info with the first value that finds nothing
 // waiting. In between there is silence. Both name the topic, and the
 // subscription by its [Name] or by the line that subscribed. Logging happens
-// in the publisher's goroutine, under no lock.
+// in the publisher's goroutine, under no lock. [Topic.OnSlow] is told the same as a
+// value, and [Topic.Stats] says how many are slow at the moment.
 package bus

@@ -11,4 +11,8 @@ var (
 	// ErrSlowConsumer says that a subscription under [Fail] was at its limit
 	// when another value came.
 	ErrSlowConsumer = errors.New("bus: slow consumer")
+
+	// ErrOption says that an option of the subscription has a function for
+	// values of another type than the topic's.
+	ErrOption = errors.New("bus: option for another type")
 )

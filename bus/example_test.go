@@ -72,7 +72,7 @@ func ExampleOnOverflow() {
 	// 8
 	// 9
 	// bus: closed
-	// {Delivered:3 Dropped:7 Pending:0 HighWater:3}
+	// {Delivered:3 Dropped:7 Pending:0 Bytes:0 HighWater:3}
 }
 
 // By default a subscription that reaches its limit ends, and says so.
@@ -166,4 +166,74 @@ func ExampleTopic_Active() {
 	// Output:
 	// nobody listens
 	// decoded at great cost
+}
+
+// A reader of the large readings only, however many small ones there are.
+func ExampleOnly() {
+	var readings bus.Topic[int]
+	high := readings.Chan(context.Background(), bus.Only(func(n int) bool { return n > 30 }))
+	for _, n := range []int{21, 35, 22, 40} {
+		readings.Publish(n)
+	}
+	readings.Close()
+	for n := range high {
+		fmt.Println(n)
+	}
+	// Output:
+	// 35
+	// 40
+}
+
+// At most ten bytes wait; what came first goes first.
+func ExampleLimitBytes() {
+	lines := bus.Topic[string]{Logger: slog.New(slog.DiscardHandler)}
+	sub := lines.Subscribe(context.Background(), bus.OnOverflow(bus.DropOldest),
+		bus.LimitBytes(10, func(line string) int { return len(line) }))
+	for _, line := range []string{"hello", "you", "world"} {
+		lines.Publish(line)
+	}
+	fmt.Println(sub.Stats().Bytes)
+	lines.Close()
+	for line := range sub.C() {
+		fmt.Println(line)
+	}
+	// Output:
+	// 8
+	// you
+	// world
+}
+
+// Who is where: of each person, only the latest counts.
+func ExampleConflate() {
+	type presence struct{ person, room string }
+	var moves bus.Topic[presence]
+	c := moves.Chan(context.Background(), bus.Conflate(func(p presence) string { return p.person }))
+	moves.Publish(presence{"ann", "hall"})
+	moves.Publish(presence{"bob", "hall"})
+	moves.Publish(presence{"ann", "kitchen"})
+	moves.Close()
+	for p := range c {
+		fmt.Println(p.person, p.room)
+	}
+	// Output:
+	// ann kitchen
+	// bob hall
+}
+
+func ExampleTopic_onSlow() {
+	topic := bus.Topic[int]{
+		Name:   "prices",
+		Logger: slog.New(slog.DiscardHandler),
+		OnSlow: func(s bus.Slow) {
+			fmt.Println(s.Topic, s.Subscription, s.CaughtUp, s.Stats.Dropped)
+		},
+	}
+	topic.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.DropNewest), bus.Name("chart"))
+	for n := range 3 {
+		topic.Publish(n)
+	}
+	fmt.Println(topic.Stats().Slow)
+	// Output:
+	// prices chart false 1
+	// 1
 }

@@ -12,10 +12,9 @@ import (
 // An edge is a change in how well a subscription keeps up, with the counts at
 // that moment. It is found under the subscription's lock and logged outside.
 type edge struct {
-	change  change
-	pending int
-	dropped uint64
-	ended   bool // the subscription failed by it
+	change change
+	stats  Stats
+	ended  bool // the subscription failed by it
 }
 
 type change uint8
@@ -27,10 +26,13 @@ const (
 )
 
 func (s *Subscription[T]) edgeLocked(c change) edge {
-	return edge{c, s.pending(), s.dropped, s.state&ended != 0}
+	stats := s.count()
+	stats.Pending = min(stats.Pending, s.options.limit)
+	return edge{c, stats, s.state&ended != 0}
 }
 
-func (s *Subscription[T]) log(e edge) {
+// tell gives the edge to the log and to OnSlow.
+func (s *Subscription[T]) tell(e edge) {
 	level, message := slog.LevelWarn, "bus: slow subscription is at its limit"
 	if e.change == caughtUp {
 		level, message = slog.LevelInfo, "bus: subscription has caught up"
@@ -48,8 +50,18 @@ func (s *Subscription[T]) log(e edge) {
 		slog.String("subscription", name),
 		slog.String("policy", s.options.policy.String()),
 		slog.Int("limit", s.options.limit),
-		slog.Int("pending", e.pending),
-		slog.Uint64("dropped", e.dropped))
+		slog.Int("pending", e.stats.Pending),
+		slog.Uint64("dropped", e.stats.Dropped))
+	if hook := s.topic.OnSlow; hook != nil {
+		hook(Slow{
+			Topic:        s.topic.Name,
+			Subscription: name,
+			Policy:       s.options.policy,
+			Limit:        s.options.limit,
+			CaughtUp:     e.change == caughtUp,
+			Stats:        e.stats,
+		})
+	}
 }
 
 // callSite returns the file and line of the first frame outside this package.

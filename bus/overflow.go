@@ -3,7 +3,7 @@ package bus
 // chunkSize is how many values one allocation of an overflow holds. Chunks of
 // one size cost the same however long the queue is; a slice that doubles
 // would stall its publisher with ever longer copies.
-const chunkSize = 64
+const chunkSize = 256
 
 // An overflow is a first-in, first-out queue in a list of chunks. The zero
 // overflow is empty and holds no memory.
@@ -41,6 +41,9 @@ func (o *overflow[T]) push(v T) {
 
 // front returns the oldest value. The queue must not be empty.
 func (o *overflow[T]) front() *T { return &o.head.values[o.first] }
+
+// back returns the newest value. The queue must not be empty.
+func (o *overflow[T]) back() *T { return &o.tail.values[o.next-1] }
 
 // pop removes the oldest value and leaves no trace of it. The queue must not
 // be empty.

@@ -1,18 +1,36 @@
 package bus
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
-// publishSlowly gives v to subs when the first of them does not keep up. What
-// takes time, logging and waiting for room, comes when all others have v.
+// publishSlowly gives v to subs when the first of them does not keep up, or has
+// functions of its own to apply to v. What takes time, logging and waiting for
+// room, comes when all others have v.
 func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	var rest []business[T]
 	for ; subs != nil; subs = subs.next {
 		s := subs.s
+		var m mark
+		if s.judge.any() {
+			if !s.judge.wants(v) {
+				continue
+			}
+			m = s.judge.weigh(v)
+		}
 		s.mu.Lock()
-		room, edge := s.offer(v)
+		if n := len(s.ch) + s.held(); s.state == pumping && n < s.options.limit {
+			// A backlog and nothing else to heed: what offer comes to, without calls.
+			s.high = max(s.high, n+1)
+			s.overflow.push(v)
+			s.mu.Unlock()
+			continue
+		}
+		room, edge := s.offer(v, m)
 		s.mu.Unlock()
 		if room != nil || edge.change != unchanged {
-			rest = append(rest, business[T]{s, room, edge})
+			rest = append(rest, business[T]{s, m, room, edge})
 		}
 	}
 	for _, r := range rest {
@@ -20,7 +38,7 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	}
 	var err error
 	for _, r := range rest {
-		if e := r.s.await(ctx, v, r.room); e != nil {
+		if e := r.s.await(ctx, v, r.mark, r.room); e != nil {
 			err = e
 		}
 	}
@@ -30,6 +48,7 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 // business is what a publisher has left to do with one subscription.
 type business[T any] struct {
 	s    *Subscription[T]
+	mark mark
 	room <-chan struct{} // wait for it, if not nil
 	edge edge
 }
@@ -37,17 +56,19 @@ type business[T any] struct {
 // offer gives v to the subscription if it has room, or does what its policy
 // says. If the publisher has to wait, offer returns a channel that closes when
 // there may be room. The edge is for follow. The caller holds mu.
-func (s *Subscription[T]) offer(v T) (<-chan struct{}, edge) {
+func (s *Subscription[T]) offer(v T, m mark) (<-chan struct{}, edge) {
 	var e edge
 	switch n := s.pending(); {
 	case s.state&ended != 0:
 		return nil, e
-	case n < s.options.limit:
+	case s.judge.key != nil && s.replace(v, m):
+		return nil, e
+	case !s.full(n, m):
 		if n == 0 && s.state&slow != 0 {
 			s.state &^= slow
 			e = s.edgeLocked(caughtUp)
 		}
-		s.place(v)
+		s.place(v, m)
 		return nil, e
 	}
 
@@ -62,8 +83,10 @@ func (s *Subscription[T]) offer(v T) (<-chan struct{}, edge) {
 		}
 		room = s.room
 	case DropOldest:
-		s.evict()
-		s.place(v)
+		for caught := s.evict(); caught && s.overweight(m); {
+			caught = s.evict()
+		}
+		s.place(v, m)
 	case DropNewest:
 		s.dropped++
 	default:
@@ -83,15 +106,19 @@ func (s *Subscription[T]) follow(e edge) {
 		s.unwatch()
 	}
 	if e.change != unchanged {
-		s.log(e)
+		s.tell(e)
 	}
 }
 
 // place puts v behind everything that waits.
-func (s *Subscription[T]) place(v T) {
+func (s *Subscription[T]) place(v T, m mark) {
 	s.high = max(s.high, min(s.pending()+1, s.options.limit))
+	if s.judge.size != nil {
+		s.ledger.cut(len(s.ch) + s.held())
+		s.ledger.push(m)
+	}
 	if s.state&pumping != 0 || !s.trySend(&v) {
-		s.overflow.push(v)
+		s.queue(v, m)
 		if s.state&pumping == 0 {
 			s.startPump()
 		}
@@ -108,7 +135,8 @@ func (s *Subscription[T]) trySend(v *T) bool {
 	}
 }
 
-// evict drops the oldest value that can still be caught.
+// evict drops the oldest value that can still be caught, and reports whether
+// there was one.
 //
 // Taking it from the channel keeps the order: if the pump waits to send, its
 // value, which is the next one, moves up in the same step. The channel can
@@ -116,32 +144,58 @@ func (s *Subscription[T]) trySend(v *T) bool {
 // it while publishers, seeing the pump at work, went on filling the overflow.
 // The overflow's first is then the oldest within reach. Both can be empty too,
 // if the reader was faster than this call.
-func (s *Subscription[T]) evict() {
+func (s *Subscription[T]) evict() bool {
+	skip := 0
 	select {
 	case <-s.ch:
 		s.sent--
 	default:
 		if s.overflow.size == 0 {
-			return
+			return false
 		}
-		s.overflow.pop()
+		// The newest marks are the overflow's. One before them, if there is
+		// one, is that of the pump's value.
+		s.ledger.cut(s.held())
+		skip = max(0, s.ledger.marks.size-s.overflow.size)
+		s.unqueue()
+	}
+	if s.ledger.marks.size > skip {
+		s.ledger.popAfter(skip)
 	}
 	s.dropped++
+	return true
 }
 
 // replay puts values in front of everything else, the newest of them if there
-// are more than the limit.
+// are more than the limits allow.
 func (s *Subscription[T]) replay(values []T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, v := range values[max(0, len(values)-s.options.limit):] {
-		s.place(v)
+	if s.judge.only != nil {
+		values = slices.DeleteFunc(values, func(v T) bool { return !s.judge.only(v) })
+	}
+	if s.judge.key != nil {
+		values = s.judge.conflated(values)
+	}
+	marks := make([]mark, len(values))
+	first, bytes := len(values), 0
+	for first > 0 && len(values)-first < s.options.limit {
+		m := s.judge.weigh(values[first-1])
+		if s.judge.size != nil && m.size > s.options.bytes-bytes && first < len(values) {
+			break
+		}
+		first--
+		bytes += m.size
+		marks[first] = m
+	}
+	for i := first; i < len(values); i++ {
+		s.place(values[i], marks[i])
 	}
 }
 
 // await offers v again whenever there may be room, until the subscription has
 // taken it, has ended, or ctx ends. In the two latter cases v is dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, room <-chan struct{}) error {
+func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan struct{}) error {
 	for room != nil {
 		var err error
 		select {
@@ -156,7 +210,7 @@ func (s *Subscription[T]) await(ctx context.Context, v T, room <-chan struct{}) 
 			return err
 		}
 		var e edge
-		room, e = s.offer(v)
+		room, e = s.offer(v, m)
 		s.mu.Unlock()
 		s.follow(e)
 	}

@@ -15,16 +15,21 @@ func (s *Subscription[T]) pump() {
 	s.mu.Lock()
 	for s.refill() {
 		v := *s.overflow.front()
-		s.overflow.pop()
-		for !s.hand(v) {
+		if s.judge.key != nil {
+			s.conflation.inHand = *s.conflation.keys.front()
+		}
+		s.unqueue()
+		for !s.hand(&v) {
 			if s.state&discarded != 0 {
 				s.dropped++
+				s.ledger.truncate(max(0, s.ledger.marks.size-1))
 				break
 			}
 		}
 	}
 	s.state &^= pumping
-	s.overflow = overflow[T]{}
+	s.unqueueAll()
+	s.conflation.inHand = nil
 	if s.state&ended != 0 {
 		s.shutLocked()
 	}
@@ -41,9 +46,9 @@ func (s *Subscription[T]) pump() {
 // reader emptied it meanwhile, and leave without ever taking a value in hand.
 func (s *Subscription[T]) refill() (left bool) {
 	for s.overflow.size > 0 && s.trySend(s.overflow.front()) {
-		s.overflow.pop()
+		s.unqueue()
 	}
-	if s.pending() < s.options.limit {
+	if !s.full(s.pending(), mark{}) {
 		s.signalRoom()
 	}
 	return s.overflow.size > 0
@@ -51,11 +56,11 @@ func (s *Subscription[T]) refill() (left bool) {
 
 // hand waits, with mu released, until v is sent or somebody wakes the pump. It
 // reports whether v was sent. Until it returns nobody closes the channel.
-func (s *Subscription[T]) hand(v T) (sent bool) {
+func (s *Subscription[T]) hand(v *T) (sent bool) {
 	s.inHand = true
 	s.mu.Unlock()
 	select {
-	case s.ch <- v:
+	case s.ch <- *v:
 		sent = true
 	case <-s.wake:
 	}
@@ -64,6 +69,7 @@ func (s *Subscription[T]) hand(v T) (sent bool) {
 		s.inHand = false
 		s.sent++
 	}
+	s.substitute(v, sent)
 	s.counted = s.count()
 	s.inHand = false
 	s.handover++

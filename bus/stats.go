@@ -7,10 +7,14 @@ type Stats struct {
 	// Delivered counts the values that the reader took.
 	Delivered uint64
 	// Dropped counts the values that the reader will never see: dropped by the
-	// policy, discarded by a close, or given up by a publisher that waited.
+	// policy, replaced under [Conflate], discarded by a close, or given up by a
+	// publisher that waited.
 	Dropped uint64
 	// Pending is how many values wait for the reader, at most the limit.
 	Pending int
+	// Bytes is the sum of the sizes of the values that wait, 0 without
+	// [LimitBytes].
+	Bytes int
 	// HighWater is the most that waited at once, the value being published
 	// included.
 	HighWater int
@@ -19,23 +23,67 @@ type Stats struct {
 // Stats returns the counts so far. They are exact and belong to one moment
 // during the call: a reader that has taken n values finds Delivered to be n.
 func (s *Subscription[T]) Stats() Stats {
+	stats, _, _ := s.report()
+	return stats
+}
+
+func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inHand {
 		s.settle()
-		return s.counted
+		stats = s.counted
+	} else {
+		stats = s.count()
 	}
-	return s.count()
+	return stats, s.state&slow != 0, s.state&ended != 0
 }
 
 // count is exact when it is known where the value in the pump's hand is. It
 // looks into the channel once, because the reader goes on taking from it.
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
+	s.ledger.cut(n + s.held())
 	return Stats{
 		Delivered: s.sent - uint64(n),
 		Dropped:   s.dropped,
 		Pending:   n + s.held(),
+		Bytes:     s.ledger.bytes,
 		HighWater: s.high,
 	}
+}
+
+// TopicStats sums up a topic's open subscriptions. Those that have ended are
+// not in it, not even while they still deliver.
+type TopicStats struct {
+	// Subscriptions is how many there are.
+	Subscriptions int
+	// Slow is how many of them were at their limit and have not caught up since.
+	Slow int
+	// Sum has their counts added up. Its HighWater is the largest of theirs.
+	Sum Stats
+}
+
+// Stats sums up the topic's subscriptions. Each one's counts are as exact as
+// those of [Subscription.Stats]; they are read one after the other, so the sum
+// is exact when nothing is published or received meanwhile. Publishing pays
+// nothing for it: Stats takes each subscription's lock, for a moment.
+func (t *Topic[T]) Stats() TopicStats {
+	var sum TopicStats
+	for subs := t.subs.Load(); subs != nil; subs = subs.next {
+		one, isSlow, isEnded := subs.s.report()
+		if isEnded {
+			continue
+		}
+		sum.Subscriptions++
+		if isSlow {
+			sum.Slow++
+		}
+		sum.Sum.Delivered += one.Delivered
+		sum.Sum.Dropped += one.Dropped
+		sum.Sum.Pending += one.Pending
+		sum.Sum.Bytes += one.Bytes
+		sum.Sum.HighWater = max(sum.Sum.HighWater, one.HighWater)
+	}
+	return sum
 }

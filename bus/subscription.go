@@ -12,28 +12,31 @@ import (
 type Subscription[T any] struct {
 	topic   *Topic[T]
 	options options
+	judge   judge[T]
 	callers []uintptr // who subscribed, when there is no name
 
 	// mu guards what follows. Values are sent on ch, and ch is closed, under mu
 	// only. The one exception is the value that the pump has in hand: it is
 	// sent outside mu, and for as long ch stays open.
-	mu       sync.Mutex
-	state    state // 0 while the reader keeps up: Publish then takes the short way
-	ch       chan T
-	capacity int    // of ch
-	sent     uint64 // values put into ch and not taken back
-	clear    uint64 // while sent is below it, Publish need not look: see look
-	dropped  uint64
-	high     int
-	overflow overflow[T]   // what did not fit into ch
-	inHand   bool          // the pump holds one value, older than any in overflow
-	wake     chan struct{} // calls the pump back from its send
-	handover uint64        // how often the pump has come back
-	counted  Stats         // at the last handover
-	settled  sync.Cond     // signals a handover; its lock is mu
-	room     chan struct{} // closes when there may be room; nil while nobody waits
-	err      error
-	stop     func() bool // stops watching the context
+	mu         sync.Mutex
+	state      state // 0 while the reader keeps up: Publish then takes the short way
+	ch         chan T
+	capacity   int    // of ch
+	sent       uint64 // values put into ch and not taken back
+	clear      uint64 // while sent is below it, Publish need not look: see look
+	dropped    uint64
+	high       int
+	overflow   overflow[T]   // what did not fit into ch
+	ledger     ledger        // in use if judge has a size
+	conflation conflation[T] // in use if judge has a key
+	inHand     bool          // the pump holds one value, older than any in overflow
+	wake       chan struct{} // calls the pump back from its send
+	handover   uint64        // how often the pump has come back
+	counted    Stats         // at the last handover
+	settled    sync.Cond     // signals a handover; its lock is mu
+	room       chan struct{} // closes when there may be room; nil while nobody waits
+	err        error
+	stop       func() bool // stops watching the context
 }
 
 // look finds out whether the short way is clear, and how far: until sent
@@ -65,17 +68,22 @@ const (
 	shut                        // ch is closed
 	pumping                     // a pump runs: values go through overflow, to keep order
 	slow                        // was at the limit and has not caught up since
+	judging                     // for good: has functions to apply to each value
 )
 
-func newSubscription[T any](t *Topic[T], o options) *Subscription[T] {
-	s := &Subscription[T]{topic: t, options: o, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
+	j, err := newJudge[T](o)
+	s := &Subscription[T]{topic: t, options: o, judge: j, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+	if j.any() {
+		s.enter(judging)
+	}
 	s.settled.L = &s.mu
 	if o.name == "" {
 		var pcs [8]uintptr
 		n := runtime.Callers(2, pcs[:])
 		s.callers = pcs[:n]
 	}
-	return s
+	return s, err
 }
 
 // C returns the channel that the values come on. It is always the same one. It
@@ -130,7 +138,8 @@ func (s *Subscription[T]) end(err error, discard bool) {
 	if discard && s.state&shut == 0 {
 		s.enter(discarded)
 		s.dropped += uint64(s.overflow.size)
-		s.overflow = overflow[T]{}
+		s.ledger.truncate(max(0, s.ledger.marks.size-s.overflow.size))
+		s.unqueueAll()
 		// The pump may be about to send the value in its hand. Waiting for it to
 		// come back, which it does at once, makes sure that nothing is sent
 		// after end returned.
@@ -167,6 +176,22 @@ func (s *Subscription[T]) shutLocked() {
 // was taken; settle makes it exact.
 func (s *Subscription[T]) pending() int {
 	return min(len(s.ch)+s.held(), s.options.limit)
+}
+
+// bytes returns the sum of the sizes of what waits, as exact as pending.
+func (s *Subscription[T]) bytes() int {
+	s.ledger.cut(len(s.ch) + s.held())
+	return s.ledger.bytes
+}
+
+// full reports whether n values that wait leave no room for one more.
+func (s *Subscription[T]) full(n int, m mark) bool {
+	return n >= s.options.limit || n > 0 && s.overweight(m)
+}
+
+// overweight reports whether one more value is too large for what waits.
+func (s *Subscription[T]) overweight(m mark) bool {
+	return s.judge.size != nil && m.size > s.options.bytes-s.bytes()
 }
 
 // held returns how many values wait outside the channel.

@@ -24,6 +24,13 @@ type Topic[T any] struct {
 	// up. Default: what slog.Default returns at that time.
 	Logger *slog.Logger
 
+	// OnSlow, if not nil, is told the same as the logger, after it: once when a
+	// subscription falls behind and once when it has caught up. It runs in the
+	// publisher's goroutine, under no lock, when every subscription that did
+	// not have to wait has the value; it may use the topic and its
+	// subscriptions. Several publishers may call it at once.
+	OnSlow func(Slow)
+
 	subs atomic.Pointer[list[T]] // what publishers walk; nil when empty
 
 	mu      sync.Mutex // guards what follows, and every store to subs
@@ -98,8 +105,11 @@ func (t *Topic[T]) record(v T) *list[T] {
 // under every policy; it never fails a subscription, and what is cut is not
 // counted as dropped.
 func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[T] {
-	s := newSubscription(t, newOptions(opts))
-	if err := ctx.Err(); err != nil {
+	s, err := newSubscription(t, newOptions(opts))
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		s.end(err, true)
 		return s
 	}

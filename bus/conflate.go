@@ -1,0 +1,124 @@
+package bus
+
+// A conflation finds what a subscription under [Conflate] has waiting for a
+// key. Such a subscription's channel buffers nothing, so that every value that
+// the reader has not taken can still be replaced.
+type conflation[T any] struct {
+	keys       overflow[any]   // of the values in the subscription's overflow, in step
+	slots      map[any]slot[T] // where those values are
+	inHand     any             // the key of the value in the pump's hand
+	substitute *marked[T]      // for that value, or behind all others if it was taken
+}
+
+type slot[T any] struct {
+	value *T
+	mark  *mark // nil without a limit on sizes
+}
+
+type marked[T any] struct {
+	value T
+	mark  mark
+}
+
+// queue puts v at the end of the overflow. Its mark is the newest.
+func (s *Subscription[T]) queue(v T, m mark) {
+	s.overflow.push(v)
+	if s.judge.key == nil {
+		return
+	}
+	c := &s.conflation
+	c.keys.push(m.key)
+	if c.slots == nil {
+		c.slots = make(map[any]slot[T])
+	}
+	at := slot[T]{value: s.overflow.back()}
+	if s.judge.size != nil {
+		at.mark = s.ledger.marks.back()
+	}
+	c.slots[m.key] = at
+}
+
+// unqueue removes the overflow's first value.
+func (s *Subscription[T]) unqueue() {
+	s.overflow.pop()
+	if s.judge.key != nil {
+		c := &s.conflation
+		delete(c.slots, *c.keys.front())
+		c.keys.pop()
+	}
+}
+
+// unqueueAll removes all of them.
+func (s *Subscription[T]) unqueueAll() {
+	s.overflow = overflow[T]{}
+	s.conflation.keys, s.conflation.slots = overflow[any]{}, nil
+}
+
+// replace puts v in the place of the value that waits with its key, and reports
+// whether there was one.
+//
+// If that value is in the pump's hand, the pump is called back, which it
+// follows at once, to take v instead. If the reader has been faster, v is a new
+// value. When replace returns, the reader cannot get the old one any more.
+func (s *Subscription[T]) replace(v T, m mark) bool {
+	c := &s.conflation
+	if at, ok := c.slots[m.key]; ok {
+		*at.value = v
+		if at.mark != nil {
+			s.ledger.resize(at.mark, m.size)
+		}
+		s.dropped++
+		return true
+	}
+	if !s.inHand || c.inHand != m.key {
+		return false
+	}
+	if c.substitute != nil { // another publisher's, still waiting for the pump
+		s.dropped++
+	}
+	c.substitute = &marked[T]{v, m}
+	s.settle()
+	return true
+}
+
+// substitute does what replace asked of the pump, which is back with v, sent or
+// not.
+func (s *Subscription[T]) substitute(v *T, sent bool) {
+	with := s.conflation.substitute
+	s.conflation.substitute = nil
+	switch {
+	case with == nil:
+	case !sent:
+		*v = with.value
+		s.dropped++
+		if s.judge.size != nil {
+			s.ledger.cut(s.held())
+			s.ledger.resize(s.ledger.marks.front(), with.mark.size)
+		}
+	case s.state&discarded != 0:
+		s.dropped++
+	default:
+		if s.judge.size != nil {
+			s.ledger.cut(s.held())
+			s.ledger.push(with.mark)
+		}
+		s.queue(with.value, with.mark)
+	}
+}
+
+// conflated returns values with the last one of each key in the place of the
+// first.
+func (j *judge[T]) conflated(values []T) []T {
+	at := make(map[any]int)
+	var kept []T
+	for _, v := range values {
+		key := j.key(v)
+		if i, ok := at[key]; ok {
+			kept[i] = v
+			continue
+		}
+		at[key] = len(kept)
+		kept = append(kept, v)
+	}
+	return kept
+}

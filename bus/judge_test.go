@@ -1,0 +1,237 @@
+package bus_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed67206a74/parley/bus"
+)
+
+func even(n int) bool { return n%2 == 0 }
+
+func length(s string) int { return len(s) }
+
+// itself is the size of a number that is its own size.
+func itself(n int) int { return n }
+
+func TestOnlyWhatIsWantedIsDeliveredAndCounted(t *testing.T) {
+	topic := bus.Topic[int]{Replay: 10}
+	for n := range 10 {
+		topic.Publish(n)
+	}
+	some := topic.Subscribe(t.Context(), bus.Only(even), bus.Limit(3), bus.OnOverflow(bus.DropNewest))
+	all := topic.Subscribe(t.Context())
+	assert.Equal(t, []int{4, 6, 8}, take(some.C(), 3), "the limit is for what is wanted")
+	topic.Publish(10)
+	topic.Publish(11)
+	topic.Close()
+	assert.Equal(t, []int{10}, rest(some.C()))
+	assert.Equal(t, bus.Stats{Delivered: 4, HighWater: 3}, some.Stats())
+	assert.Equal(t, numbers(0, 12), rest(all.C()))
+}
+
+func TestAnUnwantedValueDoesNotFailAFullSubscription(t *testing.T) {
+	topic := quiet[int]()
+	sub := topic.Subscribe(t.Context(), bus.Only(even), bus.Limit(1))
+	topic.Publish(0)
+	topic.Publish(1)
+	require.NoError(t, sub.Err())
+	topic.Publish(2)
+	assert.ErrorIs(t, sub.Err(), bus.ErrSlowConsumer)
+}
+
+func TestAPanicInAPredicateIsThePublishersAndLeavesTheTopicWorking(t *testing.T) {
+	var topic bus.Topic[int]
+	sub := topic.Subscribe(t.Context(), bus.Only(func(n int) bool { return 1/n > 0 }))
+	assert.Panics(t, func() { topic.Publish(0) })
+	topic.Publish(1)
+	assert.Equal(t, 1, <-sub.C())
+	topic.Close()
+}
+
+func TestAnOptionForAnotherTypeEndsTheSubscription(t *testing.T) {
+	topic := bus.Topic[string]{Replay: 1}
+	topic.Publish("kept")
+	for name, option := range map[string]bus.Option{
+		"only": bus.Only(even),
+		"size": bus.LimitBytes(10, itself),
+		"key":  bus.Conflate(even),
+	} {
+		t.Run(name, func(t *testing.T) {
+			sub := topic.Subscribe(t.Context(), option)
+			assert.ErrorIs(t, sub.Err(), bus.ErrOption)
+			assert.Empty(t, rest(sub.C()))
+			assert.False(t, topic.Active())
+		})
+	}
+}
+
+func TestALimitOnBytesFails(t *testing.T) {
+	topic := quiet[string]()
+	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length))
+	topic.Publish("12345")
+	topic.Publish("67890")
+	topic.Publish("")
+	require.NoError(t, sub.Err(), "exactly at the limit")
+	assert.Equal(t, bus.Stats{Pending: 3, Bytes: 10, HighWater: 3}, sub.Stats())
+	topic.Publish("!")
+	assert.ErrorIs(t, sub.Err(), bus.ErrSlowConsumer)
+	assert.Equal(t, []string{"12345", "67890", ""}, rest(sub.C()))
+	assert.Equal(t, bus.Stats{Delivered: 3, Dropped: 1, HighWater: 3}, sub.Stats())
+}
+
+func TestDropOldestDropsAsManyAsItTakes(t *testing.T) {
+	topic := quiet[string]()
+	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length), bus.OnOverflow(bus.DropOldest))
+	for _, v := range []string{"aaaa", "bbbb", "cc", "ddddd"} {
+		topic.Publish(v)
+	}
+	assert.Equal(t, bus.Stats{Dropped: 2, Pending: 2, Bytes: 7, HighWater: 3}, sub.Stats())
+	topic.Publish(strings.Repeat("e", 100))
+	assert.Equal(t, bus.Stats{Dropped: 4, Pending: 1, Bytes: 100, HighWater: 3}, sub.Stats())
+	topic.Publish("f")
+	topic.Close()
+	assert.Equal(t, []string{"f"}, rest(sub.C()))
+}
+
+func TestDropNewestTakesASmallerValueThatFits(t *testing.T) {
+	topic := quiet[string]()
+	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length), bus.OnOverflow(bus.DropNewest))
+	for _, v := range []string{"aaaa", "bbbb", "ccc", "dd"} {
+		topic.Publish(v)
+	}
+	topic.Close()
+	assert.Equal(t, []string{"aaaa", "bbbb", "dd"}, rest(sub.C()))
+}
+
+func TestBlockWaitsForBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topic := quiet[int]()
+		sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, itself), bus.OnOverflow(bus.Block))
+		topic.Publish(4)
+		topic.Publish(6)
+		done := make(chan struct{})
+		go func() { // ends when the reader has taken both
+			topic.Publish(50)
+			close(done)
+		}()
+		for _, n := range []int{4, 6} {
+			synctest.Wait()
+			select {
+			case <-done:
+				assert.Fail(t, "no room yet")
+			default:
+			}
+			assert.Equal(t, n, <-sub.C())
+		}
+		<-done
+		assert.Equal(t, bus.Stats{Delivered: 2, Pending: 1, Bytes: 50, HighWater: 2}, sub.Stats())
+		sub.Close()
+	})
+}
+
+func TestAReplayIsCutToTheLimitOnBytes(t *testing.T) {
+	topic := bus.Topic[int]{Replay: 10}
+	for n := range 10 {
+		topic.Publish(n)
+	}
+	sub := topic.Subscribe(t.Context(), bus.LimitBytes(20, itself))
+	assert.Equal(t, bus.Stats{Pending: 2, Bytes: 17, HighWater: 2}, sub.Stats())
+	topic.Close()
+	assert.Equal(t, []int{8, 9}, rest(sub.C()))
+}
+
+func TestBytesAreTheSumOfWhatWaits(t *testing.T) {
+	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest} {
+		for _, limit := range []int{40, 10_000} { // a few values, and more than the channel holds
+			t.Run(fmt.Sprint(policy, limit), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					random := newRand()
+					topic := quiet[int]()
+					sub := topic.Subscribe(t.Context(), bus.LimitBytes(limit, itself), bus.OnOverflow(policy))
+					var model []int
+					sum := func() (bytes int) {
+						for _, n := range model {
+							bytes += n
+						}
+						return bytes
+					}
+					for range 4000 {
+						n := random.IntN(30)
+						fits := len(model) == 0 || sum()+n <= limit
+						if random.IntN(5) < 3 && (fits || policy > bus.Block) {
+							topic.Publish(n)
+							for policy == bus.DropOldest && len(model) > 0 && sum()+n > limit {
+								model = model[1:]
+							}
+							if fits || policy == bus.DropOldest {
+								model = append(model, n)
+							}
+						} else if len(model) > 0 {
+							require.Equal(t, model[0], <-sub.C())
+							model = model[1:]
+						}
+						if random.IntN(2) == 0 {
+							synctest.Wait()
+						}
+						now := sub.Stats()
+						require.Equal(t, sum(), now.Bytes)
+						require.Equal(t, len(model), now.Pending)
+					}
+					synctest.Wait()
+					kept := sub.Stats()
+					sub.Close()
+					after := sub.Stats()
+					bytes := 0
+					left := rest(sub.C())
+					for _, n := range left {
+						bytes += n
+					}
+					assert.Equal(t, bytes, after.Bytes)
+					assert.Equal(t, len(left), after.Pending)
+					assert.EqualValues(t, kept.Pending-len(left), after.Dropped-kept.Dropped)
+				})
+			})
+		}
+	}
+}
+
+func TestBytesNeverExceedTheirLimitWhateverGoesOn(t *testing.T) {
+	const publishers, values, limit = 4, 3000, 500
+	for _, policy := range []bus.Policy{bus.Block, bus.DropOldest, bus.DropNewest} {
+		t.Run(policy.String(), func(t *testing.T) {
+			topic := quiet[int]()
+			sub := topic.Subscribe(t.Context(), bus.LimitBytes(limit, itself), bus.OnOverflow(policy))
+			var publishing, all sync.WaitGroup
+			for range publishers {
+				publishing.Go(func() {
+					for n := range values {
+						topic.Publish(n % 20)
+					}
+				})
+			}
+			received := 0
+			all.Go(func() { received = len(rest(sub.C())) })
+			all.Go(func() {
+				for sub.Err() == nil {
+					if now := sub.Stats(); !assert.LessOrEqual(t, now.Bytes, limit) {
+						return
+					}
+				}
+			})
+			publishing.Wait()
+			topic.Close()
+			all.Wait()
+			final := sub.Stats()
+			assert.EqualValues(t, received, final.Delivered)
+			assert.EqualValues(t, publishers*values, final.Delivered+final.Dropped)
+			assert.Zero(t, final.Bytes)
+		})
+	}
+}
