@@ -71,13 +71,19 @@ func (a *answers) find(e events.Envelope) *Stream {
 	return only
 }
 
-// giveUp ends every stream from this side, aborts included, and returns when
-// that is done.
+// giveUp ends every stream whose question is out from this side, aborts
+// included, and returns when that is done. What becomes of a question that is
+// not out is Ask's to say, which still waits.
 func (a *answers) giveUp() {
 	a.mu.Lock()
 	var all sync.WaitGroup
 	for _, s := range a.streams {
-		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped)) })
+		s.mu.Lock()
+		asked := s.asked
+		s.mu.Unlock()
+		if asked {
+			all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped)) })
+		}
 	}
 	a.mu.Unlock()
 	all.Wait()

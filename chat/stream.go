@@ -36,9 +36,10 @@ type Stream struct {
 	done     chan struct{} // closed when the answer has ended
 
 	mu      sync.Mutex
-	next    int  // the lowest index that has not come yet
+	next    int  // the index after the highest that has come
 	count   int  // tokens held
 	bytes   int  // text held
+	asked   bool // the question is out
 	givenUp bool // takes no more tokens; an abort is on its way
 	ended   bool
 	message events.AIMessage
@@ -54,11 +55,13 @@ func newStream(ctx context.Context, c *Client, q Question) *Stream {
 	return s
 }
 
-// watch makes the end of ctx, the end of Run and a long silence end the stream.
-// None of them needs a goroutine until it happens.
+// watch makes the end of ctx, the end of Run and a long silence end the stream,
+// now that the question is out. None of them needs a goroutine until it
+// happens.
 func (s *Stream) watch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = true
 	if s.ended {
 		return
 	}

@@ -168,6 +168,19 @@ func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled, "the reader's own reason comes first")
 }
 
+func TestAQuestionThatIsNotOutYetOutlivesARun(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "out")
+	waiting := newStream(t.Context(), client, Question{RequestID: "waiting"})
+	require.True(t, client.answers.add(waiting))
+	client.answers.giveUp()
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrStopped)
+	offerAll(client, final("waiting", "answered in the next Run"))
+	message, err := waiting.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "answered in the next Run", message.Text)
+}
+
 func TestAnEndlessAnswerIsEnded(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "many", "long", "laden")
 	for n := range maxTokens + 1 {
