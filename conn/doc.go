@@ -70,10 +70,10 @@
 //
 // # Limits
 //
-// A frame is at most Config.MaxFrame bytes, a handshake takes at most
-// Config.HandshakeTimeout, a write Config.WriteTimeout, a goodbye a second. JSON nests at
-// most 10,000 deep. Nothing is queued on the way out: an Emit that cannot be
-// written waits in its caller.
+// A frame is at most Config.MaxFrame bytes, the answer to a handshake 64 KiB. A
+// handshake takes at most Config.HandshakeTimeout, a write Config.WriteTimeout,
+// a goodbye a second. JSON nests at most 10,000 deep. Nothing is queued on the
+// way out: an Emit that cannot be written waits in its caller.
 //
 // The protocols are Engine.IO revision 4 and Socket.IO revision 5, over
 // websocket. Long-polling and binary attachments are not there yet: an event
