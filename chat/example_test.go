@@ -100,6 +100,33 @@ func ExampleClient_Ask() {
 	// 5 tokens, <nil>
 }
 
+// The program that the README begins with.
+func ask(ctx context.Context, url, question string) error {
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID("room-1")})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	go client.Run(ctx)
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: question})
+	if err != nil {
+		return err
+	}
+	for token := range stream.Tokens() { // <-chan events.AIToken
+		fmt.Print(token.Token)
+	}
+	_, err = stream.Wait() // the final message, or why there is none
+	return err
+}
+
+// The final message, or why there is none.
+func ExampleStream_Wait() {
+	server := chattest.NewServer(chattest.Config{Answer: chattest.Say("Hello yourself.", 0)})
+	defer server.Close()
+	fmt.Println("", ask(context.Background(), server.URL, "Hello"))
+	// Output: Hello yourself. <nil>
+}
+
 // Cancelling the context of a question stops its answer, here and at the
 // backend.
 func ExampleClient_Ask_cancelled() {
