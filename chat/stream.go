@@ -90,11 +90,11 @@ func (s *Stream) giveUp(err error) {
 }
 
 // finish ends the stream, once.
-func (s *Stream) finish(m events.AIMessage, err error) bool {
+func (s *Stream) finish(m events.AIMessage, err error) {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
-		return false
+		return
 	}
 	s.ended, s.message, s.err = true, m, err
 	unwatch, silence := s.unwatch, s.silence
@@ -109,7 +109,6 @@ func (s *Stream) finish(m events.AIMessage, err error) bool {
 	s.client.answers.remove(s)
 	s.tokens.Close()
 	close(s.done)
-	return true
 }
 
 // receive takes an event of this answer. It is called by the connection's

@@ -230,6 +230,10 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	patience := s.engine.Handshake.PingInterval + s.engine.Handshake.PingTimeout
 	silence := time.NewTimer(patience)
 	defer silence.Stop()
+	pong := func() error {
+		silence.Reset(patience)
+		return s.engine.Write(engineio.Pong, nil)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -242,14 +246,14 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 		case <-silence.C:
 			select {
 			case <-s.pings: // it came while this goroutine was busy writing
-				s.pings <- struct{}{}
-				silence.Reset(patience)
+				if err := pong(); err != nil {
+					return c.lost(s, err)
+				}
 			default:
 				return ErrPingTimeout
 			}
 		case <-s.pings:
-			silence.Reset(patience)
-			if err := s.engine.Write(engineio.Pong, nil); err != nil {
+			if err := pong(); err != nil {
 				return c.lost(s, err)
 			}
 		case out := <-s.outgoing:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -423,6 +424,56 @@ func TestASessionThatIsPingedLivesOn(t *testing.T) {
 	require.NoError(t, err)
 	alive := conn.Topic[any](c, "alive").Chan(t.Context())
 	ended, _ := run(t, c)
+	select {
+	case <-alive:
+	case err := <-ended:
+		assert.NoError(t, err, "ended")
+	}
+}
+
+func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
+	const events, size = 400, 64 << 10 // more than what fits between the two ends
+	url := serveRaw(t, func(p *peer) {
+		p.send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
+		p.receive()
+		p.send(`40{"sid":"s"}`)
+		read := make(chan struct{})
+		var pinging sync.WaitGroup
+		pinging.Go(func() {
+			for {
+				select {
+				case <-read:
+					p.send(`42["alive"]`)
+					return
+				case <-time.After(time.Millisecond):
+					p.send(`2`)
+				}
+			}
+		})
+		for n := 0; n < events; {
+			frame := p.receive()
+			if frame == "" {
+				break
+			}
+			if frame[0] != '4' {
+				continue // a pong
+			}
+			if n++; n == 1 {
+				<-time.After(600 * time.Millisecond) // longer than interval and grace; nothing is read meanwhile
+			}
+		}
+		close(read)
+		pinging.Wait()
+		p.untilGone()
+	})
+	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	require.NoError(t, err)
+	alive := conn.Topic[any](c, "alive").Chan(t.Context())
+	ended, _ := run(t, c)
+	payload := strings.Repeat("x", size)
+	for range events {
+		require.NoError(t, c.Emit(t.Context(), "big", payload))
+	}
 	select {
 	case <-alive:
 	case err := <-ended:

@@ -67,7 +67,7 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 	u.RawQuery = query.Encode()
 
 	// The websocket library minds ctx while it connects, but not while it
-	// waits for an answer: a deadline in the past wakes it up.
+	// waits for an answer: closing what it reads from wakes it up.
 	stop := func() bool { return true }
 	var limit *limitedConn
 	dialer := websocket.Dialer{
