@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/seed67206a74/parley/conn/internal/engineio"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
@@ -42,9 +42,27 @@ type Config struct {
 	// Default: no auth.
 	Auth func(ctx context.Context) (any, error)
 
-	// Transports lists the transports to use. Default, and the only one so
-	// far: {"websocket"}.
+	// Transports lists the transports to use, in the order in which they are
+	// tried; after Polling, WebSocket is an upgrade of the open session.
+	// Default: {WebSocket, Polling}.
 	Transports []string
+
+	// HTTP is how requests reach the server: proxy, TLS, how to dial. Polling
+	// goes through it; a websocket is opened with the Proxy, DialContext,
+	// DialTLSContext and TLSClientConfig of an *http.Transport. Through
+	// another RoundTripper no websocket can be opened: Transports is then
+	// {Polling}. Default: a Transport with the proxy of the environment.
+	HTTP http.RoundTripper
+
+	// Jar keeps the server's cookies. Default: they are not kept.
+	Jar http.CookieJar
+
+	// NoCompression keeps permessage-deflate from being offered on websocket.
+	// Where the server agrees, messages from 1 KiB on are compressed.
+	NoCompression bool
+
+	// Dialer opens the sessions. Default: the native client.
+	Dialer Dialer
 
 	// Join is sent after each connect, before the connection is Ready.
 	// Default: nothing.
@@ -83,7 +101,7 @@ type Join struct {
 	Payload any // the event's one argument; nil sends none
 }
 
-// target is where a Conn connects to: the websocket URL and the namespace.
+// target is where a Conn connects to: the URL of its requests, and the namespace.
 type target struct {
 	url       *url.URL
 	namespace string
@@ -97,7 +115,7 @@ func parseTarget(raw string, cfg Config) (target, error) {
 		// The error of the parser holds the URL, and so perhaps a secret.
 		return target{}, errors.New("conn: the URL cannot be parsed")
 	}
-	scheme := map[string]string{"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}[u.Scheme]
+	scheme := map[string]string{"http": "http", "ws": "http", "https": "https", "wss": "https"}[u.Scheme]
 	switch {
 	case scheme == "":
 		return target{}, fmt.Errorf("conn: the URL needs the scheme http, https, ws or wss, not %q", u.Scheme)
@@ -137,6 +155,15 @@ func (c Config) withDefaults() Config {
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
 	}
+	if c.Transports == nil {
+		c.Transports = []string{WebSocket, Polling}
+		if _, ok := c.HTTP.(*http.Transport); c.HTTP != nil && !ok {
+			c.Transports = []string{Polling}
+		}
+	}
+	if c.Dialer == nil {
+		c.Dialer = native{}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -146,13 +173,8 @@ func (c Config) withDefaults() Config {
 
 // validate looks for what contradicts itself.
 func (c Config) validate() error {
-	for _, t := range c.Transports {
-		if t != "websocket" {
-			return fmt.Errorf("conn: Config.Transports: unknown transport %q", t)
-		}
-	}
-	if c.Transports != nil && len(c.Transports) == 0 {
-		return errors.New("conn: Config.Transports is empty: leave it nil for the default")
+	if err := c.validateTransports(); err != nil {
+		return fmt.Errorf("conn: Config.Transports %w", err)
 	}
 	if !strings.HasPrefix(c.Path, "/") {
 		return fmt.Errorf("conn: Config.Path %q does not start with a slash", c.Path)
@@ -167,6 +189,27 @@ func (c Config) validate() error {
 	}
 	if err := c.Reconnect.Validate(); err != nil {
 		return fmt.Errorf("conn: Config.Reconnect: %w", err)
+	}
+	return nil
+}
+
+func (c Config) validateTransports() error {
+	if len(c.Transports) == 0 {
+		return errors.New("is empty: leave it nil for the default")
+	}
+	if _, ok := c.Dialer.(native); !ok {
+		return nil // the dialer knows what it can do
+	}
+	_, plain := c.HTTP.(*http.Transport)
+	for i, t := range c.Transports {
+		switch {
+		case t != WebSocket && t != Polling:
+			return fmt.Errorf("names an unknown transport: %q", t)
+		case slices.Contains(c.Transports[:i], t):
+			return fmt.Errorf("names %s twice", t)
+		case t == WebSocket && c.HTTP != nil && !plain:
+			return fmt.Errorf("names websocket, which Config.HTTP, a %T, cannot open", c.HTTP)
+		}
 	}
 	return nil
 }
@@ -187,13 +230,4 @@ func (j Join) encode() ([]byte, error) {
 		return nil, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
 	}
 	return data, nil
-}
-
-func (c *Conn) dialOptions() engineio.Options {
-	return engineio.Options{
-		URL:          c.target.url,
-		Header:       c.cfg.Header,
-		MaxFrame:     c.cfg.MaxFrame,
-		WriteTimeout: c.cfg.WriteTimeout,
-	}
 }

@@ -132,10 +132,6 @@ func isPermanent(err error) bool {
 
 // dialError gives an error of the dial the type that users know it by.
 func dialError(err error) error {
-	var engine *engineio.ProtocolError
-	if errors.As(err, &engine) {
-		return &ProtocolError{err}
-	}
 	var answer *engineio.HandshakeError
 	if errors.As(err, &answer) {
 		switch {
@@ -145,16 +141,38 @@ func dialError(err error) error {
 			return &RefusedError{Message: answer.Message, Status: answer.StatusCode}
 		}
 	}
+	if known := asProtocolError(err); known != nil {
+		return known
+	}
+	var dial *DialError
+	var refused *RefusedError
+	if errors.As(err, &dial) || errors.As(err, &refused) || errors.Is(err, ErrProtocolVersion) {
+		return err
+	}
 	return &DialError{err}
 }
 
 // readError does the same for what ended the reading of a session.
 func readError(err error) error {
-	var engine *engineio.ProtocolError
-	if errors.As(err, &engine) {
-		return &ProtocolError{err}
+	if known := asProtocolError(err); known != nil {
+		return known
+	}
+	if errors.Is(err, engineio.ErrPingTimeout) || errors.Is(err, ErrPingTimeout) {
+		return ErrPingTimeout
 	}
 	return &TransportError{err}
+}
+
+func asProtocolError(err error) error {
+	var own *ProtocolError
+	var engine *engineio.ProtocolError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &engine):
+		return &ProtocolError{err}
+	}
+	return nil
 }
 
 // refusedError reads the payload of a CONNECT_ERROR packet: an object with

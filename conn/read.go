@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/seed67206a74/parley/conn/internal/engineio"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
 )
 
@@ -14,29 +13,17 @@ import (
 // the events in wire order in its own goroutine. It returns why it ended.
 func (c *Conn) read(s *session) error {
 	for {
-		packet, err := s.engine.Read()
+		m, err := s.engine.Read()
 		if err != nil {
 			return readError(err)
 		}
-		switch packet.Type {
-		case engineio.Ping:
-			select {
-			case s.pings <- struct{}{}:
-			default: // one is waiting to be answered already
-			}
-		case engineio.Close:
-			return &TransportError{errClosedByServer}
-		case engineio.Open:
-			return &ProtocolError{errors.New("second open packet")}
-		case engineio.Message:
-			if err := c.message(s, packet); err != nil {
-				return err
-			}
+		if err := c.message(s, m); err != nil {
+			return err
 		}
 	}
 }
 
-func (c *Conn) message(s *session, m engineio.Packet) error {
+func (c *Conn) message(s *session, m Message) error {
 	if m.Binary {
 		if s.attachments == 0 {
 			return &ProtocolError{errors.New("binary message that no event announced")}

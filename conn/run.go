@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/seed67206a74/parley/conn/internal/engineio"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
@@ -113,7 +112,7 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		}
 	}
 
-	engine, err := engineio.Dial(ctx, c.dialOptions())
+	engine, err := c.cfg.Dialer.Dial(ctx, c.endpoint())
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -146,31 +145,18 @@ func encodeAuth(auth any) ([]byte, error) {
 
 // enter sends the CONNECT packet and reads until its answer, which holds the
 // id of the socket ("Connection to a namespace" in the protocol).
-func (c *Conn) enter(engine *engineio.Session, connect socketio.Packet) (id string, err error) {
-	if err := engine.Write(engineio.Message, connect.Append(nil)); err != nil {
+func (c *Conn) enter(engine Engine, connect socketio.Packet) (id string, err error) {
+	if err := engine.Write(Message{Data: connect.Append(nil)}); err != nil {
 		return "", &TransportError{err}
 	}
 	for {
-		packet, err := engine.Read()
+		m, err := engine.Read()
 		if err != nil {
 			return "", readError(err)
 		}
-		switch packet.Type {
-		case engineio.Ping:
-			if err := engine.Write(engineio.Pong, packet.Data); err != nil {
-				return "", &TransportError{err}
-			}
-			continue
-		case engineio.Close:
-			return "", &TransportError{errClosedByServer}
-		case engineio.Message:
-		default:
-			continue
-		}
-
-		answer, err := socketio.Parse(packet.Data)
+		answer, err := socketio.Parse(m.Data)
 		switch {
-		case packet.Binary:
+		case m.Binary:
 			return "", &ProtocolError{errors.New("binary message before CONNECT was answered")}
 		case err != nil:
 			return "", &ProtocolError{err}
@@ -226,14 +212,6 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	}
 	c.setState(ctx, ready, s)
 
-	// The server pings; what tells that it has gone is that it does not.
-	patience := s.engine.Handshake.PingInterval + s.engine.Handshake.PingTimeout
-	silence := time.NewTimer(patience)
-	defer silence.Stop()
-	pong := func() error {
-		silence.Reset(patience)
-		return s.engine.Write(engineio.Pong, nil)
-	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -243,21 +221,8 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 		case err := <-s.readDone:
 			s.readDone <- err
 			return err
-		case <-silence.C:
-			select {
-			case <-s.pings: // it came while this goroutine was busy writing
-				if err := pong(); err != nil {
-					return c.lost(s, err)
-				}
-			default:
-				return ErrPingTimeout
-			}
-		case <-s.pings:
-			if err := pong(); err != nil {
-				return c.lost(s, err)
-			}
 		case out := <-s.outgoing:
-			err := s.engine.Write(engineio.Message, out.data)
+			err := s.engine.Write(Message{Data: out.data})
 			out.written <- err
 			if err != nil {
 				return c.lost(s, err)
@@ -273,7 +238,7 @@ func (c *Conn) sendJoin(s *session) error {
 	if join == nil {
 		return nil
 	}
-	if err := s.engine.Write(engineio.Message, s.packet(socketio.Event, socketio.NoID, join)); err != nil {
+	if err := s.engine.Write(Message{Data: s.packet(socketio.Event, socketio.NoID, join)}); err != nil {
 		return c.lost(s, err)
 	}
 	return nil

@@ -2,25 +2,21 @@ package conn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/seed67206a74/parley/conn/internal/engineio"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
 )
 
 // goodbyeTimeout bounds how long an ending session waits for the other end.
 const goodbyeTimeout = time.Second
 
-var errClosedByServer = errors.New("closed by the server")
-
 // A session is one stay in the namespace, from CONNECT to the end of its
 // socket. Ids, acknowledgements and waiting writers belong to it and end with
 // it, so that what comes late from one session can never reach the next.
 type session struct {
-	engine    *engineio.Session
+	engine    Engine
 	id        string // the socket's id, given by the server
 	namespace []byte
 
@@ -45,13 +41,12 @@ type outgoing struct {
 	written chan<- error // has room for one
 }
 
-func newSession(engine *engineio.Session, id, namespace string) *session {
+func newSession(engine Engine, id, namespace string) *session {
 	s := &session{
 		engine:    engine,
 		id:        id,
 		namespace: []byte(namespace),
 		outgoing:  make(chan outgoing),
-		pings:     make(chan struct{}, 1),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
 		acks:      map[int64]chan<- []byte{},
@@ -113,10 +108,10 @@ func (s *session) takeAck(id int64) chan<- []byte {
 // sayGoodbye leaves the namespace and closes the socket in an orderly way.
 func (s *session) sayGoodbye() {
 	s.cancel() // a reader stuck behind a blocking subscription comes free
-	if s.engine.Write(engineio.Message, s.packet(socketio.Disconnect, socketio.NoID, nil)) != nil {
+	if s.engine.Write(Message{Data: s.packet(socketio.Disconnect, socketio.NoID, nil)}) != nil {
 		return
 	}
-	if s.engine.SayGoodbye(goodbyeTimeout) == nil {
+	if s.engine.Goodbye(goodbyeTimeout) == nil {
 		s.awaitReader()
 	}
 }

@@ -1,6 +1,18 @@
 package engineio
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrPingTimeout ends a session whose server has gone silent: no ping
+	// within the interval and the grace that it announced itself.
+	ErrPingTimeout = errors.New("ping timeout")
+
+	// ErrClosed ends a session that the server has closed.
+	ErrClosed = errors.New("closed by the server")
+)
 
 // A HandshakeError says that the server answered the opening request, but not
 // with a session.

@@ -7,38 +7,38 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// A Handshake is what the server says in its open packet.
-type Handshake struct {
-	SID          string
-	PingInterval time.Duration // how often the server pings
-	PingTimeout  time.Duration // how much later than that a ping may come
+// A handshake is what the server says in its open packet.
+type handshake struct {
+	sid          string
+	pingInterval time.Duration // how often the server pings
+	pingTimeout  time.Duration // how much later than that a ping may come
 }
 
 // maxInterval bounds what a server may ask for: past a day a heartbeat tells
 // nothing, and a larger number of milliseconds may overflow.
 const maxInterval = 24 * time.Hour
 
-func parseHandshake(data []byte) (Handshake, error) {
+func parseHandshake(data []byte) (handshake, error) {
 	var open struct {
 		SID          string  `json:"sid"`
 		PingInterval float64 `json:"pingInterval"`
 		PingTimeout  float64 `json:"pingTimeout"`
 	}
 	if err := json.Unmarshal(data, &open); err != nil {
-		return Handshake{}, fmt.Errorf("open packet: %w", err)
+		return handshake{}, fmt.Errorf("open packet: %w", err)
 	}
 	if open.SID == "" {
-		return Handshake{}, fmt.Errorf("open packet: no sid")
+		return handshake{}, fmt.Errorf("open packet: no sid")
 	}
 	interval, err := milliseconds("pingInterval", open.PingInterval)
 	if err != nil {
-		return Handshake{}, err
+		return handshake{}, err
 	}
 	timeout, err := milliseconds("pingTimeout", open.PingTimeout)
 	if err != nil {
-		return Handshake{}, err
+		return handshake{}, err
 	}
-	return Handshake{SID: open.SID, PingInterval: interval, PingTimeout: timeout}, nil
+	return handshake{sid: open.SID, pingInterval: interval, pingTimeout: timeout}, nil
 }
 
 func milliseconds(name string, ms float64) (time.Duration, error) {

@@ -11,7 +11,7 @@ import (
 func TestTheOpenPacketIsUnderstood(t *testing.T) {
 	h, err := parseHandshake([]byte(`{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000.5,"maxPayload":1000000}`))
 	require.NoError(t, err)
-	assert.Equal(t, Handshake{SID: "s1", PingInterval: 25 * time.Second, PingTimeout: 20*time.Second + 500*time.Microsecond}, h)
+	assert.Equal(t, handshake{sid: "s1", pingInterval: 25 * time.Second, pingTimeout: 20*time.Second + 500*time.Microsecond}, h)
 }
 
 func FuzzParseHandshake(f *testing.F) {
@@ -23,8 +23,8 @@ func FuzzParseHandshake(f *testing.F) {
 		if err != nil {
 			return
 		}
-		assert.NotEmpty(t, h.SID)
-		for _, d := range []time.Duration{h.PingInterval, h.PingTimeout} {
+		assert.NotEmpty(t, h.sid)
+		for _, d := range []time.Duration{h.pingInterval, h.pingTimeout} {
 			assert.GreaterOrEqual(t, d, time.Duration(0))
 			assert.LessOrEqual(t, d, maxInterval)
 		}

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -28,20 +28,14 @@ const (
 // idle session holds none.
 var writeBuffers sync.Pool
 
-// Options say how to open a session.
-type Options struct {
-	URL          *url.URL // ws or wss; path and query as they go out, the protocol's own parameters apart
-	Header       http.Header
-	MaxFrame     int64         // bytes; a longer frame ends the session
-	WriteTimeout time.Duration // for one packet
-}
-
-// A Session is an open Engine.IO session. One goroutine may read while another
-// one writes; Close may be called from anywhere.
+// A Session is an open Engine.IO session. One goroutine may read while others
+// write; Close may be called from anywhere.
 type Session struct {
-	Handshake Handshake
+	handshake handshake
 
 	ws           *websocket.Conn
+	writing      sync.Mutex  // held while something is written
+	pongDue      atomic.Bool // a ping waits for its answer
 	writeTimeout time.Duration
 	buf          []byte
 }
@@ -61,6 +55,7 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 
 func dial(ctx context.Context, o Options) (*Session, error) {
 	u := *o.URL
+	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 	query := u.Query()
 	query.Set("EIO", "4")
 	query.Set("transport", "websocket")
@@ -98,7 +93,7 @@ func dial(ctx context.Context, o Options) (*Session, error) {
 
 	s := &Session{ws: ws, writeTimeout: o.WriteTimeout}
 	ws.SetReadLimit(o.MaxFrame)
-	if s.Handshake, err = s.readOpen(); err != nil {
+	if err := s.readOpen(); err != nil {
 		ws.Close()
 		return nil, err
 	}
@@ -130,19 +125,23 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *Session) readOpen() (Handshake, error) {
-	packet, err := s.Read()
+func (s *Session) readOpen() error {
+	p, err := s.next()
 	if err != nil {
-		return Handshake{}, err
+		return err
 	}
-	if packet.Type != Open || packet.Binary {
-		return Handshake{}, &ProtocolError{fmt.Errorf("first packet is of type %q, not open", byte(packet.Type))}
+	if p.kind != open || p.binary {
+		return &ProtocolError{fmt.Errorf("first packet is of type %q, not open", byte(p.kind))}
 	}
-	h, err := parseHandshake(packet.Data)
-	if err != nil {
-		return Handshake{}, &ProtocolError{err}
+	if s.handshake, err = parseHandshake(p.data); err != nil {
+		return &ProtocolError{err}
 	}
-	return h, nil
+	return s.expectPing()
+}
+
+// expectPing gives the server the time that it has announced for its next ping.
+func (s *Session) expectPing() error {
+	return s.ws.SetReadDeadline(time.Now().Add(s.handshake.pingInterval + s.handshake.pingTimeout))
 }
 
 // handshakeError makes an error of an answer that is no websocket. The body
@@ -160,27 +159,59 @@ func handshakeError(r *http.Response) error {
 	return &HandshakeError{StatusCode: r.StatusCode, Code: answer.Code, Message: line}
 }
 
-// Read waits for the next packet. Its Data is good until the next Read. It
-// ends when the session does; the error is then final.
-func (s *Session) Read() (Packet, error) {
+// Read waits for the next message, and answers the server's pings meanwhile.
+// The message's data is good until the next Read. Read ends when the session
+// does, and its error is final: [ErrPingTimeout], [ErrClosed], a
+// [*ProtocolError], or that of the network.
+func (s *Session) Read() (Message, error) {
+	for {
+		p, err := s.next()
+		var failure net.Error
+		switch {
+		case errors.As(err, &failure) && failure.Timeout():
+			return Message{}, ErrPingTimeout
+		case err != nil:
+			return Message{}, err
+		}
+		switch p.kind {
+		case message:
+			return Message{p.binary, p.data}, nil
+		case ping:
+			if err := s.expectPing(); err != nil {
+				return Message{}, err
+			}
+			s.pongDue.Store(true)
+			if err := s.sendPong(); err != nil {
+				return Message{}, err
+			}
+		case closing:
+			return Message{}, ErrClosed
+		case open:
+			return Message{}, &ProtocolError{errors.New("second open packet")}
+		}
+	}
+}
+
+// next waits for the next packet.
+func (s *Session) next() (packet, error) {
 	kind, r, err := s.ws.NextReader()
 	if err != nil {
-		return Packet{}, err
+		return packet{}, err
 	}
 	if err := s.fill(r); err != nil {
-		return Packet{}, err
+		return packet{}, err
 	}
 	if kind == websocket.BinaryMessage {
-		return Packet{Type: Message, Binary: true, Data: s.buf}, nil
+		return packet{message, true, s.buf}, nil
 	}
 	if len(s.buf) == 0 {
-		return Packet{}, &ProtocolError{errors.New("empty packet")}
+		return packet{}, &ProtocolError{errors.New("empty packet")}
 	}
-	t := Type(s.buf[0])
-	if t < Open || t > Noop {
-		return Packet{}, &ProtocolError{fmt.Errorf("unknown packet type %q", s.buf[0])}
+	t := packetType(s.buf[0])
+	if t < open || t > noop {
+		return packet{}, &ProtocolError{fmt.Errorf("unknown packet type %q", s.buf[0])}
 	}
-	return Packet{Type: t, Data: s.buf[1:]}, nil
+	return packet{t, false, s.buf[1:]}, nil
 }
 
 // fill reads r to its end into the session's buffer.
@@ -204,11 +235,52 @@ func (s *Session) fill(r io.Reader) error {
 	}
 }
 
-// Write sends one packet, within the session's write timeout. After an error
-// the session is of no more use.
-func (s *Session) Write(t Type, data []byte) error {
+// Write sends messages in their order, with nothing in between. Each is
+// written within the session's write timeout. After an error the session is of
+// no more use.
+func (s *Session) Write(messages ...Message) error {
+	err := s.writeAll(messages)
+	if err != nil {
+		return err
+	}
+	return s.sendPong()
+}
+
+func (s *Session) writeAll(messages []Message) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for _, m := range messages {
+		if err := s.writeFrame(m.Binary, message, m.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendPong answers the last ping, if it has no answer yet. The reader never
+// waits for a write: when one is on its way, its goroutine sends the pong as
+// well. It looks after it has let go of writing, the reader before it tries to
+// take it: one of the two finds the pong due and writing free.
+func (s *Session) sendPong() error {
+	for s.pongDue.Load() && s.writing.TryLock() {
+		var err error
+		if s.pongDue.Swap(false) {
+			err = s.writeFrame(false, pong, nil)
+		}
+		s.writing.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) writeFrame(binary bool, t packetType, data []byte) error {
 	if err := s.ws.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
 		return err
+	}
+	if binary {
+		return s.ws.WriteMessage(websocket.BinaryMessage, data)
 	}
 	w, err := s.ws.NextWriter(websocket.TextMessage)
 	if err != nil {
@@ -223,9 +295,9 @@ func (s *Session) Write(t Type, data []byte) error {
 	return w.Close()
 }
 
-// SayGoodbye sends the websocket close frame, within the given time. The
-// server answers with its own, which ends the reader.
-func (s *Session) SayGoodbye(within time.Duration) error {
+// Goodbye sends the websocket close frame, within the given time. The server
+// answers with its own, which ends the reader.
+func (s *Session) Goodbye(within time.Duration) error {
 	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	return s.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
 }
