@@ -25,6 +25,8 @@ require (
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect
+	github.com/zishang520/socket.io/clients/engine/v3 v3.0.4 // indirect
+	github.com/zishang520/socket.io/clients/socket/v3 v3.0.4 // indirect
 	github.com/zishang520/socket.io/parsers/engine/v3 v3.0.4 // indirect
 	github.com/zishang520/socket.io/servers/engine/v3 v3.0.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
@@ -32,4 +34,5 @@ require (
 	golang.org/x/net v0.56.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect
 	golang.org/x/text v0.38.0 // indirect
+	resty.dev/v3 v3.0.0-rc.1 // indirect
 )

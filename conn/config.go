@@ -21,7 +21,14 @@ const (
 	DefaultHandshakeTimeout = 20 * time.Second
 	DefaultWriteTimeout     = 10 * time.Second
 	DefaultMaxFrame         = 16 << 20 // bytes
+	DefaultMaxAttachments   = 10
+	DefaultMaxNesting       = 1000
+	DefaultMaxQueue         = 1024     // packets
+	DefaultMaxQueueBytes    = 16 << 20 // bytes
 )
+
+// maxNesting is what the JSON decoder takes at most.
+const maxNesting = 10_000
 
 // A Config says how to connect. Its zero value connects to a server with the
 // usual path and needs no room.
@@ -85,8 +92,25 @@ type Config struct {
 	WriteTimeout time.Duration
 
 	// MaxFrame is the size in bytes of the largest message the server may
-	// send; a larger one ends the session. Default: DefaultMaxFrame.
+	// send, and of all attachments of one packet together; a larger one ends
+	// the session. Default: DefaultMaxFrame.
 	MaxFrame int64
+
+	// MaxAttachments is how many binary attachments a packet of the server may
+	// have; one with more ends the session. Default: DefaultMaxAttachments,
+	// which is also what Socket.IO's own parser allows.
+	MaxAttachments int
+
+	// MaxNesting is how deep arrays and objects may nest in an event, its own
+	// array included; a deeper one is skipped, with ErrTooDeep on DecodeErrors.
+	// At most 10,000. Default: DefaultMaxNesting.
+	MaxNesting int
+
+	// MaxQueue and MaxQueueBytes bound what waits to be written: while the
+	// queue is full, Emit and Call wait, and TryEmit drops. Defaults:
+	// DefaultMaxQueue, DefaultMaxQueueBytes.
+	MaxQueue      int
+	MaxQueueBytes int64
 
 	// Logger is told of state changes (debug), lost connections and slow
 	// subscriptions (warn). It never gets auth, header or query.
@@ -155,6 +179,18 @@ func (c Config) withDefaults() Config {
 	if c.MaxFrame == 0 {
 		c.MaxFrame = DefaultMaxFrame
 	}
+	if c.MaxAttachments == 0 {
+		c.MaxAttachments = DefaultMaxAttachments
+	}
+	if c.MaxNesting == 0 {
+		c.MaxNesting = DefaultMaxNesting
+	}
+	if c.MaxQueue == 0 {
+		c.MaxQueue = DefaultMaxQueue
+	}
+	if c.MaxQueueBytes == 0 {
+		c.MaxQueueBytes = DefaultMaxQueueBytes
+	}
 	if c.Transports == nil {
 		c.Transports = []string{WebSocket, Polling}
 		if _, ok := c.HTTP.(*http.Transport); c.HTTP != nil && !ok {
@@ -179,8 +215,12 @@ func (c Config) validate() error {
 	if !strings.HasPrefix(c.Path, "/") {
 		return fmt.Errorf("conn: Config.Path %q does not start with a slash", c.Path)
 	}
-	if c.HandshakeTimeout < 0 || c.WriteTimeout < 0 || c.MaxFrame < 0 {
+	if c.HandshakeTimeout < 0 || c.WriteTimeout < 0 || c.MaxFrame < 0 ||
+		c.MaxAttachments < 0 || c.MaxNesting < 0 || c.MaxQueue < 0 || c.MaxQueueBytes < 0 {
 		return errors.New("conn: a timeout or limit of Config is negative")
+	}
+	if c.MaxNesting > maxNesting {
+		return fmt.Errorf("conn: Config.MaxNesting is more than %d", maxNesting)
 	}
 	for name := range c.Header {
 		if name = http.CanonicalHeaderKey(name); name == "Upgrade" || name == "Connection" || strings.HasPrefix(name, "Sec-Websocket-") {
@@ -215,19 +255,19 @@ func (c Config) validateTransports() error {
 }
 
 // encode returns the payload of the join's event, nil for no join.
-func (j Join) encode() ([]byte, error) {
+func (j Join) encode() (content, error) {
 	var args []any
 	switch {
 	case j.Event == "" && j.Payload != nil:
-		return nil, errors.New("conn: Join has a payload, but no event")
+		return content{}, errors.New("conn: Join has a payload, but no event")
 	case j.Event == "":
-		return nil, nil
+		return content{}, nil
 	case j.Payload != nil:
 		args = []any{j.Payload}
 	}
 	data, err := encodeEvent(j.Event, args)
 	if err != nil {
-		return nil, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
+		return content{}, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
 	}
 	return data, nil
 }

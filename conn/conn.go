@@ -32,14 +32,18 @@ type Conn struct {
 	raw          bus.Topic[Event]
 	decodeErrors bus.Topic[DecodeError]
 
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced whenever one of these changes
-	state   State
-	ready   *session           // the session that is Ready, if one is
-	stop    context.CancelFunc // ends the Run that is on its way; nil when none is
-	stopped chan struct{}      // closed when that Run has returned
-	closed  bool
-	join    []byte // the join's payload as an event; nil for none
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced whenever one of these changes
+	state    State
+	ready    *session           // the session that is Ready, if one is
+	stop     context.CancelFunc // ends the Run that is on its way; nil when none is
+	stopped  chan struct{}      // closed when that Run has returned
+	closed   bool
+	draining bool    // Shutdown is on its way: no new work
+	working  int     // how many Emits, Calls and handlers are
+	join     content // the join's event; no data for none
+
+	resume resumption // Run's own
 }
 
 // New makes a connection to a Socket.IO server; it does not connect, which is
@@ -119,7 +123,7 @@ func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
 	}
 }
 
-// Close ends the connection for good: Run says goodbye to the server and
+// Close ends the connection for good: Run writes what is queued, says goodbye to the server and
 // returns nil, what waits for Ready fails with [ErrClosed], what waits for an
 // acknowledgement with [ErrSessionLost], and every subscription closes after
 // what it has buffered. Close returns when Run has, or after
@@ -144,6 +148,51 @@ func (c *Conn) Close() error {
 	case <-timer.C:
 	}
 	return nil
+}
+
+// Shutdown lets what is on its way finish, and then closes: from now on Emit,
+// TryEmit and Call fail with [ErrClosed] and handlers begin nothing new, while
+// the Emits, Calls and handlers that have begun go on, over a reconnect if need
+// be. When the last has ended, or ctx has, Shutdown closes c as Close does. It
+// returns nil when all could finish, and the ctx's error otherwise.
+func (c *Conn) Shutdown(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		c.draining = true
+		working, changed := c.working, c.changed
+		if c.closed {
+			working = 0 // nothing goes on after Close
+		}
+		c.mu.Unlock()
+		if working == 0 {
+			return c.Close()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			_ = c.Close() // which always returns nil
+			return ctx.Err()
+		}
+	}
+}
+
+// begin counts a piece of work that Shutdown waits for; done ends it.
+func (c *Conn) begin() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.draining {
+		return ErrClosed
+	}
+	c.working++
+	return nil
+}
+
+func (c *Conn) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.working--; c.working == 0 && c.draining {
+		c.wake()
+	}
 }
 
 // wake lets everybody who waits for a change look again. c.mu is held.

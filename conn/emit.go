@@ -9,95 +9,130 @@ import (
 
 // Emit sends an event. Each argument is encoded as
 // github.com/go-json-experiment/json does it; a json.RawMessage goes out as it
-// stands.
+// stands, and a []byte, at whatever depth, as a binary attachment (a nil one as
+// null). The slices must not change until Emit has returned.
 //
-// Emit waits until the connection is Ready and the event is written to the
-// socket; ctx bounds that wait, and nothing else. An error is a [*SendError]
-// that says whether the event may have been sent. Written is not the same as
-// received: for that there is [Call].
+// Emit waits until the connection is Ready, there is room in the queue and the
+// event is written to the socket; ctx bounds that wait, and nothing else. An
+// error is a [*SendError] that says whether the event may have been sent.
+// Written is not the same as received: for that there is [Call].
 func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
+	_, err := c.emit(ctx, event, args, func(ctx context.Context, s *session, data content) (content, bool, error) {
+		handed, err := s.send(ctx, socketio.Event, socketio.NoID, data)
+		return content{}, handed, err
+	})
+	return err
+}
+
+// TryEmit sends an event now or never, as what Socket.IO calls a volatile event:
+// when the connection is not Ready, or its queue is full, the event is dropped
+// at once, and the error is a [*SendError] with [ErrNotReady]. It waits for
+// nothing, not even for the event to be written; a session that is lost before
+// loses the event. Byte slices in the arguments must not change any more.
+func (c *Conn) TryEmit(event string, args ...any) error {
 	data, err := encodeEvent(event, args)
+	if err == nil {
+		err = c.tryEmit(data)
+	}
 	if err != nil {
 		return &SendError{Event: event, Err: err}
 	}
-	for {
-		s, err := c.awaitReady(ctx)
-		if err != nil {
-			return &SendError{Event: event, Err: err}
-		}
-		handed, err := s.send(ctx, s.packet(socketio.Event, socketio.NoID, data))
-		switch {
-		case err == nil:
-			return nil
-		case handed || !errors.Is(err, ErrSessionLost):
-			return &SendError{Event: event, MaybeSent: handed, Err: err}
-		}
-		// The session ended before it took the event: wait for the next one.
+	return nil
+}
+
+func (c *Conn) tryEmit(data content) error {
+	c.mu.Lock()
+	s, closed := c.ready, c.closed || c.draining
+	c.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case s == nil:
+		return ErrNotReady
 	}
+	if _, err := s.queue.tryPut(s.outgoing(socketio.Event, socketio.NoID, data)); err != nil {
+		return ErrNotReady // a session that has just ended is not ready either
+	}
+	return nil
 }
 
 // Call sends an event and waits for the server's acknowledgement, whose first
-// argument is decoded into R; with [Args] for R it gets all of them. It waits
-// for Ready as Emit does, and ends with its ctx; an acknowledgement that comes
-// later is dropped. An error before the acknowledgement is a [*SendError]; one
-// that does not fit R is a [*DecodeError].
+// argument is decoded into R; with [Args] or [Event] for R it gets all of them.
+// It waits for Ready as Emit does, and ends with its ctx; an acknowledgement
+// that comes later is dropped. An error before the acknowledgement is a
+// [*SendError]; one that does not fit R is a [*DecodeError].
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
 	data, err := c.call(ctx, event, args)
 	if err != nil {
 		return reply, err
 	}
-	if err := decodeReply(data, &reply); err != nil {
+	if deeper(data.data, c.cfg.MaxNesting) {
+		err = ErrTooDeep
+	} else {
+		err = decodeReply(event, data, &reply)
+	}
+	if err != nil {
 		var zero R
-		return zero, &DecodeError{Event: event, Raw: data, Err: err}
+		return zero, &DecodeError{Event: event, Raw: data.data, Err: err}
 	}
 	return reply, nil
 }
 
 // call returns the payload of the acknowledgement.
-func (c *Conn) call(ctx context.Context, event string, args []any) ([]byte, error) {
+func (c *Conn) call(ctx context.Context, event string, args []any) (content, error) {
+	return c.emit(ctx, event, args, func(ctx context.Context, s *session, data content) (content, bool, error) {
+		id, reply := s.expectAck()
+		defer s.takeAck(id)
+		handed, err := s.send(ctx, socketio.Event, id, data)
+		if err != nil {
+			return content{}, handed, err
+		}
+		answer, err := s.awaitReply(ctx, reply)
+		return answer, true, err
+	})
+}
+
+// emit encodes an event and has it sent on a session that is Ready: on the
+// next one when a session ends before it has taken the event.
+func (c *Conn) emit(ctx context.Context, event string, args []any,
+	send func(ctx context.Context, s *session, data content) (reply content, handed bool, err error)) (content, error) {
 	data, err := encodeEvent(event, args)
-	if err != nil {
-		return nil, &SendError{Event: event, Err: err}
+	if err == nil {
+		err = c.begin()
 	}
+	if err != nil {
+		return content{}, &SendError{Event: event, Err: err}
+	}
+	defer c.done()
 	for {
 		s, err := c.awaitReady(ctx)
 		if err != nil {
-			return nil, &SendError{Event: event, Err: err}
+			return content{}, &SendError{Event: event, Err: err}
 		}
-		id, reply := s.expectAck()
-		handed, err := s.send(ctx, s.packet(socketio.Event, id, data))
-		if err == nil {
-			data, err = s.awaitReply(ctx, reply)
-		}
-		if err == nil {
-			return data, nil
-		}
-		s.takeAck(id)
-		if handed || !errors.Is(err, ErrSessionLost) {
-			return nil, &SendError{Event: event, MaybeSent: handed, Err: err}
+		reply, handed, err := send(ctx, s, data)
+		switch {
+		case err == nil:
+			return reply, nil
+		case handed || !errors.Is(err, ErrSessionLost):
+			return content{}, &SendError{Event: event, MaybeSent: handed, Err: err}
 		}
 	}
 }
 
 // awaitReply waits for an acknowledgement.
-func (s *session) awaitReply(ctx context.Context, reply <-chan []byte) ([]byte, error) {
+func (s *session) awaitReply(ctx context.Context, reply <-chan content) (content, error) {
 	select {
-	case data, ok := <-reply:
-		if !ok {
-			return nil, errBinary
-		}
+	case data := <-reply:
 		return data, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return content{}, ctx.Err()
 	case <-s.ended:
 		select {
-		case data, ok := <-reply: // it came just before the end
-			if ok {
-				return data, nil
-			}
+		case data := <-reply: // it came just before the end
+			return data, nil
 		default:
+			return content{}, ErrSessionLost
 		}
-		return nil, ErrSessionLost
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -249,4 +250,66 @@ func TestAHandlersContextEndsWithTheSession(t *testing.T) {
 	})()
 	run(t, c)
 	assert.ErrorIs(t, receiveFrom(t, ended), context.Canceled)
+}
+
+func TestTryEmitSendsNowOrNever(t *testing.T) {
+	frames := make(chan string, 1)
+	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.receive(); p.untilGone() })
+	c, err := conn.New(url, conn.Config{})
+	require.NoError(t, err)
+	err = c.TryEmit("volatile", 1)
+	assert.ErrorIs(t, err, conn.ErrNotReady)
+	assert.EqualError(t, err, `conn: event "volatile" not sent: conn: not ready to send`)
+	assert.Error(t, c.TryEmit("connect"), "reserved")
+
+	run(t, c)
+	require.NoError(t, c.Ready(t.Context()))
+	require.NoError(t, c.TryEmit("volatile", 2))
+	assert.Equal(t, `42["volatile",2]`, receiveFrom(t, frames), "the first one was dropped")
+	require.NoError(t, c.Close())
+	assert.ErrorIs(t, c.TryEmit("volatile", 3), conn.ErrClosed)
+}
+
+// The server reads nothing: what the kernel does not take stays in the queue.
+func TestAFullQueueMakesEmitWaitAndTryEmitDrop(t *testing.T) {
+	enough := make(chan struct{})
+	url := serveRaw(t, func(p *peer) { p.welcome(); <-enough })
+	defer close(enough)
+	c, _, _ := start(t, url, conn.Config{MaxQueue: 2})
+	require.NoError(t, c.Ready(t.Context()))
+	large := strings.Repeat("x", 1<<20)
+	for c.TryEmit("large", large) == nil {
+	}
+	assert.ErrorIs(t, c.TryEmit("small"), conn.ErrNotReady)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := c.Emit(ctx, "small")
+	var failed *conn.SendError
+	require.ErrorAs(t, err, &failed)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.False(t, failed.MaybeSent, "it never left the queue's door")
+}
+
+func TestAHandlersErrorSaysWhatTheServerGets(t *testing.T) {
+	acks := make(chan string, 3)
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		p.receive()
+		for n := range 3 {
+			p.send(fmt.Sprintf(`42%d["try",%d]`, n, n))
+			acks <- p.receive()
+		}
+		p.untilGone()
+	})
+	c, _, _ := start(t, url, conn.Config{})
+	cause := errors.New("out of stock")
+	chosen := &conn.ReplyError{Reply: map[string]int{"code": 7}, Err: cause}
+	assert.ErrorIs(t, chosen, cause)
+	defer conn.Handle(c, "try", func(_ context.Context, n int) (string, error) {
+		return "", []error{cause, fmt.Errorf("wrapped: %w", chosen), &conn.ReplyError{Reply: make(chan int)}}[n]
+	})()
+	require.NoError(t, c.Emit(t.Context(), "go"))
+	assert.Equal(t, `430[{"error":"out of stock"}]`, receiveFrom(t, acks))
+	assert.Equal(t, `431[{"code":7}]`, receiveFrom(t, acks))
+	assert.Contains(t, receiveFrom(t, acks), "marshal from Go chan int")
 }

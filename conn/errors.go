@@ -32,6 +32,13 @@ var (
 	// ErrSessionLost is what an Emit or a Call gets when the session it went
 	// out on has ended before its outcome was known.
 	ErrSessionLost = errors.New("conn: session lost")
+
+	// ErrNotReady is what TryEmit drops an event with.
+	ErrNotReady = errors.New("conn: not ready to send")
+
+	// ErrTooDeep is, in a DecodeError, an event that nests deeper than
+	// Config.MaxNesting.
+	ErrTooDeep = errors.New("conn: nested too deep")
 )
 
 // A RefusedError ends Run: the server has refused the handshake, by a
@@ -120,6 +127,23 @@ func (e DecodeError) Error() string { return fmt.Sprintf("conn: event %q: %v", e
 
 // Unwrap returns what did not fit.
 func (e DecodeError) Unwrap() error { return e.Err }
+
+// A ReplyError is an error of a handler that says what the server gets as the
+// acknowledgement. Without one it gets {"error": "…"} with the error's text.
+type ReplyError struct {
+	Reply any
+	Err   error // may be nil
+}
+
+func (e *ReplyError) Error() string {
+	if e.Err == nil {
+		return "conn: the handler has refused"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *ReplyError) Unwrap() error { return e.Err }
 
 // isPermanent reports whether err ends Run, unless Config.Retry has it
 // otherwise.

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
@@ -14,7 +15,7 @@ const maxHandled = 64
 // Handle answers the server's events of the given name: fn gets the first
 // argument, and what it returns goes back as the acknowledgement, if the
 // server asked for one. An error of fn goes back as {"error": "…"} with its
-// text. A payload that does not fit Req goes out on c.DecodeErrors, and is
+// text, or as what a [*ReplyError] in it says. A payload that does not fit Req goes out on c.DecodeErrors, and is
 // not answered.
 //
 // fn runs in a goroutine of its own, at most 64 at a time; further events wait,
@@ -36,9 +37,10 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
-				if ctx.Err() != nil || call.session.ctx.Err() != nil {
+				if ctx.Err() != nil || call.session.ctx.Err() != nil || c.begin() != nil {
 					return nil // nobody is left to answer
 				}
+				defer c.done()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.session.ctx, cancel)()
@@ -90,10 +92,14 @@ func (c handlerCall[Req]) answer(ctx context.Context, reply any, failure error) 
 	}
 	if failure != nil {
 		reply = map[string]string{"error": failure.Error()}
+		var chosen *ReplyError
+		if errors.As(failure, &chosen) {
+			reply = chosen.Reply
+		}
 	}
 	data, err := encodeArgs([]any{reply})
 	if err != nil {
 		data, _ = encodeArgs([]any{map[string]string{"error": err.Error()}})
 	}
-	_, _ = c.session.send(ctx, c.session.packet(socketio.Ack, c.id, data)) // nobody is left to tell
+	_, _ = c.session.send(ctx, socketio.Ack, c.id, data) // nobody is left to tell
 }

@@ -15,10 +15,24 @@ import (
 // JSON that it came in.
 type Args []json.RawMessage
 
-// An Event is any event as it came: its name and all its arguments.
+// An Event is any event as it came: its name and all its arguments. Where an
+// argument holds binary data there is a placeholder in its JSON, an object
+// {"_placeholder":true,"num":N} for the Nth of the attachments; Decode puts
+// them together.
 type Event struct {
-	Name string
-	Args Args
+	Name        string
+	Args        Args
+	Attachments [][]byte
+}
+
+// Decode decodes argument i into v as [Payload.Decode] does the first one. It
+// returns [ErrNoPayload] when there is none.
+func (e Event) Decode(i int, v any) error {
+	if i < 0 || i >= len(e.Args) {
+		return ErrNoPayload
+	}
+	array := append(append([]byte{'['}, e.Args[i]...), ']')
+	return new(decoder).first(content{array, e.Attachments}, 0, v)
 }
 
 // ErrNoPayload is Payload.Decode's answer when an event has no argument.
@@ -27,21 +41,26 @@ var ErrNoPayload = errors.New("conn: event without payload")
 // A Payload holds the arguments of an event that has just been read. It
 // borrows the read buffer: it is good until Sink.Receive returns.
 type Payload struct {
-	data    []byte // ["name",…]
-	id      int64  // of the acknowledgement that the server asks for, or NoID
+	content content // ["name",…]
+	id      int64   // of the acknowledgement that the server asks for, or NoID
 	session *session
+	offset  bool // the last argument is one that the server has added for recovery
 }
 
 // Decode decodes the first argument into v, a pointer, as
 // github.com/go-json-experiment/json does, save that names match without
 // regard to case, as in encoding/json; of a member that comes twice the last
-// one counts, and lone surrogates become U+FFFD. It returns [ErrNoPayload]
-// when there is no argument.
+// one counts, and lone surrogates become U+FFFD. Binary data goes into []byte
+// and any. Decode returns [ErrNoPayload] when there is no argument.
 func (p Payload) Decode(v any) error {
 	if p.session == nil {
 		return ErrNoPayload
 	}
-	return p.session.decoder.first(p.data, 1, v)
+	err := p.session.decoder.first(p.content, 1, v)
+	if p.offset && err != nil && p.arguments() == 1 {
+		return ErrNoPayload
+	}
+	return err
 }
 
 // Args returns a copy of all arguments.
@@ -49,7 +68,13 @@ func (p Payload) Args() (Args, error) {
 	if p.session == nil {
 		return nil, ErrNoPayload
 	}
-	return splitArgs(p.data, 1)
+	return splitArgs(p.content.data, 1)
+}
+
+// arguments counts the arguments; 0 if they are no JSON.
+func (p Payload) arguments() int {
+	args, _ := p.Args()
+	return len(args)
 }
 
 // The wire is JavaScript's: what JSON.parse takes, is taken. The types are Go's: a
@@ -65,17 +90,21 @@ var decoderOptions = []jsontext.Options{
 type decoder struct {
 	buf bytes.Buffer
 	dec *jsontext.Decoder
+
+	binary      jsonv2.Options // made when it is first needed
+	attachments [][]byte       // of what is being decoded
 }
 
-// first decodes the element of the array data that follows the skipped ones,
-// and reads the array to its end.
-func (d *decoder) first(data []byte, skip int, v any) error {
-	d.buf = *bytes.NewBuffer(data)
+// first decodes the element of the array that follows the skipped ones, and
+// reads the array to its end.
+func (d *decoder) first(c content, skip int, v any) error {
+	d.buf = *bytes.NewBuffer(c.data)
 	if d.dec == nil {
 		d.dec = jsontext.NewDecoder(&d.buf, decoderOptions...)
 	} else {
 		d.dec.Reset(&d.buf, decoderOptions...)
 	}
+	d.attachments = c.attachments
 	if _, err := d.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -87,7 +116,13 @@ func (d *decoder) first(data []byte, skip int, v any) error {
 	if d.dec.PeekKind() == ']' {
 		return ErrNoPayload
 	}
-	if err := jsonv2.UnmarshalDecode(d.dec, v); err != nil {
+	var err error
+	if d.attachments == nil {
+		err = jsonv2.UnmarshalDecode(d.dec, v)
+	} else {
+		err = jsonv2.UnmarshalDecode(d.dec, v, d.putIn())
+	}
+	if err != nil {
 		return err
 	}
 	for d.dec.PeekKind() != ']' {
@@ -115,33 +150,33 @@ func splitArgs(data []byte, skip int) (Args, error) {
 }
 
 // decodeReply decodes the payload of an acknowledgement into v: its first
-// argument, nothing if it has none, or all of them if v is an *Args.
-func decodeReply(data []byte, v any) error {
-	if all, ok := v.(*Args); ok {
-		args, err := splitArgs(data, 0)
-		*all = args
+// argument, nothing if it has none, or all of them if v is an *Args or an
+// *Event.
+func decodeReply(event string, c content, v any) error {
+	switch v := v.(type) {
+	case *Args:
+		args, err := splitArgs(c.data, 0)
+		*v = args
+		return err
+	case *Event:
+		args, err := splitArgs(c.data, 0)
+		*v = Event{event, args, c.attachments}
 		return err
 	}
-	err := new(decoder).first(data, 0, v)
+	err := new(decoder).first(c, 0, v)
 	if errors.Is(err, ErrNoPayload) {
 		return nil
 	}
 	return err
 }
 
-// encodeArgs encodes arguments as a JSON array, an event's with its name in
-// front.
-func encodeArgs(args []any) ([]byte, error) {
-	return jsonv2.Marshal(args, jsontext.AllowInvalidUTF8(true))
-}
-
 // Reserved reports whether name is one of those that Socket.IO keeps for
 // itself: no event by that name is ever sent or received.
 func Reserved(name string) bool { return socketio.Reserved(name) }
 
-func encodeEvent(name string, args []any) ([]byte, error) {
+func encodeEvent(name string, args []any) (content, error) {
 	if socketio.Reserved(name) {
-		return nil, errors.New("the name is reserved")
+		return content{}, errors.New("the name is reserved")
 	}
 	return encodeArgs(append([]any{name}, args...))
 }

@@ -26,8 +26,8 @@ func FuzzDecoder(f *testing.F) {
 	var reused decoder
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, again any
-		err := reused.first(data, 1, &first)
-		fresh := new(decoder).first(data, 1, &again)
+		err := reused.first(content{data: data}, 1, &first)
+		fresh := new(decoder).first(content{data: data}, 1, &again)
 		require.Equal(t, err == nil, fresh == nil)
 		args, splitErr := splitArgs(data, 1)
 		if err != nil {

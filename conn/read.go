@@ -2,8 +2,8 @@ package conn
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn/internal/socketio"
@@ -17,100 +17,117 @@ func (c *Conn) read(s *session) error {
 		if err != nil {
 			return readError(err)
 		}
-		if err := c.message(s, m); err != nil {
+		p, whole, err := s.packets.Add(m.Data, m.Binary)
+		if err != nil {
+			return &ProtocolError{err}
+		}
+		if !whole {
+			continue
+		}
+		if err := c.packet(s, p); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Conn) message(s *session, m Message) error {
-	if m.Binary {
-		if s.attachments == 0 {
-			return &ProtocolError{errors.New("binary message that no event announced")}
-		}
-		s.attachments--
-		return nil
-	}
-	if s.attachments > 0 {
-		return &ProtocolError{fmt.Errorf("%d binary messages are missing", s.attachments)}
-	}
-
-	p, err := socketio.Parse(m.Data)
-	if err != nil {
-		return &ProtocolError{err}
-	}
+func (c *Conn) packet(s *session, p socketio.Packet) error {
 	if !bytes.Equal(p.Namespace, s.namespace) {
 		return nil
 	}
 	switch p.Type {
-	case socketio.Event:
-		if err := c.event(s, p); err != nil {
+	case socketio.Event, socketio.BinaryEvent:
+		offset := s.offsetOf(p)
+		delivered, err := c.event(s, p, offset != nil)
+		if err != nil {
 			return &ProtocolError{err}
 		}
-	case socketio.Ack:
+		if delivered && offset != nil {
+			s.offset = append(s.offset[:0], offset...)
+		}
+	case socketio.Ack, socketio.BinaryAck:
 		if waiting := s.takeAck(p.ID); waiting != nil {
-			waiting <- bytes.Clone(p.Data)
+			waiting <- content{bytes.Clone(p.Data), p.Binary}
 		}
 	case socketio.Disconnect:
 		return ErrDisconnected
-	case socketio.BinaryEvent, socketio.BinaryAck:
-		s.attachments = p.Attachments
-		return c.binary(s, p)
 	}
 	return nil
 }
 
-// errBinary is told to those who asked for an event with binary attachments.
-var errBinary = errors.New("binary payloads are not supported")
-
-// binary passes over an event or acknowledgement with attachments: whoever
-// waits for it learns why it does not come.
-func (c *Conn) binary(s *session, p socketio.Packet) error {
-	if p.Type == socketio.BinaryAck {
-		if waiting := s.takeAck(p.ID); waiting != nil {
-			close(waiting)
-		}
-		return nil
-	}
-	name, err := socketio.EventName(p.Data)
-	if err != nil {
-		return &ProtocolError{err}
-	}
-	return c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(p.Data), errBinary})
-}
-
 // event brings an event to everybody who listens to its name, and to nobody
-// else: what no one hears is not decoded. Its error means that the payload is
-// no JSON.
-func (c *Conn) event(s *session, p socketio.Packet) error {
+// else: what no one hears is not decoded. It reports whether all of them have
+// got it: a subscription that blocks may keep it from that until the session
+// ends. Its error means that the payload is no JSON.
+func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool, err error) {
 	name, err := socketio.EventName(p.Data)
 	if err != nil {
-		return err
+		return false, err
 	}
-	payload := Payload{data: p.Data, id: p.ID, session: s}
-	for _, sink := range c.routes.to(name) {
+	sinks := c.routes.to(name)
+	if !c.raw.Active() && !slices.ContainsFunc(sinks, Sink.Wanted) {
+		return true, nil
+	}
+	if deeper(p.Data, c.cfg.MaxNesting) {
+		c.skip(s, name, p.Data, ErrTooDeep)
+		return true, nil
+	}
+	delivered = true
+	payload := Payload{content: content{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	for _, sink := range sinks {
 		if !sink.Wanted() {
 			continue
 		}
 		err := sink.Receive(s.ctx, payload)
-		if err == nil {
-			continue
-		}
-		if !isJSON(p.Data) {
-			return fmt.Errorf("event %q: %w", name, err)
-		}
-		if s.ctx.Err() == nil {
-			c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(p.Data), err})
+		switch {
+		case err == nil:
+		case !isJSON(p.Data):
+			return false, fmt.Errorf("event %q: %w", name, err)
+		case s.ctx.Err() != nil:
+			delivered = false
+		default:
+			c.skip(s, name, p.Data, err)
 		}
 	}
 	if c.raw.Active() {
 		args, err := payload.Args()
 		if err != nil {
-			return fmt.Errorf("event %q: %w", name, err)
+			return false, fmt.Errorf("event %q: %w", name, err)
 		}
-		c.raw.PublishContext(s.ctx, Event{Name: string(name), Args: args})
+		if c.raw.PublishContext(s.ctx, Event{string(name), args, p.Binary}) != nil {
+			delivered = false
+		}
 	}
-	return nil
+	return delivered, nil
+}
+
+// skip tells of an event that did not reach those who asked for it.
+func (c *Conn) skip(s *session, name, data []byte, err error) {
+	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }
 
 func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
+
+// deeper reports whether arrays and objects in data nest deeper than limit.
+// What is no JSON is found by whoever decodes it.
+func deeper(data []byte, limit int) bool {
+	if len(data) <= limit {
+		return false // as most events: each level takes a byte
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '[' || b == '{':
+			if depth++; depth > limit {
+				return true
+			}
+		case b == ']' || b == '}':
+			depth--
+		}
+	}
+	return false
+}

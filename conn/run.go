@@ -75,8 +75,12 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 		return err
 	}
 	up()
-	c.setState(ctx, State{Phase: Connected, Attempt: attempt, SessionID: s.id}, nil)
-	return c.serve(ctx, s, State{Phase: Ready, Attempt: attempt, SessionID: s.id})
+	state := State{Phase: Connected, Attempt: attempt, SessionID: s.welcome.SID, Recovered: s.recovered}
+	c.setState(ctx, state, nil)
+	state.Phase = Ready
+	err = c.serve(ctx, s, state)
+	c.resume = after(s, err)
+	return err
 }
 
 // connect opens an Engine.IO session and enters the namespace. All of it
@@ -112,12 +116,16 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		}
 	}
 
+	var err error
+	if packet.Data, err = c.resume.addTo(packet.Data); err != nil {
+		return nil, err
+	}
 	engine, err := c.cfg.Dialer.Dial(ctx, c.endpoint())
 	if err != nil {
 		return nil, dialError(err)
 	}
 	stop := context.AfterFunc(ctx, func() { engine.Close() })
-	id, err := c.enter(engine, packet)
+	w, err := c.enter(engine, packet)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -125,7 +133,12 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		engine.Close()
 		return nil, err
 	}
-	return newSession(engine, id, c.target.namespace), nil
+	s := c.newSession(engine, w)
+	if c.resume.pid != "" && w.PID == c.resume.pid {
+		s.recovered = true
+		s.offset = []byte(c.resume.offset) // holds until the next event
+	}
+	return s, nil
 }
 
 // encodeAuth encodes the payload of a CONNECT packet: a JSON object or nothing.
@@ -145,49 +158,47 @@ func encodeAuth(auth any) ([]byte, error) {
 
 // enter sends the CONNECT packet and reads until its answer, which holds the
 // id of the socket ("Connection to a namespace" in the protocol).
-func (c *Conn) enter(engine Engine, connect socketio.Packet) (id string, err error) {
+func (c *Conn) enter(engine Engine, connect socketio.Packet) (welcome, error) {
 	if err := engine.Write(Message{Data: connect.Append(nil)}); err != nil {
-		return "", &TransportError{err}
+		return welcome{}, &TransportError{err}
 	}
 	for {
 		m, err := engine.Read()
 		if err != nil {
-			return "", readError(err)
+			return welcome{}, readError(err)
 		}
 		answer, err := socketio.Parse(m.Data)
 		switch {
 		case m.Binary:
-			return "", &ProtocolError{errors.New("binary message before CONNECT was answered")}
+			return welcome{}, &ProtocolError{errors.New("binary message before CONNECT was answered")}
 		case err != nil:
-			return "", &ProtocolError{err}
+			return welcome{}, &ProtocolError{err}
 		case string(answer.Namespace) != c.target.namespace:
 			continue
 		case answer.Type == socketio.ConnectError:
-			return "", refusedError(answer.Data)
+			return welcome{}, refusedError(answer.Data)
 		case answer.Type == socketio.Connect:
-			return connectedID(answer.Data)
+			return readWelcome(answer.Data)
 		default:
-			return "", &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(answer.Type))}
+			return welcome{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(answer.Type))}
 		}
 	}
 }
 
-// connectedID reads the payload of the server's CONNECT. A server of protocol
+// readWelcome reads the payload of the server's CONNECT. A server of protocol
 // revision 4 and older sends none, and does so without being asked.
-func connectedID(data []byte) (string, error) {
+func readWelcome(data []byte) (welcome, error) {
 	if data == nil {
-		return "", ErrProtocolVersion
+		return welcome{}, ErrProtocolVersion
 	}
-	var answer struct {
-		SID string `json:"sid"`
-	}
+	var answer welcome
 	if err := json.Unmarshal(data, &answer); err != nil {
-		return "", &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
+		return welcome{}, &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
 	}
 	if answer.SID == "" {
-		return "", ErrProtocolVersion
+		return welcome{}, ErrProtocolVersion
 	}
-	return answer.SID, nil
+	return answer, nil
 }
 
 // serve lives through one session, and is the only writer to its socket. It
@@ -208,7 +219,7 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	})()
 
 	if err := c.sendJoin(s); err != nil {
-		return err
+		return c.lost(s, err)
 	}
 	c.setState(ctx, ready, s)
 
@@ -221,10 +232,8 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 		case err := <-s.readDone:
 			s.readDone <- err
 			return err
-		case out := <-s.outgoing:
-			err := s.engine.Write(Message{Data: out.data})
-			out.written <- err
-			if err != nil {
+		case <-s.queue.filled:
+			if err := s.flush(); err != nil {
 				return c.lost(s, err)
 			}
 		}
@@ -235,13 +244,10 @@ func (c *Conn) sendJoin(s *session) error {
 	c.mu.Lock()
 	join := c.join
 	c.mu.Unlock()
-	if join == nil {
+	if join.data == nil {
 		return nil
 	}
-	if err := s.engine.Write(Message{Data: s.packet(socketio.Event, socketio.NoID, join)}); err != nil {
-		return c.lost(s, err)
-	}
-	return nil
+	return s.engine.Write(s.packet(socketio.Event, socketio.NoID, join)...)
 }
 
 // lost makes of a failed write the error that the session ends with. When the
@@ -249,6 +255,7 @@ func (c *Conn) sendJoin(s *session) error {
 // has been read: the reader knows better.
 func (c *Conn) lost(s *session, writing error) error {
 	c.notReady()
+	s.queue.close()
 	if reading := s.awaitReader(); reading != nil {
 		return reading
 	}

@@ -17,76 +17,125 @@ const goodbyeTimeout = time.Second
 // it, so that what comes late from one session can never reach the next.
 type session struct {
 	engine    Engine
-	id        string // the socket's id, given by the server
+	welcome   welcome // the server's answer to CONNECT
+	recovered bool    // the server has resumed the session before
 	namespace []byte
 
-	outgoing chan outgoing   // to the goroutine that serves the session
-	pings    chan struct{}   // from the reader: answer one
+	queue    *queue          // to the goroutine that serves the session
 	readDone chan error      // from the reader: why it ended
 	ctx      context.Context // ends as soon as the session is to end
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
 	mu     sync.Mutex
-	acks   map[int64]chan<- []byte // who waits for which acknowledgement
+	acks   map[int64]chan<- content // who waits for which acknowledgement
 	nextID int64
 
-	attachments int // binary messages that an event has announced; the reader's
-	decoder     decoder
+	// The reader's own.
+	packets socketio.Decoder
+	decoder decoder
+	offset  []byte // the last one that the server has given
+
+	batch []Message // the serving goroutine's
 }
 
-// outgoing is a packet on its way to the socket.
-type outgoing struct {
-	data    []byte
-	written chan<- error // has room for one
+// welcome is what the server's CONNECT says.
+type welcome struct {
+	SID string `json:"sid"` // the socket's id
+	PID string `json:"pid"` // private, for recovery; "" where the server has none
 }
 
-func newSession(engine Engine, id, namespace string) *session {
+func (c *Conn) newSession(engine Engine, w welcome) *session {
 	s := &session{
 		engine:    engine,
-		id:        id,
-		namespace: []byte(namespace),
-		outgoing:  make(chan outgoing),
+		welcome:   w,
+		namespace: []byte(c.target.namespace),
+		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
-		acks:      map[int64]chan<- []byte{},
+		acks:      map[int64]chan<- content{},
+		packets:   socketio.Decoder{MaxAttachments: c.cfg.MaxAttachments, MaxBytes: c.cfg.MaxFrame},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// packet encodes a packet of this session's namespace.
-func (s *session) packet(t socketio.Type, id int64, data []byte) []byte {
-	return socketio.Packet{Type: t, Namespace: s.namespace, ID: id, Data: data}.Append(make([]byte, 0, len(data)+32))
+// packet encodes a packet of this session's namespace: its text, and its
+// attachments.
+func (s *session) packet(t socketio.Type, id int64, c content) []Message {
+	if len(c.attachments) > 0 {
+		t = map[socketio.Type]socketio.Type{socketio.Event: socketio.BinaryEvent, socketio.Ack: socketio.BinaryAck}[t]
+	}
+	p := socketio.Packet{Type: t, Namespace: s.namespace, ID: id, Attachments: len(c.attachments), Data: c.data}
+	messages := make([]Message, 1, 1+len(c.attachments))
+	messages[0].Data = p.Append(make([]byte, 0, len(c.data)+32))
+	for _, a := range c.attachments {
+		messages = append(messages, Message{Binary: true, Data: a})
+	}
+	return messages
 }
 
-// send hands a packet to the serving goroutine and waits until it is written.
-// handed reports whether the server may have seen any of it.
-func (s *session) send(ctx context.Context, data []byte) (handed bool, err error) {
-	written := make(chan error, 1)
-	select {
-	case s.outgoing <- outgoing{data, written}:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-s.ctx.Done():
-		return false, ErrSessionLost
+func (s *session) outgoing(t socketio.Type, id int64, c content) *outgoing {
+	o := &outgoing{messages: s.packet(t, id, c), written: make(chan error, 1)}
+	for _, m := range o.messages {
+		o.size += int64(len(m.Data))
 	}
-	// The serving goroutine answers each packet that it has taken.
-	select {
-	case err := <-written:
-		if err != nil {
-			return true, fmt.Errorf("%w: %w", ErrSessionLost, err)
-		}
-		return true, nil
-	case <-ctx.Done():
-		return true, ctx.Err()
+	return o
+}
+
+// send queues a packet and waits until it is written. handed reports whether
+// the server may have seen any of it.
+func (s *session) send(ctx context.Context, t socketio.Type, id int64, c content) (handed bool, err error) {
+	o := s.outgoing(t, id, c)
+	if err := s.queue.put(ctx, o); err != nil {
+		return false, err
 	}
+	select {
+	case err := <-o.written:
+		return true, lostUnless(err)
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-s.ended:
+		err = ErrSessionLost
+	}
+	if s.queue.withdraw(o) {
+		return false, err
+	}
+	select {
+	case err := <-o.written: // after all
+		return true, lostUnless(err)
+	default:
+		return true, err
+	}
+}
+
+func lostUnless(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrSessionLost, err)
+}
+
+// flush writes what waits in the queue.
+func (s *session) flush() error {
+	items := s.queue.take()
+	if len(items) == 0 {
+		return nil
+	}
+	for _, o := range items {
+		s.batch = append(s.batch, o.messages...)
+	}
+	err := s.engine.Write(s.batch...)
+	clear(s.batch) // it shall not keep what has been sent
+	s.batch = s.batch[:0]
+	s.queue.written(items, err)
+	return err
 }
 
 // expectAck gives out an id for a packet that wants an acknowledgement, and
 // the channel that its payload will come on.
-func (s *session) expectAck() (id int64, reply <-chan []byte) {
-	ch := make(chan []byte, 1)
+func (s *session) expectAck() (id int64, reply <-chan content) {
+	ch := make(chan content, 1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id = s.nextID
@@ -97,7 +146,7 @@ func (s *session) expectAck() (id int64, reply <-chan []byte) {
 
 // takeAck returns who waits for the acknowledgement, once; nil if nobody does
 // any more, or nobody ever did.
-func (s *session) takeAck(id int64) chan<- []byte {
+func (s *session) takeAck(id int64) chan<- content {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch := s.acks[id]
@@ -105,10 +154,12 @@ func (s *session) takeAck(id int64) chan<- []byte {
 	return ch
 }
 
-// sayGoodbye leaves the namespace and closes the socket in an orderly way.
+// sayGoodbye writes what is still queued, leaves the namespace and closes the
+// socket in an orderly way.
 func (s *session) sayGoodbye() {
 	s.cancel() // a reader stuck behind a blocking subscription comes free
-	if s.engine.Write(Message{Data: s.packet(socketio.Disconnect, socketio.NoID, nil)}) != nil {
+	s.queue.close()
+	if s.flush() != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, content{})...) != nil {
 		return
 	}
 	if s.engine.Goodbye(goodbyeTimeout) == nil {
@@ -133,6 +184,7 @@ func (s *session) awaitReader() error {
 // end closes the socket and returns when the reader has ended.
 func (s *session) end() {
 	s.cancel()
+	s.queue.close()
 	s.engine.Close()
 	<-s.readDone
 	close(s.ended)

@@ -50,6 +50,11 @@ type State struct {
 	// SessionID is, while Connected and Ready, the id that the server knows
 	// this socket by.
 	SessionID string
+
+	// Recovered is true, while Connected and Ready, when the server has resumed
+	// the session before: the id is the same, and what was missed comes before
+	// anything new.
+	Recovered bool
 }
 
 // String is the state in one line, for people.

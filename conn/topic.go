@@ -47,7 +47,11 @@ func (t *topic[T]) Close()       { t.bus.Close() }
 func (t *topic[T]) Receive(ctx context.Context, p Payload) error {
 	var zero T
 	t.next = zero
-	if err := p.Decode(&t.next); err != nil && !errors.Is(err, ErrNoPayload) {
+	err := p.Decode(&t.next)
+	switch {
+	case errors.Is(err, ErrNoPayload):
+		t.next = zero
+	case err != nil:
 		return err
 	}
 	return t.bus.PublishContext(ctx, t.next)

@@ -74,7 +74,7 @@ func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
 	assert.Equal(t, "n", failure.Event)
 	assert.Equal(t, `["n","one"]`, string(failure.Raw))
 	assert.Error(t, failure)
-	assert.ErrorContains(t, receiveFrom(t, failures), "binary payloads are not supported")
+	assert.ErrorContains(t, receiveFrom(t, failures), "unmarshal JSON object into Go int")
 	assert.Equal(t, 2, receiveFrom(t, numbers), "the session goes on")
 	assert.Empty(t, ended)
 }

@@ -36,8 +36,12 @@ type Packet struct {
 	Type        Type
 	Namespace   []byte // never empty after Parse
 	ID          int64  // NoID when there is none
-	Attachments int    // binary messages that follow; only binary types have any
+	Attachments int    // how many binary messages follow; only binary types have any
 	Data        []byte // the JSON payload; nil when there is none
+
+	// Binary are the attachments themselves. Parse and Append leave them to
+	// their caller: see Decoder.
+	Binary [][]byte
 }
 
 // Parse takes one packet apart. The result aliases data.

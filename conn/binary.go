@@ -1,0 +1,119 @@
+package conn
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// In a packet with attachments an object {"_placeholder":true,"num":N} stands
+// for the Nth of them ("Binary event" in the protocol).
+type placeholder struct {
+	Placeholder bool `json:"_placeholder"`
+	Num         int  `json:"num"`
+}
+
+// An encoder encodes arguments, and takes out every []byte in them as an
+// attachment. It is kept in a pool, because what it has learnt about types
+// belongs to its options.
+type encoder struct {
+	options     jsonv2.Options
+	attachments [][]byte
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := new(encoder)
+	e.options = jsonv2.JoinOptions(
+		jsontext.AllowInvalidUTF8(true),
+		jsonv2.WithMarshalers(jsonv2.MarshalToFunc(e.takeOut)),
+	)
+	return e
+}}
+
+func (e *encoder) takeOut(enc *jsontext.Encoder, b []byte) error {
+	if b == nil {
+		return enc.WriteToken(jsontext.Null)
+	}
+	e.attachments = append(e.attachments, b)
+	return jsonv2.MarshalEncode(enc, placeholder{true, len(e.attachments) - 1})
+}
+
+// encodeArgs encodes arguments as a JSON array, an event's with its name in
+// front. The attachments are the caller's own slices.
+func encodeArgs(args []any) (content, error) {
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.attachments = nil
+	data, err := jsonv2.Marshal(args, e.options)
+	c := content{data, e.attachments}
+	e.attachments = nil
+	return c, err
+}
+
+// content is what a packet says: a JSON array and its attachments.
+type content struct {
+	data        []byte
+	attachments [][]byte
+}
+
+// errPlaceholder is what a placeholder without an attachment fails with.
+var errPlaceholder = errors.New("placeholder for an attachment that is not there")
+
+func attachment(attachments [][]byte, num float64) ([]byte, error) {
+	i := int(num)
+	if float64(i) != num || i < 0 || i >= len(attachments) {
+		return nil, fmt.Errorf("%w: number %v of %d", errPlaceholder, num, len(attachments))
+	}
+	return attachments[i], nil
+}
+
+// putIn returns the options with which a decoder puts attachments back where
+// their placeholders stand: in []byte and in any.
+func (d *decoder) putIn() jsonv2.Options {
+	if d.binary == nil {
+		d.binary = jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(
+			jsonv2.UnmarshalFromFunc(d.putInBytes),
+			jsonv2.UnmarshalFromFunc(d.putInAny),
+		))
+	}
+	return d.binary
+}
+
+func (d *decoder) putInBytes(dec *jsontext.Decoder, b *[]byte) error {
+	if dec.PeekKind() != '{' {
+		return errors.ErrUnsupported // a string is base64, as ever
+	}
+	var p struct {
+		Placeholder bool    `json:"_placeholder"`
+		Num         float64 `json:"num"`
+	}
+	if err := jsonv2.UnmarshalDecode(dec, &p); err != nil {
+		return err
+	}
+	if !p.Placeholder {
+		return errors.New("an object where bytes were expected")
+	}
+	found, err := attachment(d.attachments, p.Num)
+	*b = found
+	return err
+}
+
+func (d *decoder) putInAny(dec *jsontext.Decoder, v *any) error {
+	if dec.PeekKind() != '{' {
+		return errors.ErrUnsupported
+	}
+	var object map[string]any
+	if err := jsonv2.UnmarshalDecode(dec, &object); err != nil {
+		return err
+	}
+	if num, ok := object["num"].(float64); ok && object["_placeholder"] == true {
+		found, err := attachment(d.attachments, num)
+		*v = found
+		return err
+	}
+	*v = object
+	return nil
+}

@@ -1,0 +1,130 @@
+package conn
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// A queue holds what waits to be written in a session, up to a number of
+// packets and of bytes. What has been taken counts until it is written.
+type queue struct {
+	maxCount int
+	maxBytes int64
+
+	filled chan struct{} // has a value when there is something to take
+
+	mu     sync.Mutex
+	items  []*outgoing
+	count  int           // of items and of what has been taken, but not written
+	bytes  int64         // of the same
+	room   chan struct{} // closed and replaced when something leaves
+	closed bool
+}
+
+// outgoing is a packet on its way to the socket: its text and its attachments.
+type outgoing struct {
+	messages []Message
+	size     int64
+	written  chan error // has room for one: how the writing went
+}
+
+func newQueue(maxCount int, maxBytes int64) *queue {
+	return &queue{
+		maxCount: maxCount,
+		maxBytes: maxBytes,
+		filled:   make(chan struct{}, 1),
+		room:     make(chan struct{}),
+	}
+}
+
+// put waits until there is room for o, ctx ends, or the queue is closed. A
+// packet larger than the whole queue goes in when that is empty.
+func (q *queue) put(ctx context.Context, o *outgoing) error {
+	for {
+		room, err := q.tryPut(o)
+		if err != ErrNotReady {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryPut is put without the wait: when there is no room it fails with
+// ErrNotReady, and returns a channel that closes when that may have changed.
+func (q *queue) tryPut(o *outgoing) (room <-chan struct{}, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return nil, ErrSessionLost
+	case q.count > 0 && (q.count >= q.maxCount || q.bytes+o.size > q.maxBytes):
+		return q.room, ErrNotReady
+	}
+	q.items = append(q.items, o)
+	q.count++
+	q.bytes += o.size
+	select {
+	case q.filled <- struct{}{}:
+	default:
+	}
+	return nil, nil
+}
+
+// take returns all that waits, in order.
+func (q *queue) take() []*outgoing {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = nil
+	return items
+}
+
+// written tells those whose packets were taken how the writing went, and
+// makes room.
+func (q *queue) written(items []*outgoing, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, o := range items {
+		o.written <- err
+		q.leave(o)
+	}
+}
+
+// withdraw takes o back, and reports whether nobody has taken it yet.
+func (q *queue) withdraw(o *outgoing) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.items, o)
+	if i < 0 {
+		return false
+	}
+	q.items = slices.Delete(q.items, i, i+1)
+	q.leave(o)
+	return true
+}
+
+// close lets nothing in any more. What has not been taken is lost, and its
+// owners find it by withdraw.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.wake()
+}
+
+// leave makes room for what comes next; q.mu is held.
+func (q *queue) leave(o *outgoing) {
+	q.count--
+	q.bytes -= o.size
+	q.wake()
+}
+
+func (q *queue) wake() {
+	close(q.room)
+	q.room = make(chan struct{})
+}

@@ -1,0 +1,23 @@
+package conn
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestDepthIsCountedOutsideOfStrings(t *testing.T) {
+	for data, depth := range map[string]int{
+		`["e"]`:                     1,
+		`["e",{"a":[1,2,{}]}]`:      4,
+		`["[[[[[[",{}]`:             2,
+		`["\"[[[[",[]]`:             2,
+		`["\\",[[]]]`:               3,
+		`["e",[],[],[],{},{"a":1}]`: 2,
+	} {
+		assert.False(t, deeper([]byte(data), depth), data)
+		assert.True(t, deeper([]byte(data), depth-1), data)
+	}
+	assert.True(t, deeper([]byte(strings.Repeat("[", 1001)), 1000), "broken, but too deep to look at")
+}

@@ -1,0 +1,68 @@
+package conn
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/seed67206a74/parley/conn/internal/socketio"
+)
+
+// Connection state recovery: a server that has it on gives each session a
+// private id, and adds to each event that asks for no acknowledgement an
+// offset, as its last argument. Who connects again with both gets back its id,
+// its rooms and what it has missed.
+
+// A resumption is what the next CONNECT asks the server to resume. The zero
+// resumption asks for nothing.
+type resumption struct {
+	pid    string
+	offset string
+}
+
+// after returns what can be resumed once s has ended with err.
+func after(s *session, err error) resumption {
+	if s.welcome.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
+		return resumption{}
+	}
+	return resumption{s.welcome.PID, string(s.offset)}
+}
+
+// addTo adds the resumption to the payload of a CONNECT packet, an object or
+// nil. It goes in front: the members of Config.Auth win.
+func (r resumption) addTo(auth []byte) ([]byte, error) {
+	if r.pid == "" {
+		return auth, nil
+	}
+	c, err := encodeArgs([]any{map[string]string{"pid": r.pid, "offset": r.offset}})
+	if err != nil {
+		return nil, err
+	}
+	object := bytes.TrimSuffix(c.data[1:len(c.data)-1], []byte{'}'})
+	rest := bytes.TrimLeft(bytes.TrimPrefix(auth, []byte{'{'}), " \t\r\n")
+	if len(rest) == 0 || rest[0] == '}' {
+		return append(object, '}'), nil
+	}
+	return append(append(object, ','), rest...), nil
+}
+
+// offsetOf returns the offset of an event; nil if it has none.
+func (s *session) offsetOf(p socketio.Packet) []byte {
+	if s.welcome.PID == "" || p.ID != socketio.NoID {
+		return nil
+	}
+	return lastString(p.Data)
+}
+
+// lastString returns the last argument of an event's payload, a JSON array,
+// if it is a string that has no need of escapes, as offsets are.
+func lastString(data []byte) []byte {
+	rest, ok := bytes.CutSuffix(data, []byte(`"]`))
+	if !ok {
+		return nil
+	}
+	i := bytes.LastIndexByte(rest, '"')
+	if i < 1 || rest[i-1] != ',' || bytes.IndexByte(rest[i:], '\\') >= 0 {
+		return nil
+	}
+	return rest[i+1:]
+}

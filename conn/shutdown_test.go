@@ -1,0 +1,101 @@
+package conn_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
+	drop, answer := make(chan struct{}), make(chan struct{})
+	url, _ := connects(t, `40{"sid":"socket-1"}`,
+		func(p *peer) { <-drop },
+		func(p *peer) {
+			assert.Equal(t, `420["late"]`, p.receive())
+			p.send(`421["tool"]`)
+			assert.Equal(t, `431["done"]`, p.receive())
+			<-answer
+			p.send(`430["answered"]`)
+			p.untilGone()
+		})
+	c, ended, _ := start(t, url, conn.Config{Reconnect: soon})
+	require.NoError(t, c.Ready(t.Context()))
+	waiting := c.States.Chan(t.Context())
+	close(drop)
+	require.Equal(t, conn.Ready, receiveFrom(t, waiting).Phase)
+	require.Equal(t, conn.Waiting, receiveFrom(t, waiting).Phase)
+	handling, finish := make(chan struct{}, 1), make(chan struct{})
+	conn.Handle(c, "tool", func(context.Context, any) (string, error) {
+		handling <- struct{}{}
+		<-finish
+		return "done", nil
+	})
+	replies := make(chan string, 1)
+	go func() {
+		reply, err := conn.Call[string](t.Context(), c, "late")
+		assert.NoError(t, err)
+		replies <- reply
+	}()
+	receiveFrom(t, handling)
+
+	down := make(chan error, 1)
+	go func() { down <- c.Shutdown(t.Context()) }()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for !errors.Is(c.Emit(gone, "probe"), conn.ErrClosed) { // until Shutdown has begun
+		runtime.Gosched()
+	}
+	assert.ErrorIs(t, c.Emit(t.Context(), "new"), conn.ErrClosed)
+	assert.Empty(t, down)
+	close(finish)
+	close(answer)
+	assert.Equal(t, "answered", receiveFrom(t, replies))
+	assert.NoError(t, receiveFrom(t, down))
+	assert.NoError(t, receiveFrom(t, ended))
+	assert.NoError(t, c.Shutdown(t.Context()), "again")
+}
+
+func TestShutdownEndsWithItsContext(t *testing.T) {
+	frames := make(chan string, 1)
+	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.receive(); p.untilGone() })
+	c, ended, _ := start(t, url, conn.Config{})
+	failed := make(chan error, 1)
+	go func() {
+		_, err := conn.Call[string](t.Context(), c, "never answered")
+		failed <- err
+	}()
+	require.Equal(t, `420["never answered"]`, receiveFrom(t, frames))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorIs(t, c.Shutdown(ctx), context.Canceled)
+	assert.NoError(t, receiveFrom(t, ended))
+	assert.Error(t, receiveFrom(t, failed))
+	assert.ErrorIs(t, c.Emit(t.Context(), "new"), conn.ErrClosed)
+}
+
+func TestShutdownOfAnIdleConnectionIsClose(t *testing.T) {
+	c, err := conn.New("http://localhost", conn.Config{})
+	require.NoError(t, err)
+	states := c.States.Chan(t.Context())
+	require.NoError(t, c.Shutdown(t.Context()))
+	_, open := <-states
+	assert.False(t, open)
+	assert.ErrorIs(t, c.Run(t.Context()), conn.ErrClosed)
+}
+
+func TestCloseWritesWhatIsQueued(t *testing.T) {
+	frames := make(chan []string, 1)
+	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.untilGone() })
+	c, _, _ := start(t, url, conn.Config{})
+	require.NoError(t, c.Ready(t.Context()))
+	for range 100 {
+		require.NoError(t, c.TryEmit("volatile"))
+	}
+	require.NoError(t, c.Close())
+	assert.Len(t, receiveFrom(t, frames), 101, "and then the DISCONNECT")
+}
