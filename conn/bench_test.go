@@ -128,8 +128,37 @@ func serveFlood(b *testing.B) string {
 				return
 			}
 		}
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(`42["last",1]`))
 		_, _, _ = ws.ReadMessage() // the client leaves
 	}))
 	b.Cleanup(server.Close)
 	return server.URL
+}
+
+// BenchmarkUnheard is a flood that nobody listens to: what is left is the cost
+// of a frame.
+func BenchmarkUnheard(b *testing.B) {
+	url := serveFlood(b)
+	var took time.Duration
+	var mallocs uint64
+	for b.Loop() {
+		c, err := conn.New(url, conn.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		last := conn.Topic[int](c, "last").Chan(b.Context())
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		go c.Run(b.Context())
+		<-last
+		took += time.Since(start)
+		runtime.ReadMemStats(&after)
+		mallocs += after.Mallocs - before.Mallocs
+		_ = c.Close()
+	}
+	tokens := float64(b.N) * flood
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(took.Nanoseconds())/tokens, "ns/token")
+	b.ReportMetric(float64(mallocs)/tokens, "allocs/token")
 }
