@@ -35,7 +35,8 @@
 //
 // # States
 //
-// After each connect the order is CONNECT (with Config.Auth), join, Ready.
+// After each connect the order is CONNECT (with Config.Auth and, where the
+// server can resume the session before, with what that takes), join, Ready.
 // Every change is published on Conn.States, with its cause:
 //
 //	Idle ─ Run ─▶ Connecting ──▶ Connected ──▶ Ready
@@ -48,18 +49,55 @@
 // bounds its own call and never breaks the connection; a failed call says in
 // a [SendError] whether the event may have reached the server.
 //
+// # Transports
+//
+// A session goes over websocket or, where that cannot be opened, over HTTP
+// long-polling: Config.Transports says which are used, and in which order they
+// are tried. {Polling, WebSocket} opens by polling and moves over to websocket
+// while events flow; none is lost and none changes its place. Config.HTTP says how
+// requests get out (proxy, certificates, a unix socket: an *http.Transport has a
+// field for each), Config.Jar keeps cookies. Redirects are not followed.
+//
+// Config.Dialer replaces the native client: package conn/zishang has one.
+//
+// # Binary data
+//
+// A []byte, anywhere in what Emit, Call or a handler sends, goes out as a binary
+// attachment, and what was sent as one comes back into a []byte, or into an any.
+// [Event], the raw form, has the attachments beside its arguments, and
+// [Event.Decode] puts them together. A json.RawMessage stays JSON, both ways.
+// The slices of one event are shared by all who receive it.
+//
+// # Recovery
+//
+// A server with connection state recovery resumes a lost session: State.Recovered
+// is then true, the id the same, and what was missed comes first, in order and
+// once. The offset that such a server adds to its events is their last argument
+// in [Args] and [Event]; an event that has no other counts as one without payload, unless
+// what it is decoded into takes a string. Whoever leaves, or is put out, starts anew.
+//
+// # The way out
+//
+// What is to be written waits in a queue of the session, up to Config.MaxQueue
+// packets and Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
+// written; an event that its session has not begun to write goes out on the next
+// one. [Conn.TryEmit] waits for nothing: what cannot go out now is dropped, as
+// Socket.IO's volatile events are. [Conn.Close] writes what is queued and says goodbye;
+// [Conn.Shutdown] lets what is on its way finish first.
+//
 // # Errors
 //
 //	error                     what happened                                       then
-//	*DialError                no TCP, TLS or websocket connection, or no answer   retry
+//	*DialError                no TCP or TLS connection, no session, or no answer  retry
 //	                          within Config.HandshakeTimeout
 //	 … a bad certificate                                                          end
 //	*RefusedError             CONNECT_ERROR, HTTP status 401 or 403,              end
 //	                          or Engine.IO error 4 (forbidden)
-//	ErrProtocolVersion        Engine.IO error 5, or CONNECT without an id: a      end
-//	                          server of another version
+//	ErrProtocolVersion        Engine.IO error 5, the framing of Engine.IO 3, or   end
+//	                          CONNECT without an id: a server of another version
 //	ErrDisconnected           DISCONNECT packet: put out by the server            end
-//	*ProtocolError            a malformed packet or handshake                     retry
+//	*ProtocolError            a malformed packet or handshake, or one over a      retry
+//	                          limit of Config
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
 //	*AuthError                Config.Auth failed                                  retry
@@ -68,14 +106,24 @@
 // "End" means that Run returns the error, unless Config.Retry says to try
 // again; "retry" that it waits as Config.Reconnect says.
 //
+// What these do not end: a payload that fits nobody's type, has a placeholder
+// without attachment or nests deeper than Config.MaxNesting is passed over, and told on
+// Conn.DecodeErrors; an acknowledgement that nobody waits for any more is dropped. Emit, TryEmit and
+// Call fail with a *SendError around ErrNotReady, ErrSessionLost, ErrClosed, the
+// error of their ctx, or what ended Run.
+//
 // # Limits
 //
-// A frame is at most Config.MaxFrame bytes, the answer to a handshake 64 KiB. A
-// handshake takes at most Config.HandshakeTimeout, a write Config.WriteTimeout,
-// a goodbye a second. JSON nests at most 10,000 deep. Nothing is queued on the
-// way out: an Emit that cannot be written waits in its caller.
+//	field                          bounds                                   default
+//	MaxFrame                       a message, or one packet's attachments   16 MiB
+//	MaxAttachments                 attachments of one packet                10
+//	MaxNesting                     arrays and objects in one event          1,000
+//	MaxQueue, MaxQueueBytes        what waits to be written                 1,024 packets, 16 MiB
+//	HandshakeTimeout               dial, open packet and CONNECT            20 s
+//	WriteTimeout                   the writing of a message, or of a post   10 s
 //
-// The protocols are Engine.IO revision 4 and Socket.IO revision 5, over
-// websocket. Long-polling and binary attachments are not there yet: an event
-// with attachments goes out on Conn.DecodeErrors.
+// The answer to a handshake is at most 64 KiB, a goodbye takes at most a second. What
+// reaches a subscription is bounded by its own limit: see package bus.
+//
+// The protocols are Engine.IO revision 4 and Socket.IO revision 5.
 package conn

@@ -27,6 +27,9 @@ import (
 // soon retries without losing a test's time.
 var soon = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
 
+// noRetry ends Run with the first error.
+var noRetry = reconnect.Policy{MaxAttempts: -1}
+
 // start makes a connection and runs it until the test ends, or until the returned
 // cancel is called; Run's result comes on the channel.
 func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-chan error, cancel context.CancelFunc) {
@@ -314,7 +317,7 @@ func TestABrokenHandshakeIsTyped(t *testing.T) {
 		`0{"sid":"s","pingInterval":25000}`,
 	} {
 		url := serveRaw(t, func(p *peer) { p.send(open); p.untilGone() })
-		c, _, _ := start(t, url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+		c, _, _ := start(t, url, conn.Config{Reconnect: noRetry})
 		var protocol *conn.ProtocolError
 		assert.ErrorAs(t, c.Ready(t.Context()), &protocol, open)
 	}
@@ -330,7 +333,7 @@ func TestPingsAreAnsweredAndTheirAbsenceIsNoticed(t *testing.T) {
 		pongs <- p.receive()
 		p.untilGone() // silence
 	})
-	_, ended, _ := start(t, url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	_, ended, _ := start(t, url, conn.Config{Reconnect: noRetry})
 	assert.Equal(t, "40", receiveFrom(t, pongs))
 	assert.Equal(t, "3", receiveFrom(t, pongs))
 	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrPingTimeout)
@@ -420,7 +423,7 @@ func TestASessionThatIsPingedLivesOn(t *testing.T) {
 		p.send(`42["alive"]`)
 		p.untilGone()
 	})
-	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.Topic[any](c, "alive").Chan(t.Context())
 	ended, _ := run(t, c)
@@ -466,7 +469,7 @@ func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 		pinging.Wait()
 		p.untilGone()
 	})
-	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.Topic[any](c, "alive").Chan(t.Context())
 	ended, _ := run(t, c)
@@ -512,7 +515,7 @@ func TestAnAnswerToTheHandshakeIsBounded(t *testing.T) {
 			_, err = c.Write([]byte("X: " + strings.Repeat("x", 1000) + "\r\n"))
 		}
 	}()
-	_, ended, _ := start(t, "http://"+listener.Addr().String(), conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	_, ended, _ := start(t, "http://"+listener.Addr().String(), conn.Config{Reconnect: noRetry})
 	assert.ErrorContains(t, receiveFrom(t, ended), "too long")
 	<-gone
 	listener.Close()
@@ -665,6 +668,6 @@ func TestAFrameOverTheLimitEndsTheSession(t *testing.T) {
 		p.send(`42["n","` + strings.Repeat("x", 2000) + `"]`)
 		p.untilGone()
 	})
-	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: noRetry})
 	assert.ErrorIs(t, receiveFrom(t, ended), websocket.ErrReadLimit)
 }
