@@ -71,15 +71,22 @@ type Config struct {
 	// Dialer opens the sessions. Default: the native client.
 	Dialer Dialer
 
-	// Join is sent after each connect, before the connection is Ready.
-	// Default: nothing.
+	// Enter is called after each connect, before the connection is Ready: for
+	// what has to be said and asked first. Its ctx ends with the session, and
+	// Enter has to return then. An error ends the session, and is worth another try unless it
+	// is wrapped in reconnect.Permanent. Default: nothing.
+	Enter func(ctx context.Context, s *Session) error
+
+	// Join is sent after each connect, when Enter has returned; then the
+	// connection is Ready. Default: nothing.
 	Join Join
 
 	// Reconnect says when to try again. Default: the zero Policy.
 	Reconnect reconnect.Policy
 
 	// Retry is asked about an error that ends Run by default; true tries again.
-	// It is not asked about one that Auth has marked with reconnect.Permanent.
+	// It is not asked about one that Auth or Enter has marked with
+	// reconnect.Permanent.
 	// Default: always false. The table of errors is in the package's manual.
 	Retry func(err error) bool
 
@@ -119,7 +126,7 @@ type Config struct {
 }
 
 // A Join is the event that enters a room. The zero Join sends nothing. The
-// payload is encoded once, when the Join is set.
+// payload is encoded once, by New.
 type Join struct {
 	Event   string
 	Payload any // the event's one argument; nil sends none

@@ -26,6 +26,7 @@ type Conn struct {
 	cfg    Config
 	target target
 	log    *slog.Logger
+	join   content // the join's event; no data for none
 	routes routes
 
 	states       bus.Topic[State]
@@ -39,9 +40,8 @@ type Conn struct {
 	stop     context.CancelFunc // ends the Run that is on its way; nil when none is
 	stopped  chan struct{}      // closed when that Run has returned
 	closed   bool
-	draining bool    // Shutdown is on its way: no new work
-	working  int     // how many Emits, Calls and handlers are
-	join     content // the join's event; no data for none
+	draining bool // Shutdown is on its way: no new work
+	working  int  // how many Emits, Calls and handlers are
 
 	resume resumption // Run's own
 }
@@ -76,18 +76,6 @@ func New(url string, cfg Config) (*Conn, error) {
 	c.decodeErrors.Name, c.decodeErrors.Logger = "DecodeErrors", c.log
 	c.States, c.Raw, c.DecodeErrors = c.states.Source(), c.raw.Source(), c.decodeErrors.Source()
 	return c, nil
-}
-
-// SetJoin replaces Config.Join from the next connect on.
-func (c *Conn) SetJoin(join Join) error {
-	data, err := join.encode()
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.join = data
-	return nil
 }
 
 // Ready waits until the connection is Ready: connected and joined. It returns

@@ -36,7 +36,8 @@
 // # States
 //
 // After each connect the order is CONNECT (with Config.Auth and, where the
-// server can resume the session before, with what that takes), join, Ready.
+// server can resume the session before, with what that takes), Config.Enter,
+// join, Ready.
 // Every change is published on Conn.States, with its cause:
 //
 //	Idle ─ Run ─▶ Connecting ──▶ Connected ──▶ Ready
@@ -101,7 +102,8 @@
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
 //	*AuthError                Config.Auth failed                                  retry
-//	 … in reconnect.Permanent                                                     end
+//	*EnterError               Config.Enter failed                                 retry
+//	 … either one in reconnect.Permanent                                          end
 //
 // "End" means that Run returns the error, unless Config.Retry says to try
 // again; "retry" that it waits as Config.Reconnect says.

@@ -67,29 +67,30 @@ func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, er
 	if err != nil {
 		return reply, err
 	}
-	if deeper(data.data, c.cfg.MaxNesting) {
-		err = ErrTooDeep
-	} else {
-		err = decodeReply(event, data, &reply)
-	}
-	if err != nil {
+	if err := c.decodeReply(event, data, &reply); err != nil {
 		var zero R
-		return zero, &DecodeError{Event: event, Raw: data.data, Err: err}
+		return zero, err
 	}
 	return reply, nil
+}
+
+// decodeReply decodes the acknowledgement of an event. Its error is a
+// *DecodeError.
+func (c *Conn) decodeReply(event string, data content, reply any) error {
+	err := ErrTooDeep
+	if !deeper(data.data, c.cfg.MaxNesting) {
+		err = decodeReply(event, data, reply)
+	}
+	if err != nil {
+		return &DecodeError{Event: event, Raw: data.data, Err: err}
+	}
+	return nil
 }
 
 // call returns the payload of the acknowledgement.
 func (c *Conn) call(ctx context.Context, event string, args []any) (content, error) {
 	return c.emit(ctx, event, args, func(ctx context.Context, s *session, data content) (content, bool, error) {
-		id, reply := s.expectAck()
-		defer s.takeAck(id)
-		handed, err := s.send(ctx, socketio.Event, id, data)
-		if err != nil {
-			return content{}, handed, err
-		}
-		answer, err := s.awaitReply(ctx, reply)
-		return answer, true, err
+		return s.call(ctx, data)
 	})
 }
 
@@ -120,19 +121,25 @@ func (c *Conn) emit(ctx context.Context, event string, args []any,
 	}
 }
 
-// awaitReply waits for an acknowledgement.
-func (s *session) awaitReply(ctx context.Context, reply <-chan content) (content, error) {
+// call sends an event and waits for its acknowledgement. handed reports whether
+// the server may have seen the event.
+func (s *session) call(ctx context.Context, data content) (answer content, handed bool, err error) {
+	id, reply := s.expectAck()
+	defer s.takeAck(id)
+	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
+		return content{}, handed, err
+	}
 	select {
-	case data := <-reply:
-		return data, nil
+	case answer := <-reply:
+		return answer, true, nil
 	case <-ctx.Done():
-		return content{}, ctx.Err()
+		return content{}, true, ctx.Err()
 	case <-s.ended:
 		select {
-		case data := <-reply: // it came just before the end
-			return data, nil
+		case answer := <-reply: // it came just before the end
+			return answer, true, nil
 		default:
-			return content{}, ErrSessionLost
+			return content{}, true, ErrSessionLost
 		}
 	}
 }

@@ -2,10 +2,8 @@ package conn
 
 import (
 	"context"
-	"errors"
 
 	"github.com/seed67206a74/parley/bus"
-	"github.com/seed67206a74/parley/conn/internal/socketio"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -37,15 +35,15 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
-				if ctx.Err() != nil || call.session.ctx.Err() != nil || c.begin() != nil {
+				if ctx.Err() != nil || call.ack.Context().Err() != nil || c.begin() != nil {
 					return nil // nobody is left to answer
 				}
 				defer c.done()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
-				defer context.AfterFunc(call.session.ctx, cancel)()
+				defer context.AfterFunc(call.ack.Context(), cancel)()
 				reply, err := fn(ctx, call.request)
-				call.answer(ctx, reply, err)
+				_ = call.ack.Reply(ctx, reply, err) // nobody is left to tell
 				return nil
 			})
 		}
@@ -68,38 +66,17 @@ type handler[Req any] struct {
 // handlerCall is one event that waits for its answer.
 type handlerCall[Req any] struct {
 	request Req
-	id      int64
-	session *session
+	ack     Ack
 }
 
 func (h *handler[Req]) Wanted() bool { return true }
 func (h *handler[Req]) Close()       { h.cancel() }
 
 func (h *handler[Req]) Receive(_ context.Context, p Payload) error {
-	call := handlerCall[Req]{id: p.id, session: p.session}
+	call := handlerCall[Req]{ack: p.Ack()}
 	if err := p.Decode(&call.request); err != nil && err != ErrNoPayload {
 		return err
 	}
 	h.calls.Publish(call)
 	return nil
-}
-
-// answer sends the acknowledgement, if one is wanted and the session is still
-// there.
-func (c handlerCall[Req]) answer(ctx context.Context, reply any, failure error) {
-	if c.id == socketio.NoID {
-		return
-	}
-	if failure != nil {
-		reply = map[string]string{"error": failure.Error()}
-		var chosen *ReplyError
-		if errors.As(failure, &chosen) {
-			reply = chosen.Reply
-		}
-	}
-	data, err := encodeArgs([]any{reply})
-	if err != nil {
-		data, _ = encodeArgs([]any{map[string]string{"error": err.Error()}})
-	}
-	_, _ = c.session.send(ctx, socketio.Ack, c.id, data) // nobody is left to tell
 }

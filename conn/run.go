@@ -202,11 +202,16 @@ func readWelcome(data []byte) (welcome, error) {
 }
 
 // serve lives through one session, and is the only writer to its socket. It
-// starts the reader, and returns when that has ended.
+// starts the reader and whoever enters the room, and returns when both have
+// ended.
 func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
+	entered := make(chan error, 1)
+	defer func() { <-entered }()
 	defer s.end()
-	defer c.notReady()                      // before s.end, which sends those who wait for s to look for another session
-	go func() { s.readDone <- c.read(s) }() // ends when s.engine is closed, by s.end at the latest
+	defer c.notReady()                        // before s.end, which sends those who wait for s to look for another session
+	go func() { s.readDone <- c.read(s) }()   // ends when s.engine is closed, by s.end at the latest
+	go func() { entered <- c.enterRoom(s) }() // ends when s.ctx does at the latest
+	inside := entered
 
 	// Once ctx has ended the socket is closed before long, whatever this
 	// goroutine is stuck in.
@@ -218,11 +223,6 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 		}
 	})()
 
-	if err := c.sendJoin(s); err != nil {
-		return c.lost(s, err)
-	}
-	c.setState(ctx, ready, s)
-
 	for {
 		select {
 		case <-ctx.Done():
@@ -232,22 +232,23 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 		case err := <-s.readDone:
 			s.readDone <- err
 			return err
+		case err := <-inside:
+			entered <- err
+			inside = nil
+			if err != nil {
+				s.sayGoodbye()
+				return err
+			}
+			c.mu.Lock()
+			ready.Learnt = s.learnt
+			c.mu.Unlock()
+			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
 			if err := s.flush(); err != nil {
 				return c.lost(s, err)
 			}
 		}
 	}
-}
-
-func (c *Conn) sendJoin(s *session) error {
-	c.mu.Lock()
-	join := c.join
-	c.mu.Unlock()
-	if join.data == nil {
-		return nil
-	}
-	return s.engine.Write(s.packet(socketio.Event, socketio.NoID, join)...)
 }
 
 // lost makes of a failed write the error that the session ends with. When the

@@ -27,6 +27,8 @@ type session struct {
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
+	learnt map[string]string // by Config.Enter; under Conn.mu
+
 	mu     sync.Mutex
 	acks   map[int64]chan<- content // who waits for which acknowledgement
 	nextID int64

@@ -55,6 +55,10 @@ type State struct {
 	// the session before: the id is the same, and what was missed comes before
 	// anything new.
 	Recovered bool
+
+	// Learnt is, while Ready, what Config.Enter has learnt from the server: in
+	// package chat, the event names that discovery has changed, by key.
+	Learnt map[string]string
 }
 
 // String is the state in one line, for people.

@@ -1,0 +1,83 @@
+package conn_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEnterComesBeforeEverythingElse(t *testing.T) {
+	frames := make(chan string, 4)
+	url := serveRaw(t, func(p *peer) {
+		p.welcome()
+		frames <- p.receive()
+		frames <- p.receive()
+		p.send(`430[{"names":"new"}]`)
+		frames <- p.receive()
+		frames <- p.receive()
+		p.untilGone()
+	})
+	c, err := conn.New(url, conn.Config{
+		Join: conn.Join{Event: "join", Payload: 1},
+		Enter: func(ctx context.Context, s *conn.Session) error {
+			assert.Equal(t, "socket-1", s.ID())
+			assert.False(t, s.Recovered())
+			require.NoError(t, s.Emit(ctx, "hello"))
+			var reply map[string]string
+			require.NoError(t, s.Call(ctx, &reply, "ask"))
+			s.Learnt(reply)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	ready := c.States.Subscribe(t.Context(), bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+	go c.Emit(t.Context(), "early")
+	run(t, c)
+	for _, want := range []string{`42["hello"]`, `420["ask"]`, `42["join",1]`, `42["early"]`} {
+		assert.Equal(t, want, receiveFrom(t, frames))
+	}
+	assert.Equal(t, map[string]string{"names": "new"}, receiveFrom(t, ready).Learnt)
+}
+
+func TestAFailedEnterIsTriedAgainUnlessPermanent(t *testing.T) {
+	url := serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() })
+	full, closed := errors.New("full"), errors.New("closed")
+	times := 0
+	c, ended, _ := start(t, url, conn.Config{Reconnect: soon, Enter: func(context.Context, *conn.Session) error {
+		if times++; times < 3 {
+			return full
+		}
+		return reconnect.Permanent(closed)
+	}})
+	err := receiveFrom(t, ended)
+	var failed *conn.EnterError
+	require.ErrorAs(t, err, &failed)
+	assert.ErrorIs(t, err, closed)
+	assert.Equal(t, 3, times)
+	assert.ErrorIs(t, c.Emit(t.Context(), "x"), closed)
+}
+
+func TestEnterEndsWithItsSession(t *testing.T) {
+	cut := make(chan struct{})
+	url := serveRaw(t, func(p *peer) { p.welcome(); <-cut })
+	entering := make(chan struct{}, 100)
+	c, ended, cancel := start(t, url, conn.Config{Reconnect: soon, Enter: func(ctx context.Context, s *conn.Session) error {
+		entering <- struct{}{}
+		<-ctx.Done()
+		err := s.Emit(ctx, "too late")
+		assert.Error(t, err)
+		return err
+	}})
+	receiveFrom(t, entering)
+	close(cut)
+	receiveFrom(t, entering)
+	cancel()
+	assert.NoError(t, receiveFrom(t, ended))
+	assert.Equal(t, conn.Stopped, c.State().Phase)
+}
