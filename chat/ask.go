@@ -32,7 +32,7 @@ type Question struct {
 //
 // The answer is what carries the question's RequestID. A backend that leaves
 // it out is understood as long as one question at a time is in flight in the
-// chat; with several, what has no RequestID belongs to none of them.
+// chat; with several the streams end with [ErrAmbiguous].
 //
 // ctx is the stream's as well as Ask's: when it ends before the answer does,
 // the backend is sent an abort with the RequestID if the connection is there
@@ -41,15 +41,9 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if q.UserID.IsZero() {
 		return nil, ErrNoUser
 	}
-	if q.MessageID == "" {
-		q.MessageID = rand.Text()
-	}
-	if q.RequestID == "" {
-		q.RequestID = rand.Text()
-	}
-	if q.ChatID.IsZero() {
-		q.ChatID = c.cfg.ChatID
-	}
+	setDefault(&q.MessageID, rand.Text())
+	setDefault(&q.RequestID, rand.Text())
+	setDefault(&q.ChatID, c.cfg.ChatID)
 	s := newStream(ctx, c, q)
 	if !c.answers.add(s) {
 		return nil, ErrDuplicateRequest
@@ -61,7 +55,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if err != nil {
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {
-			s.giveUp(err)
+			s.giveUp(err, "")
 		}
 		s.finish(events.AIMessage{}, err)
 		return nil, err
@@ -70,17 +64,27 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	return s, nil
 }
 
+// Answer asks a question and waits for the whole answer: Ask, and Wait.
+func (c *Client) Answer(ctx context.Context, q Question) (events.AIMessage, error) {
+	s, err := c.Ask(ctx, q)
+	if err != nil {
+		return events.AIMessage{}, err
+	}
+	return s.Wait()
+}
+
 // abort tells the backend that the answer is no longer wanted, if there is a
 // connection to say so on. It returns when that is written, or after
 // abortTimeout.
-func (s *Stream) abort() {
+func (s *Stream) abort(reason string) {
+	s.client.tools.abort(s.question.RequestID)
 	if s.client.State().Phase != conn.Ready {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.client.lifetime(), abortTimeout)
 	defer cancel()
 	// That it fails changes nothing: the stream ends all the same.
-	_ = s.client.Abort(ctx, events.Abort{
-		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID,
+	_ = s.client.say(ctx, events.KeyAIAbort, events.Abort{
+		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID, Reason: reason,
 	})
 }

@@ -2,8 +2,12 @@ package chat
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -46,15 +50,21 @@ type Client struct {
 
 	cfg     Config
 	conn    *conn.Conn
+	log     *slog.Logger
 	base    members // what every payload starts with
 	feeds   map[events.Key]conn.Sink
 	events  bus.Topic[events.Event]
 	answers answers
+	tools   *toolbox
 
-	mu    sync.Mutex
-	set   map[events.Key]string // by Config.Names and SetNames
-	names names
-	life  context.Context // ends with the Run that is on its way, its cause why; nil when none is
+	turn       chan struct{} // holds a value while a message is being delivered
+	delivering atomic.Int64  // messages that are, or wait for their turn
+
+	mu      sync.Mutex
+	sources sources
+	names   names           // what the sources come to
+	rooms   []room          // joined after each connect, in this order
+	life    context.Context // ends with the Run that is on its way, its cause why; nil when none is
 }
 
 // New makes a client for the chat backend at url: scheme http, https, ws or
@@ -65,13 +75,24 @@ func New(url string, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, feeds: map[events.Key]conn.Sink{}}
+	c := &Client{cfg: cfg, log: cfg.Conn.Logger, feeds: map[events.Key]conn.Sink{}, turn: make(chan struct{}, 1)}
+	if c.log == nil {
+		c.log = slog.Default()
+	}
+	cfg.Conn.Enter = c.enter
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
 	if c.base, err = newBase(cfg.ChatID, cfg.Meta); err != nil {
 		return nil, err
 	}
+	if _, err := jsonv2.Marshal(c.base.with(cfg.JoinPayload)); err != nil {
+		return nil, fmt.Errorf("chat: Config.JoinPayload: %w", err)
+	}
+	if !cfg.NoJoin {
+		c.rooms = []room{{chatID: cfg.ChatID}}
+	}
+	c.tools = newToolbox(c)
 
 	c.Processing = newFeed[events.AIProcessing](c, events.KeyAIProcessing)
 	c.Tokens = newFeed[events.AIToken](c, events.KeyAIToken)
@@ -88,7 +109,7 @@ func New(url string, cfg Config) (*Client, error) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.rename(cfg.Names); err != nil {
+	if err := c.rename(sources{config: cfg.Names, last: cfg.NameFunc}); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
@@ -15,7 +16,7 @@ func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"no ChatID to join":                 {},
 		"both NoJoin and a JoinPayload":     {NoJoin: true, JoinPayload: 1},
-		"Config.Conn.Join is set":           {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
+		"Config.Conn.Join or Enter is set":  {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
 		`no event with the key "NONSENSE"`:  {ChatID: room, Names: map[events.Key]string{"NONSENSE": "x"}},
 		"the name of AI_TOKEN is empty":     {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: ""}},
 		"NameFunc gives no name":            {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
@@ -70,12 +71,12 @@ func TestWhatIsSentIsMergedAndTheBaseStaysAsItIs(t *testing.T) {
 			{[]int{1}, `[1]`},
 			{"text", `"text"`},
 		} {
-			got, err := base.with(tc.own)
+			got, err := jsonv2.Marshal(base.with(tc.own))
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, string(got))
 		}
 	}
-	_, err = base.with(make(chan int))
+	_, err = jsonv2.Marshal(base.with(make(chan int)))
 	assert.Error(t, err)
 }
 

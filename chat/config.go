@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +14,7 @@ import (
 // Defaults of [Config].
 const (
 	DefaultServerErrorEvent = "error"
-	DefaultStallTimeout     = time.Minute
+	DefaultLeaveEvent       = "chat:leave"
 )
 
 // A Config says what the chat is and how its backend speaks. One of ChatID,
@@ -26,9 +27,21 @@ type Config struct {
 	// NoJoin is for backends without rooms: nothing is joined. Default: false.
 	NoJoin bool
 
-	// JoinPayload are the join's own fields, merged behind chatId and Meta like
-	// those of any event. Default: nil.
+	// JoinPayload are the own fields of every join, merged behind chatId and
+	// Meta like those of any event. Default: nil.
 	JoinPayload any
+
+	// JoinTimeout has every join acknowledged by the server within that time;
+	// without it a join is sent and nothing more. Default: 0, not acknowledged.
+	JoinTimeout time.Duration
+
+	// JoinReply looks at the acknowledgement of a join, the JSON of its first
+	// argument, nil if it has none; an error refuses it. Default: an object with an error
+	// that is not null, or with ok or success false, is a refusal.
+	JoinReply func(chatID events.ID, reply json.RawMessage) error
+
+	// LeaveEvent is the event that leaves a room. Default: DefaultLeaveEvent.
+	LeaveEvent string
 
 	// Meta is merged into everything that goes to the server: chatId first,
 	// then Meta, then the event's own fields; a later one wins over an earlier
@@ -39,43 +52,72 @@ type Config struct {
 	// contract, events.Key.DefaultName.
 	Names map[events.Key]string
 
-	// NameFunc has the last word on every name: it gets what Names, SetNames
-	// and the defaults have come to, and returns the name to use. It must
-	// always give the same answer. Default: nil.
+	// NameFunc has the last word on every name: it gets what SetNames,
+	// Discovery, Names and the defaults have come to, and returns the name to
+	// use. It must always give the same answer. Default: nil.
 	NameFunc func(key events.Key, name string) string
+
+	// Discovery asks the server for its event names. Default: it is not asked.
+	Discovery Discovery
 
 	// ServerErrorEvent is the event that the server reports its errors with.
 	// Default: DefaultServerErrorEvent.
 	ServerErrorEvent string
 
-	// StallTimeout ends a Stream with ErrStalled when that long nothing has
-	// come for it. Default: DefaultStallTimeout; negative: never.
-	StallTimeout time.Duration
+	// Answers says how answers are put together, and when they are given up.
+	Answers Answers
 
-	// Conn says how to connect. Its Join is the chat's own: use Names,
-	// JoinPayload and NoJoin.
+	// Delivery says how Deliver goes about it.
+	Delivery Delivery
+
+	// Tools says how tools are run.
+	Tools Tools
+
+	// Conn says how to connect. Its Join and Enter are the chat's own: use
+	// Names, JoinPayload and NoJoin.
 	Conn conn.Config
 }
 
 // withDefaults checks the Config and fills what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil:
-		return c, errors.New("chat: Config.Conn.Join is set: use ChatID, JoinPayload, Names and NoJoin")
+	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil || c.Conn.Enter != nil:
+		return c, errors.New("chat: Config.Conn.Join or Enter is set: use ChatID, JoinPayload, Names and NoJoin")
 	case c.NoJoin && c.JoinPayload != nil:
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
 	case !c.NoJoin && c.ChatID.IsZero() && c.JoinPayload == nil:
 		return c, errors.New("chat: Config has no ChatID to join: set ChatID, JoinPayload or NoJoin")
+	case c.JoinTimeout < 0:
+		return c, errors.New("chat: Config.JoinTimeout is negative")
 	}
-	if c.ServerErrorEvent == "" {
-		c.ServerErrorEvent = DefaultServerErrorEvent
+	setDefault(&c.ServerErrorEvent, DefaultServerErrorEvent)
+	setDefault(&c.LeaveEvent, DefaultLeaveEvent)
+	c.Discovery.setDefaults()
+	c.Answers.setDefaults()
+	c.Delivery.setDefaults()
+	c.Tools.setDefaults()
+	if c.JoinReply == nil {
+		c.JoinReply = refusal
 	}
-	if conn.Reserved(c.ServerErrorEvent) {
-		return c, fmt.Errorf("chat: Config.ServerErrorEvent %q is reserved", c.ServerErrorEvent)
-	}
-	if c.StallTimeout == 0 {
-		c.StallTimeout = DefaultStallTimeout
+	for field, name := range map[string]string{
+		"ServerErrorEvent":        c.ServerErrorEvent,
+		"LeaveEvent":              c.LeaveEvent,
+		"Discovery.RequestEvent":  c.Discovery.RequestEvent,
+		"Discovery.ResponseEvent": c.Discovery.ResponseEvent,
+		"Tools.ResultEvent":       c.Tools.ResultEvent,
+	} {
+		if conn.Reserved(name) {
+			return c, fmt.Errorf("chat: Config.%s %q is reserved", field, name)
+		}
 	}
 	c.Meta, c.Names = maps.Clone(c.Meta), maps.Clone(c.Names)
 	return c, nil
+}
+
+// setDefault sets what is zero.
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
 }

@@ -5,10 +5,28 @@ import (
 	"fmt"
 )
 
+// What a Stream may end with, besides the errors of the backend (a
+// *events.AIError) and of the ctx of Ask.
 var (
+	// ErrNoToken ends a Stream that has had neither token nor message for
+	// Answers.FirstToken.
+	ErrNoToken = errors.New("chat: no first token")
+
 	// ErrStalled ends a Stream for which nothing has come for
-	// Config.StallTimeout.
+	// Answers.Silence.
 	ErrStalled = errors.New("chat: the answer has stalled")
+
+	// ErrOffline ends the Streams that are open when the connection has been
+	// lost for Answers.Offline.
+	ErrOffline = errors.New("chat: the connection has been lost for too long")
+
+	// ErrAborted ends a Stream whose answer was aborted from this side, by
+	// Stream.Abort or Client.Abort.
+	ErrAborted = errors.New("chat: the answer was aborted")
+
+	// ErrAmbiguous ends Streams that a token, message or error without
+	// requestId may belong to, when there is more than one of them.
+	ErrAmbiguous = errors.New("chat: the backend does not say which question it answers")
 
 	// ErrStopped ends the Streams that are open when Run returns. The error of
 	// Run, if it had one, is wrapped beside it.
@@ -17,14 +35,34 @@ var (
 	// ErrTooLong ends a Stream whose answer is longer than a client will hold:
 	// 65,536 tokens or 16 MiB of text.
 	ErrTooLong = errors.New("chat: the answer is too long")
+)
 
+// What Ask and Deliver refuse.
+var (
 	// ErrNoUser is Ask's answer to a question that has no UserID.
 	ErrNoUser = errors.New("chat: the question has no user id")
 
 	// ErrDuplicateRequest is Ask's answer to a RequestID that another question
 	// in flight has.
 	ErrDuplicateRequest = errors.New("chat: a question with this request id is in flight")
+
+	// ErrQueueFull is Deliver's answer when too many messages wait for their
+	// turn.
+	ErrQueueFull = errors.New("chat: too many messages wait to be delivered")
 )
+
+// A GapError ends a Stream whose tokens From to To-1 did not come in time.
+type GapError struct {
+	From int
+	To   int // the next index that has come; From when the message came without them
+}
+
+func (e *GapError) Error() string {
+	if e.To <= e.From {
+		return fmt.Sprintf("chat: tokens from %d on are missing", e.From)
+	}
+	return fmt.Sprintf("chat: tokens %d to %d are missing", e.From, e.To-1)
+}
 
 // stopped is what a Stream ends with when Run returns err.
 func stopped(err error) error {

@@ -307,6 +307,7 @@ func Example_verbs() {
 
 	user := events.StringID("u1")
 	for _, err := range []error{
+		client.Ready(ctx), // without it the typing, which is volatile, may be dropped
 		client.TypingStart(ctx, user),
 		client.TypingStop(ctx, user),
 		client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "Hi", RequestID: "r1"}),

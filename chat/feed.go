@@ -19,19 +19,24 @@ type feed[T events.Event] struct {
 	client  *Client
 	answers bool // the event may be part of an answer
 	topic   bus.Topic[T]
-	next    T // what the reader decodes into: kept here, it need not be allocated for each event
+	tools   *toolbox // takes the event as a tool call; nil for all other kinds
+	next    T        // what the reader decodes into: kept here, it need not be allocated for each event
 }
 
 // newFeed makes the feed of a key, and returns its topic's public side.
 func newFeed[T events.Event](c *Client, key events.Key) bus.Source[T] {
 	f := &feed[T]{client: c, answers: strings.HasPrefix(string(key), "AI_")}
 	f.topic.Name, f.topic.Logger = string(key), c.cfg.Conn.Logger
+	if key == events.KeyAIToolCall {
+		f.tools = c.tools
+	}
 	c.feeds[key] = f
 	return f.topic.Source()
 }
 
 func (f *feed[T]) Wanted() bool {
-	return f.topic.Active() || f.client.events.Active() || f.answers && f.client.answers.waiting()
+	return f.topic.Active() || f.client.events.Active() ||
+		f.answers && f.client.answers.waiting() || f.tools != nil && f.tools.wanted()
 }
 
 func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
@@ -47,12 +52,18 @@ func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
 	if f.answers && f.client.answers.waiting() {
 		f.client.answers.offer(f.next)
 	}
+	if f.tools != nil && f.tools.wanted() {
+		f.tools.offer(any(f.next).(events.AIToolCall), p.Ack())
+	}
 	return err
 }
 
 func (f *feed[T]) Close() {
 	f.topic.Close()
 	f.client.events.Close()
+	if f.tools != nil {
+		f.tools.close()
+	}
 }
 
 // A ServerError is what the server said in its own error event.

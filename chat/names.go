@@ -11,25 +11,35 @@ import (
 // names gives each key its event name.
 type names map[events.Key]string
 
-// resolve works the names out: those that were set over the defaults, and
-// NameFunc over all.
-func resolve(set map[events.Key]string, last func(events.Key, string) string) (names, error) {
+// sources are where names come from, each one over the one before it.
+type sources struct {
+	config     map[events.Key]string // Config.Names
+	discovered map[events.Key]string
+	set        map[events.Key]string // SetNames
+	last       func(events.Key, string) string
+}
+
+// resolve works the names out: those of each source over those before it, all
+// of them over the defaults, and NameFunc over all.
+func (s sources) resolve() (names, error) {
 	n := names{}
 	for key := range events.Keys() {
 		n[key] = key.DefaultName()
 	}
-	for key, name := range set {
-		if _, known := n[key]; !known {
-			return nil, fmt.Errorf("chat: there is no event with the key %q", key)
+	for _, source := range []map[events.Key]string{s.config, s.discovered, s.set} {
+		for key, name := range source {
+			if _, known := n[key]; !known {
+				return nil, fmt.Errorf("chat: there is no event with the key %q", key)
+			}
+			if name == "" {
+				return nil, fmt.Errorf("chat: the name of %s is empty", key)
+			}
+			n[key] = name
 		}
-		if name == "" {
-			return nil, fmt.Errorf("chat: the name of %s is empty", key)
-		}
-		n[key] = name
 	}
 	for key, name := range n {
-		if last != nil {
-			name = last(key, name)
+		if s.last != nil {
+			name = s.last(key, name)
 		}
 		switch {
 		case name == "":
@@ -47,45 +57,37 @@ func resolve(set map[events.Key]string, last func(events.Key, string) string) (n
 // name. The change is one step: no event is lost or delivered twice by it.
 //
 // An unknown key, or a name that is empty or reserved, is an error and changes
-// nothing. SetNames
-// has precedence over Config.Names, and Config.NameFunc over both.
+// nothing. SetNames has precedence over what discovery has learnt, that over
+// Config.Names, and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	set := maps.Clone(c.set)
-	if set == nil {
-		set = map[events.Key]string{}
+	next := c.sources
+	next.set = maps.Clone(next.set)
+	if next.set == nil {
+		next.set = map[events.Key]string{}
 	}
-	maps.Copy(set, changes)
-	return c.rename(set)
+	maps.Copy(next.set, changes)
+	return c.rename(next)
 }
 
-// rename makes set the names in force; c.mu is held.
-func (c *Client) rename(set map[events.Key]string) error {
-	next, err := resolve(set, c.cfg.NameFunc)
+// rename makes the names of next those in force; c.mu is held.
+func (c *Client) rename(next sources) error {
+	resolved, err := next.resolve()
 	if err != nil {
 		return err
 	}
-	if !c.cfg.NoJoin {
-		payload, err := c.base.with(c.cfg.JoinPayload)
-		if err != nil {
-			return fmt.Errorf("chat: Config.JoinPayload: %w", err)
-		}
-		if err := c.conn.SetJoin(conn.Join{Event: next[events.KeyJoin], Payload: payload}); err != nil {
-			return fmt.Errorf("chat: %w", err)
-		}
-	}
 	var remove, add []conn.Binding
 	for key, feed := range c.feeds {
-		if was := c.names[key]; was != next[key] {
+		if was := c.names[key]; was != resolved[key] {
 			if was != "" {
 				remove = append(remove, conn.Binding{Name: was, Sink: feed})
 			}
-			add = append(add, conn.Binding{Name: next[key], Sink: feed})
+			add = append(add, conn.Binding{Name: resolved[key], Sink: feed})
 		}
 	}
 	c.conn.Rebind(remove, add)
-	c.set, c.names = set, next
+	c.sources, c.names = next, resolved
 	return nil
 }
 

@@ -15,14 +15,7 @@ type members map[string]json.RawMessage
 
 // newBase encodes what every payload starts with: chatId, then meta.
 func newBase(chatID events.ID, meta map[string]any) (members, error) {
-	base := members{}
-	if !chatID.IsZero() {
-		id, err := jsonv2.Marshal(chatID)
-		if err != nil {
-			return nil, fmt.Errorf("chat: Config.ChatID: %w", err)
-		}
-		base["chatId"] = id
-	}
+	base := members{}.inRoom(chatID)
 	for name, value := range meta {
 		encoded, err := jsonv2.Marshal(value, jsontext.AllowInvalidUTF8(true))
 		if err != nil {
@@ -33,25 +26,46 @@ func newBase(chatID events.ID, meta map[string]any) (members, error) {
 	return base, nil
 }
 
-// with returns the object that goes to the server: the base, and the fields of
-// own over it. An own that is nil has no fields; one that encodes as anything
-// but an object cannot be merged, and goes out as it is.
-func (base members) with(own any) (json.RawMessage, error) {
-	merged := maps.Clone(base)
-	if own != nil {
-		encoded, err := jsonv2.Marshal(own, jsontext.AllowInvalidUTF8(true))
+// inRoom returns the base with another chatId, unless that is zero.
+func (base members) inRoom(chatID events.ID) members {
+	if chatID.IsZero() {
+		return base
+	}
+	other := maps.Clone(base)
+	other["chatId"], _ = json.Marshal(chatID) // a string or a number: it cannot fail
+	return other
+}
+
+// with returns what goes to the server: the base, and the fields of own over
+// it. An own that is nil has no fields; one that encodes as anything but an
+// object cannot be merged, and goes out as it is.
+func (base members) with(own any) merged { return merged{base, own} }
+
+// merged is a payload that is put together when it is encoded, with the
+// options of whoever encodes it: what they make of a []byte holds in own, too.
+type merged struct {
+	base members
+	own  any
+}
+
+// MarshalJSONTo writes the members in the order of their names.
+func (m merged) MarshalJSONTo(enc *jsontext.Encoder) error {
+	all := m.base
+	if m.own != nil {
+		encoded, err := jsonv2.Marshal(m.own, enc.Options())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if jsontext.Value(encoded).Kind() != '{' {
-			return encoded, nil
+			return enc.WriteValue(encoded)
 		}
-		// Not straight into merged: that would decode over the bytes of base.
+		// Not straight into the clone: that would decode over the bytes of base.
 		var fields members
 		if err := jsonv2.Unmarshal(encoded, &fields, jsontext.AllowInvalidUTF8(true)); err != nil {
-			return nil, err
+			return err
 		}
-		maps.Copy(merged, fields)
+		all = maps.Clone(m.base)
+		maps.Copy(all, fields)
 	}
-	return jsonv2.Marshal(merged, jsonv2.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+	return jsonv2.MarshalEncode(enc, all, jsonv2.Deterministic(true))
 }

@@ -3,19 +3,10 @@ package chat
 import (
 	"cmp"
 	"context"
-	"iter"
 	"sync"
 	"time"
 
-	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
-)
-
-// What a stream holds at most, the bytes being those of all that its tokens
-// carry. An answer that is longer ends it with ErrTooLong.
-const (
-	maxTokens = 1 << 16
-	maxBytes  = 16 << 20
 )
 
 // A Stream is the answer to one question, as it comes in. It keeps the answer,
@@ -23,67 +14,107 @@ const (
 // anything up. Its methods are safe for concurrent use.
 //
 // The text of the final message is the answer; tokens are how it was put
-// together. After a reconnect in the middle of an answer some may be missing.
+// together: in the order of their indices, each once, whatever order they came
+// in. What is missing is waited for, and then bridged or reported as
+// Config.Answers says.
 //
 // It ends with the final message, with an error of the backend (a
-// [*events.AIError]), with the ctx of Ask, with [ErrStalled], [ErrTooLong], or
-// with [ErrStopped] when the client does.
+// [*events.AIError]), with the ctx of Ask, or with [ErrAborted], [ErrNoToken],
+// [ErrStalled], [ErrOffline], a [*GapError], [ErrAmbiguous], [ErrTooLong], or
+// [ErrStopped] when the client does.
 type Stream struct {
 	client   *Client
 	question Question
 	ctx      context.Context // Ask's
-	tokens   bus.Topic[events.AIToken]
-	done     chan struct{} // closed when the answer has ended
+	limits   Answers
+	done     chan struct{}   // closed when the answer has ended
+	alive    context.Context // ends with ctx or with the answer
+	kill     context.CancelFunc
+	named    bool // the backend has used its request id; under answers.mu
 
 	mu      sync.Mutex
-	next    int  // the index after the highest that has come
-	count   int  // tokens held
-	bytes   int  // text held
-	asked   bool // the question is out
-	givenUp bool // takes no more tokens; an abort is on its way
+	changed chan struct{} // closed when something has come; nil when nobody waits
+	answer  assembly
+	asked   time.Time         // when the question was out; zero before
+	begun   time.Time         // when the first token or message came; zero before
+	overdue int               // the index of a token that has been waited for long enough; -1 for none
+	lost    bool              // a session was lost, and not resumed: tokens may be missing
+	final   *events.AIMessage // has come, while tokens are missing
+	givenUp bool              // takes nothing more; an abort is on its way
 	ended   bool
 	message events.AIMessage
 	err     error
 	unwatch []func() bool // stops watching what may end the stream
-	silence *time.Timer   // runs while nothing comes
+	timers  timers
 }
 
 func newStream(ctx context.Context, c *Client, q Question) *Stream {
-	s := &Stream{client: c, question: q, ctx: ctx, done: make(chan struct{})}
-	s.tokens.Name, s.tokens.Logger = "Stream", c.cfg.Conn.Logger
-	s.tokens.Replay = maxTokens
+	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Answers, done: make(chan struct{}), overdue: -1}
+	s.alive, s.kill = context.WithCancel(ctx)
+	s.answer.limit = s.limits.Early
 	return s
 }
 
-// watch makes the end of ctx, the end of Run and a long silence end the stream,
+// RequestID returns what the answer is known by.
+func (s *Stream) RequestID() string { return s.question.RequestID }
+
+// Wait waits until the answer has ended and returns the final message, or the
+// error that the answer ended with. It gives the same answer however often it
+// is asked, and from any goroutine.
+func (s *Stream) Wait() (events.AIMessage, error) {
+	<-s.done
+	return s.message, s.err
+}
+
+// Abort ends the stream with [ErrAborted] and, if there is a connection, asks
+// the backend to stop answering, for a reason that may be empty. It returns
+// when that is written, within a second. Once the stream has ended it does nothing.
+func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
+
+// watch makes the end of ctx, the end of Run and the limits end the stream,
 // now that the question is out. None of them needs a goroutine until it
 // happens.
 func (s *Stream) watch() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = true
+	s.asked = time.Now()
+	s.watchLimits()
+	s.mu.Unlock()
+	if s.client.answers.down.Load() { // lost before anybody could tell this stream
+		s.offline()
+	}
+}
+
+func (s *Stream) watchLimits() {
 	if s.ended {
 		return
 	}
 	life := s.client.lifetime()
 	s.unwatch = []func() bool{
-		context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err()) }),
-		context.AfterFunc(life, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(life))) }),
+		context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") }),
+		context.AfterFunc(life, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(life)), "") }),
 	}
-	if timeout := s.client.cfg.StallTimeout; timeout > 0 {
-		s.silence = time.AfterFunc(timeout, func() { s.giveUp(ErrStalled) })
+	if s.begun.IsZero() {
+		s.timers.first = s.after(s.limits.FirstToken, ErrNoToken)
 	}
+	s.timers.silence = s.after(s.limits.Silence, ErrStalled)
+}
+
+// position tells whether the question is out, and the index that comes next.
+func (s *Stream) position() (asked bool, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.asked.IsZero(), s.answer.next
 }
 
 // giveUp ends the stream from this side: it aborts the answer, and returns
 // when the stream has ended.
-func (s *Stream) giveUp(err error) {
+func (s *Stream) giveUp(err error, reason string) {
 	s.mu.Lock()
 	first := !s.ended && !s.givenUp
 	s.givenUp = true
 	s.mu.Unlock()
 	if first {
-		s.abort()
+		s.abort(reason)
 		s.finish(events.AIMessage{}, err)
 	}
 	<-s.done
@@ -97,17 +128,17 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 		return
 	}
 	s.ended, s.message, s.err = true, m, err
-	unwatch, silence := s.unwatch, s.silence
+	s.wake()
+	s.timers.stop()
+	unwatch := s.unwatch
 	s.mu.Unlock()
 
 	for _, stop := range unwatch {
 		stop()
 	}
-	if silence != nil {
-		silence.Stop()
-	}
-	s.client.answers.remove(s)
-	s.tokens.Close()
+	_, failed := err.(*events.AIError)
+	s.client.answers.remove(s, err == nil || failed)
+	s.kill()
 	close(s.done)
 }
 
@@ -115,107 +146,99 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 // reader only.
 func (s *Stream) receive(event events.Event) {
 	s.mu.Lock()
-	if s.silence != nil {
-		s.silence.Reset(s.client.cfg.StallTimeout)
+	if s.ended || s.givenUp {
+		s.mu.Unlock()
+		return
 	}
-	s.mu.Unlock()
-
+	s.timers.silence = s.again(s.timers.silence, s.limits.Silence, ErrStalled)
 	switch event := event.(type) {
 	case events.AIToken:
-		s.token(event)
+		s.heard()
+		s.answer.add(event)
 	case events.AIMessage:
-		s.finish(event, nil)
+		s.heard()
+		s.final = &event
 	case events.AIError:
+		s.mu.Unlock()
 		s.finish(events.AIMessage{}, &event)
-	}
-}
-
-// token takes a token in. Indices rise; one that does not comes again, or too
-// late for its place, and is dropped.
-func (s *Stream) token(t events.AIToken) {
-	s.mu.Lock()
-	wanted := t.Index >= s.next && !s.givenUp
-	if wanted {
-		s.next = t.Index + 1
-		s.count++
-		s.bytes += sizeOf(t)
-	}
-	tooLong := wanted && (s.count > maxTokens || s.bytes > maxBytes)
-	s.mu.Unlock()
-
-	switch {
-	case tooLong:
-		go s.giveUp(ErrTooLong) // the reader must not wait; this goroutine ends within abortTimeout
-	case wanted:
-		s.tokens.Publish(t)
-	}
-}
-
-// sizeOf returns roughly how many bytes of text a token holds.
-func sizeOf(t events.AIToken) int {
-	n := len(t.Token) + len(t.RequestID) + len(t.TraceID) + len(t.ChatID.String())
-	for name, value := range t.Extra {
-		n += len(name) + len(value)
-	}
-	return n
-}
-
-// RequestID returns what the answer is known by.
-func (s *Stream) RequestID() string { return s.question.RequestID }
-
-// Tokens returns a channel of the answer's tokens from the first one on, their
-// indices rising. It closes after the last one, or when the ctx of Ask ends;
-// [Stream.Wait] says how the answer ended. Tokens that were lost with a
-// connection leave a gap; the text of the final message is whole. Each call
-// returns a channel of its own.
-//
-// Read the channel to its end, or end the ctx of Ask: one that is left before
-// keeps a goroutine until then.
-func (s *Stream) Tokens() <-chan events.AIToken {
-	ctx := s.ctx
-	select {
-	case <-s.done:
-		ctx = context.Background() // the answer is all there: nothing is left to cut short
+		return
 	default:
+		s.answer.note(event)
 	}
-	return s.chanTokens(ctx)
+	s.wake()
+	s.settle()
 }
 
-func (s *Stream) chanTokens(ctx context.Context) <-chan events.AIToken {
-	return s.tokens.Chan(ctx, bus.Limit(maxTokens), bus.Name(s.question.RequestID))
-}
+// settle looks at where the answer stands, ends it if that is due, and lets go
+// of s.mu, which is held.
+func (s *Stream) settle() {
+	gap := s.answer.gap()
+	late := gap != nil && (s.overdue == gap.From || s.answer.crowded())
+	switch {
+	case gap == nil || late:
+		stopTimer(&s.timers.gap)
+	case s.timers.gap == nil:
+		s.timers.gap = s.afterFunc(s.limits.Gap, s.gapIsLate)
+	}
 
-// Text returns the text of the answer, piece by piece as it comes. The last
-// pair holds the error if the answer ended with one. An answer whose backend
-// sends no tokens comes in one piece.
-func (s *Stream) Text() iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		// Not Ask's ctx: should that end after the answer has, and before it is
-		// read, what is left to read is still the answer. When the stream ends,
-		// so do its tokens.
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel() // a loop that breaks leaves nothing behind
-		some := false
-		for t := range s.chanTokens(ctx) {
-			some = true
-			if !yield(t.Token, nil) {
-				return
-			}
+	var end func() // with s.mu released
+	final := s.final
+	switch {
+	case s.answer.tooLong:
+		end = func() { go s.giveUp(ErrTooLong, "") } // the reader must not wait; this goroutine ends within abortTimeout
+	case late && s.limits.OnGap == FailOnGap:
+		end = func() { go s.giveUp(gap, "") } // as above
+	case final == nil && s.answer.crowded():
+		s.answer.drop() // the final text will bridge it
+	case final == nil, gap != nil && !late:
+	case gap == nil && !s.torn(*final):
+		end = func() { s.finish(*final, nil) }
+	default:
+		if gap == nil {
+			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
-		message, err := s.Wait()
-		switch {
-		case err != nil:
-			yield("", err)
-		case !some && message.Text != "":
-			yield(message.Text, nil)
+		if s.limits.OnGap == BridgeGap && s.answer.bridge(*final) {
+			end = func() { s.finish(*final, nil) }
+		} else {
+			end = func() { s.finish(events.AIMessage{}, gap) }
 		}
+	}
+	s.mu.Unlock()
+	if end != nil {
+		end()
 	}
 }
 
-// Wait waits until the answer has ended and returns the final message, or the
-// error that the answer ended with. It gives the same answer however often it
-// is asked.
-func (s *Stream) Wait() (events.AIMessage, error) {
-	<-s.done
-	return s.message, s.err
+// torn reports whether the final text shows that tokens at the end were lost
+// with a session. Without a loss, or with no tokens at all, a text that differs is the backend's own affair.
+func (s *Stream) torn(final events.AIMessage) bool {
+	return s.lost && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
+		final.Text[:s.answer.text.Len()] == s.answer.text.String()
+}
+
+func (s *Stream) gapIsLate() {
+	s.mu.Lock()
+	if s.ended || s.givenUp {
+		s.mu.Unlock()
+		return
+	}
+	s.timers.gap = nil
+	s.overdue = s.answer.next
+	s.settle()
+}
+
+// heard notes that the backend has begun to answer.
+func (s *Stream) heard() {
+	stopTimer(&s.timers.first)
+	if s.begun.IsZero() {
+		s.begun = time.Now()
+	}
+}
+
+// wake lets those who wait for more look again; s.mu is held.
+func (s *Stream) wake() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 }

@@ -23,7 +23,9 @@ func asked(t *testing.T, ctx context.Context, requests ...string) (client *Clien
 	t.Cleanup(func() { client.Close() })
 	life, end := context.WithCancelCause(context.Background()) // as Run has it
 	t.Cleanup(func() { end(nil) })
+	client.mu.Lock()
 	client.life, endRun = life, func(err error) { end(stopped(err)) }
+	client.mu.Unlock()
 	for _, id := range requests {
 		s := newStream(ctx, client, Question{RequestID: id, ChatID: client.cfg.ChatID})
 		require.True(t, client.answers.add(s))
@@ -85,11 +87,39 @@ func TestWithoutRequestIDTheOnlyQuestionOfTheChatIsMeant(t *testing.T) {
 	assert.Equal(t, "ab", read(streams[0]))
 }
 
-func TestTwoQuestionsMakeAnAnswerWithoutRequestIDNobodys(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "r1", "r2")
-	offerAll(client, token("", 0, "?"), final("r2", ""), token("", 0, "a"), final("", "a"))
-	assert.Equal(t, "a", read(streams[0]), "once the other has ended, it is the only one again")
-	assert.Empty(t, read(streams[1]))
+func TestTwoQuestionsMakeAnAnswerWithoutRequestIDAmbiguous(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
+	offerAll(client, token("r3", 0, "a"), events.AIProcessing{Status: events.StatusWorking}, token("", 0, "?"))
+	for _, s := range streams[:2] {
+		_, err := s.Wait()
+		assert.ErrorIs(t, err, ErrAmbiguous)
+		assert.Empty(t, read(s), "never a wrong token")
+	}
+	offerAll(client, token("", 1, "?"), token("r3", 1, "b"), final("r3", "ab"))
+	assert.Equal(t, "ab", read(streams[2]), "the backend has named this one: it is not meant")
+}
+
+// A backend without request ids may still speak to a question that was given up.
+func TestWhatIsLeftOfAnAnswerIsNotTakenForTheNext(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "begun")
+	next := func(id string) *Stream {
+		s := newStream(t.Context(), client, Question{RequestID: id, ChatID: client.cfg.ChatID})
+		require.True(t, client.answers.add(s))
+		s.watch()
+		return s
+	}
+	offerAll(client, token("", 0, "old "))
+	streams[0].Abort("")
+	second := next("second")
+	offerAll(client, token("", 1, "old "), token("", 2, "old "), token("", 0, "new"), token("", 1, "er"), final("", "newer"))
+	assert.Equal(t, "newer", read(second))
+
+	silent := next("given up before it began")
+	silent.Abort("")
+	third := next("third")
+	offerAll(client, token("", 0, "whose?"))
+	_, err := third.Wait()
+	assert.ErrorIs(t, err, ErrAmbiguous)
 }
 
 func TestTheSameRequestIDTwiceIsRefused(t *testing.T) {
@@ -235,4 +265,193 @@ func TestTextIsTheAnswerPieceByPiece(t *testing.T) {
 		assert.Equal(t, "a", text)
 		break
 	}
+}
+
+// open returns one stream in flight of a client with the given limits.
+func open(t *testing.T, limits Answers) (*Client, *Stream) {
+	t.Helper()
+	client, streams, _ := asked(t, t.Context())
+	client.cfg.Answers = limits
+	client.cfg.Answers.setDefaults()
+	s := newStream(t.Context(), client, Question{RequestID: "r1", ChatID: client.cfg.ChatID})
+	require.True(t, client.answers.add(s))
+	s.watch()
+	return client, append(streams, s)[0]
+}
+
+func TestEarlyTokensWaitForTheirTurn(t *testing.T) {
+	client, s := open(t, Answers{})
+	offerAll(client, token("r1", 2, "c"), token("r1", 1, "b"), token("r1", 2, "again"), final("r1", "abcd"))
+	assert.False(t, s.Progress().Ended, "something is missing still")
+	offerAll(client, token("r1", 0, "a"))
+	assert.Equal(t, "abc", read(s))
+	message, err := s.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "abcd", message.Text, "what a backend makes of its tokens is its own affair")
+}
+
+func TestAGapIsBridgedByTheFinalText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{})
+		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"))
+		time.Sleep(10 * time.Second) // longer than it is waited for
+		offerAll(client, token("r1", 3, "d"), final("r1", "abcd"))
+		assert.Equal(t, "abcd", read(s))
+		assert.Equal(t, 2, s.Progress().Tokens, "the rest is one token")
+
+		client, s = open(t, Answers{})
+		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"), final("r1", "something else"))
+		_, err := s.Wait()
+		var gap *GapError
+		require.ErrorAs(t, err, &gap)
+		assert.Equal(t, GapError{From: 1, To: 2}, *gap)
+		assert.EqualError(t, err, "chat: tokens 1 to 1 are missing")
+	})
+}
+
+func TestAGapIsReportedWhereThatWasChosen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{OnGap: FailOnGap, Gap: time.Second})
+		start := time.Now()
+		offerAll(client, token("r1", 0, "a"), token("r1", 5, "f"))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 1, To: 5}, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Equal(t, "a", read(s))
+	})
+}
+
+func TestMoreEarlyTokensThanAllowedEndTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{Early: 2, OnGap: FailOnGap})
+		offerAll(client, token("r1", 1, ""), token("r1", 2, ""), token("r1", 3, ""))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 0, To: 1}, err)
+
+		client, s = open(t, Answers{Early: 2})
+		for n := range 100 {
+			client.answers.offer(token("r1", n+1, "x"))
+		}
+		assert.LessOrEqual(t, len(s.answer.early), 3)
+		client.answers.offer(final("r1", strings.Repeat("x", 101)))
+		assert.Len(t, read(s), 101)
+	})
+}
+
+func TestTokensThatWereLostWithASessionAreBridged(t *testing.T) {
+	client, s := open(t, Answers{})
+	offerAll(client, token("r1", 0, "a"), token("r1", 1, "b"))
+	ctx, lose := context.WithCancel(t.Context())
+	client.answers.online(ctx, false)
+	lose()
+	client.answers.online(t.Context(), false)
+	offerAll(client, final("r1", "abcd"))
+	assert.Equal(t, "abcd", read(s))
+
+	client, s = open(t, Answers{OnGap: FailOnGap})
+	offerAll(client, token("r1", 0, "a"))
+	client.answers.online(t.Context(), false)
+	offerAll(client, final("r1", "ab"))
+	_, err := s.Wait()
+	assert.EqualError(t, err, "chat: tokens from 1 on are missing")
+}
+
+func TestEachLimitHasItsOwnError(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limits Answers
+		want   error
+		after  time.Duration
+		play   func(c *Client, s *Stream)
+	}{
+		"no first token": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrNoToken, 10 * time.Second, func(c *Client, s *Stream) {
+			time.Sleep(5 * time.Second)
+			c.answers.offer(events.AIProcessing{RequestID: "r1"})
+		}},
+		"silence": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
+			time.Sleep(5 * time.Second)
+			c.answers.offer(token("r1", 0, "a"))
+		}},
+		"offline": {Answers{Offline: 20 * time.Second, Silence: 8 * time.Second}, ErrOffline, 25 * time.Second, func(c *Client, s *Stream) {
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			time.Sleep(5 * time.Second)
+			lose()
+		}},
+		"offline, but not for long": {Answers{Offline: 20 * time.Second, Silence: 30 * time.Second}, ErrStalled, 45 * time.Second, func(c *Client, s *Stream) {
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			lose()
+			time.Sleep(15 * time.Second)
+			c.answers.online(context.Background(), true)
+		}},
+		"no limits": {Answers{FirstToken: -1, Silence: -1, Offline: -1, Gap: -1}, ErrAborted, time.Hour, func(c *Client, s *Stream) {
+			c.answers.offer(token("r1", 1, "b"))
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			lose()
+			time.Sleep(time.Hour)
+			s.Abort("enough")
+		}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, s := open(t, tc.limits)
+			start := time.Now()
+			tc.play(client, s)
+			_, err := s.Wait()
+			assert.ErrorIs(t, err, tc.want, name)
+			assert.Equal(t, tc.after, time.Since(start), name)
+		})
+	}
+}
+
+func TestAnAbortByTheClientEndsTheStream(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()                                             // there is no connection to wait for
+	_ = client.Abort(ctx, events.Abort{RequestID: "r1"}) // one
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrAborted)
+	assert.False(t, streams[1].Progress().Ended)
+	_ = client.Abort(ctx, events.Abort{ChatID: events.StringID("room-1")}) // all
+	for _, s := range streams[1:] {
+		_, err := s.Wait()
+		assert.ErrorIs(t, err, ErrAborted)
+	}
+}
+
+func TestEventsAreTheWholeAnswerInItsOrder(t *testing.T) {
+	client, s := open(t, Answers{})
+	working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
+	tool := events.AIToolCall{RequestID: "r1", CallID: "c1"}
+	offerAll(client, working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab"))
+	var got []events.Event
+	for event, err := range s.Events() {
+		require.NoError(t, err)
+		got = append(got, event)
+	}
+	assert.Equal(t, []events.Event{working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab")}, got)
+
+	client, s = open(t, Answers{})
+	offerAll(client, events.AIError{RequestID: "r1", Message: "broken"})
+	for event, err := range s.Events() {
+		assert.Nil(t, event)
+		assert.EqualError(t, err, "ai error: broken")
+	}
+}
+
+func TestProgressSaysHowFarTheAnswerIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{})
+		assert.Equal(t, Progress{}, s.Progress())
+		time.Sleep(3 * time.Second)
+		working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
+		offerAll(client, working, token("r1", 0, "a"))
+		time.Sleep(time.Second)
+		offerAll(client, token("r1", 1, "b"))
+		want := Progress{Text: "ab", Tokens: 2, Status: working, FirstToken: 3 * time.Second}
+		assert.Equal(t, want, s.Progress())
+		offerAll(client, events.AIMessage{RequestID: "r1", Text: "ab", Usage: &events.Usage{TotalTokens: 2}})
+		want.Ended, want.Usage = true, &events.Usage{TotalTokens: 2}
+		assert.Equal(t, want, s.Progress())
+	})
 }

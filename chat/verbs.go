@@ -11,24 +11,32 @@ import (
 // waits until the client is Ready and the event is written, or until ctx ends;
 // its error is a [*conn.SendError], which says whether the event may have been
 // sent. A MessageID is the caller's to choose; the zero ChatID stands for the
-// client's own.
+// client's own. To know that it has arrived, there is [Client.Deliver].
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 	return c.say(ctx, events.KeyUserMessage, m)
 }
 
-// TypingStart says that a person has begun to type.
+// TypingStart says that a person has begun to type. It is volatile: when the
+// client is not Ready it is dropped at once, and the error is a
+// [*conn.SendError] with [conn.ErrNotReady].
 func (c *Client) TypingStart(ctx context.Context, userID events.ID) error {
-	return c.say(ctx, events.KeyUserTypingStart, events.Typing{UserID: userID})
+	return c.mention(ctx, events.KeyUserTypingStart, events.Typing{UserID: userID})
 }
 
-// TypingStop says that a person has stopped typing.
+// TypingStop says that a person has stopped typing. It is volatile, as
+// TypingStart is.
 func (c *Client) TypingStop(ctx context.Context, userID events.ID) error {
-	return c.say(ctx, events.KeyUserTypingStop, events.Typing{UserID: userID})
+	return c.mention(ctx, events.KeyUserTypingStop, events.Typing{UserID: userID})
 }
 
-// Abort asks the backend to stop the answer to a.RequestID.
+// Abort asks the backend to stop the answer to a.RequestID or, without one,
+// every answer in the chat. The streams of those answers end with
+// [ErrAborted], and the ctx of the tools that were called for them ends.
 func (c *Client) Abort(ctx context.Context, a events.Abort) error {
-	return c.say(ctx, events.KeyAIAbort, a)
+	err := c.say(ctx, events.KeyAIAbort, a)
+	c.tools.abort(a.RequestID)
+	c.answers.aborted(a)
+	return err
 }
 
 // MarkRead says which messages a person has read, and when.
@@ -40,11 +48,7 @@ func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 // merged with chatId and Meta as that of every verb is; another one goes out
 // as it is. For several arguments there is Conn().Emit.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
-	data, err := c.base.with(payload)
-	if err != nil {
-		return &conn.SendError{Event: event, Err: err}
-	}
-	return c.conn.Emit(ctx, event, data)
+	return c.conn.Emit(ctx, event, c.base.with(payload))
 }
 
 // say waits before it looks the name up: names may change until then.
@@ -53,4 +57,12 @@ func (c *Client) say(ctx context.Context, key events.Key, payload any) error {
 		return &conn.SendError{Event: c.name(key), Err: err}
 	}
 	return c.Emit(ctx, c.name(key), payload)
+}
+
+// mention sends now or never.
+func (c *Client) mention(ctx context.Context, key events.Key, payload any) error {
+	if err := ctx.Err(); err != nil {
+		return &conn.SendError{Event: c.name(key), Err: err}
+	}
+	return c.conn.TryEmit(c.name(key), c.base.with(payload))
 }

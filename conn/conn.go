@@ -164,15 +164,17 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	}
 }
 
-// begin counts a piece of work that Shutdown waits for; done ends it.
-func (c *Conn) begin() error {
+// Begin counts a piece of work that Shutdown is to wait for, until done is
+// called; after Close or Shutdown it fails with [ErrClosed]. Emits, Calls and
+// handlers are counted anyway.
+func (c *Conn) Begin() (done func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.draining {
-		return ErrClosed
+		return nil, ErrClosed
 	}
 	c.working++
-	return nil
+	return c.done, nil
 }
 
 func (c *Conn) done() {

@@ -99,13 +99,14 @@ func (c *Conn) call(ctx context.Context, event string, args []any) (content, err
 func (c *Conn) emit(ctx context.Context, event string, args []any,
 	send func(ctx context.Context, s *session, data content) (reply content, handed bool, err error)) (content, error) {
 	data, err := encodeEvent(event, args)
-	if err == nil {
-		err = c.begin()
-	}
 	if err != nil {
 		return content{}, &SendError{Event: event, Err: err}
 	}
-	defer c.done()
+	done, err := c.Begin()
+	if err != nil {
+		return content{}, &SendError{Event: event, Err: err}
+	}
+	defer done()
 	for {
 		s, err := c.awaitReady(ctx)
 		if err != nil {

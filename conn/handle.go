@@ -35,10 +35,14 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
-				if ctx.Err() != nil || call.ack.Context().Err() != nil || c.begin() != nil {
+				if ctx.Err() != nil || call.ack.Context().Err() != nil {
 					return nil // nobody is left to answer
 				}
-				defer c.done()
+				done, err := c.Begin()
+				if err != nil {
+					return nil // Shutdown: nothing new begins
+				}
+				defer done()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.ack.Context(), cancel)()

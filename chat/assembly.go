@@ -1,0 +1,135 @@
+package chat
+
+import (
+	"math"
+	"strings"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// What a stream holds at most, the bytes being those of all that its events
+// carry. An answer that is longer ends it with ErrTooLong.
+const (
+	maxTokens = 1 << 16
+	maxBytes  = 16 << 20
+)
+
+// An assembly puts the tokens of one answer in their order, each once: early
+// ones are held back until those before them have come.
+type assembly struct {
+	limit int // how many may be held back
+
+	tokens []events.AIToken       // in order; only ever appended to
+	text   strings.Builder        // of tokens
+	next   int                    // the index that comes next
+	early  map[int]events.AIToken // what has come before its turn
+	others []placed               // everything but tokens
+	bytes  int                    // of all of it
+	status events.AIProcessing    // the last one
+
+	dropped bool // of early tokens some were let go: only the final text can close the gap
+	tooLong bool // something was over the limits, and not taken in
+}
+
+// placed is an event that came when there were so many tokens.
+type placed struct {
+	after int
+	event events.Event
+}
+
+// add takes a token in, unless it comes again.
+func (a *assembly) add(t events.AIToken) {
+	if _, again := a.early[t.Index]; again || t.Index < a.next {
+		return
+	}
+	if len(a.tokens)+len(a.early) >= maxTokens || a.bytes+sizeOf(t) > maxBytes {
+		a.tooLong = true
+		return
+	}
+	a.bytes += sizeOf(t)
+	if t.Index > a.next {
+		if a.early == nil {
+			a.early = map[int]events.AIToken{}
+		}
+		a.early[t.Index] = t
+		return
+	}
+	a.append(t)
+	for {
+		t, ok := a.early[a.next]
+		if !ok {
+			return
+		}
+		delete(a.early, a.next)
+		a.append(t)
+	}
+}
+
+func (a *assembly) append(t events.AIToken) {
+	a.tokens = append(a.tokens, t)
+	a.text.WriteString(t.Token)
+	a.next = t.Index + 1
+}
+
+// note takes in what is no token.
+func (a *assembly) note(event events.Event) {
+	if status, ok := event.(events.AIProcessing); ok {
+		a.status = status
+		a.bytes += len(status.Reason)
+	}
+	if a.bytes += noteSize; a.bytes > maxBytes {
+		a.tooLong = true
+		return
+	}
+	a.others = append(a.others, placed{len(a.tokens), event})
+}
+
+// noteSize is what an event that is no token counts for, besides its tokens.
+const noteSize = 256
+
+// gap returns what is missing while later tokens are there, or were; nil for
+// nothing.
+func (a *assembly) gap() *GapError {
+	if len(a.early) == 0 {
+		if a.dropped {
+			return &GapError{From: a.next, To: a.next}
+		}
+		return nil
+	}
+	first := math.MaxInt
+	for index := range a.early {
+		first = min(first, index)
+	}
+	return &GapError{From: a.next, To: first}
+}
+
+// crowded reports whether more tokens are held back than the limit, or were.
+func (a *assembly) crowded() bool { return a.dropped || len(a.early) > a.limit }
+
+// drop lets go of what is held back.
+func (a *assembly) drop() {
+	a.early, a.dropped = nil, true
+}
+
+// bridge puts the rest of the final text in place of what is missing, as one
+// token, and reports whether the text continues what has come.
+func (a *assembly) bridge(m events.AIMessage) bool {
+	rest, ok := strings.CutPrefix(m.Text, a.text.String())
+	if !ok {
+		return false
+	}
+	a.early = nil
+	if rest != "" {
+		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next})
+	}
+	return true
+}
+
+// sizeOf returns roughly how many bytes a token holds.
+func sizeOf(t events.AIToken) int {
+	n := len(t.Token) + len(t.RequestID) + len(t.TraceID) + len(t.ChatID.String())
+	for name, value := range t.Extra {
+		n += len(name) + len(value)
+	}
+	return n
+}
