@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
 // idleServer in the environment makes of the test binary a server for
@@ -107,7 +108,7 @@ func serveIdle() {
 			return
 		}
 		defer ws.Close()
-		_ = ws.WriteMessage(websocket.TextMessage, []byte(openPacket))
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(wiretest.OpenPacket))
 		_, _, _ = ws.ReadMessage()
 		_ = ws.WriteMessage(websocket.TextMessage, []byte(`40{"sid":"socket-1"}`))
 		_, _, _ = ws.ReadMessage()

@@ -13,6 +13,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
 // flood is how many tokens the server sends as fast as TCP takes them.
@@ -120,7 +121,7 @@ func serveFlood(b *testing.B) string {
 			return
 		}
 		defer ws.Close()
-		_ = ws.WriteMessage(websocket.TextMessage, []byte(openPacket))
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(wiretest.OpenPacket))
 		_, _, _ = ws.ReadMessage()
 		_ = ws.WriteMessage(websocket.TextMessage, []byte(`40{"sid":"socket-1"}`))
 		for range flood / 1000 {

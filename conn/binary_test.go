@@ -6,25 +6,11 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// sendBinary writes one binary frame.
-func (p *peer) sendBinary(data []byte) {
-	_ = p.ws.WriteMessage(websocket.BinaryMessage, data)
-}
-
-// receiveBinary reads one binary frame; nil when something else comes.
-func (p *peer) receiveBinary() []byte {
-	kind, data, err := p.ws.ReadMessage()
-	if err != nil || kind != websocket.BinaryMessage {
-		return nil
-	}
-	return data
-}
 
 type file struct {
 	Name  string
@@ -34,23 +20,23 @@ type file struct {
 }
 
 // fileFrames are an event "file" as the reference server writes it.
-func fileFrames(p *peer, header string) {
-	p.send(header + `["file",{"name":"a","data":{"_placeholder":true,"num":1},` +
+func fileFrames(p *wiretest.Peer, header string) {
+	p.Send(header + `["file",{"name":"a","data":{"_placeholder":true,"num":1},` +
 		`"parts":[{"_placeholder":true,"num":0},{"_placeholder":true,"num":2}],` +
 		`"any":{"deep":[{"_placeholder":true,"num":3},{"_placeholder":false,"num":0},{"num":1}],"text":"x"}},` +
 		`{"_placeholder":true,"num":3}]`)
 	for _, data := range []string{"part 0", "data", "", "deep"} {
-		p.sendBinary([]byte(data))
+		p.SendBinary([]byte(data))
 	}
 }
 
 func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
 		fileFrames(p, `454-`)
-		p.send(`42["file",{"name":"plain","data":"YWJj"}]`)
-		p.untilGone()
+		p.Send(`42["file",{"name":"plain","data":"YWJj"}]`)
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	files := conn.Topic[file](c, "file").Chan(t.Context())
@@ -62,12 +48,12 @@ func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
 		"deep": []any{[]byte("deep"), map[string]any{"_placeholder": false, "num": 0.0}, map[string]any{"num": 1.0}},
 		"text": "x",
 	}
-	assert.Equal(t, file{"a", []byte("data"), [][]byte{[]byte("part 0"), {}}, deep}, receiveFrom(t, files))
+	assert.Equal(t, file{"a", []byte("data"), [][]byte{[]byte("part 0"), {}}, deep}, wiretest.ReceiveFrom(t, files))
 	assert.Equal(t, map[string]any{
 		"name": "a", "data": []byte("data"), "parts": []any{[]byte("part 0"), []byte{}}, "any": deep,
-	}, receiveFrom(t, untyped))
+	}, wiretest.ReceiveFrom(t, untyped))
 
-	event := receiveFrom(t, raw)
+	event := wiretest.ReceiveFrom(t, raw)
 	assert.Equal(t, [][]byte{[]byte("part 0"), []byte("data"), {}, []byte("deep")}, event.Attachments)
 	assert.Equal(t, `{"_placeholder":true,"num":3}`, string(event.Args[1]))
 	var first file
@@ -78,7 +64,7 @@ func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
 	assert.Equal(t, "deep", string(second))
 	assert.ErrorIs(t, event.Decode(2, &second), conn.ErrNoPayload)
 
-	assert.Equal(t, "abc", string(receiveFrom(t, files).Data), "base64 stays what it was")
+	assert.Equal(t, "abc", string(wiretest.ReceiveFrom(t, files).Data), "base64 stays what it was")
 }
 
 func TestBytesGoOutAsAttachments(t *testing.T) {
@@ -88,22 +74,22 @@ func TestBytesGoOutAsAttachments(t *testing.T) {
 		Raw   json.RawMessage `json:"raw"`
 		Empty []byte          `json:"empty"`
 	}
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		assert.Equal(t, `453-["up",{"blob":{"_placeholder":true,"num":0},"none":null,"raw":{"kept":"as is"},`+
-			`"empty":{"_placeholder":true,"num":1}},[{"_placeholder":true,"num":2},"text"]]`, p.receive())
+			`"empty":{"_placeholder":true,"num":1}},[{"_placeholder":true,"num":2},"text"]]`, p.Receive())
 		for _, want := range []string{"one", "", "two"} {
-			assert.Equal(t, want, string(p.receiveBinary()))
+			assert.Equal(t, want, string(p.ReceiveBinary()))
 		}
-		assert.Equal(t, `451-0["call",{"_placeholder":true,"num":0}]`, p.receive())
-		assert.Equal(t, "question", string(p.receiveBinary()))
-		p.send(`461-0[{"_placeholder":true,"num":0}]`)
-		p.sendBinary([]byte("answer"))
-		assert.Equal(t, `421["all"]`, p.receive())
-		p.send(`462-1[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`)
-		p.sendBinary([]byte("a"))
-		p.sendBinary([]byte("b"))
-		p.untilGone()
+		assert.Equal(t, `451-0["call",{"_placeholder":true,"num":0}]`, p.Receive())
+		assert.Equal(t, "question", string(p.ReceiveBinary()))
+		p.Send(`461-0[{"_placeholder":true,"num":0}]`)
+		p.SendBinary([]byte("answer"))
+		assert.Equal(t, `421["all"]`, p.Receive())
+		p.Send(`462-1[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`)
+		p.SendBinary([]byte("a"))
+		p.SendBinary([]byte("b"))
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	require.NoError(t, c.Emit(t.Context(), "up",
@@ -121,40 +107,40 @@ func TestBytesGoOutAsAttachments(t *testing.T) {
 
 func TestAHandlerGetsAndGivesBytes(t *testing.T) {
 	acked := make(chan []byte, 1)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
-		p.send(`451-7["double",{"_placeholder":true,"num":0}]`)
-		p.sendBinary([]byte("ab"))
-		assert.Equal(t, `461-7[{"twice":{"_placeholder":true,"num":0}}]`, p.receive())
-		acked <- p.receiveBinary()
-		p.untilGone()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
+		p.Send(`451-7["double",{"_placeholder":true,"num":0}]`)
+		p.SendBinary([]byte("ab"))
+		assert.Equal(t, `461-7[{"twice":{"_placeholder":true,"num":0}}]`, p.Receive())
+		acked <- p.ReceiveBinary()
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	defer conn.Handle(c, "double", func(_ context.Context, data []byte) (map[string][]byte, error) {
 		return map[string][]byte{"twice": append(data, data...)}, nil
 	})()
 	require.NoError(t, c.Emit(t.Context(), "go"))
-	assert.Equal(t, "abab", string(receiveFrom(t, acked)))
+	assert.Equal(t, "abab", string(wiretest.ReceiveFrom(t, acked)))
 }
 
 func TestAPlaceholderWithoutAnAttachmentIsADecodeError(t *testing.T) {
 	for _, num := range []string{`1`, `-1`, `0.5`, `1e300`} {
-		c, _, _ := start(t, serveRaw(t, func(p *peer) {
-			p.welcome()
-			p.receive()
-			p.send(fmt.Sprintf(`451-["x",{"_placeholder":true,"num":%s}]`, num))
-			p.sendBinary([]byte("x"))
-			p.send(`42["x",null]`)
-			p.untilGone()
+		c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+			p.Welcome()
+			p.Receive()
+			p.Send(fmt.Sprintf(`451-["x",{"_placeholder":true,"num":%s}]`, num))
+			p.SendBinary([]byte("x"))
+			p.Send(`42["x",null]`)
+			p.UntilGone()
 		}), conn.Config{})
 		bytes := conn.Topic[[]byte](c, "x").Chan(t.Context())
 		untyped := conn.Topic[any](c, "x").Chan(t.Context())
 		failures := c.DecodeErrors.Chan(t.Context())
 		require.NoError(t, c.Emit(t.Context(), "go"))
-		assert.ErrorContains(t, receiveFrom(t, failures), "placeholder for an attachment that is not there")
-		assert.ErrorContains(t, receiveFrom(t, failures), "placeholder for an attachment that is not there")
-		assert.Nil(t, receiveFrom(t, bytes), num)
-		assert.Nil(t, receiveFrom(t, untyped), num)
+		assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
+		assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
+		assert.Nil(t, wiretest.ReceiveFrom(t, bytes), num)
+		assert.Nil(t, wiretest.ReceiveFrom(t, untyped), num)
 	}
 }

@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestEmitWaitsUntilReady(t *testing.T) {
 	frames := make(chan string)
-	c, err := conn.New(serveRaw(t, func(p *peer) { p.welcome(); frames <- p.receive(); p.untilGone() }), conn.Config{})
+	c, err := conn.New(wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, err)
 	sent := make(chan error, 1)
 	go func() { sent <- c.Emit(t.Context(), "early", json.RawMessage(`{"raw": 1}`)) }()
 	run(t, c)
-	assert.Equal(t, `42["early",{"raw":1}]`, receiveFrom(t, frames))
-	assert.NoError(t, receiveFrom(t, sent))
+	assert.Equal(t, `42["early",{"raw":1}]`, wiretest.ReceiveFrom(t, frames))
+	assert.NoError(t, wiretest.ReceiveFrom(t, sent))
 }
 
 func TestAFailedEmitSaysWhetherItMayHaveBeenSent(t *testing.T) {
@@ -50,14 +51,14 @@ func TestAFailedEmitSaysWhetherItMayHaveBeenSent(t *testing.T) {
 func TestConcurrentEmitsEachArriveOnce(t *testing.T) {
 	const senders, each = 8, 50
 	got := make(chan map[string]int, 1)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		seen := map[string]int{}
 		for range senders * each {
-			seen[p.receive()]++
+			seen[p.Receive()]++
 		}
 		got <- seen
-		p.untilGone()
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	var all sync.WaitGroup
@@ -69,30 +70,30 @@ func TestConcurrentEmitsEachArriveOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	seen := receiveFrom(t, got)
+	seen := wiretest.ReceiveFrom(t, got)
 	assert.Len(t, seen, senders*each)
 	assert.Equal(t, 1, seen[`42["n",7,49]`])
 }
 
 func TestCallGetsItsOwnAcknowledgement(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		first, second := p.receive(), p.receive()
-		p.send(`43999["nobody asked"]`)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		first, second := p.Receive(), p.Receive()
+		p.Send(`43999["nobody asked"]`)
 		// Answered in the opposite order.
 		for _, frame := range []string{second, first} {
 			var id, n int
 			_, _ = fmt.Sscanf(frame, `42%d["echo",%d]`, &id, &n)
-			p.send(fmt.Sprintf(`43%d[{"n":%d},"second argument"]`, id, n))
+			p.Send(fmt.Sprintf(`43%d[{"n":%d},"second argument"]`, id, n))
 		}
 		var id int
-		_, _ = fmt.Sscanf(p.receive(), `42%d`, &id)
-		p.send(fmt.Sprintf(`43%d[]`, id))
-		_, _ = fmt.Sscanf(p.receive(), `42%d`, &id)
-		p.send(fmt.Sprintf(`43%d["a",2]`, id))
-		_, _ = fmt.Sscanf(p.receive(), `42%d`, &id)
-		p.send(fmt.Sprintf(`43%d["a"]`, id))
-		p.untilGone()
+		_, _ = fmt.Sscanf(p.Receive(), `42%d`, &id)
+		p.Send(fmt.Sprintf(`43%d[]`, id))
+		_, _ = fmt.Sscanf(p.Receive(), `42%d`, &id)
+		p.Send(fmt.Sprintf(`43%d["a",2]`, id))
+		_, _ = fmt.Sscanf(p.Receive(), `42%d`, &id)
+		p.Send(fmt.Sprintf(`43%d["a"]`, id))
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	type reply struct{ N int }
@@ -122,14 +123,14 @@ func TestCallGetsItsOwnAcknowledgement(t *testing.T) {
 
 func TestALateAcknowledgementReachesNobody(t *testing.T) {
 	release := make(chan struct{})
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive() // 420["slow"]
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive() // 420["slow"]
 		<-release
-		p.send(`430["late"]`)
-		p.receive() // 421["quick"]
-		p.send(`431["on time"]`)
-		p.untilGone()
+		p.Send(`430["late"]`)
+		p.Receive() // 421["quick"]
+		p.Send(`431["on time"]`)
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	require.NoError(t, c.Ready(t.Context()))
@@ -148,7 +149,7 @@ func TestALateAcknowledgementReachesNobody(t *testing.T) {
 }
 
 func TestACallWhoseSessionIsLostSaysSo(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.receive() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Receive() })
 	c, _, _ := start(t, url, conn.Config{Reconnect: soon})
 	_, err := conn.Call[string](t.Context(), c, "cut")
 	var failed *conn.SendError
@@ -159,19 +160,19 @@ func TestACallWhoseSessionIsLostSaysSo(t *testing.T) {
 
 func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
 	frames := make(chan string, 4)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive() // "go"
-		p.send(`427["add",{"a":1,"b":2}]`)
-		frames <- p.receive()
-		p.send(`428["add",{"a":-1}]`)
-		frames <- p.receive()
-		p.send(`42["add",{"a":5}]`) // wants no answer
-		p.send(`429["add","no object"]`)
-		p.receive() // "removed"
-		p.send(`4210["add",{"a":1}]`)
-		p.send(`42["end"]`)
-		frames <- fmt.Sprint(p.untilGone())
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive() // "go"
+		p.Send(`427["add",{"a":1,"b":2}]`)
+		frames <- p.Receive()
+		p.Send(`428["add",{"a":-1}]`)
+		frames <- p.Receive()
+		p.Send(`42["add",{"a":5}]`) // wants no answer
+		p.Send(`429["add","no object"]`)
+		p.Receive() // "removed"
+		p.Send(`4210["add",{"a":1}]`)
+		p.Send(`42["end"]`)
+		frames <- fmt.Sprint(p.UntilGone())
 	})
 	type sum struct{ A, B int }
 	c, _, cancel := start(t, url, conn.Config{})
@@ -187,28 +188,28 @@ func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
 	ends := conn.Topic[any](c, "end").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
-	assert.Equal(t, `437[3]`, receiveFrom(t, frames))
-	assert.Equal(t, `438[{"error":"negative"}]`, receiveFrom(t, frames))
-	assert.Equal(t, "add", receiveFrom(t, failures).Event)
+	assert.Equal(t, `437[3]`, wiretest.ReceiveFrom(t, frames))
+	assert.Equal(t, `438[{"error":"negative"}]`, wiretest.ReceiveFrom(t, frames))
+	assert.Equal(t, "add", wiretest.ReceiveFrom(t, failures).Event)
 	for _, want := range []int{1, -1, 5} {
-		assert.Equal(t, want, receiveFrom(t, called))
+		assert.Equal(t, want, wiretest.ReceiveFrom(t, called))
 	}
 	stop()
 	require.NoError(t, c.Emit(t.Context(), "removed"))
-	receiveFrom(t, ends)
+	wiretest.ReceiveFrom(t, ends)
 	cancel()
-	assert.Equal(t, `[41]`, receiveFrom(t, frames), "a removed handler answers nothing")
+	assert.Equal(t, `[41]`, wiretest.ReceiveFrom(t, frames), "a removed handler answers nothing")
 	assert.Empty(t, called)
 }
 
 func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		for range 400 {
-			p.send(`42["tool"]`)
+			p.Send(`42["tool"]`)
 		}
-		p.send(`41`)
-		p.untilGone()
+		p.Send(`41`)
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
@@ -227,7 +228,7 @@ func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
 		return nil, nil
 	})()
 	ended, _ := run(t, c)
-	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrDisconnected)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	close(over)
 	c.Close()
 	busy.Wait()
@@ -235,7 +236,7 @@ func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
 }
 
 func TestAHandlersContextEndsWithTheSession(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`421["wait"]`); p.receive() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send(`421["wait"]`); p.Receive() })
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
 	ended := make(chan error, 1)
@@ -249,12 +250,12 @@ func TestAHandlersContextEndsWithTheSession(t *testing.T) {
 		return nil, nil
 	})()
 	run(t, c)
-	assert.ErrorIs(t, receiveFrom(t, ended), context.Canceled)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), context.Canceled)
 }
 
 func TestTryEmitSendsNowOrNever(t *testing.T) {
 	frames := make(chan string, 1)
-	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.receive(); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() })
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
 	err = c.TryEmit("volatile", 1)
@@ -265,7 +266,7 @@ func TestTryEmitSendsNowOrNever(t *testing.T) {
 	run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	require.NoError(t, c.TryEmit("volatile", 2))
-	assert.Equal(t, `42["volatile",2]`, receiveFrom(t, frames), "the first one was dropped")
+	assert.Equal(t, `42["volatile",2]`, wiretest.ReceiveFrom(t, frames), "the first one was dropped")
 	require.NoError(t, c.Close())
 	assert.ErrorIs(t, c.TryEmit("volatile", 3), conn.ErrClosed)
 }
@@ -273,7 +274,7 @@ func TestTryEmitSendsNowOrNever(t *testing.T) {
 // The server reads nothing: what the kernel does not take stays in the queue.
 func TestAFullQueueMakesEmitWaitAndTryEmitDrop(t *testing.T) {
 	enough := make(chan struct{})
-	url := serveRaw(t, func(p *peer) { p.welcome(); <-enough })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-enough })
 	defer close(enough)
 	c, _, _ := start(t, url, conn.Config{MaxQueue: 2})
 	require.NoError(t, c.Ready(t.Context()))
@@ -292,14 +293,14 @@ func TestAFullQueueMakesEmitWaitAndTryEmitDrop(t *testing.T) {
 
 func TestAHandlersErrorSaysWhatTheServerGets(t *testing.T) {
 	acks := make(chan string, 3)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
 		for n := range 3 {
-			p.send(fmt.Sprintf(`42%d["try",%d]`, n, n))
-			acks <- p.receive()
+			p.Send(fmt.Sprintf(`42%d["try",%d]`, n, n))
+			acks <- p.Receive()
 		}
-		p.untilGone()
+		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	cause := errors.New("out of stock")
@@ -309,7 +310,7 @@ func TestAHandlersErrorSaysWhatTheServerGets(t *testing.T) {
 		return "", []error{cause, fmt.Errorf("wrapped: %w", chosen), &conn.ReplyError{Reply: make(chan int)}}[n]
 	})()
 	require.NoError(t, c.Emit(t.Context(), "go"))
-	assert.Equal(t, `430[{"error":"out of stock"}]`, receiveFrom(t, acks))
-	assert.Equal(t, `431[{"code":7}]`, receiveFrom(t, acks))
-	assert.Contains(t, receiveFrom(t, acks), "marshal from Go chan int")
+	assert.Equal(t, `430[{"error":"out of stock"}]`, wiretest.ReceiveFrom(t, acks))
+	assert.Equal(t, `431[{"code":7}]`, wiretest.ReceiveFrom(t, acks))
+	assert.Contains(t, wiretest.ReceiveFrom(t, acks), "marshal from Go chan int")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,14 +15,14 @@ import (
 
 func TestEnterComesBeforeEverythingElse(t *testing.T) {
 	frames := make(chan string, 4)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		frames <- p.receive()
-		frames <- p.receive()
-		p.send(`430[{"names":"new"}]`)
-		frames <- p.receive()
-		frames <- p.receive()
-		p.untilGone()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		frames <- p.Receive()
+		frames <- p.Receive()
+		p.Send(`430[{"names":"new"}]`)
+		frames <- p.Receive()
+		frames <- p.Receive()
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{
 		Join: conn.Join{Event: "join", Payload: 1},
@@ -40,13 +41,13 @@ func TestEnterComesBeforeEverythingElse(t *testing.T) {
 	go c.Emit(t.Context(), "early")
 	run(t, c)
 	for _, want := range []string{`42["hello"]`, `420["ask"]`, `42["join",1]`, `42["early"]`} {
-		assert.Equal(t, want, receiveFrom(t, frames))
+		assert.Equal(t, want, wiretest.ReceiveFrom(t, frames))
 	}
-	assert.Equal(t, map[string]string{"names": "new"}, receiveFrom(t, ready).Learnt)
+	assert.Equal(t, map[string]string{"names": "new"}, wiretest.ReceiveFrom(t, ready).Learnt)
 }
 
 func TestAFailedEnterIsTriedAgainUnlessPermanent(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() })
 	full, closed := errors.New("full"), errors.New("closed")
 	times := 0
 	c, ended, _ := start(t, url, conn.Config{Reconnect: soon, Enter: func(context.Context, *conn.Session) error {
@@ -55,7 +56,7 @@ func TestAFailedEnterIsTriedAgainUnlessPermanent(t *testing.T) {
 		}
 		return reconnect.Permanent(closed)
 	}})
-	err := receiveFrom(t, ended)
+	err := wiretest.ReceiveFrom(t, ended)
 	var failed *conn.EnterError
 	require.ErrorAs(t, err, &failed)
 	assert.ErrorIs(t, err, closed)
@@ -65,7 +66,7 @@ func TestAFailedEnterIsTriedAgainUnlessPermanent(t *testing.T) {
 
 func TestEnterEndsWithItsSession(t *testing.T) {
 	cut := make(chan struct{})
-	url := serveRaw(t, func(p *peer) { p.welcome(); <-cut })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-cut })
 	entering := make(chan struct{}, 100)
 	c, ended, cancel := start(t, url, conn.Config{Reconnect: soon, Enter: func(ctx context.Context, s *conn.Session) error {
 		entering <- struct{}{}
@@ -74,10 +75,10 @@ func TestEnterEndsWithItsSession(t *testing.T) {
 		assert.Error(t, err)
 		return err
 	}})
-	receiveFrom(t, entering)
+	wiretest.ReceiveFrom(t, entering)
 	close(cut)
-	receiveFrom(t, entering)
+	wiretest.ReceiveFrom(t, entering)
 	cancel()
-	assert.NoError(t, receiveFrom(t, ended))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	assert.Equal(t, conn.Stopped, c.State().Phase)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
 // serveExample is a server in its simplest form, for one client: what it knows
@@ -22,7 +23,7 @@ func serveExample() (url string, stop func()) {
 		}
 		defer ws.Close()
 		send := func(frame string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(frame)) }
-		send(openPacket)
+		send(wiretest.OpenPacket)
 		for {
 			_, data, err := ws.ReadMessage()
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -28,9 +29,9 @@ func allocates(f func()) uint64 {
 }
 
 // sendEndless writes a message of the given size in frames of 16 KiB.
-func (p *peer) sendEndless(size int) {
+func sendEndless(p *wiretest.Peer, size int) {
 	chunk := []byte(strings.Repeat("x", 16<<10))
-	w, err := p.ws.NextWriter(websocket.TextMessage)
+	w, err := p.WS.NextWriter(websocket.TextMessage)
 	if err != nil {
 		return
 	}
@@ -47,37 +48,37 @@ func nested(name string, depth int) string {
 }
 
 func TestWhatEndsNoSessionIsPassedOver(t *testing.T) {
-	for name, play := range map[string]func(p *peer){
-		"an event that nests 100,000 deep":            func(p *peer) { p.send(nested("heard", 100_000)) },
-		"an unheard one that does":                    func(p *peer) { p.send(nested("unheard", 100_000)) },
-		"an unheard one that is broken":               func(p *peer) { p.send(`42["unheard",{]`) },
-		"an acknowledgement of nothing":               func(p *peer) { p.send(`4399["x"]`); p.send(`430[]`) },
-		"a binary one of nothing":                     func(p *peer) { p.send(`461-99[{}]`); p.sendBinary([]byte("x")) },
-		"CONNECT twice":                               func(p *peer) { p.send(`40{"sid":"another"}`) },
-		"a refusal after the welcome":                 func(p *peer) { p.send(`44{"message":"too late"}`) },
-		"an event of another namespace":               func(p *peer) { p.send(`42/other,["heard","theirs"]`) },
-		"a goodbye from another namespace":            func(p *peer) { p.send(`41/other,`) },
-		"a binary event of another":                   func(p *peer) { p.send(`451-/other,["heard",{}]`); p.sendBinary([]byte("x")) },
-		"a placeholder of nothing":                    func(p *peer) { p.send(`451-["heard",{"_placeholder":true,"num":7}]`); p.sendBinary(nil) },
-		"an event whose attachments nobody refers to": func(p *peer) { p.send(`452-["unheard"]`); p.sendBinary(nil); p.sendBinary(nil) },
-		"a thousand acknowledgements of nothing": func(p *peer) {
+	for name, play := range map[string]func(p *wiretest.Peer){
+		"an event that nests 100,000 deep":            func(p *wiretest.Peer) { p.Send(nested("heard", 100_000)) },
+		"an unheard one that does":                    func(p *wiretest.Peer) { p.Send(nested("unheard", 100_000)) },
+		"an unheard one that is broken":               func(p *wiretest.Peer) { p.Send(`42["unheard",{]`) },
+		"an acknowledgement of nothing":               func(p *wiretest.Peer) { p.Send(`4399["x"]`); p.Send(`430[]`) },
+		"a binary one of nothing":                     func(p *wiretest.Peer) { p.Send(`461-99[{}]`); p.SendBinary([]byte("x")) },
+		"CONNECT twice":                               func(p *wiretest.Peer) { p.Send(`40{"sid":"another"}`) },
+		"a refusal after the welcome":                 func(p *wiretest.Peer) { p.Send(`44{"message":"too late"}`) },
+		"an event of another namespace":               func(p *wiretest.Peer) { p.Send(`42/other,["heard","theirs"]`) },
+		"a goodbye from another namespace":            func(p *wiretest.Peer) { p.Send(`41/other,`) },
+		"a binary event of another":                   func(p *wiretest.Peer) { p.Send(`451-/other,["heard",{}]`); p.SendBinary([]byte("x")) },
+		"a placeholder of nothing":                    func(p *wiretest.Peer) { p.Send(`451-["heard",{"_placeholder":true,"num":7}]`); p.SendBinary(nil) },
+		"an event whose attachments nobody refers to": func(p *wiretest.Peer) { p.Send(`452-["unheard"]`); p.SendBinary(nil); p.SendBinary(nil) },
+		"a thousand acknowledgements of nothing": func(p *wiretest.Peer) {
 			for range 1000 {
-				p.send(`4399["x"]`)
+				p.Send(`4399["x"]`)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, ended, _ := start(t, serveRaw(t, func(p *peer) {
-				p.welcome()
-				p.receive()
+			c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+				p.Welcome()
+				p.Receive()
 				play(p)
-				p.send(`42["heard","after"]`)
-				p.untilGone()
+				p.Send(`42["heard","after"]`)
+				p.UntilGone()
 			}), conn.Config{MaxFrame: hostileLimit})
 			heard := conn.Topic[any](c, "heard").Chan(t.Context())
 			allocated := allocates(func() {
 				require.NoError(t, c.Emit(t.Context(), "go"))
-				assert.Equal(t, "after", receiveFrom(t, heard))
+				assert.Equal(t, "after", wiretest.ReceiveFrom(t, heard))
 			})
 			assert.Less(t, allocated, uint64(hostileMemory))
 			assert.Empty(t, ended)
@@ -91,18 +92,18 @@ func TestAnEventThatNestsTooDeepIsADecodeError(t *testing.T) {
 	heard := conn.Topic[any](c, "heard").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
-	failure := receiveFrom(t, failures)
+	failure := wiretest.ReceiveFrom(t, failures)
 	assert.ErrorIs(t, failure, conn.ErrTooDeep)
 	assert.Equal(t, "heard", failure.Event)
-	receiveFrom(t, heard)
+	wiretest.ReceiveFrom(t, heard)
 }
 
 func TestAnAcknowledgementThatNestsTooDeepIsADecodeError(t *testing.T) {
-	c, _, _ := start(t, serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
-		p.send("430" + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000))
-		p.untilGone()
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
+		p.Send("430" + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000))
+		p.UntilGone()
 	}), conn.Config{})
 	_, err := conn.Call[any](t.Context(), c, "ask")
 	var failed *conn.DecodeError
@@ -111,31 +112,35 @@ func TestAnAcknowledgementThatNestsTooDeepIsADecodeError(t *testing.T) {
 }
 
 func TestWhatEndsASessionIsTyped(t *testing.T) {
-	for name, play := range map[string]func(p *peer){
-		"a message of 64 MiB":                 func(p *peer) { p.sendEndless(64 << 20) },
-		"binary when none is due":             func(p *peer) { p.sendBinary([]byte("x")) },
-		"an attachment that does not come":    func(p *peer) { p.send(`452-["x"]`); p.sendBinary(nil); p.send(`42["x"]`) },
-		"two billion attachments":             func(p *peer) { p.send(`452147483647-["x"]`) },
-		"more attachments than the limit":     func(p *peer) { p.send(`4511-["x"]`) },
-		"attachments too large together":      func(p *peer) { p.send(`452-["x"]`); p.sendBinary(make([]byte, 1<<20)); p.sendBinary([]byte("x")) },
-		"a name that never ends":              func(p *peer) { p.send(`42["` + strings.Repeat("x", 100_000)) },
-		"half a packet":                       func(p *peer) { p.send(`4`) },
-		"a frame without even a type":         func(p *peer) { p.send(``) },
-		"an upgrade packet out of the blue":   func(p *peer) { p.send(`5`); p.send(`7`) },
-		"a namespace that never ends":         func(p *peer) { p.send(`42/` + strings.Repeat("x", 100_000)) },
-		"an attachment count with no payload": func(p *peer) { p.send(`451-`) },
+	for name, play := range map[string]func(p *wiretest.Peer){
+		"a message of 64 MiB":              func(p *wiretest.Peer) { sendEndless(p, 64<<20) },
+		"binary when none is due":          func(p *wiretest.Peer) { p.SendBinary([]byte("x")) },
+		"an attachment that does not come": func(p *wiretest.Peer) { p.Send(`452-["x"]`); p.SendBinary(nil); p.Send(`42["x"]`) },
+		"two billion attachments":          func(p *wiretest.Peer) { p.Send(`452147483647-["x"]`) },
+		"more attachments than the limit":  func(p *wiretest.Peer) { p.Send(`4511-["x"]`) },
+		"attachments too large together": func(p *wiretest.Peer) {
+			p.Send(`452-["x"]`)
+			p.SendBinary(make([]byte, 1<<20))
+			p.SendBinary([]byte("x"))
+		},
+		"a name that never ends":              func(p *wiretest.Peer) { p.Send(`42["` + strings.Repeat("x", 100_000)) },
+		"half a packet":                       func(p *wiretest.Peer) { p.Send(`4`) },
+		"a frame without even a type":         func(p *wiretest.Peer) { p.Send(``) },
+		"an upgrade packet out of the blue":   func(p *wiretest.Peer) { p.Send(`5`); p.Send(`7`) },
+		"a namespace that never ends":         func(p *wiretest.Peer) { p.Send(`42/` + strings.Repeat("x", 100_000)) },
+		"an attachment count with no payload": func(p *wiretest.Peer) { p.Send(`451-`) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, ended, _ := start(t, serveRaw(t, func(p *peer) {
-				p.welcome()
-				p.receive()
+			c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+				p.Welcome()
+				p.Receive()
 				play(p)
-				p.untilGone()
+				p.UntilGone()
 			}), conn.Config{MaxFrame: hostileLimit, Reconnect: noRetry})
 			allocated := allocates(func() {
 				require.NoError(t, c.Emit(t.Context(), "go"))
 				var protocol *conn.ProtocolError
-				assert.ErrorAs(t, receiveFrom(t, ended), &protocol)
+				assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &protocol)
 			})
 			assert.Less(t, allocated, uint64(hostileMemory))
 		})
@@ -145,18 +150,18 @@ func TestWhatEndsASessionIsTyped(t *testing.T) {
 // Announced, and then nothing but pings: what waits for the attachments is
 // bounded, and the session lives as long as its heartbeat.
 func TestAttachmentsThatNeverComeCostOneHeader(t *testing.T) {
-	c, ended, _ := start(t, serveRaw(t, func(p *peer) {
-		p.send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
-		p.receive()
-		p.send(`40{"sid":"s"}`)
-		p.send(`4510-["x"]`)
+	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
+		p.Receive()
+		p.Send(`40{"sid":"s"}`)
+		p.Send(`4510-["x"]`)
 		for range 9 {
-			p.sendBinary(nil)
-			p.send(`2`)
-			p.receive()
+			p.SendBinary(nil)
+			p.Send(`2`)
+			p.Receive()
 		}
-		p.untilGone()
+		p.UntilGone()
 	}), conn.Config{Reconnect: noRetry})
 	require.NoError(t, c.Ready(t.Context()))
-	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrPingTimeout)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrPingTimeout)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -58,9 +59,9 @@ func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
 
 func TestAConnectionGoesThroughItsPhases(t *testing.T) {
 	frames := make(chan []string, 1)
-	url := serveRaw(t, func(p *peer) {
-		connect := p.welcome()
-		frames <- append([]string{connect}, p.untilGone()...)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		connect := p.Welcome()
+		frames <- append([]string{connect}, p.UntilGone()...)
 	})
 	c, err := conn.New(url, conn.Config{
 		Join: conn.Join{Event: "chat:join", Payload: map[string]string{"chatId": "room-1"}},
@@ -71,38 +72,38 @@ func TestAConnectionGoesThroughItsPhases(t *testing.T) {
 	states := c.States.Chan(t.Context())
 	ended, cancel := run(t, c)
 
-	assert.Equal(t, conn.State{Phase: conn.Connecting}, receiveFrom(t, states))
-	assert.Equal(t, conn.State{Phase: conn.Connected, SessionID: "socket-1"}, receiveFrom(t, states))
-	assert.Equal(t, conn.State{Phase: conn.Ready, SessionID: "socket-1"}, receiveFrom(t, states))
+	assert.Equal(t, conn.State{Phase: conn.Connecting}, wiretest.ReceiveFrom(t, states))
+	assert.Equal(t, conn.State{Phase: conn.Connected, SessionID: "socket-1"}, wiretest.ReceiveFrom(t, states))
+	assert.Equal(t, conn.State{Phase: conn.Ready, SessionID: "socket-1"}, wiretest.ReceiveFrom(t, states))
 	require.NoError(t, c.Ready(t.Context()))
 	require.NoError(t, c.Emit(t.Context(), "hi", 1, "two", nil))
 
 	cancel()
-	assert.NoError(t, receiveFrom(t, ended))
-	assert.Equal(t, conn.State{Phase: conn.Stopped}, receiveFrom(t, states))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
+	assert.Equal(t, conn.State{Phase: conn.Stopped}, wiretest.ReceiveFrom(t, states))
 	assert.Equal(t, []string{
 		`40{"token":"t1"}`,
 		`42["chat:join",{"chatId":"room-1"}]`,
 		`42["hi",1,"two",null]`,
 		`41`,
-	}, receiveFrom(t, frames), "CONNECT with auth, then the join, then the rest, then a goodbye")
+	}, wiretest.ReceiveFrom(t, frames), "CONNECT with auth, then the join, then the rest, then a goodbye")
 }
 
 func TestANewSubscriberHearsTheCurrentState(t *testing.T) {
-	c, _, _ := start(t, serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{})
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, c.Ready(t.Context()))
-	assert.Equal(t, conn.Ready, receiveFrom(t, c.States.Chan(t.Context())).Phase)
+	assert.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, c.States.Chan(t.Context())).Phase)
 }
 
 func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
 	requests := make(chan *http.Request, 1)
 	frames := make(chan []string, 1)
-	url := serveRaw(t, func(p *peer) {
-		requests <- p.request
-		connect := p.welcome()
-		p.send(`42["other","not for /admin"]`)
-		p.send(`42/admin,["greeting","hello"]`)
-		frames <- append([]string{connect}, p.untilGone()...)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		requests <- p.Request
+		connect := p.Welcome()
+		p.Send(`42["other","not for /admin"]`)
+		p.Send(`42/admin,["greeting","hello"]`)
+		frames <- append([]string{connect}, p.UntilGone()...)
 	})
 	c, err := conn.New(url+"/admin?tenant=acme", conn.Config{
 		Path:   "/realtime/",
@@ -113,12 +114,12 @@ func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
 	raw := c.Raw.Chan(t.Context())
 	_, cancel := run(t, c)
 
-	assert.Equal(t, "greeting", receiveFrom(t, raw).Name)
+	assert.Equal(t, "greeting", wiretest.ReceiveFrom(t, raw).Name)
 	require.NoError(t, c.Emit(t.Context(), "hi"))
 	cancel()
-	assert.Equal(t, []string{`40/admin,`, `42/admin,["hi"]`, `41/admin,`}, receiveFrom(t, frames))
+	assert.Equal(t, []string{`40/admin,`, `42/admin,["hi"]`, `41/admin,`}, wiretest.ReceiveFrom(t, frames))
 
-	r := receiveFrom(t, requests)
+	r := wiretest.ReceiveFrom(t, requests)
 	assert.Equal(t, "/realtime/", r.URL.Path)
 	assert.Equal(t, "EIO=4&consultationId=abc-123&tenant=acme&transport=websocket", r.URL.RawQuery)
 	assert.Equal(t, "k1", r.Header.Get("X-Api-Key"))
@@ -126,16 +127,16 @@ func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
 
 func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
 	var sessions, asked atomic.Int32
-	url := serveRaw(t, func(p *peer) {
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		n := sessions.Add(1)
-		p.welcome()
-		p.receive() // the join
-		p.send(`42["n",` + string('0'+rune(n)) + `]`)
+		p.Welcome()
+		p.Receive() // the join
+		p.Send(`42["n",` + string('0'+rune(n)) + `]`)
 		if n < 3 {
-			p.receive() // "next": then cut
+			p.Receive() // "next": then cut
 			return
 		}
-		p.untilGone()
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{
 		Reconnect: soon,
@@ -146,7 +147,7 @@ func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
 	numbers := conn.Topic[int](c, "n").Chan(t.Context())
 	run(t, c)
 	for want := 1; want <= 3; want++ {
-		assert.Equal(t, want, receiveFrom(t, numbers))
+		assert.Equal(t, want, wiretest.ReceiveFrom(t, numbers))
 		require.NoError(t, c.Emit(t.Context(), "next"))
 	}
 	assert.EqualValues(t, 3, asked.Load(), "auth is asked anew on each attempt")
@@ -164,8 +165,8 @@ func TestWaitingSaysWhy(t *testing.T) {
 	ended, _ := run(t, c)
 
 	for attempt := 1; attempt <= 2; attempt++ {
-		assert.Equal(t, conn.Connecting, receiveFrom(t, states).Phase)
-		waiting := receiveFrom(t, states)
+		assert.Equal(t, conn.Connecting, wiretest.ReceiveFrom(t, states).Phase)
+		waiting := wiretest.ReceiveFrom(t, states)
 		assert.Equal(t, conn.Waiting, waiting.Phase)
 		assert.Equal(t, attempt, waiting.Attempt)
 		assert.Positive(t, waiting.Delay)
@@ -174,7 +175,7 @@ func TestWaitingSaysWhy(t *testing.T) {
 		assert.ErrorContains(t, waiting.Err, "refused")
 	}
 	var exhausted *reconnect.ExhaustedError
-	err = receiveFrom(t, ended)
+	err = wiretest.ReceiveFrom(t, ended)
 	require.ErrorAs(t, err, &exhausted)
 	assert.Equal(t, err, c.Ready(t.Context()), "Ready knows why Run ended")
 	assert.ErrorIs(t, c.Emit(t.Context(), "x"), err)
@@ -182,11 +183,15 @@ func TestWaitingSaysWhy(t *testing.T) {
 
 func TestWhatEndsRun(t *testing.T) {
 	for name, tc := range map[string]struct {
-		play  func(p *peer)
+		play  func(p *wiretest.Peer)
 		check func(t *testing.T, err error)
 	}{
 		"a refusal with data": {
-			func(p *peer) { p.send(openPacket); p.receive(); p.send(`44{"message":"no","data":{"code":"E"}}`) },
+			func(p *wiretest.Peer) {
+				p.Send(wiretest.OpenPacket)
+				p.Receive()
+				p.Send(`44{"message":"no","data":{"code":"E"}}`)
+			},
 			func(t *testing.T, err error) {
 				var refused *conn.RefusedError
 				require.ErrorAs(t, err, &refused)
@@ -195,38 +200,38 @@ func TestWhatEndsRun(t *testing.T) {
 			},
 		},
 		"a refusal as a string": {
-			func(p *peer) { p.send(openPacket); p.receive(); p.send(`44"Invalid namespace"`) },
+			func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.Receive(); p.Send(`44"Invalid namespace"`) },
 			func(t *testing.T, err error) {
 				assert.EqualError(t, err, "conn: refused by the server: Invalid namespace")
 			},
 		},
 		"being put out": {
-			func(p *peer) { p.welcome(); p.send(`41`); p.untilGone() },
+			func(p *wiretest.Peer) { p.Welcome(); p.Send(`41`); p.UntilGone() },
 			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrDisconnected) },
 		},
 		"an older protocol": {
-			func(p *peer) { p.send(openPacket); p.send(`40`); p.untilGone() },
+			func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.Send(`40`); p.UntilGone() },
 			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrProtocolVersion) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := serveRaw(t, tc.play)
+			url := wiretest.Serve(t, tc.play)
 			_, ended, _ := start(t, url, conn.Config{Reconnect: soon})
-			tc.check(t, receiveFrom(t, ended))
+			tc.check(t, wiretest.ReceiveFrom(t, ended))
 		})
 		t.Run(name+", unless Retry says to go on", func(t *testing.T) {
 			var times atomic.Int32
-			url := serveRaw(t, func(p *peer) {
+			url := wiretest.Serve(t, func(p *wiretest.Peer) {
 				if times.Add(1) == 1 {
 					tc.play(p)
 					return
 				}
-				p.welcome()
-				p.untilGone()
+				p.Welcome()
+				p.UntilGone()
 			})
 			asked := make(chan error, 1)
 			c, _, _ := start(t, url, conn.Config{Reconnect: soon, Retry: func(err error) bool { asked <- err; return true }})
-			tc.check(t, receiveFrom(t, asked))
+			tc.check(t, wiretest.ReceiveFrom(t, asked))
 			require.Eventually(t, func() bool { return c.Ready(t.Context()) == nil && times.Load() == 2 }, 20*time.Second, time.Millisecond)
 		})
 	}
@@ -247,7 +252,7 @@ func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
 			_, _ = w.Write([]byte(tc.body))
 		}))
 		_, ended, _ := start(t, server.URL, conn.Config{})
-		assert.EqualError(t, receiveFrom(t, ended), tc.want)
+		assert.EqualError(t, wiretest.ReceiveFrom(t, ended), tc.want)
 		server.Close()
 	}
 }
@@ -259,13 +264,13 @@ func TestABadCertificateEndsRun(t *testing.T) {
 	defer server.Close()
 	_, ended, _ := start(t, server.URL, conn.Config{Reconnect: soon})
 	var certificate *tls.CertificateVerificationError
-	assert.ErrorAs(t, receiveFrom(t, ended), &certificate)
+	assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &certificate)
 }
 
 func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
 	for name, frame := range map[string]string{
 		"an unknown engine type":          `9`,
-		"a second open packet":            openPacket,
+		"a second open packet":            wiretest.OpenPacket,
 		"an unknown socket type":          `49`,
 		"an event without payload":        `42`,
 		"an event that is an object":      `42{}`,
@@ -281,22 +286,22 @@ func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var times atomic.Int32
-			url := serveRaw(t, func(p *peer) {
-				p.welcome()
+			url := wiretest.Serve(t, func(p *wiretest.Peer) {
+				p.Welcome()
 				if times.Add(1) == 1 {
-					p.send(frame)
-					p.send(`42["heard",1]`)
+					p.Send(frame)
+					p.Send(`42["heard",1]`)
 				} else {
-					p.send(`42["heard",2]`)
+					p.Send(`42["heard",2]`)
 				}
-				p.untilGone()
+				p.UntilGone()
 			})
 			c, err := conn.New(url, conn.Config{Reconnect: soon})
 			require.NoError(t, err)
 			heard := conn.Topic[int](c, "heard").Chan(t.Context())
 			states := c.States.Chan(t.Context())
 			run(t, c)
-			assert.Equal(t, 2, receiveFrom(t, heard), "nothing after the malformed packet is believed")
+			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "nothing after the malformed packet is believed")
 			var waiting conn.State
 			for waiting = range states {
 				if waiting.Phase == conn.Waiting {
@@ -316,7 +321,7 @@ func TestABrokenHandshakeIsTyped(t *testing.T) {
 		`0{"sid":"s","pingInterval":1e300,"pingTimeout":1}`,
 		`0{"sid":"s","pingInterval":25000}`,
 	} {
-		url := serveRaw(t, func(p *peer) { p.send(open); p.untilGone() })
+		url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(open); p.UntilGone() })
 		c, _, _ := start(t, url, conn.Config{Reconnect: noRetry})
 		var protocol *conn.ProtocolError
 		assert.ErrorAs(t, c.Ready(t.Context()), &protocol, open)
@@ -325,18 +330,18 @@ func TestABrokenHandshakeIsTyped(t *testing.T) {
 
 func TestPingsAreAnsweredAndTheirAbsenceIsNoticed(t *testing.T) {
 	pongs := make(chan string, 2)
-	url := serveRaw(t, func(p *peer) {
-		p.send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
-		pongs <- p.receive()
-		p.send(`40{"sid":"s"}`)
-		p.send(`2`)
-		pongs <- p.receive()
-		p.untilGone() // silence
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
+		pongs <- p.Receive()
+		p.Send(`40{"sid":"s"}`)
+		p.Send(`2`)
+		pongs <- p.Receive()
+		p.UntilGone() // silence
 	})
 	_, ended, _ := start(t, url, conn.Config{Reconnect: noRetry})
-	assert.Equal(t, "40", receiveFrom(t, pongs))
-	assert.Equal(t, "3", receiveFrom(t, pongs))
-	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrPingTimeout)
+	assert.Equal(t, "40", wiretest.ReceiveFrom(t, pongs))
+	assert.Equal(t, "3", wiretest.ReceiveFrom(t, pongs))
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrPingTimeout)
 }
 
 func TestDialAndHandshakeEndWithRun(t *testing.T) {
@@ -355,28 +360,33 @@ func TestDialAndHandshakeEndWithRun(t *testing.T) {
 	}()
 	for name, url := range map[string]string{
 		"no answer to the upgrade": "http://" + silent.Addr().String(),
-		"no open packet":           serveRaw(t, func(p *peer) { accepted <- p.ws.NetConn(); p.untilGone() }),
-		"no answer to CONNECT":     serveRaw(t, func(p *peer) { p.send(openPacket); p.receive(); accepted <- p.ws.NetConn(); p.untilGone() }),
+		"no open packet":           wiretest.Serve(t, func(p *wiretest.Peer) { accepted <- p.WS.NetConn(); p.UntilGone() }),
+		"no answer to CONNECT": wiretest.Serve(t, func(p *wiretest.Peer) {
+			p.Send(wiretest.OpenPacket)
+			p.Receive()
+			accepted <- p.WS.NetConn()
+			p.UntilGone()
+		}),
 	} {
 		t.Run(name+", cancelled", func(t *testing.T) {
 			_, ended, cancel := start(t, url, conn.Config{})
-			defer receiveFrom(t, accepted).Close()
+			defer wiretest.ReceiveFrom(t, accepted).Close()
 			cancel()
-			assert.NoError(t, receiveFrom(t, ended))
+			assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 		})
 		t.Run(name+", out of time", func(t *testing.T) {
 			_, ended, _ := start(t, url, conn.Config{
 				HandshakeTimeout: 20 * time.Millisecond,
 				Reconnect:        reconnect.Policy{MaxAttempts: -1},
 			})
-			defer receiveFrom(t, accepted).Close()
-			assert.ErrorContains(t, receiveFrom(t, ended), "cannot connect: no answer within 20ms")
+			defer wiretest.ReceiveFrom(t, accepted).Close()
+			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "cannot connect: no answer within 20ms")
 		})
 	}
 }
 
 func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() })
 	asked := 0
 	down := errors.New("token service down")
 	c, _, _ := start(t, url, conn.Config{Reconnect: soon, Auth: func(context.Context) (any, error) {
@@ -390,38 +400,38 @@ func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
 	_, ended, _ := start(t, url, conn.Config{Reconnect: soon, Auth: func(context.Context) (any, error) {
 		return nil, reconnect.Permanent(down)
 	}})
-	assert.ErrorIs(t, receiveFrom(t, ended), down)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), down)
 }
 
 func TestAnAuthIsAnObjectOrNothing(t *testing.T) {
 	connects := make(chan string, 1)
-	url := serveRaw(t, func(p *peer) { connects <- p.welcome(); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { connects <- p.Welcome(); p.UntilGone() })
 	var none *struct{}
 	for _, nothing := range []any{nil, none} {
 		_, ended, cancel := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return nothing, nil }})
-		assert.Equal(t, "40", receiveFrom(t, connects))
+		assert.Equal(t, "40", wiretest.ReceiveFrom(t, connects))
 		cancel()
-		receiveFrom(t, ended)
+		wiretest.ReceiveFrom(t, ended)
 	}
 	for _, wrong := range []any{"token", []int{1}, 1, make(chan int)} {
 		_, ended, _ := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return wrong, nil }})
 		var auth *conn.AuthError
-		assert.ErrorAs(t, receiveFrom(t, ended), &auth)
+		assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &auth)
 	}
 }
 
 func TestASessionThatIsPingedLivesOn(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.send(`0{"sid":"e","pingInterval":100,"pingTimeout":100}`)
-		p.receive()
-		p.send(`40{"sid":"s"}`)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(`0{"sid":"e","pingInterval":100,"pingTimeout":100}`)
+		p.Receive()
+		p.Send(`40{"sid":"s"}`)
 		for range 20 { // for longer than the server's interval and grace
-			p.send(`2`)
-			p.receive()
+			p.Send(`2`)
+			p.Receive()
 			<-time.After(20 * time.Millisecond)
 		}
-		p.send(`42["alive"]`)
-		p.untilGone()
+		p.Send(`42["alive"]`)
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
@@ -436,25 +446,25 @@ func TestASessionThatIsPingedLivesOn(t *testing.T) {
 
 func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 	const events, size = 400, 64 << 10 // more than what fits between the two ends
-	url := serveRaw(t, func(p *peer) {
-		p.send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
-		p.receive()
-		p.send(`40{"sid":"s"}`)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
+		p.Receive()
+		p.Send(`40{"sid":"s"}`)
 		read := make(chan struct{})
 		var pinging sync.WaitGroup
 		pinging.Go(func() {
 			for {
 				select {
 				case <-read:
-					p.send(`42["alive"]`)
+					p.Send(`42["alive"]`)
 					return
 				case <-time.After(time.Millisecond):
-					p.send(`2`)
+					p.Send(`2`)
 				}
 			}
 		})
 		for n := 0; n < events; {
-			frame := p.receive()
+			frame := p.Receive()
 			if frame == "" {
 				break
 			}
@@ -467,7 +477,7 @@ func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 		}
 		close(read)
 		pinging.Wait()
-		p.untilGone()
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
@@ -486,10 +496,10 @@ func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 
 func TestAStableSessionStartsTheCountOver(t *testing.T) {
 	var sessions atomic.Int32
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		if sessions.Add(1) >= 5 {
-			p.untilGone()
+			p.UntilGone()
 		}
 	})
 	policy := soon
@@ -516,7 +526,7 @@ func TestAnAnswerToTheHandshakeIsBounded(t *testing.T) {
 		}
 	}()
 	_, ended, _ := start(t, "http://"+listener.Addr().String(), conn.Config{Reconnect: noRetry})
-	assert.ErrorContains(t, receiveFrom(t, ended), "too long")
+	assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "too long")
 	<-gone
 	listener.Close()
 }
@@ -525,13 +535,13 @@ func TestAWriteThatTakesTooLongEndsTheSession(t *testing.T) {
 	release := make(chan struct{})
 	frames := make(chan int, 2)
 	var sessions atomic.Int32
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		if sessions.Add(1) == 1 {
 			<-release // reads nothing
 			return
 		}
-		frames <- len(p.untilGone())
+		frames <- len(p.UntilGone())
 	})
 	defer close(release)
 	c, _, cancel := start(t, url, conn.Config{WriteTimeout: 100 * time.Millisecond, Reconnect: soon})
@@ -545,25 +555,25 @@ func TestAWriteThatTakesTooLongEndsTheSession(t *testing.T) {
 	assert.NotContains(t, failed.Error(), "\n")
 	require.NoError(t, c.Ready(t.Context()))
 	cancel()
-	assert.Equal(t, 1, receiveFrom(t, frames), "only the goodbye: what may have been sent is not sent again")
+	assert.Equal(t, 1, wiretest.ReceiveFrom(t, frames), "only the goodbye: what may have been sent is not sent again")
 }
 
 func TestASubscriptionToStatesThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
-	c, err := conn.New(serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{})
+	c, err := conn.New(wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, err)
 	states := c.States.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	defer states.Close()
 	ended, cancel := run(t, c)
 	require.Eventually(t, func() bool { return states.Stats().Pending > 0 }, 20*time.Second, time.Millisecond)
 	cancel()
-	assert.NoError(t, receiveFrom(t, ended))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 }
 
 func TestReadyIsSaidOnStatesFirst(t *testing.T) {
 	slow := slog.New(slog.NewTextHandler(writerFunc(func() { <-time.After(10 * time.Millisecond) }), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c, _, _ := start(t, serveRaw(t, func(p *peer) { p.welcome(); p.untilGone() }), conn.Config{Logger: slow})
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{Logger: slow})
 	require.NoError(t, c.Ready(t.Context()))
-	assert.Equal(t, conn.Ready, receiveFrom(t, c.States.Chan(t.Context())).Phase)
+	assert.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, c.States.Chan(t.Context())).Phase)
 }
 
 type writerFunc func()
@@ -571,7 +581,7 @@ type writerFunc func()
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
 func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
-	url := serveRaw(t, func(p *peer) { p.welcome(); p.send(`42["n",1]`); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send(`42["n",1]`); p.UntilGone() })
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
 	numbers := conn.Topic[int](c, "n").Chan(t.Context())
@@ -579,9 +589,9 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 		ended, cancel := run(t, c)
 		require.NoError(t, c.Ready(t.Context()))
 		assert.ErrorIs(t, c.Run(t.Context()), conn.ErrRunning)
-		assert.Equal(t, 1, receiveFrom(t, numbers), "subscriptions live on")
+		assert.Equal(t, 1, wiretest.ReceiveFrom(t, numbers), "subscriptions live on")
 		cancel()
-		assert.NoError(t, receiveFrom(t, ended))
+		assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	}
 	require.NoError(t, c.Close())
 	assert.ErrorIs(t, c.Run(t.Context()), conn.ErrClosed)
@@ -589,12 +599,12 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	called := make(chan string, 1)
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.send(`42["n",1]`)
-		p.send(`42["n",2]`)
-		called <- p.receive()
-		p.untilGone()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Send(`42["n",1]`)
+		p.Send(`42["n",2]`)
+		called <- p.Receive()
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
@@ -602,19 +612,19 @@ func TestCloseEndsEverything(t *testing.T) {
 	all := c.Raw.Chan(context.Background())
 	ended, _ := run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
-	receiveFrom(t, all)
-	receiveFrom(t, all)
+	wiretest.ReceiveFrom(t, all)
+	wiretest.ReceiveFrom(t, all)
 
 	waiting := make(chan error, 1)
 	go func() { _, err := conn.Call[any](context.Background(), c, "unanswered"); waiting <- err }()
-	assert.Equal(t, `420["unanswered"]`, receiveFrom(t, called))
+	assert.Equal(t, `420["unanswered"]`, wiretest.ReceiveFrom(t, called))
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close())
-	assert.NoError(t, receiveFrom(t, ended))
-	assert.ErrorIs(t, receiveFrom(t, waiting), conn.ErrSessionLost)
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, waiting), conn.ErrSessionLost)
 
-	assert.Equal(t, 1, receiveFrom(t, numbers.C()), "what is buffered is delivered")
-	assert.Equal(t, 2, receiveFrom(t, numbers.C()))
+	assert.Equal(t, 1, wiretest.ReceiveFrom(t, numbers.C()), "what is buffered is delivered")
+	assert.Equal(t, 2, wiretest.ReceiveFrom(t, numbers.C()))
 	_, open := <-numbers.C()
 	assert.False(t, open)
 	assert.ErrorIs(t, numbers.Err(), bus.ErrClosed)
@@ -627,12 +637,12 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
 		for range 10 {
-			p.send(`42["n",1]`)
+			p.Send(`42["n",1]`)
 		}
-		p.untilGone()
+		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
@@ -640,13 +650,13 @@ func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
 	ended, cancel := run(t, c)
 	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
 	cancel()
-	assert.NoError(t, receiveFrom(t, ended))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	numbers.Close()
 }
 
 func TestAGoodbyeIsBoundedInTime(t *testing.T) {
 	release := make(chan struct{})
-	url := serveRaw(t, func(p *peer) { p.welcome(); <-release }) // reads nothing any more
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release }) // reads nothing any more
 	defer close(release)
 	c, ended, cancel := start(t, url, conn.Config{WriteTimeout: time.Hour})
 	require.NoError(t, c.Ready(t.Context()))
@@ -659,15 +669,15 @@ func TestAGoodbyeIsBoundedInTime(t *testing.T) {
 	}
 	assert.True(t, failed.MaybeSent, "it is stuck in the socket now, and Run with it")
 	cancel()
-	assert.NoError(t, receiveFrom(t, ended))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 }
 
 func TestAFrameOverTheLimitEndsTheSession(t *testing.T) {
-	url := serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.send(`42["n","` + strings.Repeat("x", 2000) + `"]`)
-		p.untilGone()
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Send(`42["n","` + strings.Repeat("x", 2000) + `"]`)
+		p.UntilGone()
 	})
 	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: noRetry})
-	assert.ErrorIs(t, receiveFrom(t, ended), websocket.ErrReadLimit)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), websocket.ErrReadLimit)
 }

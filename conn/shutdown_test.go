@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -14,21 +15,21 @@ import (
 func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
 	drop, answer := make(chan struct{}), make(chan struct{})
 	url, _ := connects(t, `40{"sid":"socket-1"}`,
-		func(p *peer) { <-drop },
-		func(p *peer) {
-			assert.Equal(t, `420["late"]`, p.receive())
-			p.send(`421["tool"]`)
-			assert.Equal(t, `431["done"]`, p.receive())
+		func(p *wiretest.Peer) { <-drop },
+		func(p *wiretest.Peer) {
+			assert.Equal(t, `420["late"]`, p.Receive())
+			p.Send(`421["tool"]`)
+			assert.Equal(t, `431["done"]`, p.Receive())
 			<-answer
-			p.send(`430["answered"]`)
-			p.untilGone()
+			p.Send(`430["answered"]`)
+			p.UntilGone()
 		})
 	c, ended, _ := start(t, url, conn.Config{Reconnect: soon})
 	require.NoError(t, c.Ready(t.Context()))
 	waiting := c.States.Chan(t.Context())
 	close(drop)
-	require.Equal(t, conn.Ready, receiveFrom(t, waiting).Phase)
-	require.Equal(t, conn.Waiting, receiveFrom(t, waiting).Phase)
+	require.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, waiting).Phase)
+	require.Equal(t, conn.Waiting, wiretest.ReceiveFrom(t, waiting).Phase)
 	handling, finish := make(chan struct{}, 1), make(chan struct{})
 	conn.Handle(c, "tool", func(context.Context, any) (string, error) {
 		handling <- struct{}{}
@@ -41,7 +42,7 @@ func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
 		assert.NoError(t, err)
 		replies <- reply
 	}()
-	receiveFrom(t, handling)
+	wiretest.ReceiveFrom(t, handling)
 
 	down := make(chan error, 1)
 	go func() { down <- c.Shutdown(t.Context()) }()
@@ -54,27 +55,27 @@ func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
 	assert.Empty(t, down)
 	close(finish)
 	close(answer)
-	assert.Equal(t, "answered", receiveFrom(t, replies))
-	assert.NoError(t, receiveFrom(t, down))
-	assert.NoError(t, receiveFrom(t, ended))
+	assert.Equal(t, "answered", wiretest.ReceiveFrom(t, replies))
+	assert.NoError(t, wiretest.ReceiveFrom(t, down))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	assert.NoError(t, c.Shutdown(t.Context()), "again")
 }
 
 func TestShutdownEndsWithItsContext(t *testing.T) {
 	frames := make(chan string, 1)
-	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.receive(); p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() })
 	c, ended, _ := start(t, url, conn.Config{})
 	failed := make(chan error, 1)
 	go func() {
 		_, err := conn.Call[string](t.Context(), c, "never answered")
 		failed <- err
 	}()
-	require.Equal(t, `420["never answered"]`, receiveFrom(t, frames))
+	require.Equal(t, `420["never answered"]`, wiretest.ReceiveFrom(t, frames))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	assert.ErrorIs(t, c.Shutdown(ctx), context.Canceled)
-	assert.NoError(t, receiveFrom(t, ended))
-	assert.Error(t, receiveFrom(t, failed))
+	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
+	assert.Error(t, wiretest.ReceiveFrom(t, failed))
 	assert.ErrorIs(t, c.Emit(t.Context(), "new"), conn.ErrClosed)
 }
 
@@ -90,12 +91,12 @@ func TestShutdownOfAnIdleConnectionIsClose(t *testing.T) {
 
 func TestCloseWritesWhatIsQueued(t *testing.T) {
 	frames := make(chan []string, 1)
-	url := serveRaw(t, func(p *peer) { p.welcome(); frames <- p.untilGone() })
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.UntilGone() })
 	c, _, _ := start(t, url, conn.Config{})
 	require.NoError(t, c.Ready(t.Context()))
 	for range 100 {
 		require.NoError(t, c.TryEmit("volatile"))
 	}
 	require.NoError(t, c.Close())
-	assert.Len(t, receiveFrom(t, frames), 101, "and then the DISCONNECT")
+	assert.Len(t, wiretest.ReceiveFrom(t, frames), 101, "and then the DISCONNECT")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,13 +20,13 @@ import (
 
 // sends is a server that says the given frames, after the client's first one.
 func sends(t *testing.T, frames ...string) string {
-	return serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
+	return wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
 		for _, frame := range frames {
-			p.send(frame)
+			p.Send(frame)
 		}
-		p.untilGone()
+		p.UntilGone()
 	})
 }
 
@@ -49,33 +50,33 @@ func TestTopicsCarryTheFirstArgumentInItsType(t *testing.T) {
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
 	for _, want := range []result{{"a", 1}, {"c", 2}, {}, {"\ufffd", 0}} {
-		assert.Equal(t, want, receiveFrom(t, results))
-		assert.Equal(t, want, receiveFrom(t, same))
+		assert.Equal(t, want, wiretest.ReceiveFrom(t, results))
+		assert.Equal(t, want, wiretest.ReceiveFrom(t, same))
 	}
-	assert.Equal(t, "9007199254740993", string(receiveFrom(t, asText)))
-	assert.Equal(t, "a number is a name too", receiveFrom(t, numbered))
+	assert.Equal(t, "9007199254740993", string(wiretest.ReceiveFrom(t, asText)))
+	assert.Equal(t, "a number is a name too", wiretest.ReceiveFrom(t, numbered))
 }
 
 func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
-	c, ended, _ := start(t, serveRaw(t, func(p *peer) {
-		p.welcome()
-		p.receive()
-		p.send(`42["n","one"]`)
-		p.send(`451-["n",{"_placeholder":true,"num":0}]`)
-		_ = p.ws.WriteMessage(websocket.BinaryMessage, []byte("attachment"))
-		p.send(`42["n",2]`)
-		p.untilGone()
+	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
+		p.Send(`42["n","one"]`)
+		p.Send(`451-["n",{"_placeholder":true,"num":0}]`)
+		_ = p.WS.WriteMessage(websocket.BinaryMessage, []byte("attachment"))
+		p.Send(`42["n",2]`)
+		p.UntilGone()
 	}), conn.Config{})
 	numbers := conn.Topic[int](c, "n").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
-	failure := receiveFrom(t, failures)
+	failure := wiretest.ReceiveFrom(t, failures)
 	assert.Equal(t, "n", failure.Event)
 	assert.Equal(t, `["n","one"]`, string(failure.Raw))
 	assert.Error(t, failure)
-	assert.ErrorContains(t, receiveFrom(t, failures), "unmarshal JSON object into Go int")
-	assert.Equal(t, 2, receiveFrom(t, numbers), "the session goes on")
+	assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "unmarshal JSON object into Go int")
+	assert.Equal(t, 2, wiretest.ReceiveFrom(t, numbers), "the session goes on")
 	assert.Empty(t, ended)
 }
 
@@ -83,10 +84,10 @@ func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
 	c, _, _ := start(t, sends(t, `42["a"]`, `4212["b",1,{"x":null},"last"]`), conn.Config{})
 	raw := c.Raw.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
-	assert.Equal(t, conn.Event{Name: "a", Args: conn.Args{}}, receiveFrom(t, raw))
+	assert.Equal(t, conn.Event{Name: "a", Args: conn.Args{}}, wiretest.ReceiveFrom(t, raw))
 	assert.Equal(t, conn.Event{Name: "b", Args: conn.Args{
 		json.RawMessage(`1`), json.RawMessage(`{"x":null}`), json.RawMessage(`"last"`),
-	}}, receiveFrom(t, raw))
+	}}, wiretest.ReceiveFrom(t, raw))
 }
 
 func TestAnEventThatNobodyHearsIsNotDecoded(t *testing.T) {
@@ -94,7 +95,7 @@ func TestAnEventThatNobodyHearsIsNotDecoded(t *testing.T) {
 	heard := conn.Topic[int](c, "heard").Chan(t.Context())
 	_ = conn.Topic[int](c, "unheard") // a topic without a subscription hears nothing
 	require.NoError(t, c.Emit(t.Context(), "go"))
-	assert.Equal(t, 1, receiveFrom(t, heard))
+	assert.Equal(t, 1, wiretest.ReceiveFrom(t, heard))
 }
 
 func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
@@ -130,7 +131,7 @@ func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
 func TestNoSecretReachesTheLogOrAnError(t *testing.T) {
 	const secret = "s3cr3t"
 	var text bytes.Buffer
-	url_ := serveRaw(t, func(p *peer) { p.send(openPacket); p.receive() })
+	url_ := wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.Receive() })
 	c, err := conn.New(url_+"?key="+secret, conn.Config{
 		Query:     url.Values{"token": {secret}},
 		Header:    http.Header{"Authorization": {secret}},
