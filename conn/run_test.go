@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
@@ -369,15 +368,16 @@ func TestDialAndHandshakeEndWithRun(t *testing.T) {
 		}),
 	} {
 		t.Run(name+", cancelled", func(t *testing.T) {
-			_, ended, cancel := start(t, url, conn.Config{})
+			_, ended, cancel := start(t, url, conn.Config{Transports: []string{conn.WebSocket}})
 			defer wiretest.ReceiveFrom(t, accepted).Close()
 			cancel()
 			assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 		})
 		t.Run(name+", out of time", func(t *testing.T) {
 			_, ended, _ := start(t, url, conn.Config{
+				Transports:       []string{conn.WebSocket},
 				HandshakeTimeout: 20 * time.Millisecond,
-				Reconnect:        reconnect.Policy{MaxAttempts: -1},
+				Reconnect:        noRetry,
 			})
 			defer wiretest.ReceiveFrom(t, accepted).Close()
 			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "cannot connect: no answer within 20ms")
@@ -679,5 +679,5 @@ func TestAFrameOverTheLimitEndsTheSession(t *testing.T) {
 		p.UntilGone()
 	})
 	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: noRetry})
-	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), websocket.ErrReadLimit)
+	assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "protocol error: engine.io: a message of more than 1000 bytes")
 }

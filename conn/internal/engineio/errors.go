@@ -3,6 +3,11 @@ package engineio
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 var (
@@ -14,8 +19,8 @@ var (
 	ErrClosed = errors.New("closed by the server")
 )
 
-// A HandshakeError says that the server answered the opening request, but not
-// with a session.
+// A HandshakeError says that the server answered a request, but not with what
+// was asked for.
 type HandshakeError struct {
 	StatusCode int    // of the HTTP response
 	Code       int    // the Engine.IO error code, -1 when the answer holds none
@@ -30,9 +35,27 @@ const (
 
 func (e *HandshakeError) Error() string {
 	if e.Message == "" {
-		return fmt.Sprintf("handshake answered with HTTP status %d", e.StatusCode)
+		return fmt.Sprintf("answered with HTTP status %d", e.StatusCode)
 	}
-	return fmt.Sprintf("handshake answered with HTTP status %d: %s", e.StatusCode, e.Message)
+	return fmt.Sprintf("answered with HTTP status %d: %s", e.StatusCode, e.Message)
+}
+
+// maxAnswer is what a server may say before a session is open, and in answer
+// to a post or in an error, in bytes.
+const maxAnswer = 64 << 10
+
+// statusError makes an error of an answer that is none of those hoped for.
+func statusError(r *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxAnswer)) // what cannot be read is not told
+	answer := struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{Code: -1}
+	if json.Unmarshal(body, &answer) != nil {
+		answer.Code, answer.Message = -1, ""
+	}
+	line, _, _ := strings.Cut(answer.Message, "\n")
+	return &HandshakeError{StatusCode: r.StatusCode, Code: answer.Code, Message: line}
 }
 
 // A ProtocolError says that the other end does not speak Engine.IO 4.

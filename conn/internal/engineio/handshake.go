@@ -10,8 +10,10 @@ import (
 // A handshake is what the server says in its open packet.
 type handshake struct {
 	sid          string
+	upgrades     []string      // what a session over polling may move to
 	pingInterval time.Duration // how often the server pings
 	pingTimeout  time.Duration // how much later than that a ping may come
+	maxPayload   int64         // bytes that the server takes in one post; 0 for no limit
 }
 
 // maxInterval bounds what a server may ask for: past a day a heartbeat tells
@@ -20,9 +22,11 @@ const maxInterval = 24 * time.Hour
 
 func parseHandshake(data []byte) (handshake, error) {
 	var open struct {
-		SID          string  `json:"sid"`
-		PingInterval float64 `json:"pingInterval"`
-		PingTimeout  float64 `json:"pingTimeout"`
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingInterval float64  `json:"pingInterval"`
+		PingTimeout  float64  `json:"pingTimeout"`
+		MaxPayload   float64  `json:"maxPayload"`
 	}
 	if err := json.Unmarshal(data, &open); err != nil {
 		return handshake{}, fmt.Errorf("open packet: %w", err)
@@ -30,15 +34,18 @@ func parseHandshake(data []byte) (handshake, error) {
 	if open.SID == "" {
 		return handshake{}, fmt.Errorf("open packet: no sid")
 	}
-	interval, err := milliseconds("pingInterval", open.PingInterval)
-	if err != nil {
+	h := handshake{sid: open.SID, upgrades: open.Upgrades}
+	var err error
+	if h.pingInterval, err = milliseconds("pingInterval", open.PingInterval); err != nil {
 		return handshake{}, err
 	}
-	timeout, err := milliseconds("pingTimeout", open.PingTimeout)
-	if err != nil {
+	if h.pingTimeout, err = milliseconds("pingTimeout", open.PingTimeout); err != nil {
 		return handshake{}, err
 	}
-	return handshake{sid: open.SID, pingInterval: interval, pingTimeout: timeout}, nil
+	if open.MaxPayload >= 1 && open.MaxPayload <= 1<<40 { // else it is no limit
+		h.maxPayload = int64(open.MaxPayload)
+	}
+	return h, nil
 }
 
 func milliseconds(name string, ms float64) (time.Duration, error) {

@@ -11,7 +11,7 @@ import (
 func TestTheOpenPacketIsUnderstood(t *testing.T) {
 	h, err := parseHandshake([]byte(`{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000.5,"maxPayload":1000000}`))
 	require.NoError(t, err)
-	assert.Equal(t, handshake{sid: "s1", pingInterval: 25 * time.Second, pingTimeout: 20*time.Second + 500*time.Microsecond}, h)
+	assert.Equal(t, handshake{sid: "s1", upgrades: []string{"websocket"}, maxPayload: 1000000, pingInterval: 25 * time.Second, pingTimeout: 20*time.Second + 500*time.Microsecond}, h)
 }
 
 func FuzzParseHandshake(f *testing.F) {

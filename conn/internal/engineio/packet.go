@@ -1,5 +1,10 @@
 package engineio
 
+import (
+	"errors"
+	"fmt"
+)
+
 // A Message is what a session carries: text or binary. The data of one that
 // has been read is good until the next Read.
 type Message struct {
@@ -22,9 +27,22 @@ const (
 	noop    packetType = '6'
 )
 
-// A packet is one Engine.IO packet. Its data aliases the session's read buffer.
+// A packet is one Engine.IO packet. One that was read aliases the buffer of
+// its transport, until the next is read.
 type packet struct {
 	kind   packetType
-	binary bool // a binary message: a frame of its own, without a type character
+	binary bool // a binary message, which has no type character
 	data   []byte
+}
+
+// parsePacket takes a text packet apart.
+func parsePacket(text []byte) (packet, error) {
+	if len(text) == 0 {
+		return packet{}, &ProtocolError{errors.New("empty packet")}
+	}
+	kind := packetType(text[0])
+	if kind < open || kind > noop {
+		return packet{}, &ProtocolError{fmt.Errorf("unknown packet type %q", text[0])}
+	}
+	return packet{kind, false, text[1:]}, nil
 }

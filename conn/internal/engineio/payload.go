@@ -1,0 +1,128 @@
+package engineio
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"io"
+)
+
+// Over polling, packets travel as text, several of them in one body, with a
+// separator between them ("HTTP long-polling" in the protocol). A binary
+// message is a "b" and its base64.
+const (
+	separator  = 0x1e
+	binaryMark = 'b'
+)
+
+// A payloadReader takes packets off a body as it comes in. What it holds is
+// one packet, however long the body is.
+type payloadReader struct {
+	body     *bufio.Reader
+	maxFrame int64
+	buf      []byte
+	done     bool // the body has been read to its end
+}
+
+func (r *payloadReader) reset(body io.Reader) {
+	if r.body == nil {
+		r.body = bufio.NewReaderSize(body, readBuffer)
+	} else {
+		r.body.Reset(body)
+	}
+	r.done = false
+}
+
+// next returns the next packet, and io.EOF after the last one.
+func (r *payloadReader) next() (packet, error) {
+	if r.done {
+		return packet{}, io.EOF
+	}
+	if cap(r.buf) > keptBuffer {
+		r.buf = nil
+	}
+	r.buf = r.buf[:0]
+	limit := r.maxFrame + r.maxFrame/3 + 8 // of base64
+	for {
+		part, err := r.body.ReadSlice(separator)
+		r.buf = append(r.buf, part...)
+		if int64(len(r.buf)) > limit {
+			return packet{}, tooLong(r.maxFrame)
+		}
+		switch {
+		case err == nil:
+			r.buf = r.buf[:len(r.buf)-1]
+			return r.packet()
+		case err == io.EOF:
+			r.done = true
+			return r.packet()
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return packet{}, err
+		}
+	}
+}
+
+func (r *payloadReader) packet() (packet, error) {
+	var p packet
+	if len(r.buf) > 0 && r.buf[0] == binaryMark {
+		n, err := base64.StdEncoding.Decode(r.buf, r.buf[1:]) // what is read is ahead of what is written
+		if err != nil {
+			return packet{}, &ProtocolError{errors.New("broken base64")}
+		}
+		p = packet{message, true, r.buf[:n]}
+	} else {
+		var err error
+		if p, err = parsePacket(r.buf); err != nil {
+			return packet{}, err
+		}
+	}
+	if int64(len(p.data)) > r.maxFrame {
+		return packet{}, tooLong(r.maxFrame)
+	}
+	return p, nil
+}
+
+// ofRevision3 reports whether what was read last is a payload of revision 3: a
+// length and a colon in front of each packet or, in its binary form, a zero or
+// a one.
+func (r *payloadReader) ofRevision3() bool {
+	digits := 0
+	for digits < len(r.buf) && r.buf[digits] >= '0' && r.buf[digits] <= '9' {
+		digits++
+	}
+	return digits > 0 && digits < len(r.buf) && r.buf[digits] == ':' || len(r.buf) > 0 && r.buf[0] <= 1
+}
+
+// encodePayloads puts packets into bodies, each of at most limit bytes unless
+// a single packet is longer; 0 is no limit.
+func encodePayloads(packets []packet, limit int64) [][]byte {
+	var bodies [][]byte
+	var body []byte
+	for _, p := range packets {
+		if len(body) > 0 && limit > 0 && int64(len(body)+1+p.encodedLen()) > limit {
+			bodies, body = append(bodies, body), nil
+		}
+		if len(body) > 0 {
+			body = append(body, separator)
+		}
+		body = p.appendText(body)
+	}
+	if len(body) > 0 {
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+func (p packet) encodedLen() int {
+	if p.binary {
+		return 1 + base64.StdEncoding.EncodedLen(len(p.data))
+	}
+	return 1 + len(p.data)
+}
+
+func (p packet) appendText(dst []byte) []byte {
+	if p.binary {
+		return base64.StdEncoding.AppendEncode(append(dst, binaryMark), p.data)
+	}
+	return append(append(dst, byte(p.kind)), p.data...)
+}

@@ -1,0 +1,211 @@
+package engineio
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// polling is the transport that asks for packets with one GET after the other,
+// and sends its own by POST.
+type polling struct {
+	client       *http.Client
+	idle         func() // lets go of connections that nobody uses
+	url          *url.URL
+	header       http.Header
+	writeTimeout time.Duration
+	maxPayload   int64 // what the server takes in one body; 0 for no limit
+
+	ctx    context.Context // ends with the transport
+	cancel context.CancelCauseFunc
+
+	// The reader's own.
+	body    io.ReadCloser
+	payload payloadReader
+	pause   func() bool // asked before each GET: true makes read return errPaused
+
+	mu      sync.Mutex
+	leaving bool        // goodbye has been said
+	expiry  *time.Timer // ends the transport when the server has gone silent
+}
+
+// errPaused is what read returns when pause says so. It may be called again.
+var errPaused = errors.New("polling is paused")
+
+func newPolling(o Options, u *url.URL) *polling {
+	p := &polling{
+		url:          u,
+		header:       o.Header,
+		writeTimeout: o.WriteTimeout,
+		idle:         func() {},
+		pause:        func() bool { return false },
+	}
+	p.payload.maxFrame = o.MaxFrame
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	roundTripper := o.HTTP
+	if roundTripper == nil {
+		own := &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            new(net.Dialer).DialContext,
+			ForceAttemptHTTP2:      true,
+			MaxResponseHeaderBytes: maxAnswer,
+			IdleConnTimeout:        time.Minute,
+		}
+		roundTripper, p.idle = own, own.CloseIdleConnections
+	}
+	p.client = &http.Client{
+		Transport:     roundTripper,
+		Jar:           o.Jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return p
+}
+
+// request sends a request and returns its answer if that is a success.
+func (p *polling) request(ctx context.Context, method string, body []byte) (*http.Response, error) {
+	u := *p.url
+	query := u.Query()
+	query.Set("t", rand.Text()) // so that no cache answers
+	u.RawQuery = query.Encode()
+	var content io.Reader
+	if body != nil {
+		content = bytes.NewReader(body)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	if err != nil {
+		return nil, errors.New("the URL cannot be requested") // the error holds it, and so perhaps a secret
+	}
+	for name, values := range p.header {
+		request.Header[name] = values
+	}
+	if host := p.header.Get("Host"); host != "" {
+		request.Host = host
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return nil, p.cause(err)
+	}
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		defer response.Body.Close()
+		return nil, statusError(response)
+	}
+	return response, nil
+}
+
+// cause finds what an error of the HTTP client is about: why the transport
+// has ended, if it has, and nothing that holds the URL.
+func (p *polling) cause(err error) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+func (p *polling) read() (packet, error) {
+	for {
+		if p.body == nil {
+			p.mu.Lock()
+			leaving := p.leaving
+			p.mu.Unlock()
+			if leaving {
+				return packet{}, net.ErrClosed
+			}
+			if p.pause() {
+				return packet{}, errPaused
+			}
+			response, err := p.request(p.ctx, http.MethodGet, nil)
+			if err != nil {
+				return packet{}, err
+			}
+			p.body = response.Body
+			p.payload.reset(p.body)
+		}
+		got, err := p.payload.next()
+		if err == nil {
+			return got, nil
+		}
+		p.body.Close()
+		p.body = nil
+		if err != io.EOF {
+			var protocol *ProtocolError
+			if errors.As(err, &protocol) {
+				return packet{}, err
+			}
+			return packet{}, p.cause(err)
+		}
+	}
+}
+
+func (p *polling) write(packets []packet) error {
+	for _, body := range encodePayloads(packets, p.maxPayload) {
+		ctx, cancel := context.WithTimeout(p.ctx, p.writeTimeout)
+		err := p.post(ctx, body)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *polling) post(ctx context.Context, body []byte) error {
+	response, err := p.request(ctx, http.MethodPost, body)
+	if err != nil {
+		if ctx.Err() != nil && p.ctx.Err() == nil {
+			return fmt.Errorf("a post took too long: %w", ctx.Err())
+		}
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // read to its end, the connection can be used again
+	if err != nil {
+		return p.cause(err)
+	}
+	return nil
+}
+
+// readUntil ends the transport at t, unless it is told otherwise before.
+func (p *polling) readUntil(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.expiry == nil {
+		p.expiry = time.AfterFunc(time.Until(t), func() { p.cancel(ErrPingTimeout) })
+	} else {
+		p.expiry.Reset(time.Until(t))
+	}
+}
+
+// goodbye posts a close packet. The server ends the GET that is waiting.
+func (p *polling) goodbye(within time.Duration) error {
+	p.mu.Lock()
+	p.leaving = true
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	return p.post(ctx, packet{kind: closing}.appendText(nil))
+}
+
+func (p *polling) close() {
+	p.mu.Lock()
+	if p.expiry != nil {
+		p.expiry.Stop()
+	}
+	p.mu.Unlock()
+	p.cancel(net.ErrClosed)
+	p.idle()
+}

@@ -1,0 +1,235 @@
+package engineio
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	readBuffer  = 8 << 10 // one read of the socket takes in many tokens
+	writeBuffer = 4 << 10
+	keptBuffer  = 64 << 10 // a larger frame's buffer is let go once it is read
+
+	compressFrom = 1 << 10 // a shorter message is not worth compressing
+)
+
+// writeBuffers lends a buffer to each frame while it is written, so that an
+// idle session holds none.
+var writeBuffers sync.Pool
+
+// webSocket is the transport that carries each packet in a frame of its own.
+type webSocket struct {
+	ws           *websocket.Conn
+	maxFrame     int64
+	writeTimeout time.Duration
+	buf          []byte
+}
+
+// dialWebSocket opens a websocket at u, whose scheme is http or https. It ends
+// with ctx wherever it is.
+func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
+	to := *u
+	to.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
+
+	// The websocket library minds ctx while it connects, but not while it
+	// waits for an answer: closing what it reads from wakes it up.
+	var open openConn
+	dialer := open.dialer(o)
+	ws, response, err := dialer.DialContext(ctx, to.String(), o.Header)
+	defer func() { open.stop() }()
+	if err != nil {
+		if response != nil {
+			return nil, statusError(response)
+		}
+		return nil, err
+	}
+	if !open.stop() {
+		ws.Close()
+		return nil, ctx.Err()
+	}
+	open.conn.left = unlimited
+	ws.SetReadLimit(o.MaxFrame)
+	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout}, nil
+}
+
+// openConn is the connection beneath a websocket while it is opened.
+type openConn struct {
+	conn      *limitedConn
+	stopClose func() bool
+}
+
+// stop no longer closes the connection when ctx ends; it returns false when
+// that has happened.
+func (o *openConn) stop() bool { return o.stopClose == nil || o.stopClose() }
+
+// dialer returns what opens the websocket, with the settings of o.HTTP.
+func (o *openConn) dialer(options Options) websocket.Dialer {
+	d := websocket.Dialer{
+		Proxy:             http.ProxyFromEnvironment,
+		ReadBufferSize:    readBuffer,
+		WriteBufferSize:   writeBuffer,
+		WriteBufferPool:   &writeBuffers,
+		EnableCompression: !options.NoCompression,
+		Jar:               options.Jar,
+		NetDialContext:    o.watch(new(net.Dialer).DialContext),
+	}
+	given, ok := options.HTTP.(*http.Transport)
+	if !ok {
+		return d
+	}
+	t := given.Clone() // reading the fields of one in use would be a race with its own setup
+	d.Proxy = t.Proxy
+	if t.DialContext != nil {
+		d.NetDialContext = o.watch(t.DialContext)
+	}
+	if t.DialTLSContext != nil {
+		d.NetDialTLSContext = o.watch(t.DialTLSContext)
+	}
+	if t.TLSClientConfig != nil {
+		d.TLSClientConfig = t.TLSClientConfig.Clone()
+	} else {
+		d.TLSClientConfig = &tls.Config{}
+	}
+	d.TLSClientConfig.NextProtos = []string{"http/1.1"} // a websocket is not opened over HTTP/2
+	return d
+}
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// watch closes the connection that is dialled when ctx ends, and limits what
+// is read from it.
+func (o *openConn) watch(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		o.stopClose = context.AfterFunc(ctx, func() { c.Close() })
+		o.conn = &limitedConn{Conn: c, left: maxAnswer}
+		return o.conn, nil
+	}
+}
+
+// A limitedConn fails once more than left bytes have been read from it. The
+// websocket library sets no limit to the headers of the server's answer.
+type limitedConn struct {
+	net.Conn
+	left int64
+}
+
+const unlimited = -1
+
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if c.left == unlimited {
+		return c.Conn.Read(p)
+	}
+	if c.left == 0 {
+		return 0, &ProtocolError{errors.New("the answer to the handshake is too long")}
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+func (w *webSocket) read() (packet, error) {
+	kind, r, err := w.ws.NextReader()
+	if err == nil {
+		err = w.fill(r)
+	}
+	if err != nil {
+		return packet{}, w.readError(err)
+	}
+	if kind == websocket.BinaryMessage {
+		return packet{message, true, w.buf}, nil
+	}
+	return parsePacket(w.buf)
+}
+
+func (w *webSocket) readError(err error) error {
+	if errors.Is(err, websocket.ErrReadLimit) {
+		return w.tooLong()
+	}
+	return err
+}
+
+func (w *webSocket) tooLong() error { return tooLong(w.maxFrame) }
+
+// fill reads r to its end into the buffer. The library's own limit is to what
+// travels: what it inflates to is limited here.
+func (w *webSocket) fill(r io.Reader) error {
+	if cap(w.buf) == 0 || cap(w.buf) > keptBuffer {
+		w.buf = make([]byte, 0, 512)
+	}
+	w.buf = w.buf[:0]
+	for {
+		if len(w.buf) == cap(w.buf) {
+			w.buf = append(w.buf, 0)[:len(w.buf)]
+		}
+		n, err := r.Read(w.buf[len(w.buf):cap(w.buf)])
+		w.buf = w.buf[:len(w.buf)+n]
+		if int64(len(w.buf)) > w.maxFrame {
+			return w.tooLong()
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (w *webSocket) write(packets []packet) error {
+	for _, p := range packets {
+		if err := w.writeFrame(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *webSocket) writeFrame(p packet) error {
+	if err := w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
+		return err
+	}
+	w.ws.EnableWriteCompression(len(p.data) >= compressFrom)
+	if p.binary {
+		return w.ws.WriteMessage(websocket.BinaryMessage, p.data)
+	}
+	out, err := w.ws.NextWriter(websocket.TextMessage)
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write([]byte{byte(p.kind)}); err != nil {
+		return err
+	}
+	if _, err := out.Write(p.data); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+func (w *webSocket) readUntil(t time.Time) { _ = w.ws.SetReadDeadline(t) } // fails only when reading does as well
+
+// goodbye sends the close frame. The server answers with its own, which ends
+// the reader.
+func (w *webSocket) goodbye(within time.Duration) error {
+	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	return w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
+}
+
+func (w *webSocket) close() { w.ws.Close() }
+
+func tooLong(limit int64) error {
+	return &ProtocolError{fmt.Errorf("a message of more than %d bytes", limit)}
+}
