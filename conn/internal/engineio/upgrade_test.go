@@ -50,8 +50,18 @@ func TestAnUpgradeLosesAndReordersNothing(t *testing.T) {
 			server.bodies <- fmt.Sprintf("4%d", n)
 		}
 		say(ws, "3probe")
-		server.bodies <- "6" // as a server ends the GET that waits
+		switched := make(chan struct{})
+		go func() { // ends the GETs that wait, as a server does, until there is none
+			for {
+				select {
+				case server.bodies <- "6":
+				case <-switched:
+					return
+				}
+			}
+		}()
 		expect(t, ws, "5")
+		close(switched)
 		close(posted)
 		for n := range half {
 			say(ws, fmt.Sprintf("4%d", half+n))
