@@ -30,7 +30,7 @@ const OpenPacket = `0{"sid":"engine-1","upgrades":[],"pingInterval":25000,"pingT
 
 // Serve starts a websocket server that lets play have each connection, one
 // goroutine each, and returns its URL. The connection is cut when play returns.
-func Serve(t *testing.T, play func(p *Peer)) string {
+func Serve(t testing.TB, play func(p *Peer)) string {
 	t.Helper()
 	upgrader := websocket.Upgrader{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func (p *Peer) UntilGone() []string {
 
 // ReceiveFrom takes the next value off a channel of a test. The limit is only there
 // so that a broken test says where it hangs.
-func ReceiveFrom[T any](t *testing.T, ch <-chan T) T {
+func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
 	case v, ok := <-ch:

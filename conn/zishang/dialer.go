@@ -1,0 +1,172 @@
+package zishang
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/conn/zishang/internal/disguise"
+	"github.com/zishang520/socket.io/clients/engine/v3"
+	"github.com/zishang520/socket.io/clients/socket/v3"
+	"github.com/zishang520/socket.io/v3/pkg/types"
+)
+
+func init() { disguise.Off() }
+
+// WebTransport is the name, in conn.Config.Transports, of a transport that only
+// this package has.
+const WebTransport = "webtransport"
+
+// A Dialer opens sessions with the zishang520 client. Its zero value is ready
+// for use.
+type Dialer struct {
+	// Configure is given the options of each Manager before it is made, to set
+	// what conn.Config does not name, such as those of QUIC. Default: nothing.
+	Configure func(options socket.ManagerOptionsInterface)
+}
+
+// Dial opens a session; see [conn.Dialer]. It returns when ctx ends, though
+// the client beneath goes on until its own dial has come to an end.
+//
+// Endpoint.HTTP may be an *http.Transport with a TLSClientConfig and nothing else
+// that concerns the way to the server; Endpoint.Jar has to be nil.
+func (d Dialer) Dial(ctx context.Context, to conn.Endpoint) (conn.Engine, error) {
+	config, err := tlsConfig(to)
+	if err != nil {
+		return nil, err
+	}
+	var failure error
+	for i, name := range to.Transports {
+		upgrades := []string{}
+		if name == conn.Polling {
+			upgrades = slices.DeleteFunc(slices.Clone(to.Transports[i+1:]), func(t string) bool { return t == conn.Polling })
+		}
+		var s *session
+		if s, err = d.open(ctx, to, config, name, upgrades); err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		failure = errors.Join(failure, fmt.Errorf("%s: %w", name, err))
+		var bad *tls.CertificateVerificationError
+		if errors.As(err, &bad) {
+			break
+		}
+	}
+	return nil, failure
+}
+
+// tlsConfig takes the settings of to that the client can take, and refuses
+// those that it would pass over.
+func tlsConfig(to conn.Endpoint) (*tls.Config, error) {
+	if to.Jar != nil {
+		return nil, errors.New("zishang: the client cannot use a cookie jar")
+	}
+	switch t := to.HTTP.(type) {
+	case nil:
+		return nil, nil
+	case *http.Transport:
+		t = t.Clone()
+		if t.DialContext != nil || t.DialTLSContext != nil || t.Proxy != nil {
+			return nil, errors.New("zishang: of an http.Transport the client can only use the TLSClientConfig")
+		}
+		if t.TLSClientConfig == nil {
+			return nil, nil
+		}
+		config := t.TLSClientConfig.Clone()
+		config.NextProtos = nil
+		return config, nil
+	}
+	return nil, fmt.Errorf("zishang: the client cannot send requests through a %T", to.HTTP)
+}
+
+// open opens one session: over the transport called first, which may move to
+// one of upgrades.
+func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, first string, upgrades []string) (*session, error) {
+	s := newSession(to)
+	builders := types.NewSet[engine.TransportCtor]()
+	for _, name := range append([]string{first}, upgrades...) {
+		b, err := s.gate.builder(name, first)
+		if err != nil {
+			return nil, err
+		}
+		builders.Add(b)
+	}
+	options := socket.DefaultManagerOptions()
+	options.SetAutoConnect(false)
+	options.SetReconnection(false)
+	options.SetForceNew(true)
+	options.SetParser(passThrough{s})
+	options.SetTransports(builders)
+	options.SetUpgrade(len(upgrades) > 0)
+	options.SetPath(strings.TrimSuffix(to.URL.Path, "/"))
+	options.SetAddTrailingSlash(strings.HasSuffix(to.URL.Path, "/"))
+	options.SetExtraHeaders(to.Header.Clone())
+	options.SetQuery(to.URL.Query())
+	options.SetTimeout(patience(ctx))
+	options.SetIdleTimeout(0)
+	if config != nil {
+		options.SetTLSClientConfig(config)
+	}
+	if to.NoCompression {
+		options.SetPerMessageDeflate(nil)
+	}
+	if d.Configure != nil {
+		d.Configure(options)
+	}
+
+	manager := socket.NewManager(to.URL.Scheme+"://"+to.URL.Host, options)
+	opened := make(chan error, 1)
+	manager.Open(func(err error) {
+		select {
+		case opened <- err:
+		default: // a later one
+		}
+	})
+	s.engine = manager.Engine()
+	_ = s.engine.On("close", s.onClose)
+	_ = s.engine.On("drain", s.onDrain)
+	s.gate.open() // now that everybody listens
+
+	select {
+	case err := <-opened:
+		if err == nil {
+			<-s.gate.ready // it has opened: this is a matter of moments
+			return s, nil
+		}
+		s.Close()
+		return nil, cause(err)
+	case <-ctx.Done():
+		s.engine.Emit("error", ctx.Err()) // so that the Manager stops its timer
+		s.Close()
+		return nil, ctx.Err()
+	}
+}
+
+// patience is how long the manager waits before it gives up by itself: a
+// little longer than ctx.
+func patience(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline) + time.Second
+	}
+	return time.Hour
+}
+
+// cause finds what an error of the client is about.
+func cause(err error) error {
+	var own *engine.Error
+	if errors.As(err, &own) && own.Description != nil {
+		return own.Description
+	}
+	if err == nil {
+		return errors.New("closed")
+	}
+	return err
+}

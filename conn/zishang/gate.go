@@ -1,0 +1,103 @@
+package zishang
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/zishang520/socket.io/clients/engine/v3"
+)
+
+// A gate holds the first transport of a session back until everybody listens.
+// The client opens it before it has given anyone an occasion to: with a fast
+// server its open event is lost. And it reads before it has said that it can
+// write: what is sent on the open event itself may then stay where it is, so
+// the gate also tells when that is past.
+//
+// It also sees to the order of the transports. The client keeps them in a set,
+// and begins with any of them.
+type gate struct {
+	opened chan struct{}
+	ready  chan struct{} // closed when the first transport's Open has returned
+	begun  atomic.Bool // the first transport has been made
+
+	mu     sync.Mutex
+	closed bool
+}
+
+func newGate() *gate { return &gate{opened: make(chan struct{}), ready: make(chan struct{})} }
+
+// open lets the first transport open.
+func (g *gate) open() { close(g.opened) }
+
+// close lets no transport stay open.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}
+
+func (g *gate) isClosed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
+var kinds = map[string]engine.TransportCtor{
+	conn.WebSocket: &engine.WebSocketBuilder{},
+	conn.Polling:   &engine.PollingBuilder{},
+	WebTransport:   &engine.WebTransportBuilder{},
+}
+
+// A builder makes transports that wait at the gate. The first one that is made
+// is of the kind called first, whatever the builder's own is.
+type builder struct {
+	gate  *gate
+	kind  engine.TransportCtor
+	first engine.TransportCtor
+}
+
+func (g *gate) builder(name, first string) (*builder, error) {
+	kind, begin := kinds[name], kinds[first]
+	if kind == nil || begin == nil {
+		return nil, fmt.Errorf("zishang: unknown transport %q", name)
+	}
+	return &builder{g, kind, begin}, nil
+}
+
+func (b *builder) Name() string { return b.kind.Name() }
+
+func (b *builder) New(s engine.Socket, options engine.SocketOptionsInterface) engine.Transport {
+	if b.gate.begun.Swap(true) {
+		return b.kind.New(s, options)
+	}
+	query := options.Query()
+	query.Set("transport", b.first.Name())
+	options.SetQuery(query)
+	return &held{b.first.New(s, options), b.gate}
+}
+
+// held is a transport that opens when the gate does.
+type held struct {
+	engine.Transport
+	gate *gate
+}
+
+// Open opens the transport in a goroutine of its own, which ends when the dial
+// does: the client cannot cancel that. Nobody waits for it but the session, if
+// that is still there.
+func (h *held) Open() engine.Transport {
+	go func() {
+		defer close(h.gate.ready)
+		<-h.gate.opened
+		if h.gate.isClosed() {
+			return
+		}
+		h.Transport.Open()
+		if h.gate.isClosed() {
+			h.Transport.DoClose()
+		}
+	}()
+	return h
+}

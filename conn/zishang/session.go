@@ -1,0 +1,238 @@
+package zishang
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/zishang520/socket.io/clients/socket/v3"
+	"github.com/zishang520/socket.io/v3/pkg/types"
+)
+
+// A session is a conn.Engine over the client's.
+type session struct {
+	gate         *gate
+	engine       socket.Engine
+	maxFrame     int64
+	writeTimeout time.Duration
+
+	drained chan struct{} // has a value when the client has written all it had
+	ended   chan struct{} // closed when the client's session has ended
+
+	mu      sync.Mutex
+	err     error          // why it has ended
+	queue   []conn.Message // read by the client, and not yet by us
+	bytes   int64          // in queue
+	changed chan struct{}  // closed and replaced when queue changes
+}
+
+func newSession(to conn.Endpoint) *session {
+	return &session{
+		gate:         newGate(),
+		maxFrame:     to.MaxFrame,
+		writeTimeout: to.WriteTimeout,
+		drained:      make(chan struct{}, 1),
+		ended:        make(chan struct{}),
+		changed:      make(chan struct{}),
+	}
+}
+
+// passThrough is the parser of the manager: it hands the messages on as they
+// come, because the packets in them are conn's affair.
+type passThrough struct{ session *session }
+
+func (p passThrough) NewEncoder() socketEncoder { return noEncoder{} }
+
+func (p passThrough) NewDecoder() socketDecoder {
+	return decoder{types.NewEventEmitter(), p.session}
+}
+
+type decoder struct {
+	types.EventEmitter
+	session *session
+}
+
+func (d decoder) Add(data any) error {
+	m, err := messageOf(data, d.session.maxFrame)
+	if err != nil {
+		d.session.fail(err)
+		return err
+	}
+	d.session.push(m)
+	return nil
+}
+
+func (d decoder) Destroy() {}
+
+// messageOf reads what the client hands over; nothing stands for an empty
+// message.
+func messageOf(data any, maxFrame int64) (conn.Message, error) {
+	_, isText := data.(*types.StringBuffer)
+	if _, ok := data.(*strings.Reader); ok {
+		isText = true
+	}
+	r, ok := data.(io.Reader)
+	if !ok || r == nil {
+		return conn.Message{}, nil
+	}
+	all, err := io.ReadAll(io.LimitReader(r, maxFrame+1))
+	if err != nil {
+		return conn.Message{}, err
+	}
+	if int64(len(all)) > maxFrame {
+		return conn.Message{}, &conn.ProtocolError{Err: fmt.Errorf("a message of more than %d bytes", maxFrame)}
+	}
+	return conn.Message{Binary: !isText, Data: all}, nil
+}
+
+// push hands a message over to Read. It runs in the client's goroutine, and
+// holds that up while more than a frame's worth waits.
+func (s *session) push(m conn.Message) {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 || s.bytes+int64(len(m.Data)) <= s.maxFrame {
+			s.queue = append(s.queue, m)
+			s.bytes += int64(len(m.Data))
+			s.wake()
+			s.mu.Unlock()
+			return
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-s.ended:
+			return
+		}
+	}
+}
+
+// wake lets those who wait look again; s.mu is held.
+func (s *session) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Read waits for the next message; see [conn.Engine].
+func (s *session) Read() (conn.Message, error) {
+	for {
+		s.mu.Lock()
+		if len(s.queue) > 0 {
+			m := s.queue[0]
+			s.queue[0] = conn.Message{}
+			s.queue = s.queue[1:]
+			s.bytes -= int64(len(m.Data))
+			s.wake()
+			s.mu.Unlock()
+			return m, nil
+		}
+		err, changed := s.err, s.changed
+		s.mu.Unlock()
+		if err != nil {
+			return conn.Message{}, err
+		}
+		select {
+		case <-changed:
+		case <-s.ended:
+		}
+	}
+}
+
+// Write hands messages to the client, and waits until it has written them.
+func (s *session) Write(messages ...conn.Message) error {
+	select {
+	case <-s.drained: // of something before
+	default:
+	}
+	for _, m := range messages {
+		if m.Binary {
+			s.engine.Send(types.NewBytesBuffer(m.Data), nil, nil)
+		} else {
+			s.engine.Send(types.NewStringBuffer(m.Data), nil, nil)
+		}
+	}
+	timer := time.NewTimer(s.writeTimeout)
+	defer timer.Stop()
+	for !s.written() {
+		select {
+		case <-s.drained:
+		case <-s.ended:
+			return s.reason()
+		case <-timer.C:
+			return errors.New("zishang: the write took too long")
+		}
+	}
+	select {
+	case <-s.ended: // which empties the client's buffer as well
+		return s.reason()
+	default:
+		return nil
+	}
+}
+
+// written reports whether the client has nothing left to write.
+func (s *session) written() bool {
+	return s.engine.WriteBuffer().Len() == 0 && s.engine.Transport().Writable()
+}
+
+func (s *session) onDrain(...any) {
+	select {
+	case s.drained <- struct{}{}:
+	default:
+	}
+}
+
+// onClose is the client's close event: a reason in words and, if there is one,
+// an error.
+func (s *session) onClose(args ...any) {
+	reason, _ := args[0].(string)
+	err := fmt.Errorf("zishang: %s", reason)
+	if reason == "ping timeout" {
+		err = conn.ErrPingTimeout
+	} else if len(args) > 1 {
+		if description, ok := args[1].(error); ok {
+			err = fmt.Errorf("zishang: %s: %w", reason, cause(description))
+		}
+	}
+	s.fail(err)
+}
+
+// fail ends the session, for the first reason given.
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	s.err = err
+	close(s.ended)
+}
+
+func (s *session) reason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Goodbye closes the client's session: it knows no other goodbye than to close
+// the transport, after a close packet where that is polling.
+func (s *session) Goodbye(time.Duration) error {
+	s.engine.Close()
+	return nil
+}
+
+// Close ends the session at once.
+func (s *session) Close() error {
+	s.gate.close()
+	s.fail(net.ErrClosed)
+	go s.engine.Close() // it may wait for listeners of its own; ends with them
+	if t := s.engine.Transport(); t != nil {
+		t.Close()
+	}
+	return nil
+}
