@@ -109,6 +109,45 @@ func TestAServerThatHasForgottenStartsAnew(t *testing.T) {
 	}
 }
 
+// As npm's server does it: what was missed comes before the answer to CONNECT.
+func TestWhatWasMissedMayComeBeforeTheWelcome(t *testing.T) {
+	turn := make(chan int, 1)
+	turn <- 0
+	said := make(chan string, 4)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		n := <-turn
+		turn <- n + 1
+		p.Send(wiretest.OpenPacket)
+		said <- p.Receive()
+		switch n {
+		case 0:
+			p.Send(`40{"sid":"socket-1","pid":"private"}`)
+			p.Send(`42["n",1,"offset-1"]`)
+		case 1: // and is cut off in the middle
+			p.Send(`42["n",2,"offset-2"]`)
+		case 2:
+			p.Send(`451-["n",3,{"_placeholder":true,"num":0},"offset-3"]`)
+			p.SendBinary([]byte("x"))
+			p.Send(`42["n",4,"offset-4"]`)
+			p.Send(`40{"sid":"socket-1","pid":"private"}`)
+			p.Send(`42["n",5,"offset-5"]`)
+			p.UntilGone()
+		}
+	})
+	c, err := conn.New(url, conn.Config{Reconnect: soon})
+	require.NoError(t, err)
+	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	run(t, c)
+	for want := range 5 {
+		assert.Equal(t, want+1, wiretest.ReceiveFrom(t, numbers))
+	}
+	require.NoError(t, c.Ready(t.Context()))
+	assert.True(t, c.State().Recovered)
+	assert.Equal(t, "40", wiretest.ReceiveFrom(t, said))
+	assert.Contains(t, wiretest.ReceiveFrom(t, said), "offset-1")
+	assert.Contains(t, wiretest.ReceiveFrom(t, said), "offset-2", "what has come is not asked for again")
+}
+
 // With recovery on, an event without arguments still has one.
 func TestAnOffsetIsNoPayload(t *testing.T) {
 	url, _ := connects(t, `40{"sid":"socket-1","pid":"private"}`, func(p *wiretest.Peer) {

@@ -124,20 +124,23 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, dialError(err)
 	}
-	stop := context.AfterFunc(ctx, func() { engine.Close() })
-	w, err := c.enter(engine, packet)
+	s := c.newSession(engine)
+	stop := context.AfterFunc(ctx, func() { s.cancel(); engine.Close() })
+	w, err := c.enter(s, packet)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
+		s.cancel()
 		engine.Close()
+		c.resume.offset = string(s.offset) // what was missed may have come all the same
 		return nil, err
 	}
-	s := c.newSession(engine, w)
-	if c.resume.pid != "" && w.PID == c.resume.pid {
-		s.recovered = true
-		s.offset = []byte(c.resume.offset) // holds until the next event
+	s.recovered = c.resume.pid != "" && w.PID == c.resume.pid
+	if !s.recovered {
+		s.offset = nil // it was the offset of another session
 	}
+	s.welcome = w
 	return s, nil
 }
 
@@ -156,31 +159,33 @@ func encodeAuth(auth any) ([]byte, error) {
 	return data, nil
 }
 
-// enter sends the CONNECT packet and reads until its answer, which holds the
-// id of the socket ("Connection to a namespace" in the protocol).
-func (c *Conn) enter(engine Engine, connect socketio.Packet) (welcome, error) {
-	if err := engine.Write(Message{Data: connect.Append(nil)}); err != nil {
+// enter sends the CONNECT packet and reads until its answer ("Connection to a
+// namespace" in the protocol). A server that resumes a session may send the
+// events that were missed before it answers.
+func (c *Conn) enter(s *session, connect socketio.Packet) (welcome, error) {
+	if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
 		return welcome{}, &TransportError{err}
 	}
 	for {
-		m, err := engine.Read()
+		m, err := s.engine.Read()
 		if err != nil {
 			return welcome{}, readError(err)
 		}
-		answer, err := socketio.Parse(m.Data)
+		p, whole, err := s.packets.Add(m.Data, m.Binary)
 		switch {
-		case m.Binary:
-			return welcome{}, &ProtocolError{errors.New("binary message before CONNECT was answered")}
 		case err != nil:
 			return welcome{}, &ProtocolError{err}
-		case string(answer.Namespace) != c.target.namespace:
+		case !whole || string(p.Namespace) != c.target.namespace:
 			continue
-		case answer.Type == socketio.ConnectError:
-			return welcome{}, refusedError(answer.Data)
-		case answer.Type == socketio.Connect:
-			return readWelcome(answer.Data)
-		default:
-			return welcome{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(answer.Type))}
+		case p.Type == socketio.ConnectError:
+			return welcome{}, refusedError(p.Data)
+		case p.Type == socketio.Connect:
+			return readWelcome(p.Data)
+		case c.resume.pid == "" || p.Type != socketio.Event && p.Type != socketio.BinaryEvent:
+			return welcome{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(p.Type))}
+		}
+		if err := c.packet(s, p); err != nil {
+			return welcome{}, err
 		}
 	}
 }

@@ -47,10 +47,13 @@ type welcome struct {
 	PID string `json:"pid"` // private, for recovery; "" where the server has none
 }
 
-func (c *Conn) newSession(engine Engine, w welcome) *session {
+// newSession is a session that the server has not answered yet: until then it
+// counts as the one that is to be resumed.
+func (c *Conn) newSession(engine Engine) *session {
 	s := &session{
 		engine:    engine,
-		welcome:   w,
+		welcome:   welcome{PID: c.resume.pid},
+		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),

@@ -63,7 +63,7 @@ func received(t *testing.T, client *chat.Client) []string {
 }
 
 func TestAQuestionIsAnswered(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	statuses := client.Processing.Chan(t.Context())
 	echo := client.ChatMessages.Chan(t.Context())
 
@@ -89,7 +89,7 @@ func TestAQuestionIsAnswered(t *testing.T) {
 }
 
 func TestEventsKeepTheOrderOfTheWire(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	all := client.Events.Chan(t.Context())
 	_, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 3000 0"})
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestEventsKeepTheOrderOfTheWire(t *testing.T) {
 
 func TestAServerKilledMidAnswerComesBack(t *testing.T) {
 	backend := startBackend(t)
-	client, _ := startClient(t, backend.url(), chat.Config{})
+	client, _ := startClient(t, backend.URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
 	tokens := client.Tokens.Chan(t.Context())
 	ctx, cancel := context.WithCancel(within(t))
@@ -118,10 +118,10 @@ func TestAServerKilledMidAnswerComesBack(t *testing.T) {
 		receiveFrom(t, tokens)
 	}
 
-	backend.kill()
+	backend.Kill()
 	for receiveFrom(t, states).Phase != conn.Waiting {
 	}
-	backend.start()
+	backend.Start()
 	require.NoError(t, client.Ready(within(t)))
 	cancel()
 	_, err = interrupted.Wait()
@@ -143,7 +143,7 @@ func TestARefusedHandshakeComesBackTyped(t *testing.T) {
 		{"/", "not authorised", `{"code":"E_AUTH"}`},
 		{"/admin", "admins only", `{"code":"E_ADMIN"}`},
 	} {
-		client, ended := startClient(t, backend.url()+tc.path, chat.Config{Conn: conn.Config{
+		client, ended := startClient(t, backend.URL()+tc.path, chat.Config{Conn: conn.Config{
 			Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
 		}})
 		var refused *conn.RefusedError
@@ -153,12 +153,12 @@ func TestARefusedHandshakeComesBackTyped(t *testing.T) {
 		assert.ErrorIs(t, client.Ready(within(t)), refused)
 		assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, receiveFrom(t, client.States.Chan(t.Context())))
 	}
-	_, ended := startClient(t, backend.url()+"/nowhere", chat.Config{})
+	_, ended := startClient(t, backend.URL()+"/nowhere", chat.Config{})
 	assert.EqualError(t, receiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
 }
 
 func TestAuthQueryAndHeadersReachTheServer(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url()+"/admin", chat.Config{Conn: conn.Config{
+	client, _ := startClient(t, startBackend(t).URL()+"/admin", chat.Config{Conn: conn.Config{
 		Auth:   func(context.Context) (any, error) { return map[string]any{"admin": true}, nil },
 		Query:  url.Values{"tenant": {"acme"}},
 		Header: http.Header{"X-Trace": {"t1"}},
@@ -177,7 +177,7 @@ func TestAuthQueryAndHeadersReachTheServer(t *testing.T) {
 }
 
 func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{
 		ChatID:      events.IntID(7),
 		Meta:        map[string]any{"tenant": "acme", "text": "overridden"},
 		JoinPayload: map[string]int{"since": 5},
@@ -206,7 +206,7 @@ func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
 }
 
 func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{NoJoin: true})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{NoJoin: true})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi", RequestID: "r1", MessageID: "m1"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
@@ -216,7 +216,7 @@ func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
 }
 
 func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	aborted := chat.Topic[struct {
 		RequestID string `json:"requestId"`
 		Sent      int    `json:"sent"`
@@ -235,13 +235,13 @@ func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
 
 func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
 	backend := startBackend(t)
-	observer, _ := startClient(t, backend.url(), chat.Config{ChatID: events.StringID("elsewhere")})
+	observer, _ := startClient(t, backend.URL(), chat.Config{ChatID: events.StringID("elsewhere")})
 	for name, leave := range map[string]func(client *chat.Client, stop context.CancelFunc){
 		"by the ctx of Run": func(_ *chat.Client, stop context.CancelFunc) { stop() },
 		"by Close":          func(client *chat.Client, _ context.CancelFunc) { client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := chat.New(backend.url(), chat.Config{ChatID: room})
+			client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
 			require.NoError(t, err)
 			ctx, stop := context.WithCancel(within(t))
 			defer stop()
@@ -263,7 +263,7 @@ func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
 
 func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
 	backend := startBackend(t)
-	client, err := chat.New(backend.url(), chat.Config{ChatID: room})
+	client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
 	require.NoError(t, err)
 	sent := make(chan error, 1)
 	go func() {
@@ -280,7 +280,7 @@ func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
 }
 
 func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/error"})
 	require.NoError(t, err)
 	_, err = stream.Wait()
@@ -291,7 +291,7 @@ func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {
 }
 
 func TestAnAnswerWithoutRequestIDBelongsToTheOnlyQuestion(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/noid"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
@@ -301,7 +301,7 @@ func TestAnAnswerWithoutRequestIDBelongsToTheOnlyQuestion(t *testing.T) {
 }
 
 func TestQuestionsAtOnceDoNotMix(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	var streams []*chat.Stream
 	for n := range 10 {
 		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprint("question ", n)})
@@ -319,7 +319,7 @@ func TestQuestionsAtOnceDoNotMix(t *testing.T) {
 }
 
 func TestAPayloadOfTheWrongShapeIsReportedAndTheAnswerGoesOn(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.DecodeErrors.Chan(t.Context())
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/bad"})
 	require.NoError(t, err)
@@ -334,7 +334,7 @@ func TestAPayloadOfTheWrongShapeIsReportedAndTheAnswerGoesOn(t *testing.T) {
 }
 
 func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	type result struct {
 		Found []string `json:"found"`
 	}
@@ -351,7 +351,7 @@ func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
 
 func TestNamesChangeWhatIsSentAndWhatIsHeardLive(t *testing.T) {
 	backend := startBackend(t, `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`)
-	client, _ := startClient(t, backend.url(), chat.Config{
+	client, _ := startClient(t, backend.URL(), chat.Config{
 		Names: map[events.Key]string{events.KeyJoin: "room:enter", events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"},
 	})
 	require.NoError(t, client.Ready(within(t)))
@@ -364,7 +364,7 @@ func TestNamesChangeWhatIsSentAndWhatIsHeardLive(t *testing.T) {
 }
 
 func TestTheServersOwnErrorsAreHeard(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).url(), chat.Config{})
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.ServerErrors.Chan(t.Context())
 	require.NoError(t, client.Emit(within(t), "debug:error", nil))
 	failure := receiveFrom(t, failures)
@@ -373,7 +373,7 @@ func TestTheServersOwnErrorsAreHeard(t *testing.T) {
 }
 
 func TestBeingPutOutEndsRunAndACutDoesNot(t *testing.T) {
-	client, ended := startClient(t, startBackend(t).url(), chat.Config{})
+	client, ended := startClient(t, startBackend(t).URL(), chat.Config{})
 	require.NoError(t, client.Ready(within(t)))
 	first := client.State().SessionID
 	states := client.States.Chan(t.Context())
@@ -392,11 +392,11 @@ func TestPresenceIsHeard(t *testing.T) {
 	auth := func(id string) conn.Config {
 		return conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"userId": id}, nil }}
 	}
-	first, _ := startClient(t, backend.url(), chat.Config{Conn: auth("u1")})
+	first, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u1")})
 	presence := first.Presence.Chan(t.Context())
 	require.NoError(t, first.Ready(within(t)))
 	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
-	second, _ := startClient(t, backend.url(), chat.Config{Conn: auth("u2")})
+	second, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u2")})
 	require.NoError(t, second.Ready(within(t)))
 	assert.ElementsMatch(t, []events.ID{events.StringID("u1"), events.StringID("u2")}, receiveFrom(t, presence).OnlineUserIDs)
 	second.Close()

@@ -20,7 +20,7 @@ import (
 type gate struct {
 	opened chan struct{}
 	ready  chan struct{} // closed when the first transport's Open has returned
-	begun  atomic.Bool // the first transport has been made
+	begun  atomic.Bool   // the first transport has been made
 
 	mu     sync.Mutex
 	closed bool

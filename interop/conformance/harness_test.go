@@ -1,0 +1,232 @@
+package conformance
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/conn/zishang"
+	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// A rig is one way for conn to reach the server.
+type rig struct {
+	name string
+	cfg  conn.Config
+}
+
+var rigs = []rig{
+	{"websocket", conn.Config{Transports: []string{conn.WebSocket}}},
+	{"polling", conn.Config{Transports: []string{conn.Polling}}},
+	{"polling→websocket", conn.Config{Transports: []string{conn.Polling, conn.WebSocket}}},
+	{"zishang", conn.Config{Transports: []string{conn.WebSocket}, Dialer: zishang.Dialer{}}},
+}
+
+// row is what a behaviour is checked with: a test or, where a gap is known, a
+// recorder.
+type row struct {
+	require.TestingT
+	rig     rig
+	url     string
+	backend *nodetest.Backend
+	ctx     context.Context // ends with the row
+	cleanup *[]func()
+}
+
+// results are what the rows have come to, in the order of the tests.
+var results struct {
+	sync.Mutex
+	behaviours []string
+	failed     map[string]map[string]string // behaviour, rig: why
+}
+
+// conform checks a behaviour over every rig, against one server of the given
+// script and environment. The behaviour's name is its row in the README.
+func conform(t *testing.T, behaviour, script string, env []string, check func(r *row)) {
+	backend := nodetest.Start(t, script, env...)
+	results.Lock()
+	results.behaviours = append(results.behaviours, behaviour)
+	results.Unlock()
+	for _, rig := range rigs {
+		t.Run(rig.name, func(t *testing.T) {
+			r := &row{TestingT: t, rig: rig, url: backend.URL(), backend: backend, cleanup: new([]func())}
+			reason := gaps[behaviour][rig.name]
+			if reason == "" {
+				r.run(check)
+				return
+			}
+			recorder := new(recorder)
+			r.TestingT = recorder
+			done := make(chan struct{})
+			go func() { // ends with the check, or with its FailNow
+				defer close(done)
+				r.run(check)
+			}()
+			<-done
+			if !recorder.failed {
+				t.Errorf("the known gap %q passes: take it out of gaps.go", reason)
+			}
+			results.Lock()
+			defer results.Unlock()
+			if results.failed == nil {
+				results.failed = map[string]map[string]string{}
+			}
+			if results.failed[behaviour] == nil {
+				results.failed[behaviour] = map[string]string{}
+			}
+			results.failed[behaviour][rig.name] = reason
+		})
+	}
+}
+
+func (r *row) run(check func(r *row)) {
+	limit := 30 * time.Second
+	if _, ok := r.TestingT.(*recorder); ok {
+		limit = 3 * time.Second // a gap may show by nothing coming
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	r.ctx = ctx
+	defer cancel()
+	defer func() {
+		for i := len(*r.cleanup) - 1; i >= 0; i-- {
+			(*r.cleanup)[i]()
+		}
+	}()
+	check(r)
+}
+
+// recorder takes the failures of a row that is expected to fail.
+type recorder struct{ failed bool }
+
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+func (r *recorder) FailNow()              { r.failed = true; runtime.Goexit() }
+
+// soon retries without losing a test's time.
+var soon = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+
+// client runs a connection until the row ends. path is the namespace and the
+// query; change may set more of its Config.
+func (r *row) client(path string, change func(cfg *conn.Config)) (*conn.Conn, <-chan error) {
+	cfg := r.rig.cfg
+	cfg.Reconnect = soon
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := conn.New(r.url+path, cfg)
+	require.NoError(r, err)
+	return c, r.start(c)
+}
+
+func (r *row) start(c *conn.Conn) <-chan error {
+	ended := make(chan error, 1)
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(r.ctx)
+	go func() { defer close(done); ended <- c.Run(ctx) }()
+	*r.cleanup = append(*r.cleanup, func() { cancel(); <-done; _ = c.Close() })
+	return ended
+}
+
+// receive takes the next value off a channel.
+func receive[T any](r *row, ch <-chan T) T {
+	select {
+	case v, ok := <-ch:
+		require.True(r, ok, "channel closed")
+		return v
+	case <-r.ctx.Done():
+		require.FailNow(r, "nothing came")
+		panic("unreachable")
+	}
+}
+
+// call is conn.Call within the row.
+func call[R any](r *row, c *conn.Conn, event string, args ...any) R {
+	reply, err := conn.Call[R](r.ctx, c, event, args...)
+	require.NoError(r, err, event)
+	return reply
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	full := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
+	if code == 0 && full && len(results.behaviours) > 0 {
+		if err := compareTable("../../README.md", table()); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
+	if code == 0 {
+		err := goleak.Find(
+			goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/queue.(*Queue).loop"),
+			goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"))
+		if err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// table is the results as Markdown.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| behaviour |")
+	for _, r := range rigs {
+		b.WriteString(" " + r.name + " |")
+	}
+	b.WriteString("\n|---|" + strings.Repeat(":---:|", len(rigs)) + "\n")
+	var notes []string
+	for _, behaviour := range results.behaviours {
+		b.WriteString("| " + behaviour + " |")
+		for _, r := range rigs {
+			mark := "✓"
+			if why := results.failed[behaviour][r.name]; why != "" {
+				notes = append(notes, why)
+				mark = fmt.Sprintf("no (%d)", len(notes))
+			}
+			b.WriteString(" " + mark + " |")
+		}
+		b.WriteString("\n")
+	}
+	for i, note := range notes {
+		fmt.Fprintf(&b, "\n(%d) %s", i+1, note)
+		if i == len(notes)-1 {
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
+
+const (
+	begin = "<!-- conformance -->\n"
+	end   = "<!-- /conformance -->\n"
+)
+
+// compareTable holds the table against the one in the file, or puts it there
+// where PARLEY_README says so.
+func compareTable(file, table string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(content), begin)
+	written, after, ok2 := strings.Cut(rest, end)
+	switch {
+	case !ok || !ok2:
+		return fmt.Errorf("%s has no place for the table of behaviours", file)
+	case strings.TrimSpace(written) == strings.TrimSpace(table):
+		return nil
+	case os.Getenv("PARLEY_README") == "write":
+		return os.WriteFile(file, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644)
+	}
+	return fmt.Errorf("the table of behaviours in %s is not what the tests have come to: run make conformance", file)
+}

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestALostConnectionComesBackByItself(t *testing.T) {
+	conform(t, "reconnect by default", server, nil, func(r *row) {
+		c, _ := r.client("", nil)
+		echo := conn.Topic[int](c, "echo").Chan(r.ctx)
+		require.NoError(r, c.Ready(r.ctx))
+		first := c.State().SessionID
+		states := c.States.Chan(r.ctx)
+		require.NoError(r, c.Emit(r.ctx, "cut"))
+		assert.Error(r, until(r, states, conn.Waiting).Err)
+		second := until(r, states, conn.Ready)
+		assert.NotEqual(r, first, second.SessionID)
+		assert.Equal(r, 1, second.Attempt)
+		require.NoError(r, c.Emit(r.ctx, "echo", 7))
+		assert.Equal(r, 7, receive(r, echo), "subscriptions live on")
+	})
+}
+
+func TestAttemptsAreCountedAndTheirDelaysGrow(t *testing.T) {
+	conform(t, "attempts counted, delays growing", server, nil, func(r *row) {
+		r.url = "http://127.0.0.1:1" // nobody is there
+		c, ended := r.client("", func(cfg *conn.Config) {
+			cfg.Reconnect = reconnect.Policy{InitialInterval: 4 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.1, MaxInterval: time.Second, MaxAttempts: 4}
+		})
+		states := c.States.Chan(r.ctx)
+		var delay time.Duration
+		for attempt := 1; attempt <= 4; attempt++ {
+			waiting := until(r, states, conn.Waiting)
+			assert.Equal(r, attempt, waiting.Attempt)
+			assert.Greater(r, waiting.Delay, delay)
+			delay = waiting.Delay
+			assert.Equal(r, attempt, until(r, states, conn.Connecting).Attempt)
+		}
+		var exhausted *reconnect.ExhaustedError
+		assert.ErrorAs(r, receive(r, ended), &exhausted)
+	})
+}
+
+func TestCloseIsFinal(t *testing.T) {
+	conform(t, "no reconnect after Close", server, nil, func(r *row) {
+		c, ended := r.client("", nil)
+		require.NoError(r, c.Ready(r.ctx))
+		states := c.States.Chan(r.ctx)
+		require.NoError(r, c.Close())
+		assert.NoError(r, receive(r, ended))
+		var last conn.State
+		for last = range states {
+		}
+		assert.Equal(r, conn.Stopped, last.Phase)
+		assert.ErrorIs(r, c.Run(r.ctx), conn.ErrClosed)
+	})
+}
+
+func TestWhoIsPutOutStaysOut(t *testing.T) {
+	conform(t, "no reconnect after a kick", server, nil, func(r *row) {
+		c, ended := r.client("", nil)
+		require.NoError(r, c.Emit(r.ctx, "kick"))
+		assert.ErrorIs(r, receive(r, ended), conn.ErrDisconnected)
+		assert.Equal(r, conn.Stopped, c.State().Phase)
+	})
+}
+
+func TestRunCanBeCalledAgain(t *testing.T) {
+	conform(t, "reconnect by another Run", server, nil, func(r *row) {
+		c, ended := r.client("", nil)
+		echo := conn.Topic[int](c, "echo").Chan(r.ctx)
+		require.NoError(r, c.Emit(r.ctx, "kick"))
+		assert.Error(r, receive(r, ended))
+
+		ctx, cancel := context.WithCancel(r.ctx)
+		again := make(chan error, 1)
+		go func() { again <- c.Run(ctx) }()
+		require.Eventually(r, func() bool { return c.State().Phase == conn.Ready }, 20*time.Second, time.Millisecond)
+		require.NoError(r, c.Emit(r.ctx, "echo", 1))
+		assert.Equal(r, 1, receive(r, echo))
+		cancel()
+		assert.NoError(r, receive(r, again))
+	})
+}
+
+func TestASilentServerIsNoticed(t *testing.T) {
+	conform(t, "a server that stops pinging is noticed", server, []string{"PING_INTERVAL=100", "PING_TIMEOUT=100"}, func(r *row) {
+		c, _ := r.client("", nil)
+		require.NoError(r, c.Ready(r.ctx))
+		states := c.States.Chan(r.ctx)
+		require.NoError(r, r.backend.Pause()) // the process stands still; TCP does not
+		waiting := until(r, states, conn.Waiting)
+		require.NoError(r, r.backend.Continue())
+		assert.ErrorIs(r, waiting.Err, conn.ErrPingTimeout)
+		require.NoError(r, c.Ready(r.ctx))
+	})
+}
+
+func TestALostSessionIsRecovered(t *testing.T) {
+	const missed = 50
+	conform(t, "recovery: what was missed comes once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
+		c, _ := r.client("", nil)
+		numbers := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
+		states := c.States.Subscribe(r.ctx, bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+		first := receive(r, states)
+		assert.False(r, first.Recovered)
+		for round := range 2 { // the second with the offset of what was recovered
+			require.NoError(r, c.Emit(r.ctx, "cut and say", missed))
+			for n := range missed + 1 {
+				require.Equal(r, n, receive(r, numbers), "round %d", round)
+			}
+			again := receive(r, states)
+			assert.True(r, again.Recovered)
+			assert.Equal(r, first.SessionID, again.SessionID)
+		}
+		require.NoError(r, c.Emit(r.ctx, "say to the room", -1))
+		assert.Equal(r, -1, receive(r, numbers), "nothing twice, and back in the room")
+	})
+}
+
+func TestWhatTheServerForgetsIsNotRecovered(t *testing.T) {
+	conform(t, "recovery: a server that has forgotten starts anew", server, []string{"RECOVERY=1"}, func(r *row) {
+		c, _ := r.client("", nil)
+		numbers := conn.Topic[int](c, "n").Chan(r.ctx)
+		states := c.States.Subscribe(r.ctx, bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+		first := receive(r, states)
+		require.NoError(r, c.Emit(r.ctx, "flood", 1))
+		receive(r, numbers)
+		r.backend.Kill()
+		r.backend.Start()
+		second := receive(r, states)
+		assert.False(r, second.Recovered)
+		assert.NotEqual(r, first.SessionID, second.SessionID)
+	})
+}
+
+func TestAnUpgradeUnderLoadLosesNothing(t *testing.T) {
+	const count = 3000
+	conform(t, "an upgrade under load", server, nil, func(r *row) {
+		c, _ := r.client("", nil)
+		numbers := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(count)).C()
+		require.NoError(r, c.Ready(r.ctx))
+		sent := make(chan error, 1)
+		go func() {
+			for n := range count {
+				if err := c.Emit(r.ctx, "n", n); err != nil {
+					sent <- err
+					return
+				}
+			}
+			sent <- nil
+		}()
+		for from := 0; from < count; from += 100 {
+			require.NoError(r, c.Emit(r.ctx, "flood", 100))
+			for n := range 100 {
+				require.Equal(r, n, receive(r, numbers))
+			}
+		}
+		require.NoError(r, receive(r, sent))
+		heard := call[[]int](r, c, "heard")
+		require.Len(r, heard, count)
+		for n := range count {
+			require.Equal(r, n, heard[n])
+		}
+		want := conn.WebSocket
+		if r.rig.name == "polling" {
+			want = conn.Polling
+		}
+		assert.Equal(r, want, call[handshake](r, c, "handshake").Transport)
+	})
+}
+
+func TestPollingServesByItself(t *testing.T) {
+	conform(t, "polling that stays polling", server, nil, func(r *row) {
+		c, _ := r.client("", func(cfg *conn.Config) { cfg.Transports = []string{conn.Polling} })
+		assert.Equal(r, conn.Polling, call[handshake](r, c, "handshake").Transport)
+	})
+}

@@ -1,0 +1,68 @@
+package conformance
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestADialThatIsGivenUpIsGone(t *testing.T) {
+	conform(t, "a dial that is given up leaves no socket", server, nil, func(r *row) {
+		silent, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(r, err)
+		defer silent.Close()
+		accepted := make(chan net.Conn, 1)
+		go func() { // ends with the listener
+			if c, err := silent.Accept(); err == nil {
+				accepted <- c
+			}
+		}()
+		r.url = "http://" + silent.Addr().String()
+		c, ended := r.client("", nil)
+		socket := receive(r, accepted)
+		defer socket.Close()
+		require.NoError(r, c.Close())
+		require.NoError(r, receive(r, ended))
+		gone := make(chan error, 1)
+		go func() { _, err := io.Copy(io.Discard, socket); gone <- err }() // ends when socket is closed, by either end
+		assert.NoError(r, receive(r, gone))
+	})
+}
+
+func TestASessionLeavesNoGoroutine(t *testing.T) {
+	conform(t, "a session that has ended leaves no goroutine", server, nil, func(r *row) {
+		before := runtime.NumGoroutine()
+		for range 20 {
+			c, ended := r.client("", nil)
+			require.NoError(r, c.Ready(r.ctx))
+			require.NoError(r, c.Close())
+			require.NoError(r, receive(r, ended))
+		}
+		// What is about to end gets time for it.
+		for r.ctx.Err() == nil && runtime.NumGoroutine() > before+5 {
+			runtime.Gosched()
+		}
+		assert.LessOrEqual(r, runtime.NumGoroutine(), before+5)
+	})
+}
+
+func TestARefusalByHTTPIsTyped(t *testing.T) {
+	conform(t, "refused by HTTP status", server, nil, func(r *row) {
+		refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no", http.StatusUnauthorized)
+		}))
+		defer refusing.Close()
+		r.url = refusing.URL
+		_, ended := r.client("", nil)
+		var refused *conn.RefusedError
+		require.ErrorAs(r, receive(r, ended), &refused)
+		assert.Equal(r, http.StatusUnauthorized, refused.Status)
+	})
+}

@@ -1,0 +1,92 @@
+// Package nodetest runs servers of npm's socket.io in Node, for tests.
+package nodetest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A Backend is a server in a Node process of its own.
+type Backend struct {
+	t      testing.TB
+	script string
+	env    []string
+	port   int
+	cmd    *exec.Cmd
+}
+
+// Start starts a script of interop/node on a free port, until the test ends;
+// env adds to its environment.
+func Start(t testing.TB, script string, env ...string) *Backend {
+	t.Helper()
+	need(t)
+	b := &Backend{t: t, script: script, env: env}
+	b.Start()
+	t.Cleanup(b.Kill)
+	return b
+}
+
+// URL is where the server answers, over all its restarts.
+func (b *Backend) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", b.port) }
+
+// Start starts the process and waits until it listens: on the port that it had
+// before, if it had one.
+func (b *Backend) Start() {
+	b.t.Helper()
+	b.cmd = exec.Command("node", b.script, "--port", strconv.Itoa(b.port))
+	b.cmd.Dir = dir()
+	b.cmd.Env = append(os.Environ(), b.env...)
+	b.cmd.Stderr = os.Stderr
+	stdout, err := b.cmd.StdoutPipe()
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.cmd.Start())
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	require.NoError(b.t, err, "the backend said nothing")
+	var listening struct{ Port int }
+	require.NoError(b.t, json.Unmarshal(line, &listening))
+	b.port = listening.Port
+}
+
+// Kill ends the process at once, as a crash would.
+func (b *Backend) Kill() {
+	_ = b.cmd.Process.Kill()
+	_ = b.cmd.Wait()
+}
+
+// dir is interop/node, wherever the test runs.
+func dir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "node")
+}
+
+// need skips the test where there is no Node, or fails it if that is required.
+func need(t testing.TB) {
+	t.Helper()
+	_, err := exec.LookPath("node")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir(), "node_modules", "socket.io"))
+	}
+	if err == nil {
+		return
+	}
+	if os.Getenv("PARLEY_INTEROP") == "required" {
+		require.NoError(t, err, "the interop tests need Node and npm ci --prefix interop/node")
+	}
+	t.Skipf("NOT TESTED AGAINST NODE: %v (install Node, then: npm ci --prefix interop/node)", err)
+}
+
+// Pause stops the process where it is; its connections stay open.
+func (b *Backend) Pause() error { return b.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Continue lets a paused process go on.
+func (b *Backend) Continue() error { return b.cmd.Process.Signal(syscall.SIGCONT) }
