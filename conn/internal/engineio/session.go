@@ -18,17 +18,18 @@ type Session struct {
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
 
-	// The reader's own.
-	reading transport
-	silent  time.Time // when the server counts as silent
+	reading transport   // the reader's own
+	away    atomic.Bool // the reader is not in Read
 
 	writing sync.Mutex  // held while something is written
 	batch   []packet    // under writing
-	pongDue atomic.Bool // a ping waits for its answer
+	pongDue atomic.Bool // a ping waits for its answer, or may
 
 	mu        sync.Mutex
-	transport transport  // replaced by an upgrade, which holds writing as well
-	upgraded  *candidate // to be switched over to; nil for none
+	transport transport   // replaced by an upgrade, which holds writing as well
+	upgraded  *candidate  // to be switched over to; nil for none
+	silent    time.Time   // when the server counts as silent
+	overdue   *time.Timer // runs standIn when a ping should have come; nil before the first is expected
 	closed    bool
 }
 
@@ -62,21 +63,48 @@ func (s *Session) readOpen() error {
 	if s.handshake, err = parseHandshake(p.data); err != nil {
 		return &ProtocolError{err}
 	}
-	s.expectPing()
+	s.expectPing(s.handshake.pingInterval + s.handshake.pingTimeout/2)
 	return nil
 }
 
-// expectPing gives the server the time that it has announced for its next ping.
-func (s *Session) expectPing() {
+// expectPing gives the server the time that it has announced for its next
+// ping. If the reader is away after the given time, something is done about that.
+func (s *Session) expectPing(within time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	s.silent = time.Now().Add(s.handshake.pingInterval + s.handshake.pingTimeout)
-	s.reading.readUntil(s.silent)
+	s.transport.readUntil(s.silent)
+	if s.overdue == nil {
+		s.overdue = time.AfterFunc(within, s.standIn)
+	} else {
+		s.overdue.Reset(within)
+	}
 }
 
-// Read waits for the next message, and answers the server's pings meanwhile.
+// standIn answers for a reader that is held up by those it reads for. The ping
+// that is due lies unread behind what is held up, but the server, which cannot
+// know that, waits for its answer: it gets one, and is not taken for silent.
+func (s *Session) standIn() {
+	if !s.away.Load() {
+		return // it waits for the server
+	}
+	s.pongDue.Store(true)
+	if s.sendPong() == nil {
+		s.expectPing(s.handshake.pingInterval)
+	}
+}
+
+// Read waits for the next message, and answers the server's pings meanwhile;
+// while nobody reads, the session does so by itself.
 // The message's data is good until the next Read. Read ends when the session
 // does, and its error is final: [ErrPingTimeout], [ErrClosed], a
 // [*ProtocolError], or that of the network.
 func (s *Session) Read() (Message, error) {
+	s.away.Store(false)
+	defer s.away.Store(true)
 	for {
 		p, err := s.reading.read()
 		if err != nil {
@@ -92,7 +120,7 @@ func (s *Session) Read() (Message, error) {
 		case message:
 			return Message{p.binary, p.data}, nil
 		case ping:
-			s.expectPing()
+			s.expectPing(s.handshake.pingInterval + s.handshake.pingTimeout/2)
 			s.pongDue.Store(true)
 			if err := s.sendPong(); err != nil {
 				return Message{}, err
@@ -168,6 +196,9 @@ func (s *Session) Close() error {
 	s.closed = true
 	s.cancel()
 	s.transport.close()
+	if s.overdue != nil {
+		s.overdue.Stop()
+	}
 	if s.upgraded != nil {
 		s.upgraded.ws.close()
 	}

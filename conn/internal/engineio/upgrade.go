@@ -97,10 +97,10 @@ func (s *Session) switchOver() error {
 	}
 	ws, old := s.upgraded.ws, s.transport
 	s.transport, s.upgraded = ws, nil
+	ws.readUntil(s.silent)
 	s.mu.Unlock()
 
 	old.close()
 	s.reading = ws
-	ws.readUntil(s.silent)
 	return ws.write([]packet{{kind: upgrade}})
 }
