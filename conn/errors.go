@@ -26,7 +26,7 @@ var (
 	ErrDisconnected = errors.New("conn: disconnected by the server")
 
 	// ErrProtocolVersion ends Run: the server speaks another revision of
-	// Engine.IO or Socket.IO.
+	// Engine.IO or Socket.IO. The error around it says how that showed.
 	ErrProtocolVersion = errors.New("conn: the server speaks another version of the protocol")
 
 	// ErrSessionLost is what an Emit or a Call gets when the session it went
@@ -160,7 +160,7 @@ func dialError(err error) error {
 	if errors.As(err, &answer) {
 		switch {
 		case answer.Code == engineio.CodeUnsupported:
-			return ErrProtocolVersion
+			return versionError("Engine.IO 3 (" + answer.Message + ")")
 		case answer.Code == engineio.CodeForbidden, answer.StatusCode == 401, answer.StatusCode == 403:
 			return &RefusedError{Message: answer.Message, Status: answer.StatusCode}
 		}
@@ -175,6 +175,9 @@ func dialError(err error) error {
 	}
 	return &DialError{err}
 }
+
+// versionError names the version that a server speaks.
+func versionError(version string) error { return fmt.Errorf("%w: %s", ErrProtocolVersion, version) }
 
 // readError does the same for what ended the reading of a session.
 func readError(err error) error {

@@ -194,14 +194,14 @@ func (c *Conn) enter(s *session, connect socketio.Packet) (welcome, error) {
 // revision 4 and older sends none, and does so without being asked.
 func readWelcome(data []byte) (welcome, error) {
 	if data == nil {
-		return welcome{}, ErrProtocolVersion
+		return welcome{}, versionError("Socket.IO 2 over Engine.IO 3, or older")
 	}
 	var answer welcome
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return welcome{}, &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
 	}
 	if answer.SID == "" {
-		return welcome{}, ErrProtocolVersion
+		return welcome{}, versionError("CONNECT gives no id")
 	}
 	return answer, nil
 }

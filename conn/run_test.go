@@ -244,7 +244,7 @@ func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
 	}{
 		{401, `no`, "conn: refused by the server with HTTP status 401"},
 		{400, `{"code":4,"message":"Forbidden"}`, "conn: refused by the server with HTTP status 400: Forbidden"},
-		{400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error()},
+		{400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error() + ": Engine.IO 3 (Unsupported protocol version)"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(tc.status)

@@ -127,7 +127,9 @@ func TestQueryAndHeadersGoWithEveryRequest(t *testing.T) {
 func TestAServerOfAnotherProtocolVersionIsNamed(t *testing.T) {
 	conform(t, "a server that speaks Engine.IO 3 only is named", "version2.js", nil, func(r *row) {
 		_, ended := r.client("", nil)
-		assert.ErrorIs(r, receive(r, ended), conn.ErrProtocolVersion)
+		err := receive(r, ended)
+		assert.ErrorIs(r, err, conn.ErrProtocolVersion)
+		assert.ErrorContains(r, err, "Engine.IO 3")
 	})
 }
 
