@@ -27,7 +27,8 @@
 //     are in no order between them.
 //  2. An event that nobody listens to is not decoded.
 //  3. A slow subscription holds up nobody, unless it was asked to
-//     (bus.Block): then it holds up the reader, and with it this connection.
+//     (bus.Block): then it holds up the reader, and with it this connection,
+//     whose pings are answered all the same.
 //  4. Subscriptions, handlers and bindings belong to the Conn, not to a
 //     session: they live on over any number of reconnects and Runs.
 //  5. An acknowledgement reaches the call that waits for it on the same

@@ -46,5 +46,7 @@
 //   - Importing it starts a goroutine that looks at the network interfaces every
 //     three seconds.
 //
-// The table of behaviours in the README has a column for it.
+// The table of behaviours in the README has a column for it. WebTransport is
+// not in that table, because Node's server has none without an addition of its own: it is tested
+// against the server of the same author.
 package zishang
