@@ -104,6 +104,26 @@ func TestASilentServerIsNoticed(t *testing.T) {
 	})
 }
 
+func TestAReaderThatIsHeldUpKeepsItsSession(t *testing.T) {
+	const count = 1000
+	conform(t, "a reader that is held up keeps its session", server, []string{"PING_INTERVAL=300", "PING_TIMEOUT=300"}, func(r *row) {
+		c, _ := r.client("", nil)
+		stuck := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(1), bus.OnOverflow(bus.Block)).C()
+		require.NoError(r, c.Ready(r.ctx))
+		session := c.State().SessionID
+		require.NoError(r, c.Emit(r.ctx, "flood", count))
+		clock, _ := r.client("", nil)
+		for tick := range 5 { // of 300 ms each: longer than the server's patience
+			require.Equal(r, tick, call[int](r, clock, "slow", tick))
+		}
+		for n := range count {
+			require.Equal(r, n, receive(r, stuck))
+		}
+		assert.Equal(r, []any{"still here"}, call[[]any](r, c, "echo", []any{"still here"}))
+		assert.Equal(r, session, c.State().SessionID)
+	})
+}
+
 func TestALostSessionIsRecovered(t *testing.T) {
 	const missed = 50
 	conform(t, "recovery: what was missed comes once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
