@@ -89,9 +89,6 @@ func TestAFramingOfRevision3IsKnown(t *testing.T) {
 // FuzzPayload reads what a server may have made up, and encodes what came out
 // again: it has to come out the same.
 func FuzzPayload(f *testing.F) {
-	for _, seed := range []string{"4a\x1eb AQI=", "0{}\x1e40", "4\x1e4", "b", "96:0{}", "\x1e\x1e", "bAQI=\x1e6"} {
-		f.Add([]byte(seed), int64(10))
-	}
 	f.Fuzz(func(t *testing.T, body []byte, limit int64) {
 		r := payloadReader{maxFrame: 1 << 10}
 		r.reset(bytes.NewReader(body))
@@ -112,9 +109,6 @@ func FuzzPayload(f *testing.F) {
 }
 
 func FuzzParsePacket(f *testing.F) {
-	for _, seed := range []string{"0{}", "2probe", "4", "", "9", "b"} {
-		f.Add([]byte(seed))
-	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if p, err := parsePacket(data); err == nil {
 			require.Equal(t, data, p.appendText(nil))
