@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
 
@@ -132,46 +131,6 @@ type Join struct {
 	Payload any // the event's one argument; nil sends none
 }
 
-// target is where a Conn connects to: the URL of its requests, and the namespace.
-type target struct {
-	url       *url.URL
-	namespace string
-}
-
-// parseTarget takes a URL apart as the reference client does: the path is the
-// namespace, the query belongs to the requests.
-func parseTarget(raw string, cfg Config) (target, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		// The error of the parser holds the URL, and so perhaps a secret.
-		return target{}, errors.New("conn: the URL cannot be parsed")
-	}
-	scheme := map[string]string{"http": "http", "ws": "http", "https": "https", "wss": "https"}[u.Scheme]
-	switch {
-	case scheme == "":
-		return target{}, fmt.Errorf("conn: the URL needs the scheme http, https, ws or wss, not %q", u.Scheme)
-	case u.Hostname() == "":
-		return target{}, errors.New("conn: the URL has no host")
-	case u.User != nil:
-		return target{}, errors.New("conn: the URL holds a user name: use Config.Header or Config.Auth")
-	case strings.Contains(u.Path, ","):
-		return target{}, errors.New("conn: a namespace cannot hold a comma")
-	}
-
-	query := u.Query()
-	for name, values := range cfg.Query {
-		query[name] = values
-	}
-	namespace := u.Path
-	if namespace == "" {
-		namespace = socketio.MainNamespace
-	}
-	return target{
-		url:       &url.URL{Scheme: scheme, Host: u.Host, Path: cfg.Path, RawQuery: query.Encode()},
-		namespace: namespace,
-	}, nil
-}
-
 // withDefaults fills what is not set.
 func (c Config) withDefaults() Config {
 	if c.Path == "" {
@@ -229,10 +188,8 @@ func (c Config) validate() error {
 	if c.MaxNesting > maxNesting {
 		return fmt.Errorf("conn: Config.MaxNesting is more than %d", maxNesting)
 	}
-	for name := range c.Header {
-		if name = http.CanonicalHeaderKey(name); name == "Upgrade" || name == "Connection" || strings.HasPrefix(name, "Sec-Websocket-") {
-			return fmt.Errorf("conn: Config.Header: %s belongs to the handshake", name)
-		}
+	if err := validateHeader(c.Header); err != nil {
+		return fmt.Errorf("conn: Config.Header: %w", err)
 	}
 	if err := c.Reconnect.Validate(); err != nil {
 		return fmt.Errorf("conn: Config.Reconnect: %w", err)

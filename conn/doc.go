@@ -58,7 +58,7 @@
 // are tried. {Polling, WebSocket} opens by polling and moves over to websocket
 // while events flow; none is lost and none changes its place. Config.HTTP says how
 // requests get out (proxy, certificates, a unix socket: an *http.Transport has a
-// field for each), Config.Jar keeps cookies. Redirects are not followed.
+// field for each), Config.Jar keeps cookies.
 //
 // Config.Dialer replaces the native client: package conn/zishang has one.
 //
@@ -127,6 +127,14 @@
 //
 // The answer to a handshake is at most 64 KiB, a goodbye takes at most a second. What
 // reaches a subscription is bounded by its own limit: see package bus.
+//
+// # Secrets
+//
+// What Config.Auth gives, headers and the query are in no error, state or log,
+// nor in what fmt prints of a Conn or a Config. A header that is none, and a parameter that the
+// protocol sets itself, are errors of New. Certificates are verified unless
+// Config.HTTP says otherwise; redirects are not followed, so that nothing goes to
+// another host.
 //
 // The protocols are Engine.IO revision 4 and Socket.IO revision 5.
 package conn

@@ -1,13 +1,9 @@
 package conn_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -126,25 +122,6 @@ func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
 		_, err := conn.New("http://localhost", cfg)
 		assert.ErrorContains(t, err, want)
 	}
-}
-
-func TestNoSecretReachesTheLogOrAnError(t *testing.T) {
-	const secret = "s3cr3t"
-	var text bytes.Buffer
-	url_ := wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.Receive() })
-	c, err := conn.New(url_+"?key="+secret, conn.Config{
-		Query:     url.Values{"token": {secret}},
-		Header:    http.Header{"Authorization": {secret}},
-		Auth:      func(context.Context) (any, error) { return map[string]string{"token": secret}, nil },
-		Reconnect: reconnect.Policy{MaxAttempts: -1},
-		Logger:    slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
-	require.NoError(t, err)
-	err = c.Run(t.Context())
-	require.Error(t, err)
-	c.Close()
-	assert.NotContains(t, text.String()+err.Error(), secret)
-	assert.Contains(t, text.String(), "conn: connecting")
 }
 
 func TestErrorsUnwrapToTheirCause(t *testing.T) {

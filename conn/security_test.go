@@ -1,0 +1,189 @@
+package conn_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The marks that must not show up anywhere.
+const (
+	secretURL, secretQuery   = "s3cr3t-url", "s3cr3t-query"
+	secretHeader, secretAuth = "s3cr3t-header", "s3cr3t-auth"
+)
+
+var secrets = []string{secretURL, secretQuery, secretHeader, secretAuth}
+
+// output collects everything that a session says, and looks for the marks.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// print says v in every way there is.
+func (o *output) print(vs ...any) {
+	for _, v := range vs {
+		fmt.Fprintf(o, "%v\n%+v\n%#v\n%s\n", v, v, v, v)
+		if err, ok := v.(error); ok {
+			for ; err != nil; err = errors.Unwrap(err) {
+				fmt.Fprintf(o, "%+v %#v\n", err, err)
+			}
+		}
+		slog.New(slog.NewJSONHandler(o, nil)).Info("printed", "value", v)
+		slog.New(slog.NewTextHandler(o, nil)).Info("printed", "value", v)
+	}
+}
+
+func (o *output) assertNoSecret(t *testing.T) {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, secret := range secrets {
+		assert.NotContains(t, o.text.String(), secret)
+	}
+}
+
+func TestNoSecretReachesALogOrAnError(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	refusing := func(status int) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	for name, address := range map[string]string{
+		"a server that is not there": closed.URL,
+		"a host that is not there":   "http://host.invalid",
+		"a refusal":                  refusing(http.StatusUnauthorized),
+		"a redirect":                 refusing(http.StatusFound),
+		"an error":                   refusing(http.StatusBadGateway),
+		"silence":                    wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.UntilGone() }),
+		"nonsense":                   wiretest.Serve(t, func(p *wiretest.Peer) { p.Send("nonsense") }),
+		"a refused CONNECT": wiretest.Serve(t, func(p *wiretest.Peer) {
+			p.Send(wiretest.OpenPacket)
+			p.Receive()
+			p.Send(`44{"message":"no"}`)
+			p.UntilGone()
+		}),
+		"a session that is cut": wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome() }),
+	} {
+		for _, transport := range []string{conn.WebSocket, conn.Polling} {
+			t.Run(name+" by "+transport, func(t *testing.T) {
+				var out output
+				cfg := conn.Config{
+					Query:            url.Values{"token": {secretQuery}},
+					Header:           http.Header{"Authorization": {secretHeader}, "Cookie": {"session=" + secretHeader}},
+					Auth:             func(context.Context) (any, error) { return map[string]string{"token": secretAuth}, nil },
+					Transports:       []string{transport},
+					HandshakeTimeout: 100 * time.Millisecond,
+					Reconnect:        reconnect.Policy{InitialInterval: time.Millisecond, MaxAttempts: 1},
+					Logger:           slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})),
+				}
+				c, err := conn.New(address+"/?key="+secretURL, cfg)
+				require.NoError(t, err)
+				states := c.States.Chan(t.Context())
+				sent := make(chan error, 1)
+				go func() { sent <- c.Emit(t.Context(), "hello") }()
+				err = c.Run(t.Context())
+				require.Error(t, err)
+				require.NoError(t, c.Close())
+				out.print(cfg, c, err, <-sent, c.State(), struct {
+					Config conn.Config
+					Conn   *conn.Conn
+				}{cfg, c})
+				for state := range states {
+					out.print(state)
+				}
+				assert.Contains(t, out.text.String(), "conn: connecting")
+				out.assertNoSecret(t)
+			})
+		}
+	}
+}
+
+func TestWhatIsPrintedOfAConnectionNamesIt(t *testing.T) {
+	c, err := conn.New("https://host:8443/admin?key="+secretURL, conn.Config{})
+	require.NoError(t, err)
+	assert.Equal(t, "conn https://host:8443/admin (idle)", fmt.Sprintf("%+v", c))
+	assert.Contains(t, fmt.Sprint(conn.Config{Header: http.Header{"A": {"b"}}, Path: "/p/"}), `Path: "/p/", Query: 0 hidden, Header: 1 hidden, Auth: none`)
+	var to conn.Endpoint
+	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %#v", to, to) })
+}
+
+// What would be another header, another request or another parameter than it
+// says is refused before anything is sent.
+func TestInjectionIsRefused(t *testing.T) {
+	for want, cfg := range map[string]conn.Config{
+		`"X-A\r\nX-B" is not a name`:                  {Header: http.Header{"X-A\r\nX-B": {"c"}}},
+		`"" is not a name`:                            {Header: http.Header{"": {"c"}}},
+		"the value of X-A cannot be sent":             {Header: http.Header{"X-A": {"b\r\nX-Secret: " + secretHeader}}},
+		"the value of Cookie cannot be sent":          {Header: http.Header{"Cookie": {"a=" + secretHeader + "\x00"}}},
+		"the Host is not one host":                    {Header: http.Header{"Host": {"a b"}}},
+		"Transfer-Encoding belongs to the handshake":  {Header: http.Header{"transfer-encoding": {"chunked"}}},
+		"Sec-Websocket-Key belongs to the handshake":  {Header: http.Header{"Sec-WebSocket-Key": {"x"}}},
+		`parameter "sid" belongs to the protocol`:     {Query: url.Values{"sid": {"of another"}}},
+		`parameter "EIO" belongs to the protocol`:     {Query: url.Values{"EIO": {"3"}}},
+		`parameter "transport" belongs to the protoc`: {Query: url.Values{"transport": {"websocket"}}},
+	} {
+		_, err := conn.New("http://localhost", cfg)
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), secretHeader)
+	}
+	_, err := conn.New("http://localhost/?sid=of+another", conn.Config{})
+	require.ErrorContains(t, err, `parameter "sid"`)
+}
+
+// A query may hold anything: it arrives as what it is.
+func TestAQueryStaysAQuery(t *testing.T) {
+	const value = "a&transport=polling&sid=1#x\r\nX-A: b"
+	queries := make(chan url.Values, 1)
+	address := wiretest.Serve(t, func(p *wiretest.Peer) { queries <- p.Request.URL.Query(); p.Welcome(); p.UntilGone() })
+	_, _, _ = start(t, address, conn.Config{Query: url.Values{"v": {value}}})
+	query := wiretest.ReceiveFrom(t, queries)
+	assert.Equal(t, value, query.Get("v"))
+	assert.Equal(t, []string{conn.WebSocket}, query["transport"])
+	assert.Empty(t, query["sid"])
+}
+
+// Credentials go to the host that they are for, wherever that points to.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	elsewhere := make(chan *http.Request, 10)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r }))
+	defer other.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			http.Redirect(w, r, other.URL, status)
+		}))
+		for _, transport := range []string{conn.WebSocket, conn.Polling} {
+			_, ended, _ := start(t, server.URL, conn.Config{
+				Header:     http.Header{"Authorization": {secretHeader}},
+				Transports: []string{transport}, Reconnect: noRetry,
+			})
+			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), fmt.Sprint("answered with HTTP status ", status))
+		}
+		server.Close()
+	}
+	assert.Empty(t, elsewhere)
+}
