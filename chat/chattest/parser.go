@@ -10,7 +10,7 @@ import (
 
 // rawParser is the library's parser, but for numbers. The library reads them as
 // float64, which loses the digits of a large id. Here the arguments of an event
-// are json.RawMessages, and the numbers in a CONNECT are json.Numbers.
+// and of an acknowledgement are json.RawMessages, and the numbers in a CONNECT are json.Numbers.
 type rawParser struct{}
 
 func (rawParser) NewEncoder() parser.Encoder { return parser.NewEncoder() }
@@ -49,6 +49,14 @@ func (d *rawDecoder) restore(args ...any) {
 			data := packet.Data.([]any)
 			for i := range data[1:] {
 				data[1+i] = event[1+i]
+			}
+		}
+	case parser.ACK:
+		var reply []json.RawMessage
+		if from.Decode(&reply) == nil {
+			data := packet.Data.([]any)
+			for i := range data {
+				data[i] = reply[i]
 			}
 		}
 	case parser.CONNECT:

@@ -2,7 +2,7 @@ package chattest
 
 import (
 	"encoding/json"
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/seed67206a74/parley/events"
@@ -13,6 +13,7 @@ import (
 const (
 	nameEcho              = "echo" // acknowledged with its own arguments
 	nameError             = "error"
+	nameLeave             = "chat:leave"
 	nameDiscoveryRequest  = "meta:events:request"
 	nameDiscoveryResponse = "meta:events:response"
 )
@@ -23,62 +24,80 @@ type result struct {
 	Error string `json:"error,omitempty"`
 }
 
-// receive handles one event: its name, its arguments and, if the client wants
+// receive takes in one event: its name, its arguments and, if the client wants
 // an acknowledgement, a socket.Ack. The library calls it for one event of a
 // client after the other.
-func (s *Server) receive(m *member, args []any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m.ctx.Err() != nil {
-		return
-	}
-
+func (s *Server) receive(k *Socket, args []any) {
 	name, _ := args[0].(string)
 	args = args[1:]
 	acknowledge := func(...any) {}
+	wantsAck := false
 	if last := len(args) - 1; last >= 0 {
 		if ack, ok := args[last].(socket.Ack); ok {
-			args = args[:last]
+			args, wantsAck = args[:last], true
 			acknowledge = func(args ...any) { ack(args, nil) }
 		}
 	}
-
-	switch name {
-	case nameEcho:
-		acknowledge(args...)
-		return
-	case nameDiscoveryRequest:
-		_ = m.socket.Emit(nameDiscoveryResponse, s.names)
-		return
-	}
-	handle, ok := handlers[s.keys[name]]
-	if !ok {
-		return
-	}
-	payload := payloadOf(args)
-	s.identify(m, payload)
-	if err := handle(s, m, payload); err != nil {
-		s.sendError(m, name, err)
-		acknowledge(result{Error: err.Error()})
-		return
-	}
-	acknowledge(result{OK: true})
+	r := Received{Socket: k, Name: name, Args: jsonOf(args), WantsAck: wantsAck, args: args}
+	k.inbox.put(func() { s.deal(r, acknowledge) })
 }
 
-// payloadOf is an event's first argument: null if there is none, or if the
-// event came with binary attachments.
-func payloadOf(args []any) json.RawMessage {
-	if len(args) > 0 {
-		if raw, ok := args[0].(json.RawMessage); ok {
-			return raw
+// deal deals with one event: first the Handler of its name, if it has one, then
+// the backend. The event is recorded when all of that is done.
+func (s *Server) deal(r Received, acknowledge func(...any)) {
+	reply, err := s.handled(r)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return
+	}
+	defer s.record.add(r)
+	if err == nil {
+		own, failure := s.step(r)
+		if err = failure; reply == nil {
+			reply = own
 		}
 	}
-	return json.RawMessage("null")
+	switch {
+	case errors.Is(err, ErrUnanswered):
+	case err != nil:
+		s.sendError(r.Socket, r.Name, err)
+		acknowledge(refusalReply(err))
+	case reply != nil:
+		acknowledge(reply...)
+	}
 }
 
-// identify takes the first user id that m gives for who m is.
-func (s *Server) identify(m *member, payload json.RawMessage) {
-	if !m.userID.IsZero() {
+// step is what the backend itself does about an event; what it returns is the
+// acknowledgement, nil for none. An error says what is wrong with the payload.
+func (s *Server) step(r Received) (reply []any, err error) {
+	switch r.Name {
+	case nameEcho:
+		return r.args, nil
+	case nameDiscoveryRequest:
+		names, _ := json.Marshal(s.names) // strings: it cannot fail
+		_ = r.Socket.emit(nameDiscoveryResponse, json.RawMessage(names))
+		return nil, nil
+	}
+	act, ok := actions[s.keys[r.Name]]
+	switch {
+	case ok:
+	case r.Name == nameLeave:
+		act = action((*Server).leave)
+	default:
+		return nil, nil
+	}
+	s.identify(r.Socket, r.payload())
+	if err := act(s, r.Socket, r.payload()); err != nil {
+		return nil, err
+	}
+	return []any{result{OK: true}}, nil
+}
+
+// identify takes the first user id that k gives for who k is.
+func (s *Server) identify(k *Socket, payload json.RawMessage) {
+	if !k.userID.IsZero() {
 		return
 	}
 	var from struct {
@@ -87,45 +106,41 @@ func (s *Server) identify(m *member, payload json.RawMessage) {
 	if json.Unmarshal(payload, &from) != nil || from.UserID.IsZero() {
 		return
 	}
-	m.userID = from.UserID
-	for chatID, room := range s.rooms {
-		if slices.Contains(room, m) {
-			s.sendPresence(chatID)
-		}
-	}
+	k.userID = from.UserID
+	s.tellRooms(k)
 }
 
-// handlers has what each event that goes to the server leads to. An error says
+// actions has what each event that goes to the server leads to. An error says
 // what is wrong with the payload.
-var handlers = map[events.Key]func(*Server, *member, json.RawMessage) error{
-	events.KeyJoin:            handler((*Server).join),
-	events.KeyUserMessage:     handler((*Server).say),
-	events.KeyUserTypingStart: handler(ignore[events.Typing]),
-	events.KeyUserTypingStop:  handler(ignore[events.Typing]),
-	events.KeyAIAbort:         handler((*Server).abort),
-	events.KeyChatRead:        handler(ignore[events.Read]),
+var actions = map[events.Key]func(*Server, *Socket, json.RawMessage) error{
+	events.KeyJoin:            action((*Server).join),
+	events.KeyUserMessage:     action((*Server).say),
+	events.KeyUserTypingStart: action(ignore[events.Typing]),
+	events.KeyUserTypingStop:  action(ignore[events.Typing]),
+	events.KeyAIAbort:         action((*Server).abort),
+	events.KeyChatRead:        action(ignore[events.Read]),
 }
 
-func handler[T any](handle func(*Server, *member, T)) func(*Server, *member, json.RawMessage) error {
-	return func(s *Server, m *member, payload json.RawMessage) error {
+func action[T any](act func(*Server, *Socket, T)) func(*Server, *Socket, json.RawMessage) error {
+	return func(s *Server, k *Socket, payload json.RawMessage) error {
 		var p T
 		if err := json.Unmarshal(payload, &p); err != nil {
 			return err
 		}
-		handle(s, m, p)
+		act(s, k, p)
 		return nil
 	}
 }
 
-func ignore[T any](*Server, *member, T) {}
+func ignore[T any](*Server, *Socket, T) {}
 
-// say tells everybody who hears m what it has said, and has it answered.
-func (s *Server) say(m *member, q events.UserMessage) {
-	s.send(s.audience(m, q.ChatID), s.inTurn(q, events.ChatMessage{
+// say tells everybody who hears k what it has said, and has it answered.
+func (s *Server) say(k *Socket, q events.UserMessage) {
+	s.send(s.audience(k, q.ChatID), s.envelopeOf(q).around(events.ChatMessage{
 		MessageID: q.MessageID,
 		UserID:    q.UserID,
 		Text:      q.Text,
 		CreatedAt: time.Now(),
 	}))
-	s.answer(m, q)
+	s.answer(k, q)
 }

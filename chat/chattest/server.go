@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/seed67206a74/parley/events"
 	"github.com/zishang520/socket.io/servers/socket/v3"
@@ -34,6 +35,17 @@ type Config struct {
 	// Default: each key's DefaultName.
 	Names map[events.Key]string
 
+	// Recovery is how long a client whose connection was cut may take to come back to its
+	// session, as Socket.IO's connection state recovery has it: with the id and the rooms
+	// that it had, and with everything that it has missed. The answer to its
+	// question goes on meanwhile. A client that says goodbye or is kicked has no session to come back to.
+	// Default: none, a client that comes back is a new one.
+	Recovery time.Duration
+
+	// Wrap puts a handler of one's own before the backend: to refuse requests with an HTTP
+	// status, for example, or to look at them. Default: there is none.
+	Wrap func(http.Handler) http.Handler
+
 	// OmitRequestIDs sends everything without requestId, as some backends do.
 	// Default: what belongs to a question carries the question's requestId.
 	OmitRequestIDs bool
@@ -52,6 +64,7 @@ type Server struct {
 	http    *http.Server
 	io      *socket.Server
 	engine  http.Handler
+	keeper  *sessionKeeper
 	running sync.WaitGroup // the accepting goroutine, requests and answers
 
 	ctx  context.Context // of everything that Close ends
@@ -61,9 +74,12 @@ type Server struct {
 	// library is still setting it up keeps a timer for up to 45 seconds.
 	cutting sync.RWMutex
 
-	mu    sync.Mutex // held for each step: one event received, or one sent
-	rooms map[events.ID][]*member
-	turns map[*turn]struct{}
+	mu       sync.Mutex // held for each step: one event received, or one sent
+	sockets  []*Socket  // that may be let in, are in, or may come back
+	rooms    map[events.ID][]*Socket
+	turns    map[*turn]struct{}
+	handlers map[string]Handler
+	record   record
 }
 
 // NewServer starts a backend on a free port of the loopback interface. It
@@ -93,8 +109,10 @@ func Start(addr string, cfg Config) (*Server, error) {
 		cfg:   cfg,
 		names: map[events.Key]string{},
 		keys:  map[string]events.Key{},
-		rooms: map[events.ID][]*member{},
+		rooms: map[events.ID][]*Socket{},
 		turns: map[*turn]struct{}{},
+
+		handlers: map[string]Handler{},
 	}
 	for key := range events.Keys() {
 		name := cmp.Or(cfg.Names[key], key.DefaultName())
@@ -106,13 +124,24 @@ func Start(addr string, cfg Config) (*Server, error) {
 	options.SetServeClient(false)
 	options.SetParser(rawParser{})
 	options.SetCors(&types.Cors{Origin: "*"}) // a page under development may come from any port
+	s.keeper = &sessionKeeper{server: s, known: map[socket.PrivateSessionId]*Socket{}}
+	if cfg.Recovery > 0 {
+		recovery := socket.DefaultConnectionStateRecovery()
+		recovery.SetSkipMiddlewares(true)
+		options.SetConnectionStateRecovery(recovery)
+		options.SetAdapter(s.keeper)
+	}
 	s.io = socket.NewServer(nil, options)
 	s.io.Use(s.admit)
 	_ = s.io.On("connection", s.connected)
 	s.engine = s.io.ServeHandler(nil)
 
+	var handler http.Handler = http.HandlerFunc(s.serve)
+	if cfg.Wrap != nil {
+		handler = cfg.Wrap(handler)
+	}
 	s.http = &http.Server{
-		Handler:  http.HandlerFunc(s.serve),
+		Handler:  handler,
 		ErrorLog: log.New(io.Discard, "", 0), // the library writes to connections that Close has cut
 	}
 	s.running.Go(func() { _ = s.http.Serve(listener) }) // ends with s.http.Close

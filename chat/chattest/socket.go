@@ -1,0 +1,160 @@
+package chattest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+	"github.com/zishang520/socket.io/servers/socket/v3"
+)
+
+// ErrGone is what a Socket answers whose client is not there any more.
+var ErrGone = errors.New("chattest: the client is gone")
+
+// A Socket is one client, as the backend sees it, from the moment it is let in.
+// [Asker] gives an Answer the one that has asked, a [Received] names the one that it
+// came from, and [Server.Sockets] lists all. Its methods are safe for concurrent
+// use, and may be called from anywhere, an Answer or a Handler for example.
+type Socket struct {
+	ID     string         // what the client knows as its session id
+	Auth   map[string]any // of its CONNECT packet, numbers as json.Number; nil if there was none
+	Query  url.Values     // of its handshake, the protocol's own parameters included
+	Header http.Header    // of its handshake
+
+	server *Server
+	inbox  *inbox
+	in     <-chan struct{} // closed when the client is in, or gone before
+	let    func()          // closes it, and lets admit return
+
+	ctx  context.Context // ends when the client is gone for good
+	left context.CancelFunc
+
+	// Under Server.mu.
+	userID events.ID // none until it is known
+	conn   link
+
+	// For recovery, under Server.mu too.
+	log       *eventLog   // nil without
+	expiry    *time.Timer // ends the time to come back; nil as long as the client has not been away
+	returning bool        // the client has been promised its session
+	offset    string      // that of the last event it knows
+}
+
+// A link is the connection that a Socket has, or had last.
+type link struct {
+	socket *socket.Socket
+	ctx    context.Context // ends with the connection
+}
+
+// UserID returns who the client is: the userId of its auth, else the first in one
+// of its events, else none.
+func (k *Socket) UserID() events.ID {
+	k.server.mu.Lock()
+	defer k.server.mu.Unlock()
+	return k.userID
+}
+
+// Emit sends the client any event, of any shape, under the name as it is given. An
+// argument that is a []byte goes as a binary attachment, any other as
+// encoding/json encodes it. Emit does not wait; events arrive in the order in
+// which they were sent, those of an Answer included. When ctx has ended it does nothing but
+// return its error: with the ctx of an Answer, nothing of it comes after its abort.
+// Other errors are [ErrGone], and that of the encoding.
+func (k *Socket) Emit(ctx context.Context, name string, args ...any) error {
+	args, err := encode(args)
+	if err != nil {
+		return err
+	}
+	k.server.mu.Lock()
+	defer k.server.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return k.emit(name, args...)
+}
+
+// Call is Emit for an event that the client is to acknowledge: it waits for that,
+// and returns its first argument, null if there is none. It ends with ctx, and
+// with [ErrGone] as soon as the connection does.
+func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMessage, error) {
+	args, err := encode(args)
+	if err != nil {
+		return nil, err
+	}
+	replies := make(chan json.RawMessage, 1)
+	acknowledged := func(args []any, _ error) { replies <- Received{Args: jsonOf(args)}.payload() }
+
+	k.server.mu.Lock()
+	link := k.conn.ctx
+	if err = ctx.Err(); err == nil {
+		err = k.emit(name, append(args, acknowledged)...)
+	}
+	k.server.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case reply := <-replies:
+		return reply, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-link.Done():
+		return nil, ErrGone
+	}
+}
+
+// Cut breaks the client's connection without a word, as a failing network would.
+// The client may come back.
+func (k *Socket) Cut() {
+	k.server.mu.Lock()
+	conn := k.conn.socket.Conn()
+	k.server.mu.Unlock()
+	k.server.cutting.Lock()
+	defer k.server.cutting.Unlock()
+	conn.Close(true)
+}
+
+// Kick puts the client out, with a DISCONNECT packet behind what was sent before.
+// A client takes that for final, unless it is told otherwise.
+func (k *Socket) Kick() {
+	k.server.mu.Lock()
+	defer k.server.mu.Unlock()
+	k.left() // before the library, so that nothing can follow
+	k.conn.socket.Disconnect(false)
+}
+
+// emit sends an event, encoded already, or keeps it for a client that may come
+// back; s.mu is held. The library queues without waiting.
+func (k *Socket) emit(name string, args ...any) error {
+	if k.ctx.Err() != nil {
+		return ErrGone
+	}
+	if k.log != nil {
+		args = k.log.add(name, args)
+	}
+	if k.conn.ctx.Err() != nil { // it may come back
+		return nil
+	}
+	return k.conn.socket.Emit(name, args...)
+}
+
+// encode encodes arguments, all but those that are binary.
+func encode(args []any) ([]any, error) {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		if _, binary := arg.([]byte); binary {
+			out[i] = arg
+			continue
+		}
+		encoded, err := json.Marshal(arg)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = json.RawMessage(encoded)
+	}
+	return out, nil
+}
