@@ -75,7 +75,10 @@ func (p *polling) request(ctx context.Context, method string, body []byte) (*htt
 	query := u.Query()
 	query.Set("t", rand.Text()) // so that no cache answers
 	u.RawQuery = query.Encode()
-	var content io.Reader
+	// A body that is empty, and not known to be: none is sent. But net/http would send
+	// a GET without one again when a connection that was used before breaks, and the
+	// packets that the server has taken off its queue for the first would be missing.
+	var content io.Reader = io.MultiReader()
 	if body != nil {
 		content = bytes.NewReader(body)
 	}

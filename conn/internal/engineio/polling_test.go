@@ -236,6 +236,28 @@ func TestABodyThatBreaksOffEndsTheSession(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
+// What a poll has taken off the server's queue is lost with its answer. Were
+// the poll sent again, nobody would ever know.
+func TestAPollWhoseAnswerIsLostIsNotSentAgain(t *testing.T) {
+	polls := make(chan struct{}, 10)
+	s := servePolls(t, openPacket)
+	s.check = func(r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Query().Get("sid") != "" {
+			polls <- struct{}{}
+			if len(polls) == 2 { // on the connection of the first, which net/http takes for one that was idle
+				panic(http.ErrAbortHandler)
+			}
+		}
+	}
+	s.bodies <- "4first"
+	s.bodies <- "4third, after a second that is lost"
+	session := dialTest(t, optionsFor(t, s.URL, "polling"))
+	assert.Equal(t, "first", readText(t, session))
+	_, err := session.Read()
+	require.Error(t, err)
+	assert.Len(t, polls, 2)
+}
+
 func TestARefusedHandshakeSaysHow(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer http.HandlerFunc
