@@ -59,6 +59,14 @@ type content struct {
 	attachments [][]byte
 }
 
+func (c content) size() int {
+	n := len(c.data)
+	for _, a := range c.attachments {
+		n += len(a)
+	}
+	return n
+}
+
 // errPlaceholder is what a placeholder without an attachment fails with.
 var errPlaceholder = errors.New("placeholder for an attachment that is not there")
 

@@ -40,10 +40,12 @@ type Conn struct {
 	stop     context.CancelFunc // ends the Run that is on its way; nil when none is
 	stopped  chan struct{}      // closed when that Run has returned
 	closed   bool
-	draining bool // Shutdown is on its way: no new work
-	working  int  // how many Emits, Calls and handlers are
+	draining bool  // Shutdown is on its way: no new work
+	working  int   // how many Emits, Calls and handlers are
+	cause    error // why the last session or attempt ended; nil since the last Ready
 
-	resume resumption // Run's own
+	resume   resumption // Run's own
+	counters counters
 }
 
 // New makes a connection to a Socket.IO server; it does not connect, which is

@@ -128,6 +128,33 @@
 // The answer to a handshake is at most 64 KiB, a goodbye takes at most a second. What
 // reaches a subscription is bounded by its own limit: see package bus.
 //
+// # At any time
+//
+// Every method may be called in every phase, from any number of goroutines:
+//
+//	                       Run         Ready, Emit, Call   TryEmit       Begin      Health
+//	before the first Run   runs        wait                ErrNotReady   nil        ErrNotReady
+//	Connecting, Connected, ErrRunning  wait                ErrNotReady   nil        ErrNotReady
+//	  Waiting
+//	Ready                  ErrRunning  go through          goes through  nil        nil
+//	Run's ctx has ended    runs        wait                ErrNotReady   nil        ErrNotReady
+//	Run has failed         runs        its error           ErrNotReady   nil        ErrNotReady
+//	Shutdown               ErrRunning  ErrClosed           ErrClosed     ErrClosed  ErrNotReady
+//	Close                  ErrClosed   ErrClosed           ErrClosed     ErrClosed  ErrClosed
+//
+// Ready itself goes on to tell the truth during Shutdown. Topic, Handle and Rebind may be called at any
+// time; after Close a subscription is closed from the start.
+//
+// # Operation
+//
+// [Conn.Health] is fit for a readiness probe, [Conn.Stats] for a monitoring
+// system. Config.Logger gets these messages, each with the fields attempt, delay, error and
+// session:
+//
+//	conn: connecting, conn: connected, conn: ready   debug
+//	conn: waiting                                    warn: a session or an attempt has failed, and why
+//	conn: stopped                                    debug; warn when it is for good
+//
 // # Secrets
 //
 // What Config.Auth gives, headers and the query are in no error, state or log,

@@ -48,9 +48,11 @@ func (c *Conn) tryEmit(data content) error {
 	case closed:
 		return ErrClosed
 	case s == nil:
+		c.counters.dropped.Add(1)
 		return ErrNotReady
 	}
 	if _, err := s.queue.tryPut(s.outgoing(socketio.Event, socketio.NoID, data)); err != nil {
+		c.counters.dropped.Add(1)
 		return ErrNotReady // a session that has just ended is not ready either
 	}
 	return nil

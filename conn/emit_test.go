@@ -260,7 +260,7 @@ func TestTryEmitSendsNowOrNever(t *testing.T) {
 	require.NoError(t, err)
 	err = c.TryEmit("volatile", 1)
 	assert.ErrorIs(t, err, conn.ErrNotReady)
-	assert.EqualError(t, err, `conn: event "volatile" not sent: conn: not ready to send`)
+	assert.EqualError(t, err, `conn: event "volatile" not sent: conn: not ready`)
 	assert.Error(t, c.TryEmit("connect"), "reserved")
 
 	run(t, c)

@@ -33,8 +33,8 @@ var (
 	// out on has ended before its outcome was known.
 	ErrSessionLost = errors.New("conn: session lost")
 
-	// ErrNotReady is what TryEmit drops an event with.
-	ErrNotReady = errors.New("conn: not ready to send")
+	// ErrNotReady is what TryEmit drops an event with, and what Health says.
+	ErrNotReady = errors.New("conn: not ready")
 
 	// ErrTooDeep is, in a DecodeError, an event that nests deeper than
 	// Config.MaxNesting.

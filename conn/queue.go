@@ -108,6 +108,13 @@ func (q *queue) withdraw(o *outgoing) bool {
 	return true
 }
 
+// waiting tells how much waits to be written.
+func (q *queue) waiting() (packets int, bytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, q.bytes
+}
+
 // close lets nothing in any more. What has not been taken is lost, and its
 // owners find it by withdraw.
 func (q *queue) close() {

@@ -34,6 +34,8 @@ func (c *Conn) packet(s *session, p socketio.Packet) error {
 	if !bytes.Equal(p.Namespace, s.namespace) {
 		return nil
 	}
+	c.counters.received.Add(1)
+	c.counters.receivedBytes.Add(uint64(content{p.Data, p.Binary}.size()))
 	switch p.Type {
 	case socketio.Event, socketio.BinaryEvent:
 		offset := s.offsetOf(p)
@@ -102,6 +104,7 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 
 // skip tells of an event that did not reach those who asked for it.
 func (c *Conn) skip(s *session, name, data []byte, err error) {
+	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }
 

@@ -69,12 +69,17 @@ func (c *Conn) Run(ctx context.Context) error {
 // runSession makes one attempt and, if it succeeds, lives through the session.
 // It never returns nil.
 func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
+	c.counters.attempts.Add(1)
 	c.setState(ctx, State{Phase: Connecting, Attempt: attempt}, nil)
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
 	up()
+	c.counters.sessions.Add(1)
+	if s.recovered {
+		c.counters.recovered.Add(1)
+	}
 	state := State{Phase: Connected, Attempt: attempt, SessionID: s.welcome.SID, Recovered: s.recovered}
 	c.setState(ctx, state, nil)
 	state.Phase = Ready

@@ -17,6 +17,7 @@ const goodbyeTimeout = time.Second
 // it, so that what comes late from one session can never reach the next.
 type session struct {
 	engine    Engine
+	counters  *counters
 	welcome   welcome // the server's answer to CONNECT
 	recovered bool    // the server has resumed the session before
 	namespace []byte
@@ -52,6 +53,7 @@ type welcome struct {
 func (c *Conn) newSession(engine Engine) *session {
 	s := &session{
 		engine:    engine,
+		counters:  &c.counters,
 		welcome:   welcome{PID: c.resume.pid},
 		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
@@ -127,13 +129,19 @@ func (s *session) flush() error {
 	if len(items) == 0 {
 		return nil
 	}
+	size := uint64(0)
 	for _, o := range items {
 		s.batch = append(s.batch, o.messages...)
+		size += uint64(o.size)
 	}
 	err := s.engine.Write(s.batch...)
 	clear(s.batch) // it shall not keep what has been sent
 	s.batch = s.batch[:0]
-	s.queue.written(items, err)
+	if err == nil {
+		s.counters.sent.Add(uint64(len(items)))
+		s.counters.sentBytes.Add(size)
+	}
+	s.queue.written(items, err) // and their owners find them counted
 	return err
 }
 
@@ -147,6 +155,13 @@ func (s *session) expectAck() (id int64, reply <-chan content) {
 	s.nextID++
 	s.acks[id] = ch
 	return id, ch
+}
+
+// waiting tells how many wait for an acknowledgement.
+func (s *session) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.acks)
 }
 
 // takeAck returns who waits for the acknowledgement, once; nil if nobody does

@@ -87,6 +87,9 @@ func (c *Conn) setState(ctx context.Context, s State, ready *session) {
 
 	c.mu.Lock()
 	c.state, c.ready = s, ready
+	if s.Err != nil || s.Phase == Ready || s.Phase == Stopped {
+		c.cause = s.Err
+	}
 	c.wake()
 	c.mu.Unlock()
 }
