@@ -31,6 +31,10 @@ bench: ## the way of a token and the cost of fan-out, each beside its limit; rew
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
 
+.PHONY: load
+load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md
+	cd benchmarks && go run ./load -readme load/README.md
+
 .PHONY: fuzz
 fuzz: ## each parser for FUZZTIME
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \

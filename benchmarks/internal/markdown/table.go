@@ -1,0 +1,60 @@
+// Package markdown writes tables, and puts them where a file has room for them.
+package markdown
+
+import (
+	"errors"
+	"os"
+	"strings"
+)
+
+// A Table is names to the left, figures to the right.
+type Table struct{ out strings.Builder }
+
+// NewTable starts a table with the heads of its columns.
+func NewTable(head ...string) *Table {
+	t := new(Table)
+	t.Row(head...)
+	rule := []string{"---"}
+	for range head[1:] {
+		rule = append(rule, "---:")
+	}
+	t.Row(rule...)
+	return t
+}
+
+// Row adds a row.
+func (t *Table) Row(cells ...string) {
+	t.out.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+func (t *Table) String() string { return t.out.String() }
+
+const (
+	begin = "<!-- measured: begin -->\n"
+	end   = "<!-- measured: end -->"
+)
+
+var errNoMarkers = errors.New("benchmarks: the file lacks the marker comments")
+
+// Rewrite puts report between the marker comments of a file.
+func Rewrite(name, report string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	replaced, err := Between(string(text), report)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(replaced), 0o644)
+}
+
+// Between replaces what is between the markers in text.
+func Between(text, report string) (string, error) {
+	head, rest, begun := strings.Cut(text, begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !begun || !ended {
+		return "", errNoMarkers
+	}
+	return head + begin + "\n" + report + "\n" + end + tail, nil
+}

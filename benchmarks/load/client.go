@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"golang.org/x/sync/errgroup"
+)
+
+// dialling is how many connections are opened at the same time.
+const dialling = 100
+
+// A result is what one number of connections came to; sizes in bytes, each per
+// connection.
+type result struct {
+	connecting              time.Duration
+	goroutines              float64
+	idle, streaming, stacks float64
+	rate                    float64 // tokens a second, of all connections
+	p50, p99                time.Duration
+	cpu                     time.Duration // of this process, a token
+	lost                    int
+}
+
+func measure(n int, pace time.Duration, tokens int) (r result, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	url, stop, err := startServer(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer stop()
+
+	before := look()
+	begun := time.Now()
+	clients, err := connect(ctx, url, n)
+	defer func() {
+		for _, c := range clients {
+			_ = c.Close()
+		}
+	}()
+	if err != nil {
+		return r, err
+	}
+	r.connecting = time.Since(begun)
+	idle := look()
+
+	var latencies histogram
+	var asking sync.WaitGroup
+	failures := make(chan error, n)
+	usage := cpuTime()
+	begun = time.Now()
+	for i, c := range clients {
+		asking.Go(func() {
+			// Spread over one pace, as people are.
+			time.Sleep(pace * time.Duration(i) / time.Duration(n))
+			if err := ask(ctx, c, fmt.Sprint(tokens, " ", pace), &latencies); err != nil {
+				failures <- err
+			}
+		})
+	}
+	time.Sleep(pace * time.Duration(tokens) / 2) // half of the answers are there
+	streaming := look()
+	asking.Wait()
+	select {
+	case err := <-failures:
+		return r, err
+	default:
+	}
+	took := time.Since(begun)
+	heard := latencies.count()
+	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
+	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1 // the one that asks is this program's own
+	r.idle, r.streaming = per(idle.heap, before.heap), per(streaming.heap, before.heap)
+	r.stacks = per(streaming.stacks, before.stacks)
+	r.rate = float64(heard) / took.Seconds()
+	r.p50, r.p99 = latencies.quantile(0.5), latencies.quantile(0.99)
+	r.cpu = (cpuTime() - usage) / time.Duration(max(heard, 1))
+	r.lost = n*tokens - heard
+	return r, nil
+}
+
+// connect opens n connections, each with its Run in a goroutine.
+func connect(ctx context.Context, url string, n int) ([]*chat.Client, error) {
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	clients := make([]*chat.Client, n)
+	for i := range clients {
+		c, err := chat.New(url, chat.Config{NoJoin: true, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
+		if err != nil {
+			return nil, err
+		}
+		clients[i] = c
+	}
+	opening, within := errgroup.WithContext(ctx)
+	opening.SetLimit(dialling)
+	for _, c := range clients {
+		opening.Go(func() error {
+			go c.Run(ctx) // ends with ctx, or with Close
+			return c.Ready(within)
+		})
+	}
+	return clients, opening.Wait()
+}
+
+func ask(ctx context.Context, c *chat.Client, text string, latencies *histogram) error {
+	stream, err := c.Ask(ctx, chat.Question{UserID: events.StringID("u"), Text: text})
+	if err != nil {
+		return err
+	}
+	for token, err := range stream.Text() {
+		now := time.Now()
+		if err != nil {
+			return err
+		}
+		sent, err := strconv.ParseInt(token, 10, 64)
+		if err != nil {
+			return err
+		}
+		latencies.add(now.Sub(time.Unix(0, sent)))
+	}
+	return nil
+}
+
+type state struct {
+	heap, stacks uint64
+	goroutines   int
+}
+
+// look collects garbage, the pools' as well, and tells what is left.
+func look() state {
+	goroutines := runtime.NumGoroutine() // first: collecting takes its time
+	for range 3 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return state{m.HeapAlloc, m.StackInuse, goroutines}
+}
+
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// raiseFileLimit lets this process open as many files as it may.
+func raiseFileLimit() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = limit.Max
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}

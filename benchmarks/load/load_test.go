@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beServer) != "" {
+		if err := serveLoad(); err != nil {
+			panic(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestQuantilesAreWithinABucket(t *testing.T) {
+	var h histogram
+	assert.Zero(t, h.quantile(0.5))
+	for ms := range 1000 {
+		h.add(time.Duration(ms+1) * time.Millisecond)
+	}
+	assert.Equal(t, 1000, h.count())
+	for q, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 990 * time.Millisecond} {
+		assert.InEpsilon(t, float64(want), float64(h.quantile(q)), 0.06)
+	}
+	h.add(0)
+	h.add(24 * time.Hour)
+	assert.Equal(t, 1002, h.count())
+}
+
+// The whole program, small: every token arrives, and figures come out.
+func TestAFewConnectionsAreMeasured(t *testing.T) {
+	r, err := measure(5, 20*time.Millisecond, 5)
+	require.NoError(t, err)
+	assert.Zero(t, r.lost)
+	assert.Positive(t, r.p99)
+	assert.InDelta(t, 2, r.goroutines, 1)
+}

@@ -1,0 +1,73 @@
+// Load holds many connections at once, each with an answer streaming in, and
+// says what they cost. The server is a process of its own on the loopback
+// interface, so that only the client's end is measured.
+//
+//	go run ./load                              # 100, 1,000 and 10,000 connections
+//	go run ./load -connections 100,500         # others
+//	go run ./load -readme load/README.md       # writes the table between the file's markers
+//
+// Each connection is a chat.Client with one question in flight. A token carries
+// the time at which the server wrote it; its latency ends where the program has it in hand.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
+)
+
+func main() {
+	connections := flag.String("connections", "100,1000,3000,10000", "how many connections, one `list` of numbers")
+	pace := flag.Duration("pace", 500*time.Millisecond, "from one token of an answer to the next")
+	tokens := flag.Int("tokens", 20, "tokens of an answer")
+	readme := flag.String("readme", "", "write the table into this `file`, between its markers, instead of printing it")
+	flag.Parse()
+	err := raiseFileLimit()
+	if err == nil && os.Getenv(beServer) != "" {
+		err = serveLoad()
+	} else if err == nil {
+		err = run(*connections, *pace, *tokens, *readme)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func run(list string, pace time.Duration, tokens int, readme string) error {
+	table := markdown.NewTable("connections", "all connected in", "goroutines each", "heap each, idle", "heap each, streaming", "stacks each",
+		"tokens/s", "latency p50", "p99", "CPU per token", "tokens lost")
+	for field := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no number of connections", field)
+		}
+		r, err := measure(n, pace, tokens)
+		if err != nil {
+			return fmt.Errorf("%d connections: %w", n, err)
+		}
+		table.Row(fmt.Sprint(n), fmt.Sprintf("%.1f s", r.connecting.Seconds()),
+			fmt.Sprintf("%.2f", r.goroutines), kib(r.idle), kib(r.streaming), kib(r.stacks),
+			fmt.Sprintf("%.0f", r.rate), round(r.p50), round(r.p99), round(r.cpu), fmt.Sprint(r.lost))
+		fmt.Fprintf(os.Stderr, "load: %d connections measured\n", n)
+	}
+	if readme == "" {
+		fmt.Print(table)
+		return nil
+	}
+	return markdown.Rewrite(readme, table.String())
+}
+
+func kib(bytes float64) string { return fmt.Sprintf("%.1f KiB", bytes/1024) }
+
+func round(d time.Duration) string {
+	if d < time.Millisecond {
+		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
