@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/events"
+	"github.com/zishang520/socket.io/servers/engine/v3/transports"
 	"github.com/zishang520/socket.io/servers/socket/v3"
+	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
 // ErrGone is what a Socket answers whose client is not there any more.
@@ -108,14 +110,34 @@ func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMe
 }
 
 // Cut breaks the client's connection without a word, as a failing network would.
-// The client may come back.
+// What was sent before is written first, unless that takes longer than a second;
+// what is sent after is lost, without Config.Recovery. The client may come back.
 func (k *Socket) Cut() {
 	k.server.mu.Lock()
-	conn := k.conn.socket.Conn()
+	link := k.conn
+	written := k.written()
 	k.server.mu.Unlock()
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case <-written:
+	case <-link.ctx.Done():
+	case <-patience.C: // the client does not read
+	}
 	k.server.cutting.Lock()
 	defer k.server.cutting.Unlock()
-	conn.Close(true)
+	link.socket.Conn().Close(true)
+}
+
+// nobodysAck acknowledges what was never sent. Clients take no notice.
+const nobodysAck = "39007199254740991[]"
+
+// written returns what is closed when all that was sent until now is written;
+// s.mu is held. The library tells that of an Engine.IO message only, so it is sent one more.
+func (k *Socket) written() <-chan struct{} {
+	written := make(chan struct{})
+	k.conn.socket.Conn().Write(types.NewStringBufferString(nobodysAck), nil, func(transports.Transport) { close(written) })
+	return written
 }
 
 // Kick puts the client out, with a DISCONNECT packet behind what was sent before.

@@ -1,0 +1,275 @@
+package chattest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+var (
+	room = events.StringID("room-1")
+	user = events.StringID("ada")
+)
+
+// connect runs a client until stop is called.
+func connect(server *chattest.Server, cfg chat.Config) (ctx context.Context, client *chat.Client, stop func()) {
+	cfg.ChatID = room
+	cfg.Conn.Logger = slog.New(slog.DiscardHandler)
+	client, err := chat.New(server.URL, cfg)
+	if err != nil {
+		panic(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ended := make(chan struct{})
+	go func() { // ends with stop
+		defer close(ended)
+		_ = client.Run(ctx) // Ready and States say how it went
+	}()
+	return ctx, client, func() {
+		_ = client.Close()
+		<-ended
+		cancel()
+	}
+}
+
+// A join is refused, and then it is not.
+func ExampleServer_Handle() {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	server.Handle("chat:join", chattest.Refuse(errors.New("the room is full")))
+	cfg := chat.Config{JoinTimeout: 5 * time.Second}
+
+	ctx, client, stop := connect(server, cfg)
+	var refused *chat.JoinError
+	fmt.Println(errors.As(client.Ready(ctx), &refused), refused)
+	stop()
+
+	server.Handle("chat:join", nil)
+	ctx, client, stop = connect(server, cfg)
+	defer stop()
+	fmt.Println(client.Ready(ctx))
+	// Output:
+	// true chat: join of room "room-1": refused: the room is full
+	// <nil>
+}
+
+// The backend has an event of its own.
+func ExampleReceived_Decode() {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	server.Handle("rate", func(_ context.Context, r chattest.Received) (any, error) {
+		var rating struct{ Stars int }
+		if err := r.Decode(&rating); err != nil {
+			return nil, err
+		}
+		return map[string]bool{"thanks": rating.Stars > 3}, nil
+	})
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	reply, err := conn.Call[json.RawMessage](ctx, client.Conn(), "rate", map[string]int{"stars": 5})
+	fmt.Println(string(reply), err)
+	// Output: {"thanks":true} <nil>
+}
+
+// An answer has the client run a tool, and uses what comes back.
+func ExampleCallTool() {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+			result, err := chattest.CallTool(ctx, events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)})
+			if err != nil {
+				return // aborted, or gone
+			}
+			chattest.Say("It is "+string(result), 0)(ctx, q, emit)
+		},
+	})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	chat.HandleTool(client, "clock", func(_ context.Context, args struct{ Zone string }) (string, error) {
+		return "noon in " + args.Zone, nil
+	})
+	answer, err := client.Answer(ctx, chat.Question{UserID: user, Text: "What time is it?"})
+	fmt.Println(answer.Text, err)
+	// Output: It is "noon in Asia/Tokyo" <nil>
+}
+
+// The network fails in the middle of an answer. The client gets its session back, and misses nothing.
+func ExampleSocket_Cut() {
+	server := chattest.NewServer(chattest.Config{
+		Recovery: time.Minute,
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "Once upon ", Index: 0})
+			chattest.Asker(ctx).Cut()
+			emit(events.AIToken{Token: "a time", Index: 1})
+			emit(events.AIMessage{MessageID: "m1", Role: "assistant", Text: "Once upon a time"})
+		},
+	})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "Tell me a story."})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for token := range stream.Tokens() {
+		fmt.Printf("%d %q\n", token.Index, token.Token)
+	}
+	_, err = stream.Wait()
+	fmt.Println(err, client.Ready(ctx), client.State().Recovered)
+	// Output:
+	// 0 "Once upon "
+	// 1 "a time"
+	// <nil> <nil> true
+}
+
+// A client is put out, and takes that for final.
+func ExampleSocket_Kick() {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	states := client.States.Chan(ctx)
+	fmt.Println(client.Ready(ctx))
+	for _, socket := range server.Sockets() {
+		socket.Kick()
+	}
+	for state := range states {
+		if state.Phase == conn.Stopped {
+			fmt.Println(state.Err)
+			return
+		}
+	}
+	// Output:
+	// <nil>
+	// conn: disconnected by the server
+}
+
+// A backend sends what the contract does not allow.
+func ExampleSocket_Emit() {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+			_ = chattest.Asker(ctx).Emit(ctx, "ai:token", map[string]any{"requestId": q.RequestID, "token": "x", "index": "zero"})
+			chattest.Say("All the same.", 0)(ctx, q, emit)
+		},
+	})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	wrong := client.DecodeErrors.Chan(ctx)
+	answer, err := client.Answer(ctx, chat.Question{UserID: user, Text: "Hello?"})
+	fmt.Println((<-wrong).Event)
+	fmt.Println(answer.Text, err)
+	// Output:
+	// ai:token
+	// All the same. <nil>
+}
+
+// Somebody else writes in the room.
+func ExampleServer_Emit() {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	heard := client.ChatMessages.Chan(ctx)
+	if _, err := server.Next(ctx, "chat:join"); err != nil { // it is in the room
+		fmt.Println(err)
+		return
+	}
+	server.Emit(room, events.ChatMessage{MessageID: "m1", UserID: events.StringID("bob"), Text: "Hello, Ada"})
+	fmt.Println((<-heard).Text)
+	// Output: Hello, Ada
+}
+
+// What clients have sent, as it came over the wire.
+func ExampleServer_Received() {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{Meta: map[string]any{"tenant": "acme"}})
+	defer stop()
+	err := client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}, ReadAt: time.Unix(0, 0).UTC()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := server.Next(ctx, "chat:read"); err != nil { // it has come
+		fmt.Println(err)
+		return
+	}
+	for _, event := range server.Received() {
+		fmt.Println(event)
+	}
+	// Output:
+	// chat:join [{"chatId":"room-1","tenant":"acme"}]
+	// chat:read [{"chatId":"room-1","messageIds":["m1"],"readAt":"1970-01-01T00:00:00Z","tenant":"acme","userId":"ada"}]
+}
+
+// t stands for the *testing.T of a test.
+var t printing
+
+type printing struct{}
+
+func (printing) Helper()                           {}
+func (printing) Context() context.Context          { return context.Background() }
+func (printing) Fatalf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// In a test: the abort of an answer reaches the backend, and names its request.
+func ExampleServer_Expect() {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) { <-ctx.Done() },
+	})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "Hello?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	server.Expect(t, "user:message", map[string]any{"chatId": "room-1", "text": "Hello?"})
+	stream.Abort("enough")
+	server.Expect(t, "ai:abort", map[string]any{"requestId": stream.RequestID(), "reason": "enough"})
+
+	client.TypingStart(ctx, user)
+	server.Expect(t, "user:typingStart", map[string]any{"userId": "bob"})
+	// Output:
+	// chattest: user:typingStart has come, but with another "userId"
+	// wanted: {"userId":"bob"}
+	//   came: {"chatId":"room-1","userId":"ada"}
+}
+
+// A proxy in front of the backend wants to know who is there.
+func ExampleConfig_wrap() {
+	server := chattest.NewServer(chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" {
+				http.Error(w, "who are you?", http.StatusUnauthorized)
+				return
+			}
+			backend.ServeHTTP(w, r)
+		})
+	}})
+	defer server.Close()
+
+	ctx, client, stop := connect(server, chat.Config{})
+	defer stop()
+	fmt.Println(client.Ready(ctx))
+	// Output: conn: refused by the server with HTTP status 401
+}
