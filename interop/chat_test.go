@@ -2,65 +2,16 @@ package interop
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed67206a74/parley/chat"
-	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
-	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-var (
-	user = events.StringID("u1")
-	room = events.StringID("room-1")
-)
-
-// startClient runs a client until the test ends.
-func startClient(t *testing.T, url string, cfg chat.Config) (*chat.Client, <-chan error) {
-	t.Helper()
-	if cfg.ChatID.IsZero() && !cfg.NoJoin {
-		cfg.ChatID = room
-	}
-	cfg.Conn.Reconnect = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
-	client, err := chat.New(url, cfg)
-	require.NoError(t, err)
-	ended := make(chan error, 1)
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		ended <- client.Run(t.Context())
-	}()
-	t.Cleanup(func() {
-		client.Close()
-		<-returned
-	})
-	return client, ended
-}
-
-// received asks the backend for everything that it has received.
-func received(t *testing.T, client *chat.Client) []string {
-	t.Helper()
-	type entry struct {
-		Event string
-		Args  []json.RawMessage
-	}
-	all, err := conn.Call[[]entry](within(t), client.Conn(), "debug:received")
-	require.NoError(t, err)
-	var lines []string
-	for _, e := range all {
-		lines = append(lines, fmt.Sprintf("%s %s", e.Event, e.Args))
-	}
-	return lines
-}
 
 func TestAQuestionIsAnswered(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
@@ -104,115 +55,6 @@ func TestEventsKeepTheOrderOfTheWire(t *testing.T) {
 			return
 		}
 	}
-}
-
-func TestAServerKilledMidAnswerComesBack(t *testing.T) {
-	backend := startBackend(t)
-	client, _ := startClient(t, backend.URL(), chat.Config{})
-	states := client.States.Chan(t.Context())
-	tokens := client.Tokens.Chan(t.Context())
-	ctx, cancel := context.WithCancel(within(t))
-	interrupted, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1"})
-	require.NoError(t, err)
-	for range 10 {
-		receiveFrom(t, tokens)
-	}
-
-	backend.Kill()
-	for receiveFrom(t, states).Phase != conn.Waiting {
-	}
-	backend.Start()
-	require.NoError(t, client.Ready(within(t)))
-	cancel()
-	_, err = interrupted.Wait()
-	assert.ErrorIs(t, err, context.Canceled)
-
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "again"})
-	require.NoError(t, err)
-	message, err := stream.Wait()
-	require.NoError(t, err)
-	assert.Equal(t, "You said: again", message.Text)
-	for receiveFrom(t, tokens).RequestID != stream.RequestID() { // the subscription has lived on
-	}
-	assert.Equal(t, `chat:join [{"chatId":"room-1"}]`, received(t, client)[0], "the new process was joined first")
-}
-
-func TestARefusedHandshakeComesBackTyped(t *testing.T) {
-	backend := startBackend(t)
-	for _, tc := range []struct{ path, message, data string }{
-		{"/", "not authorised", `{"code":"E_AUTH"}`},
-		{"/admin", "admins only", `{"code":"E_ADMIN"}`},
-	} {
-		client, ended := startClient(t, backend.URL()+tc.path, chat.Config{Conn: conn.Config{
-			Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
-		}})
-		var refused *conn.RefusedError
-		require.ErrorAs(t, receiveFrom(t, ended), &refused)
-		assert.Equal(t, tc.message, refused.Message)
-		assert.JSONEq(t, tc.data, string(refused.Data))
-		assert.ErrorIs(t, client.Ready(within(t)), refused)
-		assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, receiveFrom(t, client.States.Chan(t.Context())))
-	}
-	_, ended := startClient(t, backend.URL()+"/nowhere", chat.Config{})
-	assert.EqualError(t, receiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
-}
-
-func TestAuthQueryAndHeadersReachTheServer(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL()+"/admin", chat.Config{Conn: conn.Config{
-		Auth:   func(context.Context) (any, error) { return map[string]any{"admin": true}, nil },
-		Query:  url.Values{"tenant": {"acme"}},
-		Header: http.Header{"X-Trace": {"t1"}},
-	}})
-	handshake, err := conn.Call[struct {
-		ID      string
-		Auth    map[string]any
-		Query   map[string]string
-		Headers map[string]string
-	}](within(t), client.Conn(), "debug:handshake")
-	require.NoError(t, err)
-	assert.Equal(t, client.State().SessionID, handshake.ID)
-	assert.Equal(t, map[string]any{"admin": true}, handshake.Auth)
-	assert.Equal(t, "acme", handshake.Query["tenant"])
-	assert.Equal(t, "t1", handshake.Headers["x-trace"])
-}
-
-func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL(), chat.Config{
-		ChatID:      events.IntID(7),
-		Meta:        map[string]any{"tenant": "acme", "text": "overridden"},
-		JoinPayload: map[string]int{"since": 5},
-	})
-	ctx := within(t)
-	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
-	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "/tokens 1 0"}))
-	require.NoError(t, client.TypingStart(ctx, user))
-	require.NoError(t, client.TypingStop(ctx, events.IntID(9)))
-	require.NoError(t, client.Abort(ctx, events.Abort{RequestID: "r1", Reason: "enough"}))
-	require.NoError(t, client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}, ReadAt: at}))
-	require.NoError(t, client.Emit(ctx, "custom:event", map[string]string{"hello": "world", "chatId": "elsewhere"}))
-	require.NoError(t, client.Emit(ctx, "custom:none", nil))
-	require.NoError(t, client.Emit(ctx, "custom:list", []int{1}))
-	assert.Equal(t, []string{
-		`chat:join [{"chatId":7,"since":5,"tenant":"acme","text":"overridden"}]`,
-		`user:message [{"chatId":7,"messageId":"m1","tenant":"acme","text":"/tokens 1 0","userId":"u1"}]`,
-		`user:typingStart [{"chatId":7,"tenant":"acme","text":"overridden","userId":"u1"}]`,
-		`user:typingStop [{"chatId":7,"tenant":"acme","text":"overridden","userId":9}]`,
-		`ai:abort [{"chatId":7,"reason":"enough","requestId":"r1","tenant":"acme","text":"overridden"}]`,
-		`chat:read [{"chatId":7,"messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6Z","tenant":"acme","text":"overridden","userId":"u1"}]`,
-		`custom:event [{"chatId":"elsewhere","hello":"world","tenant":"acme","text":"overridden"}]`,
-		`custom:none [{"chatId":7,"tenant":"acme","text":"overridden"}]`,
-		`custom:list [[1]]`,
-	}, received(t, client))
-}
-
-func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL(), chat.Config{NoJoin: true})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi", RequestID: "r1", MessageID: "m1"})
-	require.NoError(t, err)
-	message, err := stream.Wait()
-	require.NoError(t, err)
-	assert.Equal(t, "You said: hi", message.Text)
-	assert.Equal(t, []string{`user:message [{"messageId":"m1","requestId":"r1","text":"hi","userId":"u1"}]`}, received(t, client))
 }
 
 func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
@@ -259,24 +101,6 @@ func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
 			client.Close()
 		})
 	}
-}
-
-func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
-	backend := startBackend(t)
-	client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
-	require.NoError(t, err)
-	sent := make(chan error, 1)
-	go func() {
-		sent <- client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
-	}()
-	<-time.After(50 * time.Millisecond) // it waits for Ready; should it not yet, nothing is lost
-	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyUserMessage: "renamed"}))
-	ended := make(chan error, 1)
-	go func() { ended <- client.Run(t.Context()) }()
-	require.NoError(t, receiveFrom(t, sent))
-	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
-	client.Close()
-	receiveFrom(t, ended)
 }
 
 func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {
@@ -333,22 +157,6 @@ func TestAPayloadOfTheWrongShapeIsReportedAndTheAnswerGoesOn(t *testing.T) {
 	assert.Equal(t, "index", field.Field)
 }
 
-func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	type result struct {
-		Found []string `json:"found"`
-	}
-	defer conn.Handle(client.Conn(), "ai:tool_call", func(_ context.Context, call events.AIToolCall) (result, error) {
-		return result{Found: []string{call.ToolName, string(call.Args)}}, nil
-	})()
-	acked := chat.Topic[struct {
-		Args []result `json:"args"`
-	}](client, "tool:acked").Chan(t.Context())
-	_, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/toolack"})
-	require.NoError(t, err)
-	assert.Equal(t, []string{"search", `{"query":"/toolack"}`}, receiveFrom(t, acked).Args[0].Found)
-}
-
 func TestNamesChangeWhatIsSentAndWhatIsHeardLive(t *testing.T) {
 	backend := startBackend(t, `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`)
 	client, _ := startClient(t, backend.URL(), chat.Config{
@@ -370,35 +178,4 @@ func TestTheServersOwnErrorsAreHeard(t *testing.T) {
 	failure := receiveFrom(t, failures)
 	assert.Equal(t, "something broke", failure.Message)
 	assert.JSONEq(t, `{"code":"E_SERVER","message":"something broke"}`, string(failure.Raw))
-}
-
-func TestBeingPutOutEndsRunAndACutDoesNot(t *testing.T) {
-	client, ended := startClient(t, startBackend(t).URL(), chat.Config{})
-	require.NoError(t, client.Ready(within(t)))
-	first := client.State().SessionID
-	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
-	for receiveFrom(t, states).Phase != conn.Waiting {
-	}
-	require.NoError(t, client.Ready(within(t)))
-	assert.NotEqual(t, first, client.State().SessionID)
-
-	require.NoError(t, client.Emit(within(t), "debug:kick", nil))
-	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrDisconnected)
-}
-
-func TestPresenceIsHeard(t *testing.T) {
-	backend := startBackend(t)
-	auth := func(id string) conn.Config {
-		return conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"userId": id}, nil }}
-	}
-	first, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u1")})
-	presence := first.Presence.Chan(t.Context())
-	require.NoError(t, first.Ready(within(t)))
-	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
-	second, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u2")})
-	require.NoError(t, second.Ready(within(t)))
-	assert.ElementsMatch(t, []events.ID{events.StringID("u1"), events.StringID("u2")}, receiveFrom(t, presence).OnlineUserIDs)
-	second.Close()
-	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
 }

@@ -2,10 +2,17 @@ package interop
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -38,4 +45,94 @@ func receiveFrom[T any](t *testing.T, ch <-chan T) T {
 		require.FailNow(t, "nothing came")
 		panic("unreachable")
 	}
+}
+
+var (
+	user = events.StringID("u1")
+	room = events.StringID("room-1")
+)
+
+// startClient runs a client until the test ends.
+func startClient(t *testing.T, url string, cfg chat.Config) (*chat.Client, <-chan error) {
+	t.Helper()
+	if cfg.ChatID.IsZero() && !cfg.NoJoin {
+		cfg.ChatID = room
+	}
+	cfg.Conn.Reconnect = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+	client, err := chat.New(url, cfg)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		ended <- client.Run(t.Context())
+	}()
+	t.Cleanup(func() {
+		client.Close()
+		<-returned
+	})
+	return client, ended
+}
+
+// received asks the backend for everything that it has received.
+func received(t *testing.T, client *chat.Client) []string {
+	t.Helper()
+	type entry struct {
+		Event string
+		Args  []json.RawMessage
+	}
+	all, err := conn.Call[[]entry](within(t), client.Conn(), "debug:received")
+	require.NoError(t, err)
+	var lines []string
+	for _, e := range all {
+		lines = append(lines, fmt.Sprintf("%s %s", e.Event, e.Args))
+	}
+	return lines
+}
+
+// of returns the lines that begin like that.
+func of(lines []string, prefix string) (out []string) {
+	for _, line := range lines {
+		if strings.HasPrefix(line, prefix) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// names returns the event names of what was received.
+func names(lines []string) (out []string) {
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, " ")
+		out = append(out, name)
+	}
+	return out
+}
+
+// sockets asks the backend who is connected.
+func sockets(t *testing.T, client *chat.Client) []string {
+	t.Helper()
+	ids, err := conn.Call[[]string](within(t), client.Conn(), "debug:sockets")
+	require.NoError(t, err)
+	return ids
+}
+
+// until waits for a state of that phase.
+func until(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State {
+	t.Helper()
+	for {
+		if state := receiveFrom(t, states); state.Phase == phase {
+			return state
+		}
+	}
+}
+
+// cutAndBack has the backend cut the connection, and returns when there is another.
+func cutAndBack(t *testing.T, client *chat.Client) {
+	t.Helper()
+	require.NoError(t, client.Ready(within(t)))
+	states := client.States.Chan(t.Context())
+	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	until(t, states, conn.Waiting)
+	until(t, states, conn.Ready)
 }

@@ -22,6 +22,7 @@ export class Answer {
   #refs; // the fields that every payload of the answer carries
   #text;
   #command;
+  #said = []; // tokens and the final message, as they went out
 
   constructor(socket, room, { chatId, requestId, traceId, text = "" }) {
     Object.assign(this, { chatId, requestId, sent: 0 }); // sent: tokens so far
@@ -39,6 +40,11 @@ export class Answer {
     } catch (err) {
       if (!this.#stopped.signal.aborted) throw err;
     }
+  }
+
+  // repeat says what came after a token again.
+  repeat(socket, after) {
+    for (const [event, payload] of this.#said.slice(after + 1)) socket.emit(event, payload);
   }
 
   stop() {
@@ -71,13 +77,13 @@ export class Answer {
     const { tokens, delay } = this.#plan();
     for (const [index, token] of tokens.entries()) {
       await this.#pause(delay);
-      this.#emit(names.AI_TOKEN, { token, index });
+      this.#say(names.AI_TOKEN, { token, index });
       this.sent++;
     }
     const promptTokens = words(this.#text).length;
     const usage = { promptTokens, completionTokens: tokens.length, totalTokens: promptTokens + tokens.length };
     const createdAt = new Date().toISOString();
-    this.#emit(names.AI_MESSAGE, { messageId: randomUUID(), role: "assistant", text: tokens.join(""), createdAt, usage });
+    this.#say(names.AI_MESSAGE, { messageId: randomUUID(), role: "assistant", text: tokens.join(""), createdAt, usage });
   }
 
   #plan() {
@@ -102,6 +108,11 @@ export class Answer {
     });
     this.#stopped.signal.throwIfAborted();
     this.#emit("tool:acked", { callId: call.callId, ...outcome });
+  }
+
+  #say(event, payload) {
+    this.#said.push([event, { ...this.#refs, ...payload }]);
+    this.#emit(event, payload);
   }
 
   #emit(event, payload) {

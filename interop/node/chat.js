@@ -9,7 +9,9 @@ const roomName = (chatId) => roomPrefix + JSON.stringify(chatId);
 const chatIdOf = (room) => JSON.parse(room.slice(roomPrefix.length));
 const chatRooms = (socket) => [...socket.rooms].filter((room) => room.startsWith(roomPrefix));
 
+const answers = new Map(); // by requestId, complete ones too
 const running = new Set(); // answers on their way
+const seen = new Set(); // ids of the messages that were dealt with
 
 // chat makes socket a member of the chats that it joins.
 export function chat(socket) {
@@ -26,10 +28,20 @@ export function chat(socket) {
     to.emit(names.PRESENCE_UPDATE, { chatId: chatIdOf(room), onlineUserIds });
   };
 
-  on(socket, names.JOIN, ({ chatId }) => {
+  // A chat that is called "locked" lets nobody in.
+  on(socket, names.JOIN, ({ chatId }, ack) => {
+    if (chatId === "locked") return ack?.({ ok: false, error: "the room is locked", code: "E_LOCKED" });
+    if (chatId != null) {
+      const room = roomName(chatId);
+      socket.join(room);
+      tellPresence(nsp.to(room), room);
+    }
+    ack?.({ ok: true });
+  });
+  on(socket, "chat:leave", ({ chatId }) => {
     if (chatId == null) return;
     const room = roomName(chatId);
-    socket.join(room);
+    socket.leave(room);
     tellPresence(nsp.to(room), room);
   });
   // A recovered socket is back in its rooms; a new one is in none yet.
@@ -38,15 +50,25 @@ export function chat(socket) {
     for (const room of chatRooms(socket)) tellPresence(socket.to(room), room, socket.id);
   });
 
+  // A message that comes again is acknowledged again, and that is all. One whose
+  // text is /cut is not acknowledged the first time: the connection is cut instead.
   on(socket, names.USER_MESSAGE, async (message, ack) => {
     const { chatId, traceId, requestId, messageId, userId, text } = message;
-    ack?.({ ok: true, messageId });
+    const again = messageId != null && seen.has(messageId);
+    if (again || text !== "/cut") ack?.({ ok: true, messageId, again });
+    if (again) return;
+    seen.add(messageId);
     audience(message).emit(names.CHAT_MESSAGE, { chatId, traceId, requestId, messageId, userId, text, createdAt: new Date().toISOString() });
+    if (text === "/cut") return socket.conn.close();
     const answer = new Answer(socket, audience(message), message);
+    answers.set(requestId, answer);
     running.add(answer);
     await answer.run();
     running.delete(answer);
   });
+
+  // What has been said after a token of the given index is said again, to who asks.
+  on(socket, "ai:resume", ({ requestId, after }) => answers.get(requestId)?.repeat(socket, after));
 
   // An abort that names no request stops every answer in its chat.
   on(socket, names.AI_ABORT, (abort) => {

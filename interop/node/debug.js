@@ -1,3 +1,4 @@
+import { names } from "./names.js";
 import { on, received } from "./receive.js";
 
 // debug lets a test look into the server, and break things.
@@ -12,6 +13,8 @@ export function debug(socket) {
     const { auth, query, headers } = socket.handshake;
     ack?.({ auth, query, headers, id: socket.id });
   });
+  on(socket, "debug:rename", (changes) => Object.assign(names, changes)); // said at once, heard from the next connect on
+  on(socket, "debug:sockets", (_, ack) => ack?.([...socket.nsp.sockets.keys()]));
   on(socket, "debug:kick", () => socket.disconnect()); // this namespace only
   on(socket, "debug:cut", () => socket.conn.close()); // the connection under all of them
   on(socket, "debug:error", () => socket.emit("error", { code: "E_SERVER", message: "something broke" }));

@@ -1,0 +1,58 @@
+package interop
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{
+		ChatID:      events.IntID(7),
+		Meta:        map[string]any{"tenant": "acme", "text": "overridden"},
+		JoinPayload: map[string]int{"since": 5},
+	})
+	ctx := within(t)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
+	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "/tokens 1 0"}))
+	require.NoError(t, client.TypingStart(ctx, user))
+	require.NoError(t, client.TypingStop(ctx, events.IntID(9)))
+	require.NoError(t, client.Abort(ctx, events.Abort{RequestID: "r1", Reason: "enough"}))
+	require.NoError(t, client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}, ReadAt: at}))
+	require.NoError(t, client.Emit(ctx, "custom:event", map[string]string{"hello": "world", "chatId": "elsewhere"}))
+	require.NoError(t, client.Emit(ctx, "custom:none", nil))
+	require.NoError(t, client.Emit(ctx, "custom:list", []int{1}))
+	assert.Equal(t, []string{
+		`chat:join [{"chatId":7,"since":5,"tenant":"acme","text":"overridden"}]`,
+		`user:message [{"chatId":7,"messageId":"m1","tenant":"acme","text":"/tokens 1 0","userId":"u1"}]`,
+		`user:typingStart [{"chatId":7,"tenant":"acme","text":"overridden","userId":"u1"}]`,
+		`user:typingStop [{"chatId":7,"tenant":"acme","text":"overridden","userId":9}]`,
+		`ai:abort [{"chatId":7,"reason":"enough","requestId":"r1","tenant":"acme","text":"overridden"}]`,
+		`chat:read [{"chatId":7,"messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6Z","tenant":"acme","text":"overridden","userId":"u1"}]`,
+		`custom:event [{"chatId":"elsewhere","hello":"world","tenant":"acme","text":"overridden"}]`,
+		`custom:none [{"chatId":7,"tenant":"acme","text":"overridden"}]`,
+		`custom:list [[1]]`,
+	}, received(t, client))
+}
+
+func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
+	backend := startBackend(t)
+	client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
+	require.NoError(t, err)
+	sent := make(chan error, 1)
+	go func() {
+		sent <- client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
+	}()
+	<-time.After(50 * time.Millisecond) // it waits for Ready; should it not yet, nothing is lost
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyUserMessage: "renamed"}))
+	ended := make(chan error, 1)
+	go func() { ended <- client.Run(t.Context()) }()
+	require.NoError(t, receiveFrom(t, sent))
+	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
+	client.Close()
+	receiveFrom(t, ended)
+}
