@@ -50,6 +50,8 @@ func receiveFrom[T any](t *testing.T, ch <-chan T) T {
 var (
 	user = events.StringID("u1")
 	room = events.StringID("room-1")
+
+	soon = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 )
 
 // startClient runs a client until the test ends.
@@ -58,7 +60,7 @@ func startClient(t *testing.T, url string, cfg chat.Config) (*chat.Client, <-cha
 	if cfg.ChatID.IsZero() && !cfg.NoJoin {
 		cfg.ChatID = room
 	}
-	cfg.Conn.Reconnect = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+	cfg.Conn.Reconnect = soon
 	client, err := chat.New(url, cfg)
 	require.NoError(t, err)
 	ended := make(chan error, 1)

@@ -138,7 +138,7 @@ func TestPromise4RunsBeginWhenAskedAndOneAtATime(t *testing.T) {
 }
 
 func TestPromise5RawSubscriptionsOutliveSessions(t *testing.T) {
-	client, err := chat.New(startBackend(t).URL(), chat.Config{NoJoin: true})
+	client, err := chat.New(startBackend(t).URL(), chat.Config{NoJoin: true, Conn: conn.Config{Reconnect: soon}})
 	require.NoError(t, err)
 	defer client.Close()
 	raw := chat.Topic[map[string]int](client, "echo").Chan(t.Context())

@@ -2,7 +2,10 @@ package interop
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
@@ -35,4 +38,76 @@ func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "You said: hi", message.Text)
 	assert.Equal(t, []string{`user:message [{"messageId":"m1","requestId":"r1","text":"hi","userId":"u1"}]`}, received(t, client))
+}
+
+func TestARefusedJoinIsAJoinErrorWithTheReply(t *testing.T) {
+	backend := startBackend(t)
+	locked := events.StringID("locked")
+	cfg := chat.Config{ChatID: locked, JoinTimeout: 10 * time.Second}
+	client, ended := startClient(t, backend.URL(), cfg)
+	err := receiveFrom(t, ended)
+	var refused *chat.JoinError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, locked, refused.ChatID)
+	assert.JSONEq(t, `{"ok":false,"error":"the room is locked","code":"E_LOCKED"}`, string(refused.Reply))
+	assert.ErrorIs(t, client.Ready(within(t)), refused)
+
+	// A further room is refused on a connection that stays.
+	cfg.ChatID = room
+	client, _ = startClient(t, backend.URL(), cfg)
+	require.NoError(t, client.Ready(within(t)))
+	require.ErrorAs(t, client.Join(within(t), locked), &refused)
+	assert.Equal(t, locked, refused.ChatID)
+	session := client.State().SessionID
+	message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "hi"})
+	require.NoError(t, err)
+	assert.Equal(t, "You said: hi", message.Text)
+	assert.Equal(t, session, client.State().SessionID)
+	cutAndBack(t, client)
+	assert.Len(t, of(received(t, client), `chat:join [{"chatId":"locked"}]`), 2, "by the first client and by this one, not after the cut")
+}
+
+func TestAJoinThatIsRetriedGetsInWhenTheServerLetsIt(t *testing.T) {
+	backend := startBackend(t)
+	observer, _ := startClient(t, backend.URL(), chat.Config{})
+	asked := 0
+	client, _ := startClient(t, backend.URL(), chat.Config{
+		ChatID: events.StringID("room-2"), JoinTimeout: 10 * time.Second,
+		JoinReply: func(_ events.ID, reply json.RawMessage) error {
+			if asked++; asked < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		},
+		Conn: conn.Config{Retry: func(err error) bool { return errors.As(err, new(*chat.JoinError)) }},
+	})
+	require.NoError(t, client.Ready(within(t)))
+	assert.Len(t, of(received(t, observer), `chat:join [{"chatId":"room-2"}]`), 3)
+}
+
+func TestFurtherRoomsAreJoinedAndRejoinedAfterACut(t *testing.T) {
+	backend := startBackend(t)
+	client, _ := startClient(t, backend.URL(), chat.Config{JoinTimeout: 10 * time.Second})
+	seven, eight := events.IntID(7), events.StringID("eight")
+	require.NoError(t, client.Join(within(t), seven))
+	require.NoError(t, client.Join(within(t), eight))
+	require.NoError(t, client.Leave(within(t), eight))
+	heard := client.ChatMessages.Chan(t.Context(), chat.InRoom[events.ChatMessage](seven))
+
+	other, _ := startClient(t, backend.URL(), chat.Config{ChatID: seven})
+	say := func(id string) {
+		t.Helper()
+		require.NoError(t, other.SendMessage(within(t), events.UserMessage{MessageID: id, UserID: user, Text: "/tokens 1 0"}))
+		message := receiveFrom(t, heard)
+		assert.Equal(t, id, message.MessageID)
+		assert.Equal(t, seven, message.ChatID)
+	}
+	say("before the cut")
+	cutAndBack(t, client)
+	say("after the cut")
+
+	main, further, left := `chat:join [{"chatId":"room-1"}]`, `chat:join [{"chatId":7}]`, `chat:join [{"chatId":"eight"}]`
+	assert.Equal(t, []string{main, further, left, further, main, further}, of(received(t, client), "chat:join"),
+		"one of them by the other client; the room that was left is not joined again")
+	assert.Equal(t, []string{`chat:leave [{"chatId":"eight"}]`}, of(received(t, client), "chat:leave"))
 }

@@ -2,6 +2,9 @@ package interop
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/seed67206a74/parley/chat"
@@ -11,18 +14,105 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+type query struct {
+	Query string `json:"query"`
+}
+
+type found struct {
+	Found []string `json:"found"`
+}
+
 func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	type result struct {
-		Found []string `json:"found"`
-	}
-	defer conn.Handle(client.Conn(), "ai:tool_call", func(_ context.Context, call events.AIToolCall) (result, error) {
-		return result{Found: []string{call.ToolName, string(call.Args)}}, nil
+	defer conn.Handle(client.Conn(), "ai:tool_call", func(_ context.Context, call events.AIToolCall) (found, error) {
+		return found{[]string{call.ToolName, string(call.Args)}}, nil
 	})()
-	acked := chat.Topic[struct {
-		Args []result `json:"args"`
-	}](client, "tool:acked").Chan(t.Context())
-	_, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/toolack"})
+	assert.JSONEq(t, `[{"found":["search","{\"query\":\"/toolack\"}"]}]`, acknowledged(t, client))
+}
+
+// acknowledged asks a question that makes the server call its tool with an
+// acknowledgement, and returns the arguments of that.
+func acknowledged(t *testing.T, client *chat.Client) string {
+	t.Helper()
+	acked := chat.Topic[struct{ Args json.RawMessage }](client, "tool:acked").Chan(t.Context())
+	message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "/toolack"})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"search", `{"query":"/toolack"}`}, receiveFrom(t, acked).Args[0].Found)
+	assert.Equal(t, "You said: /toolack", message.Text, "the answer goes on, whatever the tool said")
+	return string(receiveFrom(t, acked).Args)
+}
+
+func TestAToolAnswersWithAnAcknowledgementIfOneIsWanted(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
+	remove := chat.HandleTool(client, "search", func(_ context.Context, args query) (found, error) {
+		return found{[]string{args.Query}}, nil
+	})
+	assert.JSONEq(t, `[{"found":["/toolack"]}]`, acknowledged(t, client))
+	assert.Empty(t, of(received(t, client), "ai:tool_result"), "once is enough")
+
+	remove()
+	chat.HandleTool(client, "search", func(context.Context, query) (found, error) { return found{}, errors.New("no index") })
+	assert.JSONEq(t, `[{"error":"no index"}]`, acknowledged(t, client))
+	chat.HandleTool(client, "search", func(context.Context, query) (found, error) {
+		return found{}, &conn.ReplyError{Reply: map[string]int{"code": 5}}
+	})
+	assert.JSONEq(t, `[{"code":5}]`, acknowledged(t, client))
+	chat.HandleTool(client, "search", func(context.Context, query) (found, error) { panic("oh") })
+	assert.JSONEq(t, `[{"error":"tool \"search\" has panicked"}]`, acknowledged(t, client))
+	chat.HandleTool(client, "search", func(context.Context, struct{ Query int }) (found, error) { return found{}, nil })
+	assert.Contains(t, acknowledged(t, client), `args of tool \"search\"`)
+}
+
+func TestAToolAnswersWithAnEventIfNoAcknowledgementIsWanted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cfg   chat.Tools
+		tool  func(context.Context, query) (found, error)
+		event string
+		want  string
+	}{
+		"a result": {
+			tool:  func(_ context.Context, args query) (found, error) { return found{[]string{args.Query}}, nil },
+			event: "ai:tool_result", want: `"result":{"found":["/tool"]}`,
+		},
+		"an error under another name": {
+			cfg:   chat.Tools{ResultEvent: "tool:done"},
+			tool:  func(context.Context, query) (found, error) { return found{}, errors.New("no index") },
+			event: "tool:done", want: `"error":"no index"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, _ := startClient(t, startBackend(t).URL(), chat.Config{Tools: tc.cfg})
+			chat.HandleTool(client, "search", tc.tool)
+			calls := client.ToolCalls.Chan(t.Context())
+			stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tool"})
+			require.NoError(t, err)
+			call := receiveFrom(t, calls)
+			var reports []string
+			for len(reports) == 0 { // the tool runs beside everything else
+				reports = of(received(t, client), tc.event)
+			}
+			assert.Len(t, reports, 1)
+			for _, member := range []string{
+				`"chatId":"room-1"`, `"requestId":"` + stream.RequestID() + `"`, `"callId":"` + call.CallID + `"`, `"toolName":"search"`, tc.want,
+			} {
+				assert.Contains(t, reports[0], member)
+			}
+		})
+	}
+}
+
+func TestAnAbortEndsTheToolsOfItsRequest(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
+	running, ended := make(chan struct{}, 1), make(chan error, 1)
+	chat.HandleTool(client, "search", func(ctx context.Context, _ query) (found, error) {
+		running <- struct{}{}
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return found{}, ctx.Err()
+	})
+	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/toolack"})
+	require.NoError(t, err)
+	receiveFrom(t, running)
+	stream.Abort("changed my mind")
+	assert.ErrorIs(t, receiveFrom(t, ended), context.Canceled)
+	assert.True(t, strings.Contains(strings.Join(received(t, client), "\n"), `"reason":"changed my mind"`))
 }

@@ -1,10 +1,12 @@
 package interop
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,4 +57,35 @@ func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
 	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
 	client.Close()
 	receiveFrom(t, ended)
+}
+
+func TestTypingIsDroppedWhenThereIsNoSession(t *testing.T) {
+	backend := startBackend(t)
+	client, err := chat.New(backend.URL(), chat.Config{ChatID: room, Conn: conn.Config{Reconnect: soon}})
+	require.NoError(t, err)
+	dropped := func(err error) {
+		t.Helper()
+		var failed *conn.SendError
+		require.ErrorAs(t, err, &failed)
+		assert.ErrorIs(t, err, conn.ErrNotReady)
+		assert.False(t, failed.MaybeSent)
+	}
+	dropped(client.TypingStart(within(t), user)) // not running
+	states := client.States.Chan(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- client.Run(t.Context()) }()
+	defer func() {
+		client.Close()
+		receiveFrom(t, ended)
+	}()
+	until(t, states, conn.Ready)
+	backend.Kill()
+	until(t, states, conn.Waiting)
+	dropped(client.TypingStop(within(t), user)) // between two sessions
+	backend.Start()
+	until(t, states, conn.Ready)
+	require.NoError(t, client.TypingStart(within(t), user))
+	_, err = conn.Call[json.RawMessage](within(t), client.Conn(), "echo", 1) // behind whatever is sent
+	require.NoError(t, err)
+	assert.Equal(t, []string{"chat:join", "user:typingStart", "echo"}, names(received(t, client)), "nothing was queued")
 }

@@ -1,0 +1,72 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDeliverIsAcknowledgedOverACut(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
+	processed := client.ChatMessages.Chan(t.Context())
+	states := client.States.Chan(t.Context())
+
+	// The server takes /cut in, and cuts the connection in place of an acknowledgement.
+	replies := make(chan string, 1)
+	go func() {
+		reply, err := client.Deliver(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+		assert.NoError(t, err)
+		replies <- string(reply)
+	}()
+	assert.Equal(t, "m1", receiveFrom(t, processed).MessageID)
+	until(t, states, conn.Waiting)
+	second, err := client.Deliver(within(t), events.UserMessage{MessageID: "m2", UserID: user, Text: "/tokens 1 0"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"ok":true,"messageId":"m1","again":true}`, receiveFrom(t, replies))
+	assert.JSONEq(t, `{"ok":true,"messageId":"m2","again":false}`, string(second))
+
+	assert.Equal(t, "m2", receiveFrom(t, processed).MessageID, "m1 was processed once")
+	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/cut","userId":"u1"}]`
+	assert.Equal(t, []string{
+		first,
+		first, // the same id on each attempt
+		`user:message [{"chatId":"room-1","messageId":"m2","text":"/tokens 1 0","userId":"u1"}]`, // in the order of the calls
+	}, of(received(t, client), "user:message"))
+}
+
+func TestDeliverSaysWhatCouldNotBeDelivered(t *testing.T) {
+	backend := startBackend(t)
+	client, _ := startClient(t, backend.URL(), chat.Config{Delivery: chat.Delivery{MaxAttempts: 1}})
+	_, err := client.Deliver(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+	var failed *chat.DeliveryError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, "m1", failed.Message.MessageID)
+	assert.Equal(t, 1, failed.Attempts)
+	assert.True(t, failed.MaybeSent)
+	assert.ErrorIs(t, err, conn.ErrSessionLost)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = client.Deliver(ctx, events.UserMessage{MessageID: "m2", UserID: user, Text: "never"})
+	require.ErrorAs(t, err, &failed)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.False(t, failed.MaybeSent)
+	assert.Len(t, of(received(t, client), "user:message"), 1, "nothing is sent again that was not to be")
+}
+
+func TestSendMessageIsNeverSentTwice(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
+	states := client.States.Chan(t.Context())
+	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"}))
+	until(t, states, conn.Waiting)
+	until(t, states, conn.Ready)
+	_, err := conn.Call[json.RawMessage](within(t), client.Conn(), "echo", 1) // behind whatever is sent
+	require.NoError(t, err)
+	assert.Len(t, of(received(t, client), "user:message"), 1)
+}

@@ -1,0 +1,103 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// counted is the text of the server's answer to /tokens n.
+func counted(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "t%d ", i)
+	}
+	return text.String()
+}
+
+// cutTwice reads an answer to its end, and has the connection cut on the way.
+func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
+	t.Helper()
+	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
+	require.NoError(t, err)
+	next := 0
+	for token := range stream.Tokens() {
+		require.Equal(t, next, token.Index)
+		require.Equal(t, fmt.Sprintf("t%d ", next), token.Token)
+		if next++; next == n/10 || next == n/2 {
+			require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+		}
+	}
+	require.Equal(t, n, next, "each token of its own: none came in place of several")
+	message, err := stream.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, counted(n), message.Text)
+	return stream
+}
+
+func TestAnAnswerGoesOnUnbrokenOverACutWithRecovery(t *testing.T) {
+	client, _ := startClient(t, startBackend(t, "RECOVERY=1").URL(), chat.Config{Answers: chat.Answers{
+		OnGap:  chat.FailOnGap,
+		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("there is nothing to ask for") },
+	}})
+	require.NoError(t, client.Ready(within(t)))
+	session := client.State().SessionID
+	states := client.States.Chan(t.Context())
+	cutTwice(t, client, 400)
+	recovered := 0
+	for range 2 {
+		until(t, states, conn.Waiting)
+		if state := until(t, states, conn.Ready); state.Recovered {
+			recovered++
+			assert.Equal(t, session, state.SessionID)
+		}
+	}
+	assert.Equal(t, 2, recovered)
+	assert.Len(t, sockets(t, client), 1)
+}
+
+func TestWithoutRecoveryTheProgramAsksForTheRest(t *testing.T) {
+	var client *chat.Client
+	client, _ = startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{
+		OnGap: chat.FailOnGap,
+		Resume: func(ctx context.Context, s *chat.Stream) error {
+			return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+		},
+	}})
+	stream := cutTwice(t, client, 400)
+	resumed := of(received(t, client), "ai:resume")
+	require.Len(t, resumed, 2)
+	assert.Contains(t, resumed[0], stream.RequestID())
+}
+
+func TestAResumeThatFailsEndsTheAnswer(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{
+		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("this backend cannot") },
+	}})
+	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
+	require.NoError(t, err)
+	receiveFrom(t, stream.Tokens())
+	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	_, err = stream.Wait()
+	assert.ErrorContains(t, err, "this backend cannot")
+}
+
+func TestWithoutResumeTheFinalTextIsWhole(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{Gap: time.Millisecond}})
+	const n = 300
+	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
+	require.NoError(t, err)
+	receiveFrom(t, stream.Tokens())
+	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	message, err := stream.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, counted(n), message.Text)
+	assert.Equal(t, counted(n), stream.Progress().Text)
+}
