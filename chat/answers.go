@@ -37,14 +37,15 @@ type Answers struct {
 	Offline time.Duration
 
 	// Gap is how long a token that is missing is waited for, while later ones
-	// are there. Default: DefaultGap.
+	// are there and those before it have come. Default: DefaultGap.
 	Gap time.Duration
 
 	// OnGap says what happens then. Default: BridgeGap.
 	OnGap GapPolicy
 
 	// Early is how many tokens that come before their turn are held back; one
-	// more counts as the end of the wait. Default: DefaultEarly.
+	// more counts as the end of the wait. No limit means that of the whole
+	// answer. Default: DefaultEarly.
 	Early int
 
 	// Resume is called for each open Stream when the client is connected
@@ -53,7 +54,7 @@ type Answers struct {
 	//
 	//	client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
 	//
-	// Its ctx ends with the Stream. An error ends the Stream.
+	// Its ctx ends with the Stream, and with the session. An error ends the Stream.
 	// Default: nothing is asked, and what comes is taken.
 	Resume func(ctx context.Context, s *Stream) error
 }
@@ -88,9 +89,11 @@ type answers struct {
 	streams map[string]*Stream // by request id
 	ghosts  []ghost
 
-	link    sync.Mutex // held while the streams are told of a session
-	session int        // counts them
-	down    atomic.Bool
+	link    sync.Mutex      // held while streams are told of a session; before mu and Stream.mu
+	session int             // counts them
+	lineage int             // of the last one, see session
+	up      context.Context // ends with the last one; nil before the first
+	down    bool            // it has ended
 }
 
 // A ghost is a question that was given up. A backend that leaves requestId out
@@ -125,33 +128,39 @@ func (a *answers) add(s *Stream) bool {
 func (a *answers) remove(s *Stream, answered bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.streams[s.question.RequestID] != s {
-		return
-	}
 	delete(a.streams, s.question.RequestID)
 	a.count.Add(-1)
-	if asked, next := s.position(); asked && !answered && !s.named {
+	if out, next := s.position(); out && !answered && !s.named {
+		a.exorcise()
 		a.ghosts = append(a.ghosts, ghost{s.question.ChatID, next > 0, time.Now().Add(haunting)})
 	}
 }
 
+// exorcise forgets the ghosts whose time is over; a.mu is held.
+func (a *answers) exorcise() {
+	now := time.Now()
+	a.ghosts = slices.DeleteFunc(a.ghosts, func(g ghost) bool { return now.After(g.until) })
+}
+
 func (a *answers) waiting() bool { return a.count.Load() > 0 }
 
-// offer brings an event to the stream that it belongs to, if to any.
-func (a *answers) offer(event events.Event) {
+// offer brings an event to the stream that it belongs to, and returns that;
+// nil if it belongs to none.
+func (a *answers) offer(event events.Event) *Stream {
 	s, ambiguous := a.find(event)
 	if s != nil {
 		s.receive(event)
 	}
 	for _, s := range ambiguous {
-		go s.giveUp(ErrAmbiguous, "") // the reader must not wait; this goroutine ends within abortTimeout
+		s.fail(ErrAmbiguous)
 	}
+	return s
 }
 
 // find goes by the request id. An event without one belongs to the only
-// question in flight in its chat that the backend has never named. When there
-// is more than one, and the event is part of an answer, none of them can be
-// answered.
+// question that is out in its chat and that the backend has never named. When
+// there is more than one, and the event is part of an answer, none of them can
+// be answered.
 func (a *answers) find(event events.Event) (only *Stream, ambiguous []*Stream) {
 	e := event.Envelope()
 	a.mu.Lock()
@@ -165,7 +174,7 @@ func (a *answers) find(event events.Event) (only *Stream, ambiguous []*Stream) {
 	}
 	var meant []*Stream
 	for _, s := range a.streams {
-		if !s.named && sameChat(s.question.ChatID, e.ChatID) {
+		if out, _ := s.position(); out && !s.named && sameChat(s.question.ChatID, e.ChatID) {
 			meant = append(meant, s)
 		}
 	}
@@ -184,8 +193,7 @@ func (a *answers) find(event events.Event) (only *Stream, ambiguous []*Stream) {
 // unlessGhost returns s if an event without request id is for it, and nil if
 // it is for a ghost; it is not sure when it may be for either. a.mu is held.
 func (a *answers) unlessGhost(event events.Event, s *Stream) (only *Stream, sure bool) {
-	now := time.Now()
-	a.ghosts = slices.DeleteFunc(a.ghosts, func(g ghost) bool { return now.After(g.until) })
+	a.exorcise()
 	haunted, begun := false, true
 	for _, g := range a.ghosts {
 		if sameChat(g.chatID, s.question.ChatID) {
@@ -211,18 +219,20 @@ func (a *answers) unlessGhost(event events.Event, s *Stream) (only *Stream, sure
 // may mean any.
 func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
 
-// all returns the streams whose question is out. What becomes of one that is
-// not is Ask's to say, which still waits.
-func (a *answers) all() []*Stream {
+// all returns the streams whose question is known to be out. What becomes of
+// one that is not is Ask's to say, which still waits.
+func (a *answers) all() []*Stream { return a.filter((*Stream).watched) }
+
+func (a *answers) filter(keep func(*Stream) bool) []*Stream {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var out []*Stream
+	var kept []*Stream
 	for _, s := range a.streams {
-		if asked, _ := s.position(); asked {
-			out = append(out, s)
+		if keep(s) {
+			kept = append(kept, s)
 		}
 	}
-	return out
+	return kept
 }
 
 // giveUp ends every stream whose question is out from this side, aborts
@@ -235,9 +245,9 @@ func (a *answers) giveUp() {
 	all.Wait()
 }
 
-// aborted ends the streams that an abort which has been sent is about.
+// aborted ends the streams that an abort is about.
 func (a *answers) aborted(abort events.Abort) {
-	for _, s := range a.all() {
+	for _, s := range a.filter(func(s *Stream) bool { out, _ := s.position(); return out }) {
 		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {
 			s.finish(events.AIMessage{}, ErrAborted)
 		}
@@ -245,14 +255,18 @@ func (a *answers) aborted(abort events.Abort) {
 }
 
 // online tells the open streams that there is a session, which ends with ctx.
-func (a *answers) online(ctx context.Context, recovered bool) {
+// It returns the session's lineage.
+func (a *answers) online(ctx context.Context, recovered bool) (lineage int) {
 	a.link.Lock()
 	defer a.link.Unlock()
 	a.session++
+	if !recovered {
+		a.lineage++
+	}
 	session := a.session
-	a.down.Store(false)
+	a.up, a.down = ctx, false
 	for _, s := range a.all() {
-		s.online(recovered)
+		s.online(ctx, a.lineage)
 	}
 	context.AfterFunc(ctx, func() {
 		a.link.Lock()
@@ -260,9 +274,22 @@ func (a *answers) online(ctx context.Context, recovered bool) {
 		if a.session != session {
 			return // the next one was faster
 		}
-		a.down.Store(true)
+		a.down = true
 		for _, s := range a.all() {
 			s.offline()
 		}
 	})
+	return a.lineage
+}
+
+// welcome tells one more stream how things stand.
+func (a *answers) welcome(s *Stream) {
+	a.link.Lock()
+	defer a.link.Unlock()
+	s.begin()
+	if a.down {
+		s.offline()
+	} else {
+		s.online(a.up, a.lineage)
+	}
 }

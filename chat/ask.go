@@ -48,20 +48,29 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if !c.answers.add(s) {
 		return nil, ErrDuplicateRequest
 	}
-	err := c.SendMessage(ctx, events.UserMessage{
-		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
-		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
-	})
-	if err != nil {
+	if err := c.ask(ctx, q, s); err != nil {
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {
 			s.giveUp(err, "")
+		} else {
+			s.withdraw()
+			s.finish(events.AIMessage{}, err)
 		}
-		s.finish(events.AIMessage{}, err)
 		return nil, err
 	}
 	s.watch()
 	return s, nil
+}
+
+// ask sends the question.
+func (c *Client) ask(ctx context.Context, q Question, s *Stream) error {
+	name := c.named(events.KeyUserMessage)
+	return c.work(name, func() error {
+		return c.send(ctx, name, events.UserMessage{
+			ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
+			MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
+		}, s.sending)
+	})
 }
 
 // Answer asks a question and waits for the whole answer: Ask, and Wait.
@@ -74,17 +83,17 @@ func (c *Client) Answer(ctx context.Context, q Question) (events.AIMessage, erro
 }
 
 // abort tells the backend that the answer is no longer wanted, if there is a
-// connection to say so on. It returns when that is written, or after
+// session to say so on. It returns when that is written, or after
 // abortTimeout.
 func (s *Stream) abort(reason string) {
-	s.client.tools.abort(s.question.RequestID)
-	if s.client.State().Phase != conn.Ready {
+	c := s.client
+	if c.State().Phase != conn.Ready {
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.client.lifetime(), abortTimeout)
+	ctx, cancel := context.WithTimeout(c.lifetime(), abortTimeout)
 	defer cancel()
 	// That it fails changes nothing: the stream ends all the same.
-	_ = s.client.say(ctx, events.KeyAIAbort, events.Abort{
+	_ = c.send(ctx, c.named(events.KeyAIAbort), events.Abort{
 		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID, Reason: reason,
-	})
+	}, nil)
 }

@@ -1,14 +1,15 @@
 package chat
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 
 	"github.com/seed67206a74/parley/events"
 )
 
-// What a stream holds at most, the bytes being those of all that its events
-// carry. An answer that is longer ends it with ErrTooLong.
+// What a stream holds at most: so many tokens, so many other events, and the
+// bytes of all that they carry. An answer that is longer ends it with ErrTooLong.
 const (
 	maxTokens = 1 << 16
 	maxBytes  = 16 << 20
@@ -17,7 +18,7 @@ const (
 // An assembly puts the tokens of one answer in their order, each once: early
 // ones are held back until those before them have come.
 type assembly struct {
-	limit int // how many may be held back
+	limit int // how many may be held back; negative for no limit
 
 	tokens []events.AIToken       // in order; only ever appended to
 	text   strings.Builder        // of tokens
@@ -75,17 +76,14 @@ func (a *assembly) append(t events.AIToken) {
 func (a *assembly) note(event events.Event) {
 	if status, ok := event.(events.AIProcessing); ok {
 		a.status = status
-		a.bytes += len(status.Reason)
 	}
-	if a.bytes += noteSize; a.bytes > maxBytes {
+	if len(a.others) >= maxTokens || a.bytes+sizeOf(event) > maxBytes {
 		a.tooLong = true
 		return
 	}
+	a.bytes += sizeOf(event)
 	a.others = append(a.others, placed{len(a.tokens), event})
 }
-
-// noteSize is what an event that is no token counts for, besides its tokens.
-const noteSize = 256
 
 // gap returns what is missing while later tokens are there, or were; nil for
 // nothing.
@@ -104,7 +102,7 @@ func (a *assembly) gap() *GapError {
 }
 
 // crowded reports whether more tokens are held back than the limit, or were.
-func (a *assembly) crowded() bool { return a.dropped || len(a.early) > a.limit }
+func (a *assembly) crowded() bool { return a.dropped || a.limit >= 0 && len(a.early) > a.limit }
 
 // drop lets go of what is held back.
 func (a *assembly) drop() {
@@ -125,10 +123,22 @@ func (a *assembly) bridge(m events.AIMessage) bool {
 	return true
 }
 
-// sizeOf returns roughly how many bytes a token holds.
-func sizeOf(t events.AIToken) int {
-	n := len(t.Token) + len(t.RequestID) + len(t.TraceID) + len(t.ChatID.String())
-	for name, value := range t.Extra {
+// sizeOf returns roughly how many bytes an event holds.
+func sizeOf(event events.Event) int {
+	e := event.Envelope()
+	n := len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
+	var extra map[string]json.RawMessage
+	switch event := event.(type) {
+	case events.AIToken:
+		n, extra = n+len(event.Token), event.Extra
+	case events.AIProcessing:
+		n, extra = n+len(event.Status)+len(event.Reason), event.Extra
+	case events.AIToolCall:
+		n, extra = n+len(event.CallID)+len(event.ToolName)+len(event.Args), event.Extra
+	case events.AIToolResult:
+		n, extra = n+len(event.CallID)+len(event.ToolName)+len(event.Result), event.Extra
+	}
+	for name, value := range extra {
 		n += len(name) + len(value)
 	}
 	return n

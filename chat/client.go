@@ -60,11 +60,16 @@ type Client struct {
 	turn       chan struct{} // holds a value while a message is being delivered
 	delivering atomic.Int64  // messages that are, or wait for their turn
 
-	mu      sync.Mutex
-	sources sources
-	names   names           // what the sources come to
-	rooms   []room          // joined after each connect, in this order
-	life    context.Context // ends with the Run that is on its way, its cause why; nil when none is
+	lane      chan struct{} // holds a value while rooms are being joined or left
+	discovery discovery
+
+	mu       sync.Mutex
+	sources  sources
+	names    names           // what the sources come to
+	rooms    []room          // joined after each connect, in this order
+	joinings []*joining      // further ones, on their way
+	session  session         // the one that was entered last
+	life     context.Context // ends with the Run that is on its way, its cause why; nil when none is
 }
 
 // New makes a client for the chat backend at url: scheme http, https, ws or
@@ -75,7 +80,10 @@ func New(url string, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Conn.Logger, feeds: map[events.Key]conn.Sink{}, turn: make(chan struct{}, 1)}
+	c := &Client{
+		cfg: cfg, log: cfg.Conn.Logger, feeds: map[events.Key]conn.Sink{},
+		turn: make(chan struct{}, 1), lane: make(chan struct{}, 1),
+	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
@@ -93,6 +101,10 @@ func New(url string, cfg Config) (*Client, error) {
 		c.rooms = []room{{chatID: cfg.ChatID}}
 	}
 	c.tools = newToolbox(c)
+	c.discovery.client = c
+	if cfg.Discovery.Enabled {
+		c.conn.Rebind(nil, []conn.Binding{{Name: cfg.Discovery.ResponseEvent, Sink: &c.discovery}})
+	}
 
 	c.Processing = newFeed[events.AIProcessing](c, events.KeyAIProcessing)
 	c.Tokens = newFeed[events.AIToken](c, events.KeyAIToken)
@@ -102,6 +114,7 @@ func New(url string, cfg Config) (*Client, error) {
 	c.ToolResults = newFeed[events.AIToolResult](c, events.KeyAIToolResult)
 	c.ChatMessages = newFeed[events.ChatMessage](c, events.KeyChatMessage)
 	c.Presence = newFeed[events.Presence](c, events.KeyPresenceUpdate)
+	c.feeds[events.KeyAIAbort] = &aborts{c}
 	c.events.Name, c.events.Logger = "Events", cfg.Conn.Logger
 	c.Events = c.events.Source()
 	c.ServerErrors = conn.Topic[ServerError](c.conn, cfg.ServerErrorEvent)

@@ -34,29 +34,6 @@ func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 	assert.ErrorContains(t, err, "scheme")
 }
 
-func TestNamesHaveAPrecedence(t *testing.T) {
-	client, err := New("http://localhost", Config{
-		NoJoin: true,
-		Names:  map[events.Key]string{events.KeyAIToken: "by config", events.KeyAIMessage: "by config"},
-		NameFunc: func(key events.Key, name string) string {
-			if key == events.KeyAIError {
-				return "func over " + name
-			}
-			return name
-		},
-	})
-	require.NoError(t, err)
-	defer client.Close()
-	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIMessage: "set", events.KeyAIError: "set"}))
-	assert.Equal(t, "by config", client.name(events.KeyAIToken))
-	assert.Equal(t, "set", client.name(events.KeyAIMessage))
-	assert.Equal(t, "func over set", client.name(events.KeyAIError))
-	assert.Equal(t, "user:message", client.name(events.KeyUserMessage))
-
-	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", events.KeyPresenceUpdate: ""}))
-	assert.Equal(t, "by config", client.name(events.KeyAIToken), "a wrong change changes nothing")
-}
-
 func TestWhatIsSentIsMergedAndTheBaseStaysAsItIs(t *testing.T) {
 	base, err := newBase(events.IntID(7), map[string]any{"a": 1, "b": "meta"})
 	require.NoError(t, err)

@@ -27,8 +27,9 @@ type Config struct {
 	// NoJoin is for backends without rooms: nothing is joined. Default: false.
 	NoJoin bool
 
-	// JoinPayload are the own fields of every join, merged behind chatId and
-	// Meta like those of any event. Default: nil.
+	// JoinPayload are the own fields of every join, those of further rooms
+	// included, merged behind chatId and Meta like those of any event. Default:
+	// nil.
 	JoinPayload any
 
 	// JoinTimeout has every join acknowledged by the server within that time;
@@ -54,7 +55,8 @@ type Config struct {
 
 	// NameFunc has the last word on every name: it gets what SetNames,
 	// Discovery, Names and the defaults have come to, and returns the name to
-	// use. It must always give the same answer. Default: nil.
+	// use. It is called whenever one of them changes, must always give the same
+	// answer, and must not use the Client. Default: nil.
 	NameFunc func(key events.Key, name string) string
 
 	// Discovery asks the server for its event names. Default: it is not asked.
@@ -87,8 +89,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
 	case !c.NoJoin && c.ChatID.IsZero() && c.JoinPayload == nil:
 		return c, errors.New("chat: Config has no ChatID to join: set ChatID, JoinPayload or NoJoin")
-	case c.JoinTimeout < 0:
-		return c, errors.New("chat: Config.JoinTimeout is negative")
+	case c.JoinTimeout < 0 || c.Discovery.Timeout < 0 || c.Delivery.AckTimeout < 0:
+		return c, errors.New("chat: a timeout of Config is negative")
+	case c.Delivery.MaxAttempts < 0 || c.Delivery.MaxWaiting < 0 || c.Tools.Limit < 0 || c.Tools.Waiting < 0:
+		return c, errors.New("chat: a limit of Config is negative")
 	}
 	setDefault(&c.ServerErrorEvent, DefaultServerErrorEvent)
 	setDefault(&c.LeaveEvent, DefaultLeaveEvent)

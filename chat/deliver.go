@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -57,17 +58,15 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // reconnects as that takes, and returns the first argument of the
 // acknowledgement, nil if there is none. Each attempt carries the same
 // MessageID (a random one if m has none), so that a server can tell that it
-// has seen the message before: without an answer nobody can know, and so it may get it more
-// than once.
+// has seen the message before: where an acknowledgement is lost nobody can
+// know, and so the server may get the message more than once. It gets it once where Config.Delivery.MaxAttempts is 1.
 //
 // Messages are delivered one after the other, in the order of the calls.
 // Deliver waits for its turn, for Ready and for the acknowledgement; its error
 // is a [*DeliveryError]. What gives up is ctx, Config.Delivery, Close, and a
-// Run that has ended for good.
+// Run that has ended for good; the next message has its turn then.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
-	if m.MessageID == "" {
-		m.MessageID = rand.Text()
-	}
+	setDefault(&m.MessageID, rand.Text())
 	failed := &DeliveryError{Message: m}
 	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxWaiting)+1 { // one has its turn
 		c.delivering.Add(-1)
@@ -82,44 +81,38 @@ func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.
 		failed.Err = ctx.Err()
 		return nil, failed
 	}
+	var args conn.Args
+	if err := c.work(c.named(events.KeyUserMessage), func() error { return c.deliver(ctx, m, &args, failed) }); err != nil {
+		failed.Err = cmp.Or(ctx.Err(), err)
+		return nil, failed
+	}
+	if len(args) == 0 {
+		return nil, nil
+	}
+	return args[0], nil
+}
+
+// deliver makes attempts, one on each session at least, and counts them.
+func (c *Client) deliver(ctx context.Context, m events.UserMessage, reply *conn.Args, count *DeliveryError) error {
 	for {
-		args, err := c.attempt(ctx, m)
-		var unsent *conn.SendError
-		switch {
-		case err == nil && len(args) == 0:
-			return nil, nil
-		case err == nil:
-			return args[0], nil
-		case !errors.As(err, &unsent) || unsent.MaybeSent:
-			failed.Attempts++
-			failed.MaybeSent = true
+		s, err := c.entered(ctx)
+		if err != nil {
+			return err // there will be none
 		}
-		failed.Err = err
-		if ctx.Err() != nil {
-			failed.Err = ctx.Err()
-		}
-		if c.givesUp(ctx, failed) {
-			return nil, failed
-		}
-	}
-}
+		attempt, cancel := context.WithTimeout(ctx, c.cfg.Delivery.AckTimeout)
+		err = s.Call(attempt, reply, c.name(events.KeyUserMessage), c.base.with(m))
+		late := attempt.Err() != nil
+		cancel()
 
-// attempt sends the message once, as soon as the client is Ready.
-func (c *Client) attempt(ctx context.Context, m events.UserMessage) (conn.Args, error) {
-	if err := c.conn.Ready(ctx); err != nil {
-		return nil, &conn.SendError{Event: c.name(events.KeyUserMessage), Err: err}
+		var failed *conn.SendError
+		sent := !errors.As(err, &failed) || failed.MaybeSent
+		if sent {
+			count.Attempts++
+			count.MaybeSent = true
+		}
+		again := err != nil && ctx.Err() == nil && (late || errors.Is(err, conn.ErrSessionLost))
+		if !again || sent && count.Attempts == c.cfg.Delivery.MaxAttempts {
+			return err
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Delivery.AckTimeout)
-	defer cancel()
-	return conn.Call[conn.Args](ctx, c.conn, c.name(events.KeyUserMessage), c.base.with(m))
-}
-
-// givesUp reports whether there is no point in another attempt. What ended an
-// attempt is that there was no acknowledgement in time, that its session was lost, or
-// something that the next attempt cannot mend either.
-func (c *Client) givesUp(ctx context.Context, failed *DeliveryError) bool {
-	if ctx.Err() != nil || c.cfg.Delivery.MaxAttempts > 0 && failed.Attempts >= c.cfg.Delivery.MaxAttempts {
-		return true
-	}
-	return !errors.Is(failed.Err, conn.ErrSessionLost) && !errors.Is(failed.Err, context.DeadlineExceeded)
 }

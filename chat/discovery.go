@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
@@ -17,12 +18,16 @@ const (
 )
 
 // Discovery asks the server for the names of its events, after each connect
-// and before the join. The request carries chatId and Config.Meta. The response is an object from key to name: what
-// it names is in force from then on, for what is sent and what is heard.
-// Unknown keys and names that cannot be used are passed over. When no response
-// comes in time, the names stay what they are.
+// and before the join. The request carries chatId and Config.Meta. The response
+// is an object from key to name: what it names is in force from then on, for
+// what is sent and what is heard, and for the very next event that comes;
+// what an earlier response has named, and this one does not, is as if it had
+// never been learnt. Unknown keys and names that cannot be used are passed over.
+// When no response comes in time the names stay what they are; one that comes
+// later is passed over.
 //
-// What was learnt is in [conn.State].Learnt once the client is Ready, and in the log.
+// What a session has learnt is in its [conn.State].Learnt once the client is
+// Ready, and in the log.
 type Discovery struct {
 	Enabled       bool
 	Timeout       time.Duration // default: DefaultDiscoveryTimeout
@@ -36,27 +41,80 @@ func (d *Discovery) setDefaults() {
 	setDefault(&d.ResponseEvent, DefaultDiscoveryResponse)
 }
 
-// discover asks, and puts what the server answers in force.
-func (c *Client) discover(ctx context.Context, s *conn.Session) {
-	d := c.cfg.Discovery
-	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
-	defer cancel()
-	responses := conn.Topic[map[string]any](c.conn, d.ResponseEvent).Chan(ctx)
-	if s.Emit(ctx, d.RequestEvent, c.base.with(nil)) != nil {
-		return // the session has ended
-	}
-	select {
-	case response, ok := <-responses:
-		if ok {
-			c.learn(s, response)
-			return
-		}
-	case <-ctx.Done():
-	}
-	c.log.Warn("chat: discovery: no response", "within", d.Timeout)
+// discovery is the sink of the server's responses.
+type discovery struct {
+	client *Client
+
+	mu      sync.Mutex
+	waiting chan map[string]string // takes what has been learnt; nil while nobody has asked
 }
 
-func (c *Client) learn(s *conn.Session, response map[string]any) {
+func (d *discovery) Wanted() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting != nil
+}
+
+// Receive puts a response in force in the reader's goroutine: the event that
+// comes next may have a name of it.
+func (d *discovery) Receive(_ context.Context, p conn.Payload) error {
+	var response map[string]any
+	if err := p.Decode(&response); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting != nil {
+		d.waiting <- d.client.learn(response)
+		d.waiting = nil
+	}
+	return nil
+}
+
+func (d *discovery) Close() {}
+
+// expect returns the channel of the next response's names; it has room for them.
+func (d *discovery) expect() chan map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = make(chan map[string]string, 1)
+	return d.waiting
+}
+
+// giveUp passes over what comes from now on.
+func (d *discovery) giveUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = nil
+}
+
+// discover asks, and waits until what the server answers is in force.
+func (c *Client) discover(ctx context.Context, s *conn.Session) {
+	d := c.cfg.Discovery
+	waiting, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	learnt := c.discovery.expect()
+	if s.Emit(waiting, d.RequestEvent, c.base.with(nil)) == nil {
+		select {
+		case names := <-learnt:
+			s.Learnt(names)
+			return
+		case <-waiting.Done():
+		}
+	}
+	c.discovery.giveUp()
+	select {
+	case names := <-learnt: // after all
+		s.Learnt(names)
+	default:
+		if ctx.Err() == nil { // otherwise the session has ended
+			c.log.Warn("chat: discovery: no response", "within", d.Timeout)
+		}
+	}
+}
+
+// learn puts a response in force, and returns what it says by key.
+func (c *Client) learn(response map[string]any) map[string]string {
 	discovered, learnt := map[events.Key]string{}, map[string]string{}
 	for key := range events.Keys() {
 		name, ok := response[string(key)].(string)
@@ -71,9 +129,9 @@ func (c *Client) learn(s *conn.Session, response map[string]any) {
 	c.mu.Unlock()
 	if err != nil { // of NameFunc
 		c.log.Warn("chat: discovery: the names stay as they are", "error", err)
-		return
+		return nil
 	}
-	s.Learnt(learnt)
 	encoded, _ := json.Marshal(learnt) // strings: it cannot fail
 	c.log.Info("chat: discovery", "names", json.RawMessage(encoded))
+	return learnt
 }

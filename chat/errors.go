@@ -20,8 +20,9 @@ var (
 	// lost for Answers.Offline.
 	ErrOffline = errors.New("chat: the connection has been lost for too long")
 
-	// ErrAborted ends a Stream whose answer was aborted from this side, by
-	// Stream.Abort or Client.Abort.
+	// ErrAborted ends a Stream whose answer was aborted: by Stream.Abort, by
+	// Client.Abort, or by somebody else in the chat, where the backend passes
+	// aborts on.
 	ErrAborted = errors.New("chat: the answer was aborted")
 
 	// ErrAmbiguous ends Streams that a token, message or error without
@@ -33,11 +34,11 @@ var (
 	ErrStopped = errors.New("chat: the client has stopped")
 
 	// ErrTooLong ends a Stream whose answer is longer than a client will hold:
-	// 65,536 tokens or 16 MiB of text.
+	// 65,536 tokens, as many other events, or 16 MiB of all that they carry.
 	ErrTooLong = errors.New("chat: the answer is too long")
 )
 
-// What Ask and Deliver refuse.
+// What Ask, Deliver and Join refuse.
 var (
 	// ErrNoUser is Ask's answer to a question that has no UserID.
 	ErrNoUser = errors.New("chat: the question has no user id")
@@ -49,6 +50,10 @@ var (
 	// ErrQueueFull is Deliver's answer when too many messages wait for their
 	// turn.
 	ErrQueueFull = errors.New("chat: too many messages wait to be delivered")
+
+	// ErrLeft is, in a JoinError, why a Join has come to nothing whose room
+	// was left before it returned.
+	ErrLeft = errors.New("chat: the room was left")
 )
 
 // A GapError ends a Stream whose tokens From to To-1 did not come in time.

@@ -19,7 +19,7 @@ type feed[T events.Event] struct {
 	client  *Client
 	answers bool // the event may be part of an answer
 	topic   bus.Topic[T]
-	tools   *toolbox // takes the event as a tool call; nil for all other kinds
+	tools   *toolbox // takes tool calls, and hears of failures; nil for all other kinds
 	next    T        // what the reader decodes into: kept here, it need not be allocated for each event
 }
 
@@ -27,7 +27,7 @@ type feed[T events.Event] struct {
 func newFeed[T events.Event](c *Client, key events.Key) bus.Source[T] {
 	f := &feed[T]{client: c, answers: strings.HasPrefix(string(key), "AI_")}
 	f.topic.Name, f.topic.Logger = string(key), c.cfg.Conn.Logger
-	if key == events.KeyAIToolCall {
+	if key == events.KeyAIToolCall || key == events.KeyAIError {
 		f.tools = c.tools
 	}
 	c.feeds[key] = f
@@ -49,11 +49,12 @@ func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
 	if f.client.events.Active() {
 		err = errors.Join(err, f.client.events.PublishContext(ctx, f.next))
 	}
+	var stream *Stream // the event is part of
 	if f.answers && f.client.answers.waiting() {
-		f.client.answers.offer(f.next)
+		stream = f.client.answers.offer(f.next)
 	}
 	if f.tools != nil && f.tools.wanted() {
-		f.tools.offer(any(f.next).(events.AIToolCall), p.Ack())
+		f.tools.offer(f.next, stream, p.Ack())
 	}
 	return err
 }
@@ -65,6 +66,25 @@ func (f *feed[T]) Close() {
 		f.tools.close()
 	}
 }
+
+// aborts is the sink of aborts that the backend passes on: somebody else in the
+// chat has stopped an answer.
+type aborts struct{ client *Client }
+
+func (a *aborts) Wanted() bool { return a.client.answers.waiting() || a.client.tools.wanted() }
+
+func (a *aborts) Receive(_ context.Context, p conn.Payload) error {
+	var abort events.Abort
+	if err := p.Decode(&abort); err != nil {
+		return err
+	}
+	if abort.RequestID != "" { // without one it does not say which
+		a.client.aborted(abort)
+	}
+	return nil
+}
+
+func (a *aborts) Close() {}
 
 // A ServerError is what the server said in its own error event.
 type ServerError struct {

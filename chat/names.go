@@ -97,3 +97,8 @@ func (c *Client) name(key events.Key) string {
 	defer c.mu.Unlock()
 	return c.names[key]
 }
+
+// named returns what gives the name in force for a key.
+func (c *Client) named(key events.Key) func() string {
+	return func() string { return c.name(key) }
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
-	"github.com/seed67206a74/parley/reconnect"
 )
 
 // A JoinError says that a room could not be joined: the server has refused, or
@@ -50,48 +49,56 @@ func refusal(_ events.ID, reply json.RawMessage) error {
 
 // A room is one that is joined after each connect.
 type room struct {
-	chatID  events.ID // zero: the join of JoinPayload alone
-	session string    // the id of the session that it was joined on last
+	chatID  events.ID     // zero: the join of JoinPayload alone
+	session *conn.Session // the one that it was joined on last
 }
 
-// enter is what a session begins with: discovery, then the joins.
-func (c *Client) enter(ctx context.Context, s *conn.Session) error {
-	if c.cfg.Discovery.Enabled {
-		c.discover(ctx, s)
+// A joining is a call of Join that has not returned yet.
+type joining struct {
+	chatID events.ID
+	cancel context.CancelCauseFunc
+}
+
+// inLane does one thing about rooms after the other, so that what the server
+// hears last is what holds. Nothing in it outlives its session, and so the next
+// one does not wait for long.
+func (c *Client) inLane(ctx context.Context, do func() error) error {
+	select {
+	case c.lane <- struct{}{}:
+		defer func() { <-c.lane }()
+		return do()
+	case <-ctx.Done():
+		return &conn.SendError{Event: c.name(events.KeyJoin), Err: ctx.Err()}
 	}
-	c.mu.Lock()
-	rooms := slices.Clone(c.rooms)
-	c.mu.Unlock()
-	for _, r := range rooms {
-		err := c.join(ctx, r.chatID, s.Emit, s.Call)
-		var refused *JoinError
-		switch {
-		case errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) && !c.retries(err):
-			return reconnect.Permanent(err)
-		case err != nil:
-			return err
+}
+
+// rejoin joins all rooms on a new session.
+func (c *Client) rejoin(ctx context.Context, s *conn.Session) error {
+	return c.inLane(ctx, func() error {
+		c.mu.Lock()
+		rooms := slices.Clone(c.rooms)
+		c.mu.Unlock()
+		for _, r := range rooms {
+			if err := c.join(ctx, s, r.chatID); err != nil {
+				return err
+			}
+			c.joined(s, r.chatID)
 		}
-		c.joined(r.chatID, s.ID())
-	}
-	c.answers.online(ctx, s.Recovered())
-	return nil
+		return nil
+	})
 }
-
-func (c *Client) retries(err error) bool { return c.cfg.Conn.Retry != nil && c.cfg.Conn.Retry(err) }
 
 // join sends one join and, if that is asked for, looks at its acknowledgement.
-func (c *Client) join(ctx context.Context, chatID events.ID,
-	emit func(ctx context.Context, event string, args ...any) error,
-	call func(ctx context.Context, reply any, event string, args ...any) error) error {
+func (c *Client) join(ctx context.Context, s *conn.Session, chatID events.ID) error {
 	payload := c.base.inRoom(chatID).with(c.cfg.JoinPayload)
 	name := c.name(events.KeyJoin)
 	if c.cfg.JoinTimeout == 0 {
-		return emit(ctx, name, payload)
+		return s.Emit(ctx, name, payload)
 	}
 	waiting, cancel := context.WithTimeout(ctx, c.cfg.JoinTimeout)
 	defer cancel()
 	var args conn.Args
-	if err := call(waiting, &args, name, payload); err != nil {
+	if err := s.Call(waiting, &args, name, payload); err != nil {
 		if ctx.Err() == nil && waiting.Err() != nil {
 			err = &JoinError{ChatID: chatID, Err: waiting.Err()}
 		}
@@ -107,76 +114,120 @@ func (c *Client) join(ctx context.Context, chatID events.ID,
 	return nil
 }
 
-// joined notes that a room has been joined on a session.
-func (c *Client) joined(chatID events.ID, session string) {
+// joined notes that a room has been joined on a session, unless it has been
+// left meanwhile.
+func (c *Client) joined(s *conn.Session, chatID events.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range c.rooms {
-		if c.rooms[i].chatID == chatID {
-			c.rooms[i].session = session
-		}
+	if i := c.roomIndex(chatID); i >= 0 {
+		c.rooms[i].session = s
 	}
 }
 
 // Join enters a further room on the same connection, and again after each
-// connect, until Leave. It waits until the client is Ready and the join is
-// written, or acknowledged where Config.JoinTimeout asks for that: it returns
-// a [*JoinError] then for a refusal, and a [*conn.SendError] when it comes to
-// nothing; the room is not joined after the next connect either. Joined twice,
-// a room is joined once.
+// connect, until Leave; the zero ChatID stands for the client's own. It waits until the client is Ready and
+// the join is written, or acknowledged where Config.JoinTimeout asks for that.
+// Joined twice, a room is joined once.
+//
+// A refusal comes back as a [*JoinError], as does [ErrLeft]; what else keeps the join from
+// being made as a [*conn.SendError]. The room is not joined after the next
+// connect then either, and Run goes on.
 //
 // Every topic carries the events of all rooms, each with its ChatID; [InRoom]
 // narrows a subscription down to one.
 func (c *Client) Join(ctx context.Context, chatID events.ID) error {
+	setDefault(&chatID, c.cfg.ChatID)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pending := &joining{chatID, cancel}
 	c.mu.Lock()
-	known := c.roomIndex(chatID) >= 0
-	if !known {
-		c.rooms = append(c.rooms, room{chatID: chatID})
-	}
+	c.joinings = append(c.joinings, pending)
 	c.mu.Unlock()
-	if known {
-		return c.Ready(ctx)
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.joinings = slices.DeleteFunc(c.joinings, func(j *joining) bool { return j == pending })
+	}()
+
+	for {
+		s, err := c.entered(ctx)
+		if err != nil {
+			err = &conn.SendError{Event: c.name(events.KeyJoin), Err: err}
+		} else {
+			err = c.inLane(ctx, func() error { return c.joinOn(ctx, s.Session, chatID) })
+		}
+		switch {
+		case err != nil && context.Cause(ctx) == ErrLeft:
+			return &JoinError{ChatID: chatID, Err: ErrLeft}
+		case !untaken(err):
+			return err
+		}
 	}
-	err := c.joinNow(ctx, chatID)
-	if err != nil {
-		c.forget(chatID)
-	}
-	return err
 }
 
-// joinNow joins a room, unless the session has begun with that.
-func (c *Client) joinNow(ctx context.Context, chatID events.ID) error {
-	if err := c.Ready(ctx); err != nil {
-		return &conn.SendError{Event: c.name(events.KeyJoin), Err: err}
-	}
-	session := c.State().SessionID
+// joinOn joins a room on a session, unless that has been done.
+func (c *Client) joinOn(ctx context.Context, s *conn.Session, chatID events.ID) error {
 	c.mu.Lock()
 	i := c.roomIndex(chatID)
-	inside := i < 0 || c.rooms[i].session == session // Leave, or the session, was faster
+	inside := i >= 0 && c.rooms[i].session == s
 	c.mu.Unlock()
 	if inside {
 		return nil
 	}
-	return c.join(ctx, chatID, c.conn.Emit, func(ctx context.Context, reply any, event string, args ...any) error {
-		got, err := conn.Call[conn.Args](ctx, c.conn, event, args...)
-		*reply.(*conn.Args) = got
+	if err := c.join(ctx, s, chatID); err != nil {
 		return err
-	})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := context.Cause(ctx); err == ErrLeft {
+		return err // the server has heard the join, and is about to hear the leave
+	}
+	if c.roomIndex(chatID) < 0 {
+		c.rooms = append(c.rooms, room{chatID: chatID})
+	}
+	c.rooms[c.roomIndex(chatID)].session = s
+	return nil
 }
 
 // Leave tells the server that the client leaves a room, and does not join it
-// any more, the one of Config.ChatID included. Its error is a [*conn.SendError]; the
-// room is not joined again even then.
+// any more, the one of Config.ChatID included, which the zero ChatID stands for. A
+// Join of the room that is on its way returns with [ErrLeft]. Leave waits until
+// the client is Ready and the event is written; its error is a [*conn.SendError], and
+// the room is not joined again even then.
 func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
+	setDefault(&chatID, c.cfg.ChatID)
 	c.forget(chatID)
-	return c.conn.Emit(ctx, c.cfg.LeaveEvent, c.base.inRoom(chatID).with(nil))
+	for {
+		s, err := c.entered(ctx)
+		if err != nil {
+			return &conn.SendError{Event: c.cfg.LeaveEvent, Err: err}
+		}
+		err = c.inLane(ctx, func() error {
+			c.mu.Lock()
+			again := c.roomIndex(chatID) >= 0
+			c.mu.Unlock()
+			if again {
+				return nil // a later Join was faster: that is what holds
+			}
+			return s.Emit(ctx, c.cfg.LeaveEvent, c.base.inRoom(chatID).with(nil))
+		})
+		if !untaken(err) {
+			return err
+		}
+	}
 }
 
+// forget has a room joined no more, not even by a Join that is on its way.
 func (c *Client) forget(chatID events.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if i := c.roomIndex(chatID); i >= 0 {
 		c.rooms = slices.Delete(c.rooms, i, i+1)
+	}
+	for _, j := range c.joinings {
+		if j.chatID == chatID {
+			j.cancel(ErrLeft)
+		}
 	}
 }
 
@@ -185,7 +236,7 @@ func (c *Client) roomIndex(chatID events.ID) int {
 	return slices.IndexFunc(c.rooms, func(r room) bool { return r.chatID == chatID })
 }
 
-// InRoom narrows a subscription down to the events of one room:
+// InRoom narrows a subscription down to the events that carry the ChatID of one room:
 //
 //	tokens := client.Tokens.Chan(ctx, chat.InRoom[events.AIToken](room))
 func InRoom[T events.Event](chatID events.ID) bus.Option {

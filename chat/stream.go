@@ -21,7 +21,8 @@ import (
 // It ends with the final message, with an error of the backend (a
 // [*events.AIError]), with the ctx of Ask, or with [ErrAborted], [ErrNoToken],
 // [ErrStalled], [ErrOffline], a [*GapError], [ErrAmbiguous], [ErrTooLong], or
-// [ErrStopped] when the client does.
+// [ErrStopped] when the client does. Of several the first counts: from then on
+// nothing more is taken in.
 type Stream struct {
 	client   *Client
 	question Question
@@ -35,12 +36,17 @@ type Stream struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when something has come; nil when nobody waits
 	answer  assembly
-	asked   time.Time         // when the question was out; zero before
+	out     bool              // the question is out, or may be
+	lineage int               // of the session that it went out on, or that was told of last
+	asked   time.Time         // when the question was known to be out; zero before
 	begun   time.Time         // when the first token or message came; zero before
+	down    bool              // there is no session
+	working int               // tools that are being run for it
+	gapFrom int               // the index that timers.gap waits for
 	overdue int               // the index of a token that has been waited for long enough; -1 for none
 	lost    bool              // a session was lost, and not resumed: tokens may be missing
-	final   *events.AIMessage // has come, while tokens are missing
-	givenUp bool              // takes nothing more; an abort is on its way
+	final   *events.AIMessage // has come, while tokens may be missing
+	ending  bool              // somebody is about to end it, and it takes nothing more
 	ended   bool
 	message events.AIMessage
 	err     error
@@ -71,21 +77,30 @@ func (s *Stream) Wait() (events.AIMessage, error) {
 // when that is written, within a second. Once the stream has ended it does nothing.
 func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 
+// sending notes that the question is about to go out on a session.
+func (s *Stream) sending(on session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out, s.lineage = true, on.lineage
+}
+
+// withdraw notes that the question has not gone out.
+func (s *Stream) withdraw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = false
+}
+
 // watch makes the end of ctx, the end of Run and the limits end the stream,
 // now that the question is out. None of them needs a goroutine until it
 // happens.
-func (s *Stream) watch() {
-	s.mu.Lock()
-	s.asked = time.Now()
-	s.watchLimits()
-	s.mu.Unlock()
-	if s.client.answers.down.Load() { // lost before anybody could tell this stream
-		s.offline()
-	}
-}
+func (s *Stream) watch() { s.client.answers.welcome(s) }
 
-func (s *Stream) watchLimits() {
-	if s.ended {
+func (s *Stream) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out, s.asked = true, time.Now()
+	if s.ending {
 		return
 	}
 	life := s.client.lifetime()
@@ -96,48 +111,88 @@ func (s *Stream) watchLimits() {
 	if s.begun.IsZero() {
 		s.timers.first = s.after(s.limits.FirstToken, ErrNoToken)
 	}
-	s.timers.silence = s.after(s.limits.Silence, ErrStalled)
 }
 
-// position tells whether the question is out, and the index that comes next.
-func (s *Stream) position() (asked bool, next int) {
+// watched reports whether the question is known to be out.
+func (s *Stream) watched() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.asked.IsZero(), s.answer.next
+	return !s.asked.IsZero()
+}
+
+// position tells whether the question is out, or may be, and the index that
+// comes next.
+func (s *Stream) position() (out bool, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out, s.answer.next
+}
+
+// claim reports whether the caller is the one to end the stream, which the
+// first to ask is. s.mu is held.
+func (s *Stream) claim() bool {
+	first := !s.ending
+	s.ending = true
+	return first
 }
 
 // giveUp ends the stream from this side: it aborts the answer, and returns
 // when the stream has ended.
 func (s *Stream) giveUp(err error, reason string) {
 	s.mu.Lock()
-	first := !s.ended && !s.givenUp
-	s.givenUp = true
+	first := s.claim()
 	s.mu.Unlock()
 	if first {
-		s.abort(reason)
-		s.finish(events.AIMessage{}, err)
+		s.abandon(err, reason)
 	}
 	<-s.done
 }
 
-// finish ends the stream, once.
+// fail is giveUp for the connection's reader, which must not wait.
+func (s *Stream) fail(err error) {
+	s.mu.Lock()
+	first := s.claim()
+	s.mu.Unlock()
+	if first {
+		go s.abandon(err, "") // ends within abortTimeout
+	}
+}
+
+// abandon is what who gives the stream up has claimed.
+func (s *Stream) abandon(err error, reason string) {
+	s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
+	s.abort(reason)
+	s.end(events.AIMessage{}, err)
+}
+
+// finish ends the stream, unless somebody else does.
 func (s *Stream) finish(m events.AIMessage, err error) {
 	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return
+	first := s.claim()
+	s.mu.Unlock()
+	if first {
+		s.end(m, err)
 	}
+}
+
+// end ends the stream, which the caller has claimed.
+func (s *Stream) end(m events.AIMessage, err error) {
+	s.mu.Lock()
 	s.ended, s.message, s.err = true, m, err
 	s.wake()
 	s.timers.stop()
 	unwatch := s.unwatch
+	answered := err == nil || s.final != nil
 	s.mu.Unlock()
 
 	for _, stop := range unwatch {
 		stop()
 	}
+	if err != nil {
+		s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
+	}
 	_, failed := err.(*events.AIError)
-	s.client.answers.remove(s, err == nil || failed)
+	s.client.answers.remove(s, answered || failed)
 	s.kill()
 	close(s.done)
 }
@@ -146,11 +201,11 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 // reader only.
 func (s *Stream) receive(event events.Event) {
 	s.mu.Lock()
-	if s.ended || s.givenUp {
+	if s.ending {
 		s.mu.Unlock()
 		return
 	}
-	s.timers.silence = s.again(s.timers.silence, s.limits.Silence, ErrStalled)
+	s.timers.silence = s.again(s.timers.silence, s.limits.Silence)
 	switch event := event.(type) {
 	case events.AIToken:
 		s.heard()
@@ -159,8 +214,9 @@ func (s *Stream) receive(event events.Event) {
 		s.heard()
 		s.final = &event
 	case events.AIError:
+		s.claim()
 		s.mu.Unlock()
-		s.finish(events.AIMessage{}, &event)
+		s.end(events.AIMessage{}, &event)
 		return
 	default:
 		s.answer.note(event)
@@ -170,38 +226,41 @@ func (s *Stream) receive(event events.Event) {
 }
 
 // settle looks at where the answer stands, ends it if that is due, and lets go
-// of s.mu, which is held.
+// of s.mu, which is held. Nobody has claimed the stream.
 func (s *Stream) settle() {
 	gap := s.answer.gap()
 	late := gap != nil && (s.overdue == gap.From || s.answer.crowded())
-	switch {
-	case gap == nil || late:
+	if gap == nil || late || gap.From != s.gapFrom {
 		stopTimer(&s.timers.gap)
-	case s.timers.gap == nil:
-		s.timers.gap = s.afterFunc(s.limits.Gap, s.gapIsLate)
+	}
+	if gap != nil && !late && s.timers.gap == nil {
+		s.gapFrom, s.timers.gap = gap.From, s.afterFunc(s.limits.Gap, func() { s.gapIsLate(gap.From) })
 	}
 
 	var end func() // with s.mu released
 	final := s.final
 	switch {
 	case s.answer.tooLong:
-		end = func() { go s.giveUp(ErrTooLong, "") } // the reader must not wait; this goroutine ends within abortTimeout
+		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not wait; ends within abortTimeout
 	case late && s.limits.OnGap == FailOnGap:
-		end = func() { go s.giveUp(gap, "") } // as above
+		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.crowded():
 		s.answer.drop() // the final text will bridge it
 	case final == nil, gap != nil && !late:
 	case gap == nil && !s.torn(*final):
-		end = func() { s.finish(*final, nil) }
+		end = func() { s.end(*final, nil) }
 	default:
 		if gap == nil {
 			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
 		if s.limits.OnGap == BridgeGap && s.answer.bridge(*final) {
-			end = func() { s.finish(*final, nil) }
+			end = func() { s.end(*final, nil) }
 		} else {
-			end = func() { s.finish(events.AIMessage{}, gap) }
+			end = func() { s.end(events.AIMessage{}, gap) }
 		}
+	}
+	if end != nil {
+		s.claim()
 	}
 	s.mu.Unlock()
 	if end != nil {
@@ -216,14 +275,14 @@ func (s *Stream) torn(final events.AIMessage) bool {
 		final.Text[:s.answer.text.Len()] == s.answer.text.String()
 }
 
-func (s *Stream) gapIsLate() {
+func (s *Stream) gapIsLate(from int) {
 	s.mu.Lock()
-	if s.ended || s.givenUp {
+	if s.ending || s.answer.next != from {
 		s.mu.Unlock()
-		return
+		return // it has come just now
 	}
 	s.timers.gap = nil
-	s.overdue = s.answer.next
+	s.overdue = from
 	s.settle()
 }
 

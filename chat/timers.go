@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -36,52 +37,80 @@ func (s *Stream) afterFunc(d time.Duration, f func()) *time.Timer {
 }
 
 // again starts a timer over, if it runs.
-func (s *Stream) again(t *time.Timer, d time.Duration, err error) *time.Timer {
-	if t == nil {
-		return nil
-	}
-	if t.Stop() {
+func (s *Stream) again(t *time.Timer, d time.Duration) *time.Timer {
+	if t != nil && t.Stop() {
 		t.Reset(d)
-		return t
-	}
-	return t // it has fired, and gives the stream up at this moment
+	} // else it has fired, and gives the stream up at this moment
+	return t
 }
 
-// offline starts the limit to being without a session; silence has none until
-// there is one again.
+// listen starts the limit to silence over. There is none without a session, or
+// while the backend waits for a tool. s.mu is held.
+func (s *Stream) listen() {
+	stopTimer(&s.timers.silence)
+	if !s.down && s.working == 0 {
+		s.timers.silence = s.after(s.limits.Silence, ErrStalled)
+	}
+}
+
+// offline starts the limit to being without a session.
 func (s *Stream) offline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.timers.offline != nil {
+	if s.ending || s.down {
 		return
 	}
+	s.down = true
 	stopTimer(&s.timers.silence)
 	s.timers.offline = s.after(s.limits.Offline, ErrOffline)
 }
 
-// online is told when there is a session again, before it is Ready.
-func (s *Stream) online(recovered bool) {
+// online is told of a session of that lineage, which ends with ctx, before it
+// is Ready.
+func (s *Stream) online(ctx context.Context, lineage int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	if s.ending {
 		return
 	}
+	s.down = false
 	stopTimer(&s.timers.offline)
-	stopTimer(&s.timers.silence)
-	s.timers.silence = s.after(s.limits.Silence, ErrStalled)
-	s.lost = s.lost || !recovered
-	if !recovered && s.limits.Resume != nil {
-		go s.resume() // ends with the stream
+	s.listen()
+	if lineage == s.lineage {
+		return // nothing is missing
+	}
+	s.lineage, s.lost = lineage, true
+	if s.limits.Resume != nil {
+		go s.resume(ctx) // ends with the stream, and with the session
 	}
 }
 
 // resume has the program ask for the rest of the answer.
-func (s *Stream) resume() {
-	err := s.client.Ready(s.alive)
+func (s *Stream) resume(session context.Context) {
+	ctx, cancel := context.WithCancel(s.alive)
+	defer cancel()
+	defer context.AfterFunc(session, cancel)()
+	err := s.client.Ready(ctx)
 	if err == nil {
-		err = s.limits.Resume(s.alive, s)
+		err = s.limits.Resume(ctx, s)
 	}
-	if err != nil {
+	if err != nil && session.Err() == nil { // else the next session asks again
 		s.giveUp(fmt.Errorf("chat: resume: %w", err), "")
+	}
+}
+
+// work stops the limit to silence while a tool is run for the answer, until
+// done is called.
+func (s *Stream) work() (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.working++
+	stopTimer(&s.timers.silence)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.working--; !s.ending {
+			s.listen()
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,9 +51,14 @@ func (t *Tools) setDefaults() {
 // tools, a call of one that it does not have is answered with an error.
 //
 // Calls run in goroutines of their own, up to Config.Tools.Limit at a time. A
-// call's ctx ends when its request is aborted from this side, when the tool is
-// removed or replaced, with the client, and, where an acknowledgement is wanted, with the
-// session. The returned func removes the tool.
+// call's ctx ends when its request is aborted, from this side or by somebody
+// else where the backend passes that on; when the request has failed, by an AIError or
+// in its [Stream]; when the tool is removed or replaced; with the client; and, where an
+// acknowledgement is wanted, with the session. What it comes to after that
+// still goes back as the acknowledgement, and not as an event. The returned func
+// removes the tool.
+//
+// While tools are run for the answer of a [Stream], its limit to silence rests.
 func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Context, args Args) (Result, error)) (remove func()) {
 	return c.tools.add(name, func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var args Args
@@ -72,6 +78,7 @@ type toolbox struct {
 	mu    sync.Mutex
 	tools map[string]*tool
 	calls map[*toolCall]struct{} // running or waiting
+	full  bool                   // the last one was dropped
 }
 
 type tool struct {
@@ -83,8 +90,10 @@ type tool struct {
 // toolCall is a call that has been accepted.
 type toolCall struct {
 	events.AIToolCall
-	ack    conn.Ack
-	cancel context.CancelFunc
+	request string // that of the stream it belongs to, if to any
+	ack     conn.Ack
+	cancel  context.CancelFunc
+	done    func() // tells the stream
 }
 
 func newToolbox(c *Client) *toolbox {
@@ -119,11 +128,30 @@ func (b *toolbox) add(name string, run func(context.Context, json.RawMessage) (a
 	}
 }
 
-// offer takes a call in. It is called by the connection's reader, and does not
-// wait.
-func (b *toolbox) offer(event events.AIToolCall, ack conn.Ack) {
+// offer takes a call in, or hears that a request has failed. The stream is
+// that of the event, nil for none. It is called by the connection's reader, and
+// does not wait.
+func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
+	switch event := event.(type) {
+	case events.AIToolCall:
+		b.accept(event, stream, ack)
+	case events.AIError:
+		if event.RequestID != "" {
+			b.abort(events.Abort{RequestID: event.RequestID})
+		}
+	}
+}
+
+func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	full := len(b.calls) >= b.client.cfg.Tools.Limit+b.client.cfg.Tools.Waiting
+	if full && !b.full {
+		b.client.log.Warn("chat: too many tool calls: they are dropped", "tool", event.ToolName)
+	}
+	if b.full = full; full {
+		return
+	}
 	t := b.tools[event.ToolName]
 	if t == nil {
 		name := event.ToolName
@@ -131,12 +159,11 @@ func (b *toolbox) offer(event events.AIToolCall, ack conn.Ack) {
 			return nil, fmt.Errorf("there is no tool %q", name)
 		}}
 	}
-	if len(b.calls) >= b.client.cfg.Tools.Limit+b.client.cfg.Tools.Waiting {
-		b.client.log.Warn("chat: too many tool calls: one is dropped", "tool", event.ToolName)
-		return
-	}
 	ctx, cancel := context.WithCancel(t.ctx)
-	call := &toolCall{event, ack, cancel}
+	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack, cancel: cancel, done: func() {}}
+	if stream != nil {
+		call.request, call.done = stream.question.RequestID, stream.work()
+	}
 	b.calls[call] = struct{}{}
 	go b.run(ctx, t, call) // ends with the call, which its ctx ends
 }
@@ -145,6 +172,7 @@ func (b *toolbox) offer(event events.AIToolCall, ack conn.Ack) {
 func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 	defer func() {
 		call.cancel()
+		call.done()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.calls, call)
@@ -156,6 +184,9 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // before its turn
+		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
 	done, err := b.client.conn.Begin()
@@ -164,11 +195,19 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 	}
 	defer done()
 	result, err := b.protect(ctx, t, call)
-	if call.ack.Wanted() {
-		_ = call.ack.Reply(ctx, result, err) // nobody is left to tell
-		return
+	b.answer(ctx, call, result, err)
+}
+
+// answer brings the backend what a call has come to. One that waits for an
+// acknowledgement gets it even if the call was aborted; for all others that is
+// no result.
+func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
+	switch {
+	case call.ack.Wanted():
+		_ = call.ack.Reply(call.ack.Context(), result, err) // nobody is left to tell
+	case ctx.Err() == nil:
+		b.report(ctx, call, result, err)
 	}
-	b.report(ctx, call, result, err)
 }
 
 // protect runs the tool, and makes an error of a panic.
@@ -184,6 +223,19 @@ func (b *toolbox) protect(ctx context.Context, t *tool, call *toolCall) (result 
 
 // report sends the result to a backend that wants no acknowledgement.
 func (b *toolbox) report(ctx context.Context, call *toolCall, result any, failure error) {
+	name := func() string { return cmp.Or(b.client.cfg.Tools.ResultEvent, b.client.name(events.KeyAIToolResult)) }
+	err := b.client.send(ctx, name, call.report(result, failure), nil)
+	var failed *conn.SendError
+	if errors.As(err, &failed) && !failed.MaybeSent && ctx.Err() == nil && failure == nil { // a result that cannot be encoded
+		err = b.client.send(ctx, name, call.report(nil, failed.Err), nil)
+	}
+	if err != nil && ctx.Err() == nil { // aborted: nobody waits for it
+		b.client.log.Warn("chat: the result of a tool was not sent", "tool", call.ToolName, "error", err)
+	}
+}
+
+// report returns the own fields of the event that carries a result.
+func (call *toolCall) report(result any, failure error) map[string]any {
 	report := map[string]any{"callId": call.CallID, "toolName": call.ToolName}
 	for name, id := range map[string]string{"requestId": call.RequestID, "traceId": call.TraceID} {
 		if id != "" {
@@ -202,21 +254,15 @@ func (b *toolbox) report(ctx context.Context, call *toolCall, result any, failur
 	default:
 		report["result"] = result
 	}
-	name := b.client.cfg.Tools.ResultEvent
-	if name == "" {
-		name = b.client.name(events.KeyAIToolResult)
-	}
-	if err := b.client.Emit(ctx, name, report); err != nil && ctx.Err() == nil { // aborted: nobody waits for it
-		b.client.log.Warn("chat: the result of a tool was not sent", "tool", call.ToolName, "error", err)
-	}
+	return report
 }
 
-// abort ends the calls of a request or, for "", all of them.
-func (b *toolbox) abort(requestID string) {
+// abort ends the calls that an abort is about.
+func (b *toolbox) abort(a events.Abort) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for call := range b.calls {
-		if requestID == "" || call.RequestID == requestID {
+		if a.RequestID != "" && call.request == a.RequestID || a.RequestID == "" && sameChat(a.ChatID, call.ChatID) {
 			call.cancel()
 		}
 	}

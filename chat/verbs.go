@@ -20,23 +20,43 @@ func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 // client is not Ready it is dropped at once, and the error is a
 // [*conn.SendError] with [conn.ErrNotReady].
 func (c *Client) TypingStart(ctx context.Context, userID events.ID) error {
-	return c.mention(ctx, events.KeyUserTypingStart, events.Typing{UserID: userID})
+	return c.Typing(ctx, true, events.Typing{UserID: userID})
 }
 
 // TypingStop says that a person has stopped typing. It is volatile, as
 // TypingStart is.
 func (c *Client) TypingStop(ctx context.Context, userID events.ID) error {
-	return c.mention(ctx, events.KeyUserTypingStop, events.Typing{UserID: userID})
+	return c.Typing(ctx, false, events.Typing{UserID: userID})
+}
+
+// Typing is TypingStart or TypingStop with all that they can say: in a further
+// room, or with a TraceID.
+func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error {
+	key := events.KeyUserTypingStop
+	if active {
+		key = events.KeyUserTypingStart
+	}
+	if err := ctx.Err(); err != nil {
+		return &conn.SendError{Event: c.name(key), Err: err}
+	}
+	return c.conn.TryEmit(c.name(key), c.base.with(t)) // now or never
 }
 
 // Abort asks the backend to stop the answer to a.RequestID or, without one,
-// every answer in the chat. The streams of those answers end with
-// [ErrAborted], and the ctx of the tools that were called for them ends.
+// every answer in the chat of a.ChatID, or of the client. The streams of those
+// answers end at once, with [ErrAborted], as does the ctx of the tools that were
+// called for them; Abort returns when the abort is written.
 func (c *Client) Abort(ctx context.Context, a events.Abort) error {
-	err := c.say(ctx, events.KeyAIAbort, a)
-	c.tools.abort(a.RequestID)
+	meant := a
+	setDefault(&meant.ChatID, c.cfg.ChatID)
+	c.aborted(meant)
+	return c.say(ctx, events.KeyAIAbort, a)
+}
+
+// aborted ends what an abort is about.
+func (c *Client) aborted(a events.Abort) {
+	c.tools.abort(a)
 	c.answers.aborted(a)
-	return err
 }
 
 // MarkRead says which messages a person has read, and when.
@@ -51,18 +71,7 @@ func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	return c.conn.Emit(ctx, event, c.base.with(payload))
 }
 
-// say waits before it looks the name up: names may change until then.
 func (c *Client) say(ctx context.Context, key events.Key, payload any) error {
-	if err := c.conn.Ready(ctx); err != nil {
-		return &conn.SendError{Event: c.name(key), Err: err}
-	}
-	return c.Emit(ctx, c.name(key), payload)
-}
-
-// mention sends now or never.
-func (c *Client) mention(ctx context.Context, key events.Key, payload any) error {
-	if err := ctx.Err(); err != nil {
-		return &conn.SendError{Event: c.name(key), Err: err}
-	}
-	return c.conn.TryEmit(c.name(key), c.base.with(payload))
+	name := c.named(key)
+	return c.work(name, func() error { return c.send(ctx, name, payload, nil) })
 }

@@ -1,0 +1,131 @@
+package chat
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDiscoveryComesBeforeTheJoinAndNamesIt(t *testing.T) {
+	stage := newStage(t, func(p *peer, frame string) {
+		if frame == `42["meta:events:request",{"chatId":"room-1","tenant":"acme"}]` {
+			p.Send(`42["meta:events:response",{"JOIN":"room:enter","USER_MESSAGE":"say","AI_TOKEN":"llm:delta",` +
+				`"NONSENSE":"x","AI_ERROR":7,"AI_MESSAGE":"","PRESENCE_UPDATE":"disconnect"}]`)
+		}
+	})
+	var log bytes.Buffer
+	client := stage.client(t, Config{
+		Meta: map[string]any{"tenant": "acme"}, Discovery: Discovery{Enabled: true},
+		Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	})
+	_, stop := runUntil(client)
+	defer stop()
+	require.NoError(t, client.Ready(within(t)))
+	assert.Equal(t, `42["meta:events:request",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t))
+	assert.Equal(t, `42["room:enter",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t), "the join has its new name")
+
+	learnt := map[string]string{"JOIN": "room:enter", "USER_MESSAGE": "say", "AI_TOKEN": "llm:delta"}
+	assert.Equal(t, learnt, client.State().Learnt, "what cannot be used is passed over")
+	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user}))
+	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","tenant":"acme","text":"","userId":"u1"}]`, stage.next(t))
+
+	tokens := client.Tokens.Chan(t.Context())
+	wiretest.ReceiveFrom(t, stage.peers).Send(`42["llm:delta",{"token":"heard","index":0}]`)
+	assert.Equal(t, "heard", wiretest.ReceiveFrom(t, tokens).Token)
+	stop()
+	assert.Contains(t, log.String(), "room:enter", "and it is in the log")
+}
+
+// The response and what follows it may come in one go.
+func TestTheEventAfterTheResponseIsHeardUnderItsNewName(t *testing.T) {
+	for range 50 {
+		stage := newStage(t, func(p *peer, frame string) {
+			if frame == `42["ask",{"chatId":"room-1"}]` {
+				p.Send(`42["told",{"AI_TOKEN":"llm:delta"}]`, `42["llm:delta",{"token":"at once","index":0}]`)
+			}
+		})
+		client := stage.client(t, Config{Discovery: Discovery{Enabled: true, RequestEvent: "ask", ResponseEvent: "told"}})
+		tokens := client.Tokens.Chan(t.Context())
+		_, stop := runUntil(client)
+		assert.Equal(t, "at once", wiretest.ReceiveFrom(t, tokens).Token)
+		stop()
+	}
+}
+
+func TestDiscoveryWaitsForItsTimeoutAndGoesOnWithWhatItHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := make(wire)
+		client := w.client(t, Config{Discovery: Discovery{Enabled: true}})
+		failures := client.DecodeErrors.Chan(t.Context())
+		tokens := client.Tokens.Chan(t.Context())
+		_, stop := runUntil(client)
+		defer stop()
+		session := func(responses ...string) (l *link, took time.Duration) {
+			l = w.accept("")
+			start := time.Now()
+			require.Equal(t, `42["meta:events:request",{"chatId":"room-1"}]`, <-l.out)
+			l.send(responses...)
+			<-l.out // the join
+			synctest.Wait()
+			return l, time.Since(start)
+		}
+
+		l, took := session(`42["meta:events:response",{"AI_TOKEN":"learnt"}]`)
+		assert.Zero(t, took)
+		l.cut()
+
+		// A wrong shape is no response.
+		l, took = session(`42["meta:events:response",["AI_TOKEN"]]`, `42["meta:events:response"]`)
+		assert.Equal(t, DefaultDiscoveryTimeout, took)
+		assert.Equal(t, "meta:events:response", (<-failures).Event)
+		assert.Equal(t, "learnt", client.name(events.KeyAIToken), "what was learnt before stays")
+		assert.Empty(t, client.State().Learnt, "this session has learnt nothing")
+
+		// One that comes late is passed over.
+		l.send(`42["meta:events:response",{"AI_TOKEN":"late"}]`, `42["learnt",{"token":"x","index":0}]`)
+		assert.Equal(t, "x", (<-tokens).Token)
+		l.cut()
+
+		// After a wrong shape the right one may come still; what it does not name is as before discovery.
+		l, took = session(`42["meta:events:response",7]`, `42["meta:events:response",{"AI_MESSAGE":"learnt"}]`)
+		assert.Zero(t, took)
+		assert.Equal(t, "ai:token", client.name(events.KeyAIToken))
+		assert.Equal(t, map[string]string{"AI_MESSAGE": "learnt"}, client.State().Learnt)
+		l.cut()
+
+		// A session that ends while it waits is not waited for.
+		l = w.accept("")
+		start := time.Now()
+		<-l.out
+		l.cut()
+		l = w.accept("")
+		assert.Less(t, time.Since(start), DefaultDiscoveryTimeout)
+		<-l.out
+		time.Sleep(DefaultDiscoveryTimeout)
+		assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, <-l.out)
+	})
+}
+
+func TestANameFuncThatRefusesWhatWasLearntKeepsTheOldNames(t *testing.T) {
+	stage := newStage(t, func(p *peer, frame string) { p.Send(`42["meta:events:response",{"AI_TOKEN":"learnt"}]`) })
+	client, _ := stage.run(t, Config{
+		Discovery: Discovery{Enabled: true},
+		NameFunc: func(_ events.Key, name string) string {
+			if name == "learnt" {
+				return ""
+			}
+			return name
+		},
+	})
+	require.NoError(t, client.Ready(within(t)))
+	assert.Equal(t, "ai:token", client.name(events.KeyAIToken))
+	assert.Empty(t, client.State().Learnt)
+}

@@ -1,0 +1,151 @@
+package chat
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNamesHaveAPrecedence(t *testing.T) {
+	stage := newStage(t, func(p *peer, frame string) {
+		if frame == `42["meta:events:request",{}]` {
+			p.Send(`42["meta:events:response",{"AI_TOKEN":"learnt","AI_MESSAGE":"learnt","AI_ERROR":"learnt","CHAT_READ":"learnt"}]`)
+		}
+	})
+	client, _ := stage.run(t, Config{
+		NoJoin:    true,
+		Names:     map[events.Key]string{events.KeyPresenceUpdate: "by config", events.KeyAIToken: "by config"},
+		Discovery: Discovery{Enabled: true},
+		NameFunc: func(key events.Key, name string) string {
+			if key == events.KeyAIError || key == events.KeyAIProcessing {
+				return "func over " + name
+			}
+			return name
+		},
+	})
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIMessage: "set"}))
+	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyChatRead: "set"}))
+	for key, want := range map[events.Key]string{
+		events.KeyUserMessage:    "user:message",
+		events.KeyPresenceUpdate: "by config",
+		events.KeyAIToken:        "learnt",
+		events.KeyAIMessage:      "set", // before discovery
+		events.KeyChatRead:       "set", // after it
+		events.KeyAIError:        "func over learnt",
+		events.KeyAIProcessing:   "func over ai:processing",
+	} {
+		assert.Equal(t, want, client.name(key), key)
+	}
+
+	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", events.KeyPresenceUpdate: ""}))
+	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", "NONSENSE": "x"}))
+	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "disconnect"}))
+	assert.Equal(t, "learnt", client.name(events.KeyAIToken), "a wrong change changes nothing")
+}
+
+func TestAChangeOfNamesIsHeardAndSentLive(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	tokens := client.Tokens.Chan(t.Context())
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	require.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
+
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"}))
+	p.Send(`42["ai:token",{"token":"old name","index":0}]`, `42["llm:delta",{"token":"new name","index":0}]`)
+	assert.Equal(t, "new name", wiretest.ReceiveFrom(t, tokens).Token)
+	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"}))
+	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`, stage.next(t))
+
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "ai:token"}))
+	p.Send(`42["llm:delta",{"token":"old name","index":0}]`, `42["ai:token",{"token":"and back","index":0}]`)
+	assert.Equal(t, "and back", wiretest.ReceiveFrom(t, tokens).Token)
+}
+
+// Two kinds of events that both fit the payload swap their names all the time:
+// at every moment the name on the wire is that of one of them.
+func TestAChangeOfNamesNeitherLosesNorDoublesAnEvent(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	all := client.Events.Chan(t.Context(), bus.Limit(1<<20))
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	const count = 3000
+	go func() { // ends when all is sent
+		for n := range count {
+			p.Send(fmt.Sprintf(`42["ai:token",{"token":"x","index":%d,"status":"working","etaMs":%[1]d}]`, n))
+		}
+	}()
+	swapped := map[bool]map[events.Key]string{
+		true:  {events.KeyAIToken: "ai:processing", events.KeyAIProcessing: "ai:token"},
+		false: {events.KeyAIToken: "ai:token", events.KeyAIProcessing: "ai:processing"},
+	}
+	kinds := map[events.Key]int{}
+	for n, swap := 0, false; n < count; swap = !swap {
+		require.NoError(t, client.SetNames(swapped[swap]))
+		for more := true; more && n < count; {
+			select {
+			case event := <-all:
+				kinds[event.Key()]++
+				switch event := event.(type) {
+				case events.AIToken:
+					require.Equal(t, n, event.Index)
+				case events.AIProcessing:
+					require.EqualValues(t, n, event.EtaMs)
+				}
+				n++
+			default:
+				more = false
+			}
+		}
+	}
+	assert.Equal(t, count, kinds[events.KeyAIToken]+kinds[events.KeyAIProcessing])
+	assert.Empty(t, all)
+}
+
+// A name that another key has just given up is that of its new key.
+func TestNamesCanBeSwapped(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	tokens, messages := client.Tokens.Chan(t.Context()), client.Messages.Chan(t.Context())
+	failures := client.DecodeErrors.Chan(t.Context())
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "ai:message", events.KeyAIMessage: "ai:token"}))
+	p.Send(`42["ai:message",{"token":"a token","index":0}]`,
+		`42["ai:token",{"messageId":"m","role":"assistant","text":"a message","createdAt":"2026-01-02T03:04:05Z"}]`)
+	assert.Equal(t, "a token", wiretest.ReceiveFrom(t, tokens).Token)
+	assert.Equal(t, "a message", wiretest.ReceiveFrom(t, messages).Text)
+	assert.Empty(t, failures)
+}
+
+// What waits for a session goes out under the name that is in force there.
+func TestWhatWaitsGoesOutUnderTheNameOfItsSession(t *testing.T) {
+	names := make(chan string, 2)
+	names <- "first"
+	names <- "second"
+	stage := newStage(t, func(p *peer, frame string) {
+		if frame == `42["meta:events:request",{"chatId":"room-1"}]` {
+			p.Send(fmt.Sprintf(`42["meta:events:response",{"CHAT_READ":%q}]`, <-names))
+		}
+	})
+	client, _ := stage.run(t, Config{Discovery: Discovery{Enabled: true}})
+	require.NoError(t, client.Ready(within(t)))
+	first, err := client.entered(within(t))
+	require.NoError(t, err)
+	wiretest.ReceiveFrom(t, stage.peers).cut()
+	wiretest.ReceiveFrom(t, stage.peers)
+	require.NoError(t, client.Ready(within(t)))
+
+	// A verb that has found the first session just before its end.
+	assert.True(t, untaken(first.Emit(within(t), "x")))
+	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user}))
+	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","messageIds":[],"readAt":"0001-01-01T00:00:00Z","userId":"u1"}]`; frame = stage.next(t) {
+		assert.NotContains(t, frame, `"first"`)
+	}
+	assert.Equal(t, conn.Ready, client.State().Phase)
+}

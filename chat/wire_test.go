@@ -1,0 +1,208 @@
+package chat
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	user  = events.StringID("u1")
+	room1 = events.StringID("room-1")
+	room2 = events.StringID("room-2")
+)
+
+// A stage is a backend at the other end of a websocket, whose frames the test
+// writes by hand.
+type stage struct {
+	url   string
+	peers chan *peer  // each session, once it is welcomed
+	heard chan string // every frame that the client has sent after its CONNECT
+}
+
+// A peer is one session of a stage. Unlike wiretest's, it may be written to by
+// several at once.
+type peer struct {
+	*wiretest.Peer
+	mu sync.Mutex
+}
+
+func (p *peer) Send(frames ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, frame := range frames {
+		p.Peer.Send(frame)
+	}
+}
+
+// cut breaks the connection, as a failing network would.
+func (p *peer) cut() { _ = p.WS.Close() }
+
+// newStage starts a backend. answer, if it is not nil, is told of each frame
+// before the test is.
+func newStage(t testing.TB, answer func(p *peer, frame string)) *stage {
+	s := &stage{peers: make(chan *peer, 16), heard: make(chan string, 1024)}
+	s.url = wiretest.Serve(t, func(wp *wiretest.Peer) {
+		p := &peer{Peer: wp}
+		p.Welcome()
+		s.peers <- p
+		for frame := p.Receive(); frame != ""; frame = p.Receive() {
+			if answer != nil {
+				answer(p, frame)
+			}
+			s.heard <- frame
+		}
+	})
+	return s
+}
+
+// next takes what the client says next.
+func (s *stage) next(t testing.TB) string { return wiretest.ReceiveFrom(t, s.heard) }
+
+// run makes a client of the stage that runs until the test ends, and returns
+// its first session.
+func (s *stage) run(t testing.TB, cfg Config) (client *Client, ended <-chan error) {
+	t.Helper()
+	client = s.client(t, cfg)
+	return client, running(t, client)
+}
+
+// client makes a client of the stage.
+func (s *stage) client(t testing.TB, cfg Config) *Client {
+	t.Helper()
+	client, err := New(s.url, quick(cfg))
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// quick fills in what tests have in common: a room, retries without delay, and
+// no log.
+func quick(cfg Config) Config {
+	if cfg.ChatID.IsZero() && !cfg.NoJoin && cfg.JoinPayload == nil {
+		cfg.ChatID = room1
+	}
+	if cfg.Conn.Reconnect == (reconnect.Policy{}) {
+		cfg.Conn.Reconnect = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
+	}
+	if cfg.Conn.Logger == nil {
+		cfg.Conn.Logger = slog.New(slog.DiscardHandler)
+	}
+	return cfg
+}
+
+// running runs a client until the test ends.
+func running(t testing.TB, client *Client) (ended <-chan error) {
+	ended, stop := runUntil(client)
+	t.Cleanup(stop)
+	return ended
+}
+
+// runUntil runs a client until stop is called, which returns when Run has.
+func runUntil(client *Client) (ended <-chan error, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	result, returned := make(chan error, 1), make(chan struct{})
+	go func() { // ends with stop
+		defer close(returned)
+		result <- client.Run(ctx)
+	}()
+	return result, func() {
+		cancel()
+		<-returned
+	}
+}
+
+// within is a ctx that ends only if the test hangs.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// A wire is a connection without a socket, for tests in a bubble of synctest:
+// a conn.Dialer that brings each session to the test, which plays the server.
+type wire chan *link
+
+func (w wire) Dial(ctx context.Context, _ conn.Endpoint) (conn.Engine, error) {
+	l := &link{in: make(chan string), out: make(chan string, 1024), gone: make(chan struct{})}
+	select {
+	case w <- l:
+		return l, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// client makes a client of the wire.
+func (w wire) client(t testing.TB, cfg Config) *Client {
+	t.Helper()
+	cfg.Conn.Dialer = w
+	client, err := New("http://localhost", quick(cfg))
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// accept welcomes the next session.
+func (w wire) accept(pid string) *link {
+	l := <-w
+	<-l.out // CONNECT
+	if pid == "" {
+		l.send(`40{"sid":"socket-1"}`)
+	} else {
+		l.send(`40{"sid":"socket-1","pid":"` + pid + `"}`)
+	}
+	return l
+}
+
+// A link is one session of a wire, and its Engine.
+type link struct {
+	in, out chan string
+	gone    chan struct{}
+	once    sync.Once
+}
+
+// send returns when the client has taken the frames, or has gone.
+func (l *link) send(frames ...string) {
+	for _, frame := range frames {
+		select {
+		case l.in <- frame:
+		case <-l.gone:
+		}
+	}
+}
+
+// cut breaks the connection.
+func (l *link) cut() { l.once.Do(func() { close(l.gone) }) }
+
+func (l *link) Read() (conn.Message, error) {
+	select {
+	case frame := <-l.in:
+		return conn.Message{Data: []byte(frame[1:])}, nil // without Engine.IO's type
+	case <-l.gone:
+		return conn.Message{}, io.EOF
+	}
+}
+
+func (l *link) Write(messages ...conn.Message) error {
+	for _, m := range messages {
+		select {
+		case l.out <- "4" + string(m.Data):
+		case <-l.gone:
+			return io.ErrClosedPipe
+		}
+	}
+	return nil
+}
+
+func (l *link) Goodbye(time.Duration) error { l.cut(); return nil }
+func (l *link) Close() error                { l.cut(); return nil }
