@@ -1,12 +1,15 @@
 package chat
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -26,6 +29,8 @@ func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 		`Config.Meta["f"]`:                  {ChatID: room, Meta: map[string]any{"f": func() {}}},
 		"Config.JoinPayload":                {JoinPayload: func() {}},
 		"unknown transport":                 {ChatID: room, Conn: conn.Config{Transports: []string{"x"}}},
+		"a timeout of Config is negative":   {ChatID: room, Delivery: Delivery{AckTimeout: -1}},
+		"a limit of Config is negative":     {ChatID: room, Tools: Tools{Limit: -1}},
 	} {
 		_, err := New("http://localhost", cfg)
 		assert.ErrorContains(t, err, want)
@@ -68,5 +73,162 @@ func TestAServerErrorTakesAnyPayload(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(payload), &e))
 		assert.EqualError(t, e, want)
 		assert.Equal(t, payload, string(e.Raw))
+	}
+}
+
+func TestTheServersErrorEventIsHeardUnderTheNameThatWasChosen(t *testing.T) {
+	for name, cfg := range map[string]Config{"error": {}, "oh:no": {ServerErrorEvent: "oh:no"}} {
+		stage := newStage(t, nil)
+		client, _ := stage.run(t, cfg)
+		failures := client.ServerErrors.Chan(t.Context())
+		p := wiretest.ReceiveFrom(t, stage.peers)
+		p.Send(`42["no:error",{}]`, fmt.Sprintf(`42[%q,{"code":1,"message":"broken"},"more"]`, name))
+		assert.Equal(t, ServerError{Message: "broken", Raw: json.RawMessage(`{"code":1,"message":"broken"}`)},
+			wiretest.ReceiveFrom(t, failures))
+	}
+}
+
+func TestARefusedHandshakeIsReportedByRunAndStates(t *testing.T) {
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(wiretest.OpenPacket)
+		p.Receive()
+		p.Send(`44{"message":"not you","data":{"code":401}}`)
+		p.UntilGone()
+	})
+	client, err := New(url, quick(Config{}))
+	require.NoError(t, err)
+	defer client.Close()
+	states := client.States.Chan(t.Context())
+	want := &conn.RefusedError{Message: "not you", Data: json.RawMessage(`{"code":401}`)}
+	assert.Equal(t, want, client.Run(t.Context()))
+	state := wiretest.ReceiveFrom(t, states)
+	for state.Phase != conn.Stopped {
+		state = wiretest.ReceiveFrom(t, states)
+	}
+	assert.Equal(t, want, state.Err)
+}
+
+func TestBeingPutOutIsReportedByRunAndStatesAndCanBeRetried(t *testing.T) {
+	stage := newStage(t, nil)
+	client, ended := stage.run(t, Config{})
+	require.NoError(t, client.Ready(within(t)))
+	wiretest.ReceiveFrom(t, stage.peers).Send("41")
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
+	assert.ErrorIs(t, client.State().Err, conn.ErrDisconnected)
+
+	stage = newStage(t, nil)
+	client, _ = stage.run(t, Config{Conn: conn.Config{Retry: func(err error) bool { return err == conn.ErrDisconnected }}})
+	require.NoError(t, client.Ready(within(t)))
+	stage.next(t)
+	wiretest.ReceiveFrom(t, stage.peers).Send("41")
+	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t), "it is back, and in its room")
+}
+
+func TestSubscriptionsLiveAcrossReconnectsAndRuns(t *testing.T) {
+	stage := newStage(t, nil)
+	client := stage.client(t, Config{})
+	tokens, raw := client.Tokens.Chan(t.Context()), client.Raw.Chan(t.Context())
+	typed := Topic[[]int](client, "results").Chan(t.Context())
+	failures := client.ServerErrors.Chan(t.Context())
+	hear := func(p *peer) {
+		t.Helper()
+		p.Send(`42["ai:token",{"token":"x","index":0}]`, `42["results",[1,2]]`, `42["error","broken"]`)
+		assert.Equal(t, "x", wiretest.ReceiveFrom(t, tokens).Token)
+		assert.Equal(t, []int{1, 2}, wiretest.ReceiveFrom(t, typed))
+		assert.Equal(t, "broken", wiretest.ReceiveFrom(t, failures).Message)
+		for _, name := range []string{"ai:token", "results", "error"} {
+			assert.Equal(t, name, wiretest.ReceiveFrom(t, raw).Name)
+		}
+	}
+	for range 2 {
+		ended, stop := runUntil(client)
+		p := wiretest.ReceiveFrom(t, stage.peers)
+		hear(p)
+		p.cut()
+		p = wiretest.ReceiveFrom(t, stage.peers)
+		hear(p)
+		require.ErrorIs(t, client.Run(t.Context()), conn.ErrRunning, "one at a time")
+		stop()
+		require.NoError(t, wiretest.ReceiveFrom(t, ended))
+		assert.Equal(t, conn.Stopped, client.State().Phase)
+	}
+	client.Close()
+	for range tokens { // closes
+	}
+	assert.ErrorIs(t, client.Run(t.Context()), conn.ErrClosed)
+}
+
+func TestNothingIsDialledBeforeRun(t *testing.T) {
+	client := newStage(t, nil).client(t, Config{})
+	assert.Equal(t, conn.Idle, client.State().Phase)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.ErrorIs(t, client.Ready(ctx), context.Canceled)
+}
+
+func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	all := client.Raw.Chan(ctx)
+	wiretest.ReceiveFrom(t, stage.peers).Send(`42["one",{"a":9007199254740993},"two",[3],null]`, `42["none"]`,
+		`42["ai:token",{"token":"x","index":"wrong"}]`)
+	event := wiretest.ReceiveFrom(t, all)
+	assert.Equal(t, "one", event.Name)
+	assert.Equal(t, `[{"a":9007199254740993} "two" [3] null]`, fmt.Sprintf("%s", event.Args))
+	var second string
+	require.NoError(t, event.Decode(1, &second))
+	assert.Equal(t, "two", second)
+	assert.Empty(t, wiretest.ReceiveFrom(t, all).Args)
+	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, all).Name, "even what fits no type")
+	cancel()
+	for range all { // closes
+	}
+}
+
+func TestWhatDoesNotFitItsTypeIsADecodeErrorAndNoEvent(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	tokens, failures := client.Tokens.Chan(t.Context()), client.DecodeErrors.Chan(t.Context())
+	wiretest.ReceiveFrom(t, stage.peers).Send(`42["ai:token",{"token":"x"}]`, `42["ai:token",{"token":7,"index":0}]`,
+		`42["ai:token"]`, `42["ai:token",{"token":"x","index":0,"extra":true},"offset"]`)
+	for _, field := range []string{"index", "token"} {
+		var wrong *events.FieldError
+		require.ErrorAs(t, wiretest.ReceiveFrom(t, failures), &wrong)
+		assert.Equal(t, field, wrong.Field)
+	}
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, failures), conn.ErrNoPayload)
+	token := wiretest.ReceiveFrom(t, tokens)
+	assert.Equal(t, "x", token.Token)
+	assert.JSONEq(t, `true`, string(token.Extra["extra"]))
+}
+
+func TestEachKindOfEventHasItsTopicAndEventsHasThemInOrder(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{})
+	ctx := t.Context()
+	processing, tokens, messages, failures := client.Processing.Chan(ctx), client.Tokens.Chan(ctx), client.Messages.Chan(ctx), client.Errors.Chan(ctx)
+	calls, results, people, presence := client.ToolCalls.Chan(ctx), client.ToolResults.Chan(ctx), client.ChatMessages.Chan(ctx), client.Presence.Chan(ctx)
+	all := client.Events.Chan(ctx)
+	wiretest.ReceiveFrom(t, stage.peers).Send(
+		`42["ai:processing",{"status":"pondering","etaMs":5}]`,
+		`42["ai:token",{"token":"x","index":0}]`,
+		`42["ai:tool_call",{"callId":"c","toolName":"clock","args":{}}]`,
+		`42["ai:tool_result",{"callId":"c","toolName":"clock","result":7}]`,
+		`42["ai:message",{"messageId":"m","role":"assistant","text":"x","createdAt":"2026-01-02T03:04:05Z"}]`,
+		`42["ai:error",{"message":"broken"}]`,
+		`42["chat:message",{"messageId":"m","userId":7,"text":"hi","createdAt":"2026-01-02T03:04:05Z"}]`,
+		`42["presence:update",{"onlineUserIds":["u1",7]}]`)
+	assert.Equal(t, events.Status("pondering"), wiretest.ReceiveFrom(t, processing).Status)
+	assert.Equal(t, "x", wiretest.ReceiveFrom(t, tokens).Token)
+	assert.Equal(t, "clock", wiretest.ReceiveFrom(t, calls).ToolName)
+	assert.Equal(t, "7", string(wiretest.ReceiveFrom(t, results).Result))
+	assert.Equal(t, "x", wiretest.ReceiveFrom(t, messages).Text)
+	assert.Equal(t, "broken", wiretest.ReceiveFrom(t, failures).Message)
+	assert.Equal(t, events.IntID(7), wiretest.ReceiveFrom(t, people).UserID)
+	assert.Equal(t, []events.ID{user, events.IntID(7)}, wiretest.ReceiveFrom(t, presence).OnlineUserIDs)
+	for _, key := range []events.Key{events.KeyAIProcessing, events.KeyAIToken, events.KeyAIToolCall, events.KeyAIToolResult,
+		events.KeyAIMessage, events.KeyAIError, events.KeyChatMessage, events.KeyPresenceUpdate} {
+		assert.Equal(t, key, wiretest.ReceiveFrom(t, all).Key())
 	}
 }
