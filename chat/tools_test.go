@@ -1,0 +1,327 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// search is a tool's args, and hits its result.
+type search struct {
+	Query string `json:"query"`
+	Size  int64  `json:"size"`
+}
+
+type hits struct {
+	Found []string `json:"found"`
+}
+
+func find(_ context.Context, args search) (hits, error) {
+	switch args.Query {
+	case "error":
+		return hits{}, errors.New("no index")
+	case "chosen":
+		return hits{}, &conn.ReplyError{Reply: map[string]int{"code": 7}}
+	case "panic":
+		panic("a secret")
+	}
+	return hits{Found: []string{args.Query, fmt.Sprint(args.Size)}}, nil
+}
+
+func TestAToolsResultIsItsAcknowledgement(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{NoJoin: true})
+	defer HandleTool(client, "search", find)()
+	HandleTool(client, "unencodable", func(context.Context, any) (any, error) { return func() {}, nil })
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	for n, tc := range []struct{ tool, args, want string }{
+		{"search", `{"query":"go","size":9007199254740993}`, `{"found":["go","9007199254740993"]}`},
+		{"search", `null`, `{"found":["","0"]}`},
+		{"search", `{"query":"error"}`, `{"error":"no index"}`},
+		{"search", `{"query":"chosen"}`, `{"code":7}`},
+		{"search", `{"query":"panic"}`, `{"error":"tool \"search\" has panicked"}`},
+		{"nowhere", `{}`, `{"error":"there is no tool \"nowhere\""}`},
+	} {
+		p.Send(fmt.Sprintf(`42%d["ai:tool_call",{"callId":"c1","toolName":%q,"args":%s}]`, n, tc.tool, tc.args))
+		assert.Equal(t, fmt.Sprintf(`43%d[%s]`, n, tc.want), stage.next(t))
+	}
+	p.Send(`4298["ai:tool_call",{"callId":"c1","toolName":"search","args":{"query":7}}]`)
+	assert.Contains(t, stage.next(t), `4398[{"error":"args of tool \"search\": `)
+	p.Send(`4299["ai:tool_call",{"callId":"c1","toolName":"unencodable","args":{}}]`)
+	assert.Contains(t, stage.next(t), `4399[{"error":"`)
+}
+
+func TestAToolsResultIsAnEventWhereNoAcknowledgementIsWanted(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"ai:tool_result": {},
+		"llm:result":     {Names: map[events.Key]string{events.KeyAIToolResult: "llm:result"}},
+		"tool:done":      {Tools: Tools{ResultEvent: "tool:done"}},
+	} {
+		stage := newStage(t, nil)
+		cfg.Meta = map[string]any{"tenant": "acme"}
+		client, _ := stage.run(t, cfg)
+		HandleTool(client, "search", find)
+		HandleTool(client, "unencodable", func(context.Context, any) (any, error) { return func() {}, nil })
+		p := wiretest.ReceiveFrom(t, stage.peers)
+		stage.next(t)
+		for _, tc := range []struct{ call, want string }{
+			{`"callId":"c1","toolName":"search","requestId":"r1","traceId":"t1","chatId":"room-2","args":{"query":"go"}`,
+				`{"callId":"c1","chatId":"room-2","requestId":"r1","result":{"found":["go","0"]},"tenant":"acme","toolName":"search","traceId":"t1"}`},
+			{`"callId":"c2","toolName":"search","args":{"query":"error"}`,
+				`{"callId":"c2","chatId":"room-1","error":"no index","tenant":"acme","toolName":"search"}`},
+			{`"callId":"c3","toolName":"search","args":{"query":"chosen"}`,
+				`{"callId":"c3","chatId":"room-1","error":{"code":7},"tenant":"acme","toolName":"search"}`},
+			{`"callId":"c4","toolName":"search","args":{"query":"panic"}`,
+				`{"callId":"c4","chatId":"room-1","error":"tool \"search\" has panicked","tenant":"acme","toolName":"search"}`},
+			{`"callId":"c5","toolName":"nowhere","args":{}`,
+				`{"callId":"c5","chatId":"room-1","error":"there is no tool \"nowhere\"","tenant":"acme","toolName":"nowhere"}`},
+		} {
+			p.Send(`42["ai:tool_call",{` + tc.call + `}]`)
+			assert.Equal(t, fmt.Sprintf(`42[%q,%s]`, name, tc.want), stage.next(t))
+		}
+		p.Send(`42["ai:tool_call",{"callId":"c6","toolName":"unencodable","args":{}}]`)
+		assert.Contains(t, stage.next(t), `"callId":"c6","chatId":"room-1","error":"`)
+	}
+}
+
+func TestAToolsPanicIsLoggedAndNotTold(t *testing.T) {
+	stage := newStage(t, nil)
+	var log bytes.Buffer
+	client := stage.client(t, Config{NoJoin: true, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+	HandleTool(client, "search", find)
+	_, stop := runUntil(client)
+	wiretest.ReceiveFrom(t, stage.peers).Send(`421["ai:tool_call",{"callId":"c","toolName":"search","args":{"query":"panic"}}]`)
+	assert.NotContains(t, stage.next(t), "a secret")
+	stop()
+	assert.Contains(t, log.String(), "a secret")
+	assert.Contains(t, log.String(), "tools_test.go")
+}
+
+// a call of the tool "wait", without and with an acknowledgement.
+func call(id int, request string) string {
+	return fmt.Sprintf(`42["ai:tool_call",{"callId":"%d","requestId":%q,"toolName":"wait","args":%[1]d}]`, id, request)
+}
+
+func ackedCall(id int, request string) string {
+	return strings.Replace(call(id, request), "42", fmt.Sprint("42", id), 1)
+}
+
+// waitingTool adds a tool that says when it begins, and waits for the end of
+// its ctx or a result.
+func waitingTool(client *Client) (begun chan int, ended chan error, release chan struct{}, remove func()) {
+	begun, ended, release = make(chan int, 100), make(chan error, 100), make(chan struct{})
+	remove = HandleTool(client, "wait", func(ctx context.Context, n int) (int, error) {
+		begun <- n
+		select {
+		case <-ctx.Done():
+			ended <- ctx.Err()
+			return 0, ctx.Err()
+		case <-release:
+			return n, nil
+		}
+	})
+	return begun, ended, release, remove
+}
+
+func TestWhateverEndsARequestEndsItsToolCalls(t *testing.T) {
+	for name, end := range map[string]func(client *Client, l *link, s *Stream, stop func()){
+		"Client.Abort of the request": func(client *Client, _ *link, _ *Stream, _ func()) {
+			_ = client.Abort(context.Background(), events.Abort{RequestID: "r1"})
+		},
+		"Client.Abort of the chat": func(client *Client, _ *link, _ *Stream, _ func()) {
+			_ = client.Abort(context.Background(), events.Abort{})
+		},
+		"Stream.Abort":   func(_ *Client, _ *link, s *Stream, _ func()) { s.Abort("") },
+		"the ctx of Ask": func(_ *Client, _ *link, _ *Stream, stop func()) { stop() },
+		"an error of the AI": func(_ *Client, l *link, _ *Stream, _ func()) {
+			l.send(`42["ai:error",{"message":"x","requestId":"r1"}]`)
+		},
+		"an error without id": func(_ *Client, l *link, _ *Stream, _ func()) {
+			l.send(`42["ai:error",{"message":"x","chatId":"room-1"}]`)
+		},
+		"somebody else's":      func(_ *Client, l *link, _ *Stream, _ func()) { l.send(`42["ai:abort",{"requestId":"r1"}]`) },
+		"the end of the Run":   func(client *Client, _ *link, _ *Stream, _ func()) { client.Close() },
+		"the tool's removal":   nil,
+		"the tool's successor": func(client *Client, _ *link, _ *Stream, _ func()) { waitingTool(client) },
+	} {
+		for _, request := range []string{"r1", ""} { // a backend without request ids means the only question
+			if request == "" && (name == "an error of the AI" || name == "somebody else's") {
+				continue // it has them
+			}
+			onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+				begun, ended, _, remove := waitingTool(client)
+				if end == nil {
+					end = func(*Client, *link, *Stream, func()) { remove() }
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s, err := client.Ask(ctx, Question{UserID: user, RequestID: "r1"})
+				require.NoError(t, err)
+				l.send(call(1, request), ackedCall(2, request))
+				assert.Equal(t, 3, <-begun+<-begun)
+				end(client, l, s, cancel)
+				assert.ErrorIs(t, <-ended, context.Canceled, name)
+				assert.ErrorIs(t, <-ended, context.Canceled, name)
+				synctest.Wait()
+				var told []string
+				for len(l.out) > 0 {
+					told = append(told, <-l.out)
+				}
+				if name == "the end of the Run" {
+					return
+				}
+				assert.Contains(t, told, `432[{"error":"context canceled"}]`, "who waits for an acknowledgement gets it")
+				for _, frame := range told {
+					assert.NotContains(t, frame, "tool_result", "and nobody else is told")
+				}
+			})
+			if name == "the tool's removal" {
+				end = nil
+			}
+		}
+	}
+}
+
+func TestOtherRequestsToolCallsGoOn(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		begun, ended, release, _ := waitingTool(client)
+		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"), strings.Replace(ackedCall(3, "r3"), "{", `{"chatId":"room-2",`, 1))
+		for range 3 {
+			<-begun
+		}
+		_ = client.Abort(t.Context(), events.Abort{RequestID: "r1"})
+		<-ended
+		l.send(`42["ai:error",{"message":"of nobody knows whom"}]`, `42["ai:abort",{}]`)
+		_ = client.Abort(t.Context(), events.Abort{ChatID: room1})
+		<-ended
+		synctest.Wait()
+		assert.Empty(t, ended, "that in another room")
+		close(release)
+		synctest.Wait()
+		var told []string
+		for len(l.out) > 0 {
+			told = append(told, <-l.out)
+		}
+		assert.Contains(t, told, `433[3]`)
+	})
+}
+
+func TestAnAcknowledgedToolCallEndsWithItsSessionAndAnotherDoesNot(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		begun, ended, release, _ := waitingTool(client)
+		l.send(ackedCall(1, "r1"), call(2, "r1"))
+		<-begun
+		<-begun
+		l.cut()
+		assert.ErrorIs(t, <-ended, context.Canceled)
+		l = w.accept("")
+		<-l.out
+		close(release)
+		assert.Equal(t, `42["ai:tool_result",{"callId":"2","chatId":"room-1","requestId":"r1","result":2,"toolName":"wait"}]`, <-l.out)
+		synctest.Wait()
+		assert.Empty(t, ended)
+	})
+}
+
+func TestToolCallsRunUpToALimitAndWaitUpToAnother(t *testing.T) {
+	var log bytes.Buffer
+	onWire(t, Config{Tools: Tools{Limit: 3, Waiting: 2}, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}},
+		func(t *testing.T, w wire, client *Client, l *link) {
+			begun, _, release, _ := waitingTool(client)
+			for n := range 8 {
+				l.send(ackedCall(n, "r1"))
+			}
+			synctest.Wait()
+			assert.Len(t, begun, 3, "so many run at a time")
+			close(release)
+			synctest.Wait()
+			assert.Len(t, begun, 5, "so many have waited, and the others were dropped")
+			assert.Equal(t, 1, strings.Count(log.String(), "too many tool calls"), "which is said once")
+			l.send(ackedCall(8, "r1"))
+			synctest.Wait()
+			assert.Len(t, begun, 6)
+		})
+}
+
+func TestAToolCallThatIsAbortedBeforeItsTurnIsAnsweredAndNotRun(t *testing.T) {
+	onWire(t, Config{Tools: Tools{Limit: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
+		begun, _, release, _ := waitingTool(client)
+		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"))
+		synctest.Wait()
+		first := <-begun
+		waiting := 3 - first
+		_ = client.Abort(t.Context(), events.Abort{RequestID: fmt.Sprint("r", waiting)})
+		<-l.out // the abort
+		assert.Equal(t, fmt.Sprintf(`43%d[{"error":"context canceled"}]`, waiting), <-l.out)
+		close(release)
+		assert.Equal(t, fmt.Sprintf(`43%d[%[1]d]`, first), <-l.out)
+		assert.Empty(t, begun)
+	})
+}
+
+func TestShutdownLetsAToolFinish(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		begun, _, release, _ := waitingTool(client)
+		l.send(ackedCall(1, "r1"), call(2, "r1"))
+		<-begun
+		<-begun
+		down := make(chan error, 1)
+		go func() { down <- client.Conn().Shutdown(t.Context()) }() // ends with the tools
+		synctest.Wait()
+		l.send(ackedCall(3, "r1")) // too late
+		synctest.Wait()
+		close(release)
+		assert.NoError(t, <-down)
+		said := <-l.out + <-l.out
+		assert.Contains(t, said, `431[1]`)
+		assert.Contains(t, said, `42["ai:tool_result",{"callId":"2"`)
+		assert.Empty(t, begun)
+	})
+}
+
+func TestSilenceRestsWhileAToolRuns(t *testing.T) {
+	onWire(t, Config{Answers: Answers{FirstToken: -1}}, func(t *testing.T, w wire, client *Client, l *link) {
+		begun, _, release, _ := waitingTool(client)
+		s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r1"})
+		require.NoError(t, err)
+		l.send(call(1, "r1"), call(2, "r1"))
+		<-begun
+		<-begun
+		time.Sleep(time.Hour)
+		assert.False(t, s.Progress().Ended, "the backend waits for us")
+		close(release)
+		synctest.Wait()
+		start := time.Now()
+		_, err = s.Wait()
+		assert.ErrorIs(t, err, ErrStalled)
+		assert.Equal(t, DefaultSilence, time.Since(start))
+	})
+}
+
+func TestAToolThatIsRemovedIsNoLongerThere(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{NoJoin: true})
+	remove := HandleTool(client, "search", find)
+	HandleTool(client, "other", find)
+	removeFirst := remove
+	remove = HandleTool(client, "search", find) // in its place
+	removeFirst()                               // does nothing any more
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	p.Send(`421["ai:tool_call",{"callId":"c","toolName":"search","args":{}}]`)
+	assert.Equal(t, `431[{"found":["","0"]}]`, stage.next(t))
+	remove()
+	p.Send(`422["ai:tool_call",{"callId":"c","toolName":"search","args":{}}]`)
+	assert.Equal(t, `432[{"error":"there is no tool \"search\""}]`, stage.next(t))
+}
