@@ -24,6 +24,7 @@ type assembly struct {
 	text   strings.Builder        // of tokens
 	next   int                    // the index that comes next
 	early  map[int]events.AIToken // what has come before its turn
+	first  int                    // the lowest index of early, if there is any
 	others []placed               // everything but tokens
 	bytes  int                    // of all of it
 	status events.AIProcessing    // the last one
@@ -52,17 +53,27 @@ func (a *assembly) add(t events.AIToken) {
 		if a.early == nil {
 			a.early = map[int]events.AIToken{}
 		}
+		if len(a.early) == 0 || t.Index < a.first {
+			a.first = t.Index
+		}
 		a.early[t.Index] = t
 		return
 	}
 	a.append(t)
-	for {
-		t, ok := a.early[a.next]
-		if !ok {
-			return
-		}
+	if len(a.early) > 0 && a.first == a.next {
+		a.catchUp()
+	}
+}
+
+// catchUp takes in the early tokens whose turn has come.
+func (a *assembly) catchUp() {
+	for t, ok := a.early[a.next]; ok; t, ok = a.early[a.next] {
 		delete(a.early, a.next)
 		a.append(t)
+	}
+	a.first = math.MaxInt
+	for index := range a.early {
+		a.first = min(a.first, index)
 	}
 }
 
@@ -94,11 +105,7 @@ func (a *assembly) gap() *GapError {
 		}
 		return nil
 	}
-	first := math.MaxInt
-	for index := range a.early {
-		first = min(first, index)
-	}
-	return &GapError{From: a.next, To: first}
+	return &GapError{From: a.next, To: a.first}
 }
 
 // crowded reports whether more tokens are held back than the limit, or were.

@@ -1,0 +1,198 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnEndlessAnswerIsEnded(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "many", "long", "laden")
+	for n := range maxTokens + 1 {
+		client.answers.offer(token("many", n, ""))
+	}
+	client.answers.offer(token("long", 0, strings.Repeat("x", maxBytes+1)))
+	laden := map[string]json.RawMessage{"x": make(json.RawMessage, maxBytes/2)}
+	for n := range 3 {
+		client.answers.offer(events.AIToken{RequestID: "laden", Index: n, Extra: laden})
+	}
+	for _, s := range streams {
+		_, err := s.Wait()
+		assert.ErrorIs(t, err, ErrTooLong)
+	}
+	count := 0
+	for range streams[0].Tokens() {
+		count++
+	}
+	assert.Equal(t, maxTokens, count, "what was within the limit is whole")
+}
+
+func TestEarlyTokensWaitForTheirTurn(t *testing.T) {
+	client, s := open(t, Answers{})
+	offerAll(client, token("r1", 2, "c"), token("r1", 1, "b"), token("r1", 2, "again"), final("r1", "abcd"))
+	assert.False(t, s.Progress().Ended, "something is missing still")
+	offerAll(client, token("r1", 0, "a"))
+	assert.Equal(t, "abc", read(s))
+	message, err := s.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "abcd", message.Text, "what a backend makes of its tokens is its own affair")
+}
+
+func TestAGapIsBridgedByTheFinalText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{})
+		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"))
+		time.Sleep(10 * time.Second) // longer than it is waited for
+		offerAll(client, token("r1", 3, "d"), final("r1", "abcd"))
+		assert.Equal(t, "abcd", read(s))
+		assert.Equal(t, 2, s.Progress().Tokens, "the rest is one token")
+
+		client, s = open(t, Answers{})
+		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"), final("r1", "something else"))
+		_, err := s.Wait()
+		var gap *GapError
+		require.ErrorAs(t, err, &gap)
+		assert.Equal(t, GapError{From: 1, To: 2}, *gap)
+		assert.EqualError(t, err, "chat: tokens 1 to 1 are missing")
+	})
+}
+
+func TestAGapIsReportedWhereThatWasChosen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{OnGap: FailOnGap, Gap: time.Second})
+		start := time.Now()
+		offerAll(client, token("r1", 0, "a"), token("r1", 5, "f"))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 1, To: 5}, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Equal(t, "a", read(s))
+	})
+}
+
+func TestMoreEarlyTokensThanAllowedEndTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{Early: 2, OnGap: FailOnGap})
+		offerAll(client, token("r1", 1, ""), token("r1", 2, ""), token("r1", 3, ""))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 0, To: 1}, err)
+
+		client, s = open(t, Answers{Early: 2})
+		for n := range 100 {
+			client.answers.offer(token("r1", n+1, "x"))
+		}
+		assert.LessOrEqual(t, len(s.answer.early), 3)
+		client.answers.offer(final("r1", strings.Repeat("x", 101)))
+		assert.Len(t, read(s), 101)
+	})
+}
+
+func TestTokensThatWereLostWithASessionAreBridged(t *testing.T) {
+	client, s := open(t, Answers{})
+	offerAll(client, token("r1", 0, "a"), token("r1", 1, "b"))
+	ctx, lose := context.WithCancel(t.Context())
+	client.answers.online(ctx, false)
+	lose()
+	client.answers.online(t.Context(), false)
+	offerAll(client, final("r1", "abcd"))
+	assert.Equal(t, "abcd", read(s))
+
+	client, s = open(t, Answers{OnGap: FailOnGap})
+	offerAll(client, token("r1", 0, "a"))
+	client.answers.online(t.Context(), false)
+	offerAll(client, final("r1", "ab"))
+	_, err := s.Wait()
+	assert.EqualError(t, err, "chat: tokens from 1 on are missing")
+}
+
+// What has been decided does not depend on what comes next.
+func TestAGapThatIsReportedStaysOne(t *testing.T) {
+	for range 100 {
+		client, s := open(t, Answers{Early: 1, OnGap: FailOnGap})
+		offerAll(client, token("r1", 1, "b"), token("r1", 2, "c"), token("r1", 0, "a"), final("r1", "abc"))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 0, To: 1}, err)
+		assert.Empty(t, read(s))
+	}
+}
+
+func TestEachGapIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{OnGap: FailOnGap, Gap: time.Second})
+		start := time.Now()
+		offerAll(client, token("r1", 1, "b"))
+		time.Sleep(900 * time.Millisecond)
+		offerAll(client, token("r1", 0, "a"), token("r1", 3, "d")) // one gap less, one more
+		time.Sleep(900 * time.Millisecond)
+		offerAll(client, token("r1", 2, "c"), token("r1", 5, "f"))
+		_, err := s.Wait()
+		assert.Equal(t, &GapError{From: 4, To: 5}, err)
+		assert.Equal(t, 2800*time.Millisecond, time.Since(start))
+		assert.Equal(t, "abcd", read(s))
+	})
+}
+
+func TestAFinalMessageWaitsForWhatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{})
+		start := time.Now()
+		offerAll(client, token("r1", 1, "b"), final("r1", "ab"))
+		time.Sleep(time.Second)
+		offerAll(client, token("r1", 0, "a"))
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Equal(t, 2, s.Progress().Tokens, "both as they came")
+
+		client, s = open(t, Answers{})
+		offerAll(client, token("r1", 1, "b"), final("r1", "ab"))
+		_, err = s.Wait()
+		require.NoError(t, err)
+		assert.Equal(t, 1, s.Progress().Tokens, "or bridged, when it does not come")
+		assert.Equal(t, 1*time.Second+DefaultGap, time.Since(start))
+	})
+}
+
+func TestANegativeLimitToEarlyTokensIsNone(t *testing.T) {
+	client, s := open(t, Answers{Early: -1, Gap: -1, OnGap: FailOnGap})
+	for n := range 5000 {
+		client.answers.offer(token("r1", 5000-n, "x"))
+	}
+	offerAll(client, token("r1", 0, "x"), final("r1", ""))
+	assert.Len(t, read(s), 5001)
+}
+
+// Whatever its events carry counts, be it read or not.
+func TestAStreamThatNobodyReadsHoldsBoundedMemory(t *testing.T) {
+	heavy := make(json.RawMessage, 1<<20)
+	for name, event := range map[string]func(n int) events.Event{
+		"tool calls":   func(int) events.Event { return events.AIToolCall{RequestID: "r1", Args: heavy} },
+		"tool results": func(int) events.Event { return events.AIToolResult{RequestID: "r1", Result: heavy} },
+		"statuses":     func(int) events.Event { return events.AIProcessing{RequestID: "r1", Reason: string(heavy)} },
+		"extra fields": func(int) events.Event {
+			return events.AIProcessing{RequestID: "r1", Extra: map[string]json.RawMessage{"x": heavy}}
+		},
+		"tokens":       func(n int) events.Event { return token("r1", n, string(heavy)) },
+		"early tokens": func(n int) events.Event { return token("r1", n+1, string(heavy)) },
+	} {
+		client, s := open(t, Answers{Early: -1})
+		for n := range 32 {
+			client.answers.offer(event(n))
+		}
+		_, err := s.Wait()
+		assert.ErrorIs(t, err, ErrTooLong, name)
+		assert.LessOrEqual(t, s.answer.bytes, maxBytes, name)
+	}
+	client, s := open(t, Answers{})
+	for range maxTokens + 1 {
+		client.answers.offer(events.AIProcessing{RequestID: "r1"})
+	}
+	_, err := s.Wait()
+	assert.ErrorIs(t, err, ErrTooLong, "many small ones")
+}

@@ -1,0 +1,139 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnErrorOfTheBackendIsTheStreams(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "r1")
+	offerAll(client, token("r1", 0, "a"), events.AIError{RequestID: "r1", Code: "E", Message: "broken"})
+	assert.Equal(t, "a", read(streams[0]))
+	_, err := streams[0].Wait()
+	var failure *events.AIError
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, "broken", failure.Message)
+}
+
+func TestSilenceEndsAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, streams, _ := asked(t, t.Context(), "r1")
+		start := time.Now()
+		time.Sleep(50 * time.Second)
+		offerAll(client, events.AIProcessing{RequestID: "r1", Status: events.StatusWorking})
+		_, err := streams[0].Wait()
+		assert.ErrorIs(t, err, ErrStalled)
+		assert.Equal(t, 110*time.Second, time.Since(start), "a minute after the last sign of life")
+	})
+}
+
+func TestAStreamEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	client, streams, _ := asked(t, ctx, "r1")
+	offerAll(client, token("r1", 0, "a"))
+	tokens := streams[0].Tokens()
+	cancel()
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, context.Canceled)
+	for range tokens { // closes
+	}
+}
+
+func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
+	_, streams, endRun := asked(t, t.Context(), "r1")
+	why := errors.New("why")
+	endRun(why)
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrStopped)
+	assert.ErrorIs(t, err, why)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	_, streams, endRun = asked(t, ctx, "r1")
+	cancel()
+	endRun(nil)
+	_, err = streams[0].Wait()
+	assert.ErrorIs(t, err, context.Canceled, "the reader's own reason comes first")
+}
+
+func TestAQuestionThatIsNotOutYetOutlivesARun(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "out")
+	waiting := newStream(t.Context(), client, Question{RequestID: "waiting"})
+	require.True(t, client.answers.add(waiting))
+	client.answers.giveUp()
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrStopped)
+	offerAll(client, final("waiting", "answered in the next Run"))
+	message, err := waiting.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "answered in the next Run", message.Text)
+}
+
+func TestEachLimitHasItsOwnError(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limits Answers
+		want   error
+		after  time.Duration
+		play   func(c *Client, s *Stream)
+	}{
+		"no first token": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrNoToken, 10 * time.Second, func(c *Client, s *Stream) {
+			time.Sleep(5 * time.Second)
+			c.answers.offer(events.AIProcessing{RequestID: "r1"})
+		}},
+		"silence": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
+			time.Sleep(5 * time.Second)
+			c.answers.offer(token("r1", 0, "a"))
+		}},
+		"offline": {Answers{Offline: 20 * time.Second, Silence: 8 * time.Second}, ErrOffline, 25 * time.Second, func(c *Client, s *Stream) {
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			time.Sleep(5 * time.Second)
+			lose()
+		}},
+		"offline, but not for long": {Answers{Offline: 20 * time.Second, Silence: 30 * time.Second}, ErrStalled, 45 * time.Second, func(c *Client, s *Stream) {
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			lose()
+			time.Sleep(15 * time.Second)
+			c.answers.online(context.Background(), true)
+		}},
+		"no limits": {Answers{FirstToken: -1, Silence: -1, Offline: -1, Gap: -1}, ErrAborted, time.Hour, func(c *Client, s *Stream) {
+			c.answers.offer(token("r1", 1, "b"))
+			ctx, lose := context.WithCancel(context.Background())
+			c.answers.online(ctx, false)
+			lose()
+			time.Sleep(time.Hour)
+			s.Abort("enough")
+		}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, s := open(t, tc.limits)
+			start := time.Now()
+			tc.play(client, s)
+			_, err := s.Wait()
+			assert.ErrorIs(t, err, tc.want, name)
+			assert.Equal(t, tc.after, time.Since(start), name)
+		})
+	}
+}
+
+func TestAnAbortByTheClientEndsTheStream(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()                                             // there is no connection to wait for
+	_ = client.Abort(ctx, events.Abort{RequestID: "r1"}) // one
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrAborted)
+	assert.False(t, streams[1].Progress().Ended)
+	_ = client.Abort(ctx, events.Abort{ChatID: events.StringID("room-1")}) // all
+	for _, s := range streams[1:] {
+		_, err := s.Wait()
+		assert.ErrorIs(t, err, ErrAborted)
+	}
+}
