@@ -201,14 +201,17 @@ func (a *answers) unlessGhost(event events.Event, s *Stream) (only *Stream, sure
 			begun = begun && g.begun
 		}
 	}
-	if _, next := s.position(); !haunted || next > 0 {
+	if !haunted {
 		return s, true
 	}
+	_, next := s.position()
 	token, ok := event.(events.AIToken)
 	switch {
-	case ok && token.Index > 0:
+	case !ok || next > 0: // the ghost was given up after s had begun
+		return nil, false
+	case token.Index > 0:
 		return nil, true // the middle of another answer
-	case ok && begun: // the beginning of one that is not the ghost's
+	case begun: // the beginning of one that is not the ghost's
 		a.ghosts = slices.DeleteFunc(a.ghosts, func(g ghost) bool { return sameChat(g.chatID, s.question.ChatID) })
 		return s, true
 	}

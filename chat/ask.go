@@ -92,8 +92,11 @@ func (s *Stream) abort(reason string) {
 	}
 	ctx, cancel := context.WithTimeout(c.lifetime(), abortTimeout)
 	defer cancel()
+	c.mu.Lock()
+	session := c.session
+	c.mu.Unlock()
 	// That it fails changes nothing: the stream ends all the same.
-	_ = c.send(ctx, c.named(events.KeyAIAbort), events.Abort{
+	_ = session.Emit(ctx, c.name(events.KeyAIAbort), c.base.with(events.Abort{
 		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID, Reason: reason,
-	}, nil)
+	}))
 }

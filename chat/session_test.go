@@ -241,12 +241,13 @@ func TestGhostsAreForgotten(t *testing.T) {
 
 // An answer that has come, if not in one piece, leaves none.
 func TestAnAnswerWithAGapLeavesNoGhost(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "r1")
-	streams[0].limits.OnGap, streams[0].limits.Gap = FailOnGap, 0
-	offerAll(client, token("", 1, "b"), final("", "ab"))
-	_, err := streams[0].Wait()
-	assert.IsType(t, &GapError{}, err)
-	assert.Empty(t, client.answers.ghosts)
+	synctest.Test(t, func(t *testing.T) {
+		client, s := open(t, Answers{OnGap: FailOnGap})
+		offerAll(client, token("", 1, "b"), final("", "ab"))
+		_, err := s.Wait()
+		assert.IsType(t, &GapError{}, err)
+		assert.Empty(t, client.answers.ghosts)
+	})
 }
 
 func TestTheEndOfTheContextAbortsTheRequestOverTheWire(t *testing.T) {

@@ -242,7 +242,7 @@ func (s *Stream) settle() {
 	switch {
 	case s.answer.tooLong:
 		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not wait; ends within abortTimeout
-	case late && s.limits.OnGap == FailOnGap:
+	case late && final == nil && s.limits.OnGap == FailOnGap:
 		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.crowded():
 		s.answer.drop() // the final text will bridge it

@@ -137,3 +137,26 @@ func open(t *testing.T, limits Answers) (*Client, *Stream) {
 	s.watch()
 	return client, append(streams, s)[0]
 }
+
+// A question that is given up while another is being answered may be the one
+// that the backend goes on about.
+func TestAGhostOfALaterQuestionMakesTheAnswerAmbiguous(t *testing.T) {
+	client, streams, _ := asked(t, t.Context(), "first", "later")
+	offerAll(client, events.AIProcessing{Status: events.StatusWorking}) // of whom does not matter
+	streams[1].Abort("")
+	offerAll(client, token("", 0, "whose?"))
+	_, err := streams[0].Wait()
+	assert.ErrorIs(t, err, ErrAmbiguous)
+	assert.Empty(t, read(streams[0]), "never a wrong token")
+
+	client, streams, _ = asked(t, t.Context(), "first")
+	offerAll(client, token("", 0, "a"))
+	later := newStream(t.Context(), client, Question{RequestID: "later", ChatID: client.cfg.ChatID})
+	require.True(t, client.answers.add(later))
+	later.watch()
+	later.Abort("")
+	offerAll(client, token("", 1, "whose?"))
+	_, err = streams[0].Wait()
+	assert.ErrorIs(t, err, ErrAmbiguous)
+	assert.Equal(t, "a", read(streams[0]))
+}

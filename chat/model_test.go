@@ -1,0 +1,291 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// A model says how each stream of a conversation has to end. It keeps sets and
+// times, and works everything out anew at every step.
+type model struct {
+	plan      plan
+	now       time.Time
+	connected bool
+	entering  bool      // the connection is about to be there again
+	since     time.Time // when the connection was lost, or was there again
+	questions []*modelled
+
+	// A backend that leaves request ids out has been given up on: what it says
+	// from then on may be for either question. What ends a stream is then not
+	// foretold, only that it ends, and that it gets nobody else's tokens.
+	vague bool
+}
+
+// modelled is a question and its answer.
+type modelled struct {
+	open, ended bool
+	vague       bool
+	named       bool // the backend has used its request id
+	explicit    bool // Client.Abort has named it
+
+	asked, heard time.Time
+	begun        bool
+	got          map[int]bool // the tokens that are held
+	dropped      bool         // some were let go of
+	final        bool
+	lost         bool // a session was lost for good
+	gapOf        int  // what the gap begins with, -1 for none
+	gapSince     time.Time
+	overdue      int
+	straggles    bool // given up just now, and nothing else has been said since
+	gaveUp       time.Time
+
+	err     error
+	bridged bool
+	abort   bool // one is due
+	perhaps bool // or may just be in time
+}
+
+func newModel(p plan, now time.Time) *model {
+	m := &model{plan: p, now: now, connected: true, since: now}
+	for range p.named {
+		m.questions = append(m.questions, &modelled{got: map[int]bool{}, gapOf: -1, overdue: -1})
+	}
+	return m
+}
+
+func (m *model) ask(q int) {
+	x := m.questions[q]
+	x.open, x.asked, x.heard, x.vague = true, m.now, m.now, m.vague
+}
+
+func (m *model) abort(q int, err error) {
+	if m.questions[q].open {
+		m.giveUp(m.questions[q], err)
+	}
+}
+
+func (m *model) cut() { m.connected, m.since = false, m.now }
+
+func (m *model) connect(recovered bool) {
+	m.connected, m.entering, m.since = true, false, m.now
+	for _, x := range m.questions {
+		x.lost = x.lost || x.open && !recovered
+	}
+}
+
+// silent reports whether a backend without request ids says nothing more to a
+// question: its stream has ended. Of what was on its way when it was given up
+// something may still come, at that moment and before anything else does.
+func (m *model) silent(q int, next item, s *Stream) bool {
+	x := m.questions[q]
+	progress := s.Progress()
+	straggles := x.straggles && !x.vague && m.now.Equal(x.gaveUp) && next >= 0 && (next > 0 || progress.Tokens == 0)
+	return !m.plan.named[q] && progress.Ended && !straggles
+}
+
+// item is told of an event of the answer to q.
+func (m *model) item(q int, i item) {
+	for other, x := range m.questions {
+		x.straggles = x.straggles && other == q
+	}
+	if m.plan.named[q] {
+		if x := m.questions[q]; x.open {
+			x.named = true
+			m.take(q, i)
+		}
+		return
+	}
+	var meant []int
+	for other, x := range m.questions {
+		if x.open && !x.named {
+			meant = append(meant, other)
+		}
+	}
+	if len(meant) == 1 && meant[0] == q && !m.vague {
+		m.take(q, i)
+	} else if len(meant) > 1 && i != status {
+		for _, other := range meant {
+			m.giveUp(m.questions[other], ErrAmbiguous)
+		}
+	}
+}
+
+// take is told of an event that belongs to the stream of q.
+func (m *model) take(q int, i item) {
+	x := m.questions[q]
+	x.heard = m.now
+	switch {
+	case i == status:
+		return
+	case i == failed:
+		m.end(x, &events.AIError{Message: fmt.Sprint("of ", q)})
+		return
+	case i == whole:
+		x.final = true
+	case int(i) <= m.whole(x) || !x.dropped:
+		x.got[int(i)] = true
+	}
+	x.begun = true
+	m.settle(q)
+}
+
+// whole is how many tokens there are in order.
+func (m *model) whole(x *modelled) (n int) {
+	for x.got[n] {
+		n++
+	}
+	return n
+}
+
+func (m *model) settle(q int) {
+	x := m.questions[q]
+	k := m.whole(x)
+	gap := GapError{From: k, To: k}
+	early := 0
+	for i := 5; i > k; i-- {
+		if x.got[i] {
+			early++
+			gap.To = i
+		}
+	}
+	crowded := x.dropped || early > modelLimits.Early
+	if early == 0 && !x.dropped {
+		x.gapOf = -1
+	} else if x.gapOf != k {
+		x.gapOf, x.gapSince = k, m.now
+	}
+	missing := x.gapOf >= 0
+	late := missing && (x.overdue == k || crowded)
+	continued := strings.HasPrefix(m.plan.texts[q], textOf(q, k))
+	torn := x.lost && k > 0 && continued && k < 6
+	switch {
+	case !x.final && late && m.plan.onGap == FailOnGap:
+		m.giveUp(x, &gap)
+	case !x.final && crowded:
+		x.dropped = true
+		for i := k; i < 6; i++ {
+			delete(x.got, i)
+		}
+	case !x.final, missing && !late:
+	case !missing && !torn:
+		m.end(x, nil)
+	case m.plan.onGap == BridgeGap && continued:
+		x.bridged = true
+		m.end(x, nil)
+	default:
+		m.end(x, &gap)
+	}
+}
+
+// giveUp ends a stream from this side.
+func (m *model) giveUp(x *modelled, err error) {
+	x.abort, x.straggles, x.gaveUp = m.connected, true, m.now
+	x.perhaps = m.entering
+	m.end(x, err)
+	if !x.named && slices.Contains(m.plan.named, false) {
+		m.vague = true
+		for _, other := range m.questions {
+			other.vague = other.vague || other.open && !other.named
+		}
+	}
+}
+
+func (m *model) end(x *modelled, err error) { x.open, x.ended, x.err = false, true, err }
+
+// until lets every limit run out that does before t.
+func (m *model) until(t time.Time) {
+	for {
+		var due time.Time
+		var run func()
+		for q, x := range m.questions {
+			at := func(when time.Time, what func()) {
+				if x.open && when.Before(t) && (run == nil || when.Before(due)) {
+					due, run = when, what
+				}
+			}
+			if !x.begun {
+				at(x.asked.Add(modelLimits.FirstToken), func() { m.giveUp(x, ErrNoToken) })
+			}
+			if m.connected {
+				at(latest(x.heard, m.since).Add(modelLimits.Silence), func() { m.giveUp(x, ErrStalled) })
+			} else {
+				at(m.since.Add(modelLimits.Offline), func() { m.giveUp(x, ErrOffline) })
+			}
+			if x.gapOf >= 0 && x.overdue != x.gapOf && !x.dropped {
+				at(x.gapSince.Add(modelLimits.Gap), func() { x.overdue = x.gapOf; m.settle(q) })
+			}
+		}
+		if run == nil {
+			m.now = t
+			return
+		}
+		m.now = due
+		run()
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// check returns what is wrong with how a stream has ended.
+func (m *model) check(q int, s *Stream, err error, aborts []string) (wrong []string) {
+	x := m.questions[q]
+	is := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Sprintf("question %d: ", q)+fmt.Sprintf(format, args...))
+		}
+	}
+	tokens, text := 0, ""
+	bridged := false
+	for token := range s.Tokens() {
+		own := token.Token == strings.TrimPrefix(textOf(q, tokens+1), textOf(q, tokens))
+		if !own || tokens == 6 { // only the rest of the final text may stand there
+			is(err == nil && !bridged && text+token.Token == m.plan.texts[q], "token %q at %d", token.Token, tokens)
+			bridged = true
+		}
+		is(token.Index == tokens, "index %d at %d", token.Index, tokens)
+		text += token.Token
+		tokens++
+	}
+	if err == nil {
+		is(s.message.Text == m.plan.texts[q], "message %q", s.message.Text)
+	}
+	if x.vague {
+		return wrong
+	}
+	is(x.ended, "the model has not ended, with %v", err)
+	is(sameError(err, x.err), "error %v, and not %v", err, x.err)
+	if want := m.whole(x); x.bridged {
+		is(strings.HasPrefix(m.plan.texts[q], text) && len(text) == len(m.plan.texts[q]), "bridged to %q", text)
+		is(tokens == want || tokens == want+1, "%d tokens, and not %d and a bridge", tokens, want)
+	} else {
+		is(tokens == want && !bridged, "%d tokens, and not %d", tokens, want)
+	}
+	aborted := slices.ContainsFunc(aborts, func(frame string) bool { return strings.Contains(frame, requestOf(q)) })
+	is(aborted == (x.abort || x.explicit) || x.perhaps, "aborted: %v", aborted)
+	return wrong
+}
+
+func sameError(got, want error) bool {
+	switch want := want.(type) {
+	case nil:
+		return got == nil
+	case *GapError:
+		return reflect.DeepEqual(got, error(want))
+	case *events.AIError:
+		var failure *events.AIError
+		return errors.As(got, &failure) && failure.Message == want.Message
+	}
+	return errors.Is(got, want)
+}
