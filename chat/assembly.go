@@ -44,11 +44,10 @@ func (a *assembly) add(t events.AIToken) {
 	if _, again := a.early[t.Index]; again || t.Index < a.next {
 		return
 	}
-	if len(a.tokens)+len(a.early) >= maxTokens || a.bytes+sizeOf(t) > maxBytes {
+	if len(a.tokens)+len(a.early) >= maxTokens || !a.hold(t.Envelope(), len(t.Token), t.Extra) {
 		a.tooLong = true
 		return
 	}
-	a.bytes += sizeOf(t)
 	if t.Index > a.next {
 		if a.early == nil {
 			a.early = map[int]events.AIToken{}
@@ -85,15 +84,34 @@ func (a *assembly) append(t events.AIToken) {
 
 // note takes in what is no token.
 func (a *assembly) note(event events.Event) {
-	if status, ok := event.(events.AIProcessing); ok {
-		a.status = status
+	size, extra := 0, map[string]json.RawMessage(nil)
+	switch event := event.(type) {
+	case events.AIProcessing:
+		a.status = event
+		size, extra = len(event.Status)+len(event.Reason), event.Extra
+	case events.AIToolCall:
+		size, extra = len(event.CallID)+len(event.ToolName)+len(event.Args), event.Extra
+	case events.AIToolResult:
+		size, extra = len(event.CallID)+len(event.ToolName)+len(event.Result), event.Extra
 	}
-	if len(a.others) >= maxTokens || a.bytes+sizeOf(event) > maxBytes {
+	if len(a.others) >= maxTokens || !a.hold(event.Envelope(), size, extra) {
 		a.tooLong = true
 		return
 	}
-	a.bytes += sizeOf(event)
 	a.others = append(a.others, placed{len(a.tokens), event})
+}
+
+// hold counts what an event carries, and reports whether there is room for it.
+func (a *assembly) hold(e events.Envelope, size int, extra map[string]json.RawMessage) bool {
+	size += len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
+	for name, value := range extra {
+		size += len(name) + len(value)
+	}
+	if a.bytes+size > maxBytes {
+		return false
+	}
+	a.bytes += size
+	return true
 }
 
 // gap returns what is missing while later tokens are there, or were; nil for
@@ -128,25 +146,4 @@ func (a *assembly) bridge(m events.AIMessage) bool {
 		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next})
 	}
 	return true
-}
-
-// sizeOf returns roughly how many bytes an event holds.
-func sizeOf(event events.Event) int {
-	e := event.Envelope()
-	n := len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
-	var extra map[string]json.RawMessage
-	switch event := event.(type) {
-	case events.AIToken:
-		n, extra = n+len(event.Token), event.Extra
-	case events.AIProcessing:
-		n, extra = n+len(event.Status)+len(event.Reason), event.Extra
-	case events.AIToolCall:
-		n, extra = n+len(event.CallID)+len(event.ToolName)+len(event.Args), event.Extra
-	case events.AIToolResult:
-		n, extra = n+len(event.CallID)+len(event.ToolName)+len(event.Result), event.Extra
-	}
-	for name, value := range extra {
-		n += len(name) + len(value)
-	}
-	return n
 }

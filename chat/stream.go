@@ -229,6 +229,16 @@ func (s *Stream) receive(event events.Event) {
 // of s.mu, which is held. Nobody has claimed the stream.
 func (s *Stream) settle() {
 	gap := s.answer.gap()
+	if gap == nil && s.final == nil && !s.answer.tooLong { // as for nearly every token
+		stopTimer(&s.timers.gap)
+		s.mu.Unlock()
+		return
+	}
+	s.judge(gap)
+}
+
+// judge is settle for what may end the answer, or make it wait.
+func (s *Stream) judge(gap *GapError) {
 	late := gap != nil && (s.overdue == gap.From || s.answer.crowded())
 	if gap == nil || late || gap.From != s.gapFrom {
 		stopTimer(&s.timers.gap)
