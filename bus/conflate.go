@@ -22,12 +22,12 @@ type marked[T any] struct {
 
 // queue puts v at the end of the overflow. Its mark is the newest.
 func (s *Subscription[T]) queue(v T, m mark) {
-	s.overflow.push(v)
+	s.overflow.push(&v)
 	if s.judge.key == nil {
 		return
 	}
 	c := &s.conflation
-	c.keys.push(m.key)
+	c.keys.push(&m.key)
 	if c.slots == nil {
 		c.slots = make(map[any]slot[T])
 	}
@@ -50,8 +50,9 @@ func (s *Subscription[T]) unqueue() {
 
 // unqueueAll removes all of them.
 func (s *Subscription[T]) unqueueAll() {
-	s.overflow = overflow[T]{}
-	s.conflation.keys, s.conflation.slots = overflow[any]{}, nil
+	s.overflow.clear()
+	s.conflation.keys.clear()
+	s.conflation.slots = nil
 }
 
 // replace puts v in the place of the value that waits with its key, and reports

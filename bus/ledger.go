@@ -10,7 +10,7 @@ type ledger struct {
 }
 
 func (l *ledger) push(m mark) {
-	l.marks.push(m)
+	l.marks.push(&m)
 	l.bytes += m.size
 }
 
@@ -34,12 +34,13 @@ func (l *ledger) cut(n int) {
 
 // truncate leaves the marks of the n oldest values.
 func (l *ledger) truncate(n int) {
-	var kept ledger
-	for range n {
-		kept.push(*l.marks.front())
+	for i := range l.marks.size {
+		m := *l.marks.front()
 		l.pop()
+		if i < n {
+			l.push(m)
+		}
 	}
-	*l = kept
 }
 
 // popAfter removes the oldest mark but skip, which is 0 or 1.

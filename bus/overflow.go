@@ -1,16 +1,18 @@
 package bus
 
+import "sync"
+
 // chunkSize is how many values one allocation of an overflow holds. Chunks of
 // one size cost the same however long the queue is; a slice that doubles
 // would stall its publisher with ever longer copies.
 const chunkSize = 256
 
-// An overflow is a first-in, first-out queue in a list of chunks. The zero
-// overflow is empty and holds no memory.
+// An overflow is a first-in, first-out queue in a list of chunks. It is empty
+// and holds no memory as newOverflow returns it.
 type overflow[T any] struct {
+	pool        *sync.Pool // of *chunk[T] without values: what a flood leaves, the next one uses
 	head, tail  *chunk[T]
-	spare       *chunk[T] // one emptied chunk, so that a queue in balance allocates nothing
-	first, next int       // the oldest value's index in head, the free slot's in tail
+	first, next int // the oldest value's index in head, the free slot's in tail
 	size        int
 }
 
@@ -19,24 +21,33 @@ type chunk[T any] struct {
 	after  *chunk[T]
 }
 
-func (o *overflow[T]) push(v T) {
+// pools are what the overflows of a topic's subscriptions share.
+type pools struct{ values, marks, keys sync.Pool }
+
+func newOverflow[T any](pool *sync.Pool) overflow[T] { return overflow[T]{pool: pool} }
+
+// push puts a copy of *v behind all others. A pointer, because a large value
+// would be copied for the call as well.
+func (o *overflow[T]) push(v *T) {
 	switch {
 	case o.tail == nil:
-		o.head = new(chunk[T])
+		o.head = o.chunk()
 		o.tail = o.head
 	case o.next == chunkSize:
-		c := o.spare
-		if c == nil {
-			c = new(chunk[T])
-		}
-		o.spare = nil
-		o.tail.after = c
-		o.tail = c
+		o.tail.after = o.chunk()
+		o.tail = o.tail.after
 		o.next = 0
 	}
-	o.tail.values[o.next] = v
+	o.tail.values[o.next] = *v
 	o.next++
 	o.size++
+}
+
+func (o *overflow[T]) chunk() *chunk[T] {
+	if c, ok := o.pool.Get().(*chunk[T]); ok {
+		return c
+	}
+	return new(chunk[T])
 }
 
 // front returns the oldest value. The queue must not be empty.
@@ -59,6 +70,14 @@ func (o *overflow[T]) pop() {
 		c := o.head
 		o.head, o.first = c.after, 0
 		c.after = nil
-		o.spare = c
+		o.pool.Put(c)
 	}
+}
+
+// clear removes all values and lets go of the memory.
+func (o *overflow[T]) clear() {
+	if o.size == 0 && o.head != nil {
+		o.pool.Put(o.head)
+	}
+	*o = newOverflow[T](o.pool)
 }

@@ -20,13 +20,6 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 			m = s.judge.weigh(v)
 		}
 		s.mu.Lock()
-		if n := len(s.ch) + s.held(); s.state == pumping && n < s.options.limit {
-			// A backlog and nothing else to heed: what offer comes to, without calls.
-			s.high = max(s.high, n+1)
-			s.overflow.push(v)
-			s.mu.Unlock()
-			continue
-		}
 		room, edge := s.offer(v, m)
 		s.mu.Unlock()
 		if room != nil || edge.change != unchanged {
@@ -43,6 +36,25 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 		}
 	}
 	return err
+}
+
+// spill puts v behind the others in a backlog, if that is all there is to heed,
+// and reports whether it did. It comes to what offer does. Like look, it looks at
+// the channel, which the pump and the reader keep changing, only if what the
+// channel holds can matter. The caller holds mu.
+func (s *Subscription[T]) spill(v *T) bool {
+	if s.state != pumping {
+		return false
+	}
+	if n := s.capacity + s.held(); n >= min(s.high, s.options.limit) {
+		n = len(s.ch) + s.held()
+		if n >= s.options.limit {
+			return false
+		}
+		s.high = max(s.high, n+1)
+	}
+	s.overflow.push(v)
+	return true
 }
 
 // business is what a publisher has left to do with one subscription.

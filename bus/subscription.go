@@ -44,8 +44,11 @@ type Subscription[T any] struct {
 // little the reader takes meanwhile. So publishing has to look at the channel,
 // which the reader keeps changing, only now and then. The caller holds mu.
 func (s *Subscription[T]) look() bool {
+	if s.state != 0 {
+		return false
+	}
 	n := len(s.ch)
-	if s.state != 0 || n >= s.capacity {
+	if n >= s.capacity {
 		return false
 	}
 	s.high = max(s.high, n+1)
@@ -74,6 +77,9 @@ const (
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	j, err := newJudge[T](o)
 	s := &Subscription[T]{topic: t, options: o, judge: j, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+	s.overflow = newOverflow[T](&t.pools.values)
+	s.ledger.marks = newOverflow[mark](&t.pools.marks)
+	s.conflation.keys = newOverflow[any](&t.pools.keys)
 	if j.any() {
 		s.enter(judging)
 	}

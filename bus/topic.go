@@ -31,7 +31,8 @@ type Topic[T any] struct {
 	// subscriptions. Several publishers may call it at once.
 	OnSlow func(Slow)
 
-	subs atomic.Pointer[list[T]] // what publishers walk; nil when empty
+	subs  atomic.Pointer[list[T]] // what publishers walk; nil when empty
+	pools pools
 
 	mu      sync.Mutex // guards what follows, and every store to subs
 	closed  bool
@@ -64,13 +65,17 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 		// of mu sends, so the send does not wait.
 		s := subs.s
 		s.mu.Lock()
-		if s.sent >= s.clear && !s.look() {
+		if s.sent < s.clear || s.look() {
+			s.ch <- v
+			s.sent++
 			s.mu.Unlock()
+			continue
+		}
+		spilled := s.spill(&v)
+		s.mu.Unlock()
+		if !spilled {
 			return publishSlowly(ctx, v, subs)
 		}
-		s.ch <- v
-		s.sent++
-		s.mu.Unlock()
 	}
 	return nil
 }
