@@ -4,20 +4,14 @@ package bus
 // key. Such a subscription's channel buffers nothing, so that every value that
 // the reader has not taken can still be replaced.
 type conflation[T any] struct {
-	keys       overflow[any]   // of the values in the subscription's overflow, in step
-	slots      map[any]slot[T] // where those values are
-	inHand     any             // the key of the value in the pump's hand
-	substitute *marked[T]      // for that value, or behind all others if it was taken
+	keys   overflow[any]   // of the values in the subscription's overflow, in step
+	slots  map[any]slot[T] // where those values are
+	inHand any             // the key of the value in the pump's hand
 }
 
 type slot[T any] struct {
 	value *T
 	mark  *mark // nil without a limit on sizes
-}
-
-type marked[T any] struct {
-	value T
-	mark  mark
 }
 
 // queue puts v at the end of the overflow. Its mark is the newest.
@@ -56,17 +50,15 @@ func (s *Subscription[T]) unqueueAll() {
 }
 
 // replace puts v in the place of the value that waits with its key, and reports
-// whether there was one.
-//
-// If that value is in the pump's hand, the pump is called back, which it
-// follows at once, to take v instead. If the reader has been faster, v is a new
-// value. When replace returns, the reader cannot get the old one any more.
+// whether there was one. When replace returns, the reader cannot get the old one
+// any more.
 func (s *Subscription[T]) replace(v T, m mark) bool {
 	c := &s.conflation
 	if at, ok := c.slots[m.key]; ok {
 		*at.value = v
 		if at.mark != nil {
 			s.ledger.resize(at.mark, m.size)
+			s.signalRoom() // if v is smaller
 		}
 		s.dropped++
 		return true
@@ -74,37 +66,8 @@ func (s *Subscription[T]) replace(v T, m mark) bool {
 	if !s.inHand || c.inHand != m.key {
 		return false
 	}
-	if c.substitute != nil { // another publisher's, still waiting for the pump
-		s.dropped++
-	}
-	c.substitute = &marked[T]{v, m}
-	s.settle()
+	s.supersede(v, m)
 	return true
-}
-
-// substitute does what replace asked of the pump, which is back with v, sent or
-// not.
-func (s *Subscription[T]) substitute(v *T, sent bool) {
-	with := s.conflation.substitute
-	s.conflation.substitute = nil
-	switch {
-	case with == nil:
-	case !sent:
-		*v = with.value
-		s.dropped++
-		if s.judge.size != nil {
-			s.ledger.cut(s.held())
-			s.ledger.resize(s.ledger.marks.front(), with.mark.size)
-		}
-	case s.state&discarded != 0:
-		s.dropped++
-	default:
-		if s.judge.size != nil {
-			s.ledger.cut(s.held())
-			s.ledger.push(with.mark)
-		}
-		s.queue(with.value, with.mark)
-	}
 }
 
 // conflated returns values with the last one of each key in the place of the

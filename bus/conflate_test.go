@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -150,6 +151,56 @@ func TestConflationUnderManyPublishersEndsWithTheLatestOfEach(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The pump may have the only value that waits, on its way into the channel, where
+// it can neither be dropped nor be counted out.
+func TestDropOldestHoldsToItsLimitsWhateverThePumpIsAt(t *testing.T) {
+	limits := map[string]bus.Option{"count": bus.Limit(1), "bytes": bus.LimitBytes(10, size)}
+	for name, limit := range limits {
+		t.Run(name, func(t *testing.T) {
+			for range 3000 {
+				topic := quiet[reading]()
+				sub := topic.Subscribe(t.Context(), bus.Conflate(sensor), limit, bus.OnOverflow(bus.DropOldest))
+				for n := range 5 {
+					topic.Publish(reading{n, 6})
+					runtime.Gosched()
+					if now := sub.Stats(); !assert.Equal(t, 1, now.Pending) {
+						t.FailNow()
+					}
+				}
+				topic.Close()
+				assert.Equal(t, []reading{{4, 6}}, rest(sub.C()))
+				assert.EqualValues(t, 4, sub.Stats().Dropped)
+			}
+		})
+	}
+}
+
+func TestASmallerValueMakesRoomForAWaitingPublisher(t *testing.T) {
+	for name, key := range map[string]int{"in the pump's hand": 0, "in the overflow": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				topic := quiet[reading]()
+				sub := topic.Subscribe(t.Context(), bus.Conflate(sensor), bus.LimitBytes(10, size), bus.OnOverflow(bus.Block))
+				topic.Publish(reading{0, 5})
+				topic.Publish(reading{1, 5})
+				synctest.Wait()
+				published := false
+				go func() { // ends when there is room
+					topic.Publish(reading{2, 4})
+					published = true
+				}()
+				synctest.Wait()
+				assert.False(t, published)
+				topic.Publish(reading{key, 1})
+				synctest.Wait()
+				assert.True(t, published)
+				assert.Equal(t, bus.Stats{Dropped: 1, Pending: 3, Bytes: 10, HighWater: 3}, sub.Stats())
+				sub.Close()
+			})
+		})
 	}
 }
 

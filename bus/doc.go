@@ -17,9 +17,12 @@
 //
 // # What a reader can rely on
 //
-//   - Values published by one goroutine arrive in that order, each once.
-//     Between two publishers there is no order, nor between two channels in
-//     one select.
+//   - Values published by one goroutine arrive in that order, each once. What
+//     several publish at the same time, each subscription takes one after the
+//     other, in an order of its own; its lock is held for a send that does not
+//     wait, and never while a reader is waited for, a function of the user's
+//     runs, or something is logged. There is no order between two channels
+//     in one select.
 //   - The channel is closed exactly once, whatever ends the subscription: its
 //     context, Close, the end of the topic, or its [Policy]. Once it is closed,
 //     [Subscription.Err] says which.
@@ -41,8 +44,9 @@
 // uncontended lock and one channel send for each, allocates nothing, and no
 // other goroutine is involved. What does not fit into a channel (of 128 values
 // at most) spills into a queue that grows in small chunks up to the
-// subscription's limit; a goroutine moves it into the channel and ends when
-// it is empty. It also ends with the subscription, so to leave no goroutine
+// subscription's limit, and the topic keeps emptied chunks for the next time
+// until the garbage collector asks for them. A goroutine moves the queue into the
+// channel and ends when it is empty. It also ends with the subscription, so to leave no goroutine
 // behind, end the context, close the subscription or read to the end.
 //
 // # Slow readers
@@ -63,6 +67,6 @@
 // has caught up is logged at Info with the first value that finds nothing
 // waiting. In between there is silence. Both name the topic, and the
 // subscription by its [Name] or by the line that subscribed. Logging happens
-// in the publisher's goroutine, under no lock. [Topic.OnSlow] is told the same as a
+// in a publisher's goroutine, under no lock. [Topic.OnSlow] is told the same as a
 // value, and [Topic.Stats] says how many are slow at the moment.
 package bus

@@ -55,6 +55,21 @@ func TestAPanicInAPredicateIsThePublishersAndLeavesTheTopicWorking(t *testing.T)
 	topic.Close()
 }
 
+// What the value has brought about before the panic is brought to its end.
+func TestAPanicInAPredicateKeepsNoFailedSubscriptionOnTheTopic(t *testing.T) {
+	topic := quiet[int]()
+	told := 0
+	topic.OnSlow = func(bus.Slow) { told++ }
+	picky := topic.Subscribe(t.Context(), bus.Only(func(n int) bool { return 1/n > 0 }))
+	failing := topic.Subscribe(t.Context(), bus.Limit(1)) // asked before picky: the newest comes first
+	topic.Publish(1)
+	assert.Panics(t, func() { topic.Publish(0) })
+	assert.ErrorIs(t, failing.Err(), bus.ErrSlowConsumer)
+	assert.Equal(t, 1, told)
+	picky.Close()
+	assert.False(t, topic.Active())
+}
+
 func TestAnOptionForAnotherTypeEndsTheSubscription(t *testing.T) {
 	topic := bus.Topic[string]{Replay: 1}
 	topic.Publish("kept")

@@ -10,31 +10,42 @@ import (
 )
 
 // An edge is a change in how well a subscription keeps up, with the counts at
-// that moment. It is found under the subscription's lock and logged outside.
+// that moment. It is found under the subscription's lock and told outside.
 type edge struct {
-	change change
-	stats  Stats
-	ended  bool // the subscription failed by it
+	caughtUp bool
+	stats    Stats
 }
 
-type change uint8
-
-const (
-	unchanged change = iota
-	fellBehind
-	caughtUp
-)
-
-func (s *Subscription[T]) edgeLocked(c change) edge {
-	stats := s.count()
-	stats.Pending = min(stats.Pending, s.options.limit)
-	return edge{c, stats, s.state&ended != 0}
+// edge notes an edge for tell. The caller holds mu.
+func (s *Subscription[T]) edge(caughtUp bool) {
+	s.edges = append(s.edges, edge{caughtUp, s.count()})
 }
 
-// tell gives the edge to the log and to OnSlow.
-func (s *Subscription[T]) tell(e edge) {
+// tell tells the edges, one after the other in their order. A publisher that
+// comes while another is at it leaves its edge to that one; so does a publisher
+// that is called by the log or by OnSlow.
+func (s *Subscription[T]) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.telling {
+		return
+	}
+	s.telling = true
+	defer func() { s.telling = false }()
+	for len(s.edges) > 0 {
+		e := s.edges[0]
+		s.edges = s.edges[1:]
+		s.tellEdge(e)
+	}
+	s.edges = nil
+}
+
+// tellEdge gives an edge to the log and to OnSlow. It releases mu meanwhile.
+func (s *Subscription[T]) tellEdge(e edge) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
 	level, message := slog.LevelWarn, "bus: slow subscription is at its limit"
-	if e.change == caughtUp {
+	if e.caughtUp {
 		level, message = slog.LevelInfo, "bus: subscription has caught up"
 	}
 	logger := s.topic.Logger
@@ -58,7 +69,7 @@ func (s *Subscription[T]) tell(e edge) {
 			Subscription: name,
 			Policy:       s.options.policy,
 			Limit:        s.options.limit,
-			CaughtUp:     e.change == caughtUp,
+			CaughtUp:     e.caughtUp,
 			Stats:        e.stats,
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -85,6 +86,52 @@ func TestSlownessIsLoggedOncePerEdge(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The hook of a chart, say, that shows who is slow.
+func TestEdgesAreToldInTurnHoweverManyPublish(t *testing.T) {
+	var calls, told, behind atomic.Int64
+	topic := quiet[int]()
+	topic.OnSlow = func(s bus.Slow) {
+		assert.EqualValues(t, 1, calls.Add(1), "one at a time")
+		assert.Equal(t, s.CaughtUp, behind.Load() == 1, "behind, caught up, behind")
+		behind.Store(1 - behind.Load())
+		told.Add(1)
+		runtime.Gosched()
+		calls.Add(-1)
+	}
+	sub := topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
+	var publishing, reading sync.WaitGroup
+	for range 4 {
+		publishing.Go(func() {
+			for n := range 5000 {
+				topic.Publish(n)
+			}
+		})
+	}
+	reading.Go(func() { rest(sub.C()) })
+	publishing.Wait()
+	topic.Close()
+	reading.Wait()
+	assert.NotZero(t, told.Load())
+}
+
+func TestAnEdgeThatAHookCausesIsToldAfterIt(t *testing.T) {
+	var told []string
+	topic := quiet[int]()
+	var sub *bus.Subscription[int]
+	topic.OnSlow = func(s bus.Slow) {
+		if !s.CaughtUp {
+			<-sub.C()
+			topic.Publish(2) // finds nothing waiting
+		}
+		told = append(told, fmt.Sprint(s.CaughtUp))
+	}
+	sub = topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
+	topic.Publish(0)
+	topic.Publish(1)
+	assert.Equal(t, []string{"false", "true"}, told)
+	topic.Close()
 }
 
 func TestAFailureIsLogged(t *testing.T) {

@@ -27,7 +27,7 @@ type options struct {
 // counts as 1.
 //
 // Memory beyond the channel's own buffer (128 values at most) is taken only
-// while values wait in it. A value counts as waiting until the subscription
+// while values wait in it; the topic may keep it for a while for the next time. A value counts as waiting until the subscription
 // has noticed that it was taken, so a subscription with a longer queue than
 // its channel may act one value early.
 func Limit(n int) Option {
@@ -49,9 +49,10 @@ func Name(name string) Option {
 // Only leaves out of the subscription every value for which want is false. It
 // takes no room and is not counted.
 //
-// The publisher's goroutine calls want, and Subscribe does for the replay,
-// perhaps from several goroutines at once. It must not use the topic or its
-// subscriptions, and a panic in it reaches the publisher. The same holds for the
+// The publisher's goroutine calls want, perhaps several of them at once, and so
+// does Subscribe for the replay, which publishers wait for. It must not use the
+// topic or its subscriptions, and a panic in it reaches whoever publishes or
+// subscribes. The same holds for the
 // functions of [LimitBytes] and [Conflate].
 //
 // On a topic of another type than T, the subscription that Subscribe returns is
@@ -75,7 +76,8 @@ func LimitBytes[T any](n int, size func(T) int) Option {
 // older one of its key waits takes that one's place in the order, whatever the
 // limits, and the older one counts as dropped. Once Publish has returned, the
 // reader can no longer receive what was replaced. A value of a key that does
-// not wait goes behind all others, and is subject to the limits.
+// not wait goes behind all others, and is subject to the limits. A key that does
+// not equal itself, as NaN, is the key of no other value.
 //
 // A replay is conflated before it is cut to the limits. The channel has no
 // buffer, so that all that waits can be replaced; the price is a goroutine's
@@ -83,7 +85,15 @@ func LimitBytes[T any](n int, size func(T) int) Option {
 // replaces the one next to be read. For the rules that key is called by, and
 // for a topic of another type, see [Only].
 func Conflate[T any, K comparable](key func(T) K) Option {
-	return func(o *options) { o.key = func(v T) any { return key(v) } }
+	return func(o *options) {
+		o.key = func(v T) any {
+			k := key(v)
+			if k != k { // NaN, or something with NaN in it: never found again
+				return new(byte)
+			}
+			return k
+		}
+	}
 }
 
 func newOptions(opts []Option) options {

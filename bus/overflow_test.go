@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -78,4 +80,17 @@ func TestASubscriptionThatCaughtUpHoldsNoOverflow(t *testing.T) {
 		assert.Zero(t, sub.state, "the short way again")
 		topic.Close()
 	})
+}
+
+// A map does not find NaN, and so cannot delete it.
+func TestAConflationForgetsAKeyThatDoesNotEqualItself(t *testing.T) {
+	topic := Topic[float64]{Logger: slog.New(slog.DiscardHandler)}
+	sub := topic.Subscribe(t.Context(), Limit(3), OnOverflow(DropOldest), Conflate(func(f float64) float64 { return f }))
+	for range 100 {
+		topic.Publish(math.NaN())
+	}
+	sub.mu.Lock()
+	assert.LessOrEqual(t, len(sub.conflation.slots), 3)
+	sub.mu.Unlock()
+	sub.Close()
 }

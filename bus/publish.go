@@ -9,7 +9,23 @@ import (
 // functions of its own to apply to v. What takes time, logging and waiting for
 // room, comes when all others have v.
 func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
-	var rest []business[T]
+	var err error
+	for _, r := range offerAll(v, subs) {
+		if e := r.s.await(ctx, v, r.mark, r.room); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// offerAll gives v to subs and returns those that it has business left with.
+func offerAll[T any](v T, subs *list[T]) (rest []business[T]) {
+	// Also when a function of a later subscription panics.
+	defer func() {
+		for _, r := range rest {
+			r.s.follow()
+		}
+	}()
 	for ; subs != nil; subs = subs.next {
 		s := subs.s
 		var m mark
@@ -20,22 +36,13 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 			m = s.judge.weigh(v)
 		}
 		s.mu.Lock()
-		room, edge := s.offer(v, m)
+		room := s.offer(v, m)
+		if room != nil || len(s.edges) > 0 {
+			rest = append(rest, business[T]{s, m, room})
+		}
 		s.mu.Unlock()
-		if room != nil || edge.change != unchanged {
-			rest = append(rest, business[T]{s, m, room, edge})
-		}
 	}
-	for _, r := range rest {
-		r.s.follow(r.edge)
-	}
-	var err error
-	for _, r := range rest {
-		if e := r.s.await(ctx, v, r.mark, r.room); e != nil {
-			err = e
-		}
-	}
-	return err
+	return rest
 }
 
 // spill puts v behind the others in a backlog, if that is all there is to heed,
@@ -62,32 +69,30 @@ type business[T any] struct {
 	s    *Subscription[T]
 	mark mark
 	room <-chan struct{} // wait for it, if not nil
-	edge edge
 }
 
 // offer gives v to the subscription if it has room, or does what its policy
 // says. If the publisher has to wait, offer returns a channel that closes when
-// there may be room. The edge is for follow. The caller holds mu.
-func (s *Subscription[T]) offer(v T, m mark) (<-chan struct{}, edge) {
-	var e edge
+// there may be room. The caller holds mu, and calls follow when it has released
+// it.
+func (s *Subscription[T]) offer(v T, m mark) (room <-chan struct{}) {
 	switch n := s.pending(); {
 	case s.state&ended != 0:
-		return nil, e
+		return nil
 	case s.judge.key != nil && s.replace(v, m):
-		return nil, e
+		return nil
 	case !s.full(n, m):
 		if n == 0 && s.state&slow != 0 {
 			s.state &^= slow
-			e = s.edgeLocked(caughtUp)
+			s.edge(true)
 		}
 		s.place(v, m)
-		return nil, e
+		return nil
 	}
 
 	// At the limit.
 	first := s.state&slow == 0
 	s.enter(slow)
-	var room <-chan struct{}
 	switch s.options.policy {
 	case Block:
 		if s.room == nil {
@@ -95,8 +100,16 @@ func (s *Subscription[T]) offer(v T, m mark) (<-chan struct{}, edge) {
 		}
 		room = s.room
 	case DropOldest:
-		for caught := s.evict(); caught && s.overweight(m); {
+		caught := s.evict()
+		for caught && s.overweight(m) {
 			caught = s.evict()
+		}
+		if !caught && s.inHand && s.full(s.pending(), m) {
+			if first {
+				s.edge(false)
+			}
+			s.supersede(v, m)
+			return nil
 		}
 		s.place(v, m)
 	case DropNewest:
@@ -106,20 +119,18 @@ func (s *Subscription[T]) offer(v T, m mark) (<-chan struct{}, edge) {
 		s.endLocked(ErrSlowConsumer)
 	}
 	if first {
-		e = s.edgeLocked(fellBehind)
+		s.edge(false)
 	}
-	return room, e
+	return room
 }
 
-// follow does what an edge asks for once mu is released.
-func (s *Subscription[T]) follow(e edge) {
-	if e.ended {
+// follow does what an offer has left to do once mu is released.
+func (s *Subscription[T]) follow() {
+	if s.Err() != nil {
 		s.topic.leave(s)
 		s.unwatch()
 	}
-	if e.change != unchanged {
-		s.tell(e)
-	}
+	s.tell()
 }
 
 // place puts v behind everything that waits.
@@ -155,7 +166,8 @@ func (s *Subscription[T]) trySend(v *T) bool {
 // be empty, though, with the pump's value on its way: the reader took all of
 // it while publishers, seeing the pump at work, went on filling the overflow.
 // The overflow's first is then the oldest within reach. Both can be empty too,
-// if the reader was faster than this call.
+// if the reader was faster than this call; the pump's value may be all that
+// waits then, see supersede.
 func (s *Subscription[T]) evict() bool {
 	skip := 0
 	select {
@@ -221,17 +233,17 @@ func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan st
 			s.mu.Unlock()
 			return err
 		}
-		var e edge
-		room, e = s.offer(v, m)
+		room = s.offer(v, m)
 		s.mu.Unlock()
-		s.follow(e)
+		s.follow()
 	}
 	return nil
 }
 
-// signalRoom wakes every publisher that waits for room.
+// signalRoom wakes every publisher that waits for room, if there is any or none
+// will be needed any more.
 func (s *Subscription[T]) signalRoom() {
-	if s.room != nil {
+	if s.room != nil && (s.state&ended != 0 || !s.full(s.pending(), mark{})) {
 		close(s.room)
 		s.room = nil
 	}

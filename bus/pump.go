@@ -48,9 +48,7 @@ func (s *Subscription[T]) refill() (left bool) {
 	for s.overflow.size > 0 && s.trySend(s.overflow.front()) {
 		s.unqueue()
 	}
-	if !s.full(s.pending(), mark{}) {
-		s.signalRoom()
-	}
+	s.signalRoom()
 	return s.overflow.size > 0
 }
 
@@ -69,7 +67,7 @@ func (s *Subscription[T]) hand(v *T) (sent bool) {
 		s.inHand = false
 		s.sent++
 	}
-	s.substitute(v, sent)
+	s.exchange(v, sent)
 	s.counted = s.count()
 	s.inHand = false
 	s.handover++
@@ -91,5 +89,49 @@ func (s *Subscription[T]) settle() {
 		default: // it has been told
 		}
 		s.settled.Wait()
+	}
+}
+
+// A marked value is one with its mark.
+type marked[T any] struct {
+	value T
+	mark  mark
+}
+
+// supersede puts v in the place of the value in the pump's hand. The pump is
+// called back, which it follows at once, to take v instead. If the reader has
+// been faster, v is a new value.
+func (s *Subscription[T]) supersede(v T, m mark) {
+	if s.substitute != nil { // another publisher's, still waiting for the pump
+		s.dropped++
+	}
+	s.substitute = &marked[T]{v, m}
+	s.settle()
+}
+
+// exchange does what supersede asked of the pump, which is back with v, sent or
+// not.
+func (s *Subscription[T]) exchange(v *T, sent bool) {
+	with := s.substitute
+	s.substitute = nil
+	switch {
+	case with == nil:
+	case !sent:
+		*v = with.value
+		s.dropped++
+		s.conflation.inHand = with.mark.key
+		if s.judge.size != nil {
+			s.ledger.cut(len(s.ch) + s.held())
+			s.ledger.resize(s.ledger.marks.front(), with.mark.size)
+			s.signalRoom() // if it is smaller
+		}
+	case s.state&discarded != 0:
+		s.dropped++
+	default:
+		if s.judge.size != nil {
+			s.ledger.cut(len(s.ch) + s.held())
+			s.ledger.push(with.mark)
+		}
+		s.queue(with.value, with.mark)
 	}
 }

@@ -11,7 +11,8 @@ type Slow struct {
 	// true when a value finds nothing waiting after that.
 	CaughtUp bool
 
-	// Stats are the subscription's counts at that moment. Pending may be one too many,
-	// because the subscription has yet to notice what was taken last.
+	// Stats are the subscription's counts at that moment. Pending may be one too many
+	// and Delivered one too few, because the subscription has yet to notice what was
+	// taken last.
 	Stats Stats
 }

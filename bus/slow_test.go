@@ -29,6 +29,37 @@ func TestOnSlowIsToldOncePerEdge(t *testing.T) {
 	assert.Equal(t, []bus.Slow{slow, caughtUp}, told)
 }
 
+// With a backlog beyond the channel: what DropOldest takes out of the channel, the
+// pump has replaced before it can say so.
+func TestOnSlowIsToldCountsThatAddUp(t *testing.T) {
+	options := map[string][]bus.Option{
+		"spilled":   {bus.Limit(200)},
+		"conflated": {bus.Limit(2), bus.Conflate(itself)},
+		"in hand":   {bus.Limit(1), bus.Conflate(itself)},
+		"bytes":     {bus.LimitBytes(10, func(int) int { return 6 }), bus.Conflate(itself)},
+	}
+	for name, opts := range options {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var told []bus.Slow
+				topic := quiet[int]()
+				topic.OnSlow = func(s bus.Slow) { told = append(told, s) }
+				sub := topic.Subscribe(t.Context(), append(opts, bus.OnOverflow(bus.DropOldest))...)
+				published := 0
+				for ; len(told) == 0; published++ {
+					topic.Publish(published)
+					synctest.Wait()
+				}
+				stats := sub.Stats()
+				assert.Zero(t, stats.Delivered)
+				assert.Equal(t, stats, told[0].Stats)
+				assert.EqualValues(t, published, stats.Dropped+uint64(stats.Pending))
+				sub.Close()
+			})
+		})
+	}
+}
+
 func TestOnSlowMayUseTheTopicThatItIsToldAbout(t *testing.T) {
 	topic := quiet[int]()
 	calls := 0

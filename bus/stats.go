@@ -39,15 +39,21 @@ func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	return stats, s.state&slow != 0, s.state&ended != 0
 }
 
-// count is exact when it is known where the value in the pump's hand is. It
-// looks into the channel once, because the reader goes on taking from it.
+// count is exact when it is known where the value in the pump's hand is. If the
+// pump has yet to say that it was taken, it may count as waiting; but not if that
+// makes more than the limit, or more in the channel than was sent. Count looks
+// into the channel once, because the reader goes on taking from it.
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
-	s.ledger.cut(n + s.held())
+	pending := n + s.held()
+	if s.inHand && (pending > s.options.limit || int64(s.sent) < int64(n)) {
+		pending--
+	}
+	s.ledger.cut(pending)
 	return Stats{
-		Delivered: s.sent - uint64(n),
+		Delivered: s.sent + uint64(s.held()) - uint64(pending),
 		Dropped:   s.dropped,
-		Pending:   n + s.held(),
+		Pending:   pending,
 		Bytes:     s.ledger.bytes,
 		HighWater: s.high,
 	}

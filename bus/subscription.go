@@ -34,7 +34,10 @@ type Subscription[T any] struct {
 	handover   uint64        // how often the pump has come back
 	counted    Stats         // at the last handover
 	settled    sync.Cond     // signals a handover; its lock is mu
+	substitute *marked[T]    // for the value in the pump's hand, or behind all others if that was taken
 	room       chan struct{} // closes when there may be room; nil while nobody waits
+	edges      []edge        // still to be told
+	telling    bool          // somebody tells them
 	err        error
 	stop       func() bool // stops watching the context
 }

@@ -17,7 +17,8 @@ type Topic[T any] struct {
 
 	// Replay is how many of the last values are kept and given first to each
 	// new subscription. Default 0: a subscription sees only what is published
-	// after it.
+	// after it. Values that several goroutines published at the same time may be
+	// replayed in another order than a subscription had them in that was there.
 	Replay int
 
 	// Logger is told when a subscription falls behind and when it has caught
@@ -25,10 +26,12 @@ type Topic[T any] struct {
 	Logger *slog.Logger
 
 	// OnSlow, if not nil, is told the same as the logger, after it: once when a
-	// subscription falls behind and once when it has caught up. It runs in the
-	// publisher's goroutine, under no lock, when every subscription that did
+	// subscription falls behind and once when it has caught up, by turns. It runs
+	// in a publisher's goroutine, under no lock, when every subscription that did
 	// not have to wait has the value; it may use the topic and its
-	// subscriptions. Several publishers may call it at once.
+	// subscriptions. Of one subscription it is told one thing at a time; of several
+	// it may be told at once. What it brings about itself, it is told after it
+	// has returned.
 	OnSlow func(Slow)
 
 	subs  atomic.Pointer[list[T]] // what publishers walk; nil when empty
