@@ -193,8 +193,6 @@ func (s *Subscription[T]) evict() bool {
 // replay puts values in front of everything else, the newest of them if there
 // are more than the limits allow.
 func (s *Subscription[T]) replay(values []T) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.judge.only != nil {
 		values = slices.DeleteFunc(values, func(v T) bool { return !s.judge.only(v) })
 	}
@@ -212,32 +210,35 @@ func (s *Subscription[T]) replay(values []T) {
 		bytes += m.size
 		marks[first] = m
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := first; i < len(values); i++ {
 		s.place(values[i], marks[i])
 	}
 }
 
-// await offers v again whenever there may be room, until the subscription has
-// taken it, has ended, or ctx ends. In the two latter cases v is dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan struct{}) error {
-	for room != nil {
-		var err error
+// await offers v again whenever there may be room, and for the last time when
+// ctx ends, until the subscription has taken it or has ended. Otherwise v is
+// dropped.
+func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan struct{}) (err error) {
+	for room != nil && err == nil {
 		select {
 		case <-room:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 		s.mu.Lock()
-		if err != nil || s.state&ended != 0 {
-			s.dropped++
-			s.mu.Unlock()
-			return err
-		}
+		over := s.state&ended != 0
 		room = s.offer(v, m)
+		if room == nil && !over {
+			err = nil // there was room after all
+		} else if over || err != nil {
+			s.dropped++
+		}
 		s.mu.Unlock()
 		s.follow()
 	}
-	return nil
+	return err
 }
 
 // signalRoom wakes every publisher that waits for room, if there is any or none

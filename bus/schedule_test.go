@@ -1,0 +1,242 @@
+package bus_test
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed67206a74/parley/bus"
+)
+
+// FuzzSchedule makes operations out of bytes, lets everything come to rest after
+// each, and compares with what a simple model says: what is received, when a
+// channel closes and why, every count, every slow notice, who waits.
+func FuzzSchedule(f *testing.F) {
+	random := newRand()
+	for range 100 { // beside those in testdata
+		schedule := make([]byte, 400)
+		for i := range schedule {
+			schedule[i] = byte(random.UintN(256))
+		}
+		f.Add(schedule)
+	}
+	f.Fuzz(func(t *testing.T, schedule []byte) {
+		synctest.Test(t, func(t *testing.T) { runSchedule(t, schedule[:min(len(schedule), 400)]) })
+	})
+}
+
+// A run is a topic, its subscriptions and the model of both.
+type run struct {
+	t        *testing.T
+	schedule []byte
+	topic    *bus.Topic[item]
+	model    modelTopic
+	subs     []runSub
+	number   int
+	// The publisher that waits, if the model says that one does.
+	cancel context.CancelFunc
+	result chan error
+}
+
+type runSub struct {
+	*bus.Subscription[item]
+	model  *modelSub
+	cancel context.CancelFunc
+	edges  *[]bool
+}
+
+func runSchedule(t *testing.T, schedule []byte) {
+	r := &run{t: t, schedule: schedule}
+	r.model.replay = r.next(4) * r.next(50)
+	edges := make(map[string]*[]bool)
+	r.topic = &bus.Topic[item]{
+		Replay: r.model.replay,
+		Logger: slog.New(slog.DiscardHandler),
+		OnSlow: func(s bus.Slow) { *edges[s.Subscription] = append(*edges[s.Subscription], s.CaughtUp) },
+	}
+	for len(r.schedule) > 0 {
+		if r.step(edges) {
+			r.check()
+		} else {
+			r.rest()
+		}
+	}
+	for _, s := range r.subs {
+		s.Close()
+		s.cancel()
+		s.model.cut(bus.ErrClosed)
+		r.check()
+	}
+	for i := range r.subs {
+		for r.receive(i) {
+		}
+	}
+	r.check()
+}
+
+// next takes a byte off the schedule and returns a number below n.
+func (r *run) next(n int) int {
+	if len(r.schedule) == 0 {
+		return 0
+	}
+	b := r.schedule[0]
+	r.schedule = r.schedule[1:]
+	return int(b) % n
+}
+
+// step reports whether everything is to be looked at after it. Being asked for
+// its counts brings a subscription up to date, and so has to be left out, too.
+func (r *run) step(edges map[string]*[]bool) (look bool) {
+	op := r.next(256)
+	look = op < 64
+	op %= 16
+	if op == 0 || len(r.subs) == 0 {
+		r.subscribe(edges)
+		return look
+	}
+	i := r.next(len(r.subs))
+	s := r.subs[i]
+	switch op {
+	case 1:
+		s.Close()
+		s.model.cut(bus.ErrClosed)
+	case 2:
+		s.cancel()
+		if s.model.err == nil || len(s.model.queue) > s.model.buffered() {
+			s.model.cut(context.Canceled)
+		}
+	case 3:
+		if r.next(8) == 0 {
+			r.topic.Close()
+			r.model.close()
+		}
+	case 4:
+		if r.cancel != nil {
+			r.cancel()
+			r.model.giveUp()
+		}
+	case 5, 6: // enough for a channel to overflow
+		for range 40 * (1 + r.next(5)) {
+			r.publish(r.next(256))
+		}
+	case 7, 8:
+		for range 30 * (1 + r.next(5)) {
+			r.receive(i)
+			r.rest()
+		}
+	case 9, 10, 11:
+		r.receive(i)
+	default:
+		r.publish(r.next(256))
+	}
+	return look
+}
+
+func (r *run) subscribe(edges map[string]*[]bool) {
+	if len(r.subs) == 6 {
+		return
+	}
+	s := settings{
+		policy:     bus.Policy(r.next(4)),
+		limit:      limits[r.next(len(limits))],
+		bytes:      []int{0, 0, 1, 10, 200}[r.next(5)],
+		conflating: r.next(3) == 0,
+		selecting:  r.next(3) == 0,
+	}
+	name := strconv.Itoa(len(r.subs))
+	edges[name] = new([]bool)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	sub := r.topic.Subscribe(ctx, append(s.options(), bus.Name(name))...)
+	r.subs = append(r.subs, runSub{sub, r.model.subscribe(s), cancel, edges[name]})
+}
+
+// publish does nothing if two publishers would wait, or if one waits with a value
+// of the same key: which of them is first, no model can say.
+func (r *run) publish(what int) {
+	v := item{n: r.number, key: what % 5, size: what / 5 % 8}
+	if r.cancel != nil && (r.model.waiting.v.key == v.key || r.model.wouldWait(v)) {
+		return
+	}
+	r.number++
+	ctx, cancel := context.WithCancel(r.t.Context())
+	result := make(chan error, 1)
+	go func() { result <- r.topic.PublishContext(ctx, v) }() // ends when published, or with ctx
+	synctest.Wait()
+	if r.model.publish(v) {
+		r.cancel, r.result = cancel, result
+	} else {
+		cancel()
+		r.returned(result, nil)
+	}
+	r.rest()
+}
+
+func (r *run) returned(result <-chan error, want error) {
+	select {
+	case err := <-result:
+		require.Equal(r.t, want, err)
+	default:
+		require.Fail(r.t, "the publisher waits")
+	}
+}
+
+// receive takes what subscription i has, and reports whether it had anything.
+func (r *run) receive(i int) (received bool) {
+	s := r.subs[i]
+	want, has := s.model.receive()
+	select {
+	case got, ok := <-s.C():
+		require.Equal(r.t, has, ok, "closed before its end, or more than there is")
+		require.Equal(r.t, want, got)
+		require.True(r.t, ok || s.model.err != nil, "closed while open")
+	default:
+		require.False(r.t, has, "nothing to receive")
+		require.NoError(r.t, s.model.err, "should be closed")
+	}
+	return has
+}
+
+// rest lets everything come to rest, the waiting publisher, too.
+func (r *run) rest() {
+	synctest.Wait()
+	if r.cancel != nil && !r.model.settle() {
+		r.cancel()
+		r.returned(r.result, r.model.waiting.err)
+		r.cancel, r.model.waiting = nil, nil
+	}
+	r.model.leave()
+}
+
+// check compares everything with the model.
+func (r *run) check() {
+	r.rest()
+	var sum bus.TopicStats
+	for _, s := range r.subs {
+		want, got := s.model.stats(), s.Stats()
+		if s.model.policy == bus.DropOldest && got.HighWater == want.HighWater+1 {
+			want.HighWater++ // the value being published included
+			require.LessOrEqual(r.t, got.HighWater, s.model.limit)
+		}
+		require.Equal(r.t, want, got, "%+v", s.model.settings)
+		require.Equal(r.t, s.model.err, s.Err())
+		require.Equal(r.t, s.model.edges, *s.edges)
+		if s.model.err == nil {
+			sum.Subscriptions++
+			if s.model.slow {
+				sum.Slow++
+			}
+			sum.Sum.Delivered += got.Delivered
+			sum.Sum.Dropped += got.Dropped
+			sum.Sum.Pending += got.Pending
+			sum.Sum.Bytes += got.Bytes
+			sum.Sum.HighWater = max(sum.Sum.HighWater, got.HighWater)
+		}
+	}
+	require.Equal(r.t, sum, r.topic.Stats())
+	require.Equal(r.t, sum.Subscriptions > 0, r.topic.Active())
+	synctest.Wait() // to be asked for its counts has called a pump back from its send
+}
