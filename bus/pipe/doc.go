@@ -51,4 +51,23 @@
 // stack to [slog.Default], and goes on. Where no value may be missing, begin
 // the pipeline with [WithCancelOnPanic]: a panic in any of its stages then
 // ends all of them, and the end returns it.
+//
+// # Why not a library
+//
+// [Workers] and [Sharded] stand on golang.org/x/sync/errgroup, which knows the
+// first error and the context, and leaves panics alone. For the rest these were
+// looked at; none keeps all of the promises above:
+//
+//   - destel/rill is the nearest: functions over plain channels, with errors
+//     beside the values. Its stages end with their input alone, and an end that
+//     leaves early goes on draining it in the background, so every source has to
+//     close; a panic in a function ends the program. It has no pace (throttle,
+//     debounce, window) and no workers by key.
+//   - sourcegraph/conc has pools with a context and a first error, and results in
+//     the order of their tasks, but no stages over channels and no keys. A panic
+//     is raised again by Wait.
+//   - reugn/go-streams has most of the stages, windows too, over channels of any.
+//     They take no context and end with their source.
+//   - samber/ro has many more operators, on observables that call their
+//     observers, not on channels to select on, and no workers by key.
 package pipe
