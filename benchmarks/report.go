@@ -44,13 +44,21 @@ func report(effort Effort) (string, error) {
 		}
 		fmt.Fprintf(&out, "\n### %s\n\n%s", pattern.title, fanOutTable(all, columns))
 	}
-	beside := append([]Contender{all[0], all[1], parleyDropping()}, all[2:]...)
+	beside := append([]Contender{clockAlone(), all[0], all[1], parleyDropping()}, all[2:]...)
 	delays, err := stuckReader(beside, burstCapacity, effort)
 	if err != nil {
 		return "", err
 	}
 	fmt.Fprintf(&out, "\n### One stuck reader\n\n%s", stuckTable(beside, delays))
 	return out.String(), nil
+}
+
+// ratio has as many digits as mean something.
+func ratio(r float64) string {
+	if r >= 10 {
+		return fmt.Sprintf("%.0f", r)
+	}
+	return fmt.Sprintf("%.2f", r)
 }
 
 // fanOutTable has a row for each contender; columns are for each of fans.
@@ -66,7 +74,7 @@ func fanOutTable(contenders []Contender, columns [][]FanOut) string {
 		times, allocations = nil, nil
 		for _, column := range columns {
 			f := column[i]
-			times = append(times, fmt.Sprintf("%.0f", f.Nanoseconds), fmt.Sprintf("%.1f", f.Ratio))
+			times = append(times, fmt.Sprintf("%.0f", f.Nanoseconds), ratio(f.Ratio))
 			allocations = append(allocations, fmt.Sprintf("%.1f", f.Allocations))
 		}
 		t.row(append(append([]string{c.Name}, times...), allocations...)...)

@@ -11,11 +11,11 @@ import (
 )
 
 func TestAFanOutRowHasTimesThenAllocations(t *testing.T) {
-	columns := [][]FanOut{{{65, 1, 0}}, {{296.4, 1.25, 2}}, {{1197, 3, 1.5}}}
+	columns := [][]FanOut{{{65, 1, 0}}, {{296.4, 1.25, 2}}, {{1197, 31.4, 1.5}}}
 	assert.Equal(t, ""+
 		"| ns per event | 1→1 | × raw | 1→4 | × raw | 1→16 | × raw | allocs 1→1 | allocs 1→4 | allocs 1→16 |\n"+
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"+
-		"| a | 65 | 1.0 | 296 | 1.2 | 1197 | 3.0 | 0.0 | 2.0 | 1.5 |\n",
+		"| a | 65 | 1.00 | 296 | 1.25 | 1197 | 31 | 0.0 | 2.0 | 1.5 |\n",
 		fanOutTable([]Contender{{Name: "a"}}, columns))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,7 @@ func stuckTurn(c Contender, capacity int, effort Effort) (Delay, error) {
 	if err != nil {
 		return Delay{}, err
 	}
+	runtime.GC() // the garbage of whoever came before is not this one's
 	p := publisher{bus: b, full: full, delays: make([]time.Duration, 0, effort.StuckEvents)}
 	done := make(chan error, 1)
 	// Ends when all is published, or soon after the release.

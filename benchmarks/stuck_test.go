@@ -21,7 +21,7 @@ func TestAStuckReaderBlocksRawChannels(t *testing.T) {
 }
 
 func TestAStuckReaderDoesNotBlockParley(t *testing.T) {
-	delays, err := stuckReader([]Contender{parley(), parleyDropping()}, 128, shortStuck)
+	delays, err := stuckReader([]Contender{clockAlone(), parley(), parleyDropping()}, 128, shortStuck)
 	require.NoError(t, err)
 	for _, d := range delays {
 		assert.False(t, d.Blocked)
