@@ -32,13 +32,16 @@ func (s *Subscription[T]) queue(v T, m mark) {
 	c.slots[m.key] = at
 }
 
-// unqueue removes the overflow's first value.
-func (s *Subscription[T]) unqueue() {
-	s.overflow.pop()
-	if s.judge.key != nil {
-		c := &s.conflation
+// unqueue removes the overflow's n oldest values, which are side by side.
+func (s *Subscription[T]) unqueue(n int) {
+	s.overflow.pop(n)
+	if s.judge.key == nil {
+		return
+	}
+	c := &s.conflation
+	for range n {
 		delete(c.slots, *c.keys.front())
-		c.keys.pop()
+		c.keys.pop(1)
 	}
 }
 

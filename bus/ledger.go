@@ -22,7 +22,7 @@ func (l *ledger) resize(m *mark, size int) {
 
 func (l *ledger) pop() {
 	l.bytes -= l.marks.front().size
-	l.marks.pop()
+	l.marks.pop(1)
 }
 
 // cut leaves the marks of the n newest values.
@@ -50,7 +50,7 @@ func (l *ledger) popAfter(skip int) {
 		return
 	}
 	first := *l.marks.front()
-	l.marks.pop()
+	l.marks.pop(1)
 	l.bytes -= l.marks.front().size
 	*l.marks.front() = first
 }

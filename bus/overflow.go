@@ -56,13 +56,18 @@ func (o *overflow[T]) front() *T { return &o.head.values[o.first] }
 // back returns the newest value. The queue must not be empty.
 func (o *overflow[T]) back() *T { return &o.tail.values[o.next-1] }
 
-// pop removes the oldest value and leaves no trace of it. The queue must not
+// run returns the oldest values, as many as are side by side. The queue must not
 // be empty.
-func (o *overflow[T]) pop() {
-	var zero T
-	o.head.values[o.first] = zero
-	o.first++
-	o.size--
+func (o *overflow[T]) run() []T {
+	return o.head.values[o.first:min(o.first+o.size, chunkSize)]
+}
+
+// pop removes the n oldest values and leaves no trace of them. They must be
+// within run.
+func (o *overflow[T]) pop(n int) {
+	clear(o.head.values[o.first : o.first+n])
+	o.first += n
+	o.size -= n
 	switch {
 	case o.size == 0: // one chunk is left, and is filled again
 		o.first, o.next = 0, 0

@@ -23,7 +23,7 @@ func TestAnOverflowIsFirstInFirstOut(t *testing.T) {
 			model = append(model, n)
 		} else if o.size > 0 {
 			require.Equal(t, model[0], *o.front())
-			o.pop()
+			o.pop(1)
 			model = model[1:]
 		}
 		require.Equal(t, len(model), o.size)
@@ -41,7 +41,7 @@ func TestAnOverflowForgetsWhatWasPopped(t *testing.T) {
 		seen = append(seen, c)
 	}
 	for o.size > 0 {
-		o.pop()
+		o.pop(1)
 	}
 	require.Len(t, seen, 3)
 	for _, c := range seen {
@@ -58,7 +58,7 @@ func TestAnOverflowInBalanceAllocatesNothing(t *testing.T) {
 	cycle := func() {
 		for n := range 2 * chunkSize {
 			o.push(&n)
-			o.pop()
+			o.pop(1)
 		}
 	}
 	cycle()

@@ -181,7 +181,7 @@ func (s *Subscription[T]) evict() bool {
 		// one, is that of the pump's value.
 		s.ledger.cut(s.held())
 		skip = max(0, s.ledger.marks.size-s.overflow.size)
-		s.unqueue()
+		s.unqueue(1)
 	}
 	if s.ledger.marks.size > skip {
 		s.ledger.popAfter(skip)

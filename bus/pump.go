@@ -18,7 +18,7 @@ func (s *Subscription[T]) pump() {
 		if s.judge.key != nil {
 			s.conflation.inHand = *s.conflation.keys.front()
 		}
-		s.unqueue()
+		s.unqueue(1)
 		for !s.hand(&v) {
 			if s.state&discarded != 0 {
 				s.dropped++
@@ -45,8 +45,13 @@ func (s *Subscription[T]) pump() {
 // own: a pump that has just been started by a full channel may find that the
 // reader emptied it meanwhile, and leave without ever taking a value in hand.
 func (s *Subscription[T]) refill() (left bool) {
-	for s.overflow.size > 0 && s.trySend(s.overflow.front()) {
-		s.unqueue()
+	for fits := true; fits && s.overflow.size > 0; {
+		run, n := s.overflow.run(), 0
+		for n < len(run) && s.trySend(&run[n]) {
+			n++
+		}
+		fits = n == len(run)
+		s.unqueue(n)
 	}
 	s.signalRoom()
 	return s.overflow.size > 0
