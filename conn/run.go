@@ -254,7 +254,12 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 			c.mu.Unlock()
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
-			if err := s.flush(); err != nil {
+			items, err := s.write()
+			if err != nil {
+				c.notReady() // before they are told, and look for another session
+			}
+			s.queue.written(items, err)
+			if err != nil {
 				return c.lost(s, err)
 			}
 		}
@@ -265,7 +270,6 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 // server has put us out or closed the session, writing may fail before that
 // has been read: the reader knows better.
 func (c *Conn) lost(s *session, writing error) error {
-	c.notReady()
 	s.queue.close()
 	if reading := s.awaitReader(); reading != nil {
 		return reading

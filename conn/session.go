@@ -123,26 +123,26 @@ func lostUnless(err error) error {
 	return fmt.Errorf("%w: %w", ErrSessionLost, err)
 }
 
-// flush writes what waits in the queue.
-func (s *session) flush() error {
-	items := s.queue.take()
+// write writes what waits in the queue, and returns that: the caller tells the
+// queue how it went.
+func (s *session) write() (items []*outgoing, err error) {
+	items = s.queue.take()
 	if len(items) == 0 {
-		return nil
+		return nil, nil
 	}
 	size := uint64(0)
 	for _, o := range items {
 		s.batch = append(s.batch, o.messages...)
 		size += uint64(o.size)
 	}
-	err := s.engine.Write(s.batch...)
+	err = s.engine.Write(s.batch...)
 	clear(s.batch) // it shall not keep what has been sent
 	s.batch = s.batch[:0]
 	if err == nil {
 		s.counters.sent.Add(uint64(len(items)))
 		s.counters.sentBytes.Add(size)
 	}
-	s.queue.written(items, err) // and their owners find them counted
-	return err
+	return items, err
 }
 
 // expectAck gives out an id for a packet that wants an acknowledgement, and
@@ -179,7 +179,9 @@ func (s *session) takeAck(id int64) chan<- content {
 func (s *session) sayGoodbye() {
 	s.cancel() // a reader stuck behind a blocking subscription comes free
 	s.queue.close()
-	if s.flush() != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, content{})...) != nil {
+	items, err := s.write()
+	s.queue.written(items, err)
+	if err != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, content{})...) != nil {
 		return
 	}
 	if s.engine.Goodbye(goodbyeTimeout) == nil {
