@@ -376,11 +376,11 @@ func TestDialAndHandshakeEndWithRun(t *testing.T) {
 		t.Run(name+", out of time", func(t *testing.T) {
 			_, ended, _ := start(t, url, conn.Config{
 				Transports:       []string{conn.WebSocket},
-				HandshakeTimeout: 20 * time.Millisecond,
+				HandshakeTimeout: 300 * time.Millisecond,
 				Reconnect:        noRetry,
 			})
 			defer wiretest.ReceiveFrom(t, accepted).Close()
-			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "cannot connect: no answer within 20ms")
+			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "cannot connect: no answer within 300ms")
 		})
 	}
 }
