@@ -26,3 +26,11 @@ func (s Source[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[
 func (s Source[T]) Chan(ctx context.Context, opts ...Option) <-chan T {
 	return s.Subscribe(ctx, opts...).C()
 }
+
+// Stats is [Topic.Stats].
+func (s Source[T]) Stats() TopicStats {
+	if s.topic == nil {
+		return TopicStats{}
+	}
+	return s.topic.Stats()
+}

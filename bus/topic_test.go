@@ -113,12 +113,15 @@ func TestASourceSubscribesToItsTopic(t *testing.T) {
 	topic.Publish(1)
 	assert.Equal(t, 1, <-c)
 	assert.Equal(t, 1, <-sub.C())
+	assert.Equal(t, 2, source.Stats().Subscriptions)
+	assert.EqualValues(t, 2, source.Stats().Sum.Delivered)
 	topic.Close()
 	assert.Empty(t, rest(c))
 }
 
 func TestTheZeroSourceNeverYields(t *testing.T) {
 	var source bus.Source[int]
+	assert.Zero(t, source.Stats())
 	sub := source.Subscribe(t.Context())
 	assert.Empty(t, rest(sub.C()))
 	assert.ErrorIs(t, sub.Err(), bus.ErrClosed)
