@@ -22,6 +22,10 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod
 	go mod tidy -diff
 	cd benchmarks && go vet ./... && go tool -modfile=../.ci/tools.mod staticcheck ./... && go mod tidy -diff
 
+.PHONY: generate
+generate: ## what is written by programs: the contract in docs/contract
+	go generate ./...
+
 .PHONY: conformance
 conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
 	PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./interop/conformance

@@ -22,7 +22,7 @@ type AIProcessing struct {
 	TraceID   string `json:"traceId,omitzero"`
 	RequestID string `json:"requestId,omitzero"`
 
-	Status Status  `json:"status"`
+	Status Status  `json:"status" enum:"queued|working|retrying"`
 	EtaMs  float64 `json:"etaMs,omitzero"` // milliseconds until the answer, as the server guesses
 	Reason string  `json:"reason,omitzero"`
 
@@ -36,8 +36,8 @@ type AIToken struct {
 	RequestID string `json:"requestId,omitzero"`
 
 	Token string `json:"token"`
-	Index int    `json:"index"`         // the token's place in its answer
-	Done  bool   `json:"done,omitzero"` // false in the contract: an AIMessage ends the answer
+	Index int    `json:"index"`                      // the token's place in its answer
+	Done  bool   `json:"done,omitzero" enum:"false"` // false in the contract: an AIMessage ends the answer
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -49,7 +49,7 @@ type AIMessage struct {
 	RequestID string `json:"requestId,omitzero"`
 
 	MessageID string    `json:"messageId"`
-	Role      string    `json:"role"` // "assistant"
+	Role      string    `json:"role" enum:"assistant"`
 	Text      string    `json:"text"`
 	CreatedAt time.Time `json:"createdAt"`
 	Usage     *Usage    `json:"usage,omitzero"`   // nil if the server does not say

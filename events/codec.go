@@ -32,7 +32,8 @@ var (
 
 // codec reads and writes payloads of type T, through a table made once from
 // T's fields: `json:"name"` is a required field, `json:"name,omitzero"` an
-// optional one, and a field Extra holds the members that have no field.
+// optional one, and a field Extra holds the members that have no field. A tag
+// `enum:"a|b"` lists what the contract allows; reading does not check it.
 type codec[T any] struct{ object }
 
 func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }

@@ -21,7 +21,7 @@ type UserMessage struct {
 
 // Part is a piece of a message that is not its text.
 type Part struct {
-	Type string `json:"type"` // "text", "image" or "file"
+	Type string `json:"type" enum:"text|image|file"`
 
 	// Value is anything that encoding/json can write, and what it reads into an
 	// any, but for numbers: they are a json.Number, with every digit.

@@ -63,6 +63,14 @@ func (b *Backend) Kill() {
 	_ = b.cmd.Wait()
 }
 
+// Modules is where npm has put what the tests need. It skips the test where
+// there is none.
+func Modules(t testing.TB) string {
+	t.Helper()
+	need(t)
+	return filepath.Join(dir(), "node_modules")
+}
+
 // dir is interop/node, wherever the test runs.
 func dir() string {
 	_, file, _, _ := runtime.Caller(0)

@@ -1,0 +1,167 @@
+// What travels between a chat client and its backend, event by event.
+// Generated from package events of Parley by make generate; do not edit.
+
+/** A string, or an integer. One beyond 2^53 loses digits in JavaScript: send it as a string. */
+export type ID = string | number;
+
+/** Every payload may carry these. requestId ties a question to all that answers it. */
+export interface Envelope {
+  chatId?: ID;
+  traceId?: string;
+  requestId?: string;
+}
+
+/** UserMessage is what a user says: one turn of the conversation. */
+export interface UserMessage extends Envelope {
+  messageId: string;
+  userId: ID;
+  text: string;
+  parts?: Part[];
+}
+
+/** Typing says that a user has begun to type, or has stopped: its key says which. */
+export interface Typing extends Envelope {
+  userId: ID;
+}
+
+/** Abort asks the server to stop answering. */
+export interface Abort extends Envelope {
+  reason?: string;
+}
+
+/** Read says that a user has seen messages. */
+export interface Read extends Envelope {
+  userId: ID;
+  messageIds: string[];
+  readAt: string;
+}
+
+/** ChatMessage is what a person in the chat has said. */
+export interface ChatMessage extends Envelope {
+  messageId: string;
+  userId: ID;
+  text: string;
+  createdAt: string;
+}
+
+/** Presence says who is in the chat now. */
+export interface Presence extends Envelope {
+  onlineUserIds: ID[];
+}
+
+/** AIProcessing says that the answer is on its way. */
+export interface AIProcessing extends Envelope {
+  status: "queued" | "working" | "retrying";
+  etaMs?: number;
+  reason?: string;
+}
+
+/** AIToken is the next piece of an answer that is being written. */
+export interface AIToken extends Envelope {
+  token: string;
+  index: number;
+  done?: false;
+}
+
+/** AIMessage is an answer in full. */
+export interface AIMessage extends Envelope {
+  messageId: string;
+  role: "assistant";
+  text: string;
+  createdAt: string;
+  usage?: Usage;
+  options?: string[];
+}
+
+/** AIError says that the answer has failed. */
+export interface AIError extends Envelope {
+  code?: string;
+  message: string;
+  details?: unknown;
+}
+
+/** AIToolCall says that the AI has called a tool. */
+export interface AIToolCall extends Envelope {
+  callId: string;
+  toolName: string;
+  args: unknown;
+}
+
+/** AIToolResult says what a tool has returned. */
+export interface AIToolResult extends Envelope {
+  callId: string;
+  toolName: string;
+  result: unknown;
+}
+
+/** Part is a piece of a message that is not its text. */
+export interface Part {
+  type: "text" | "image" | "file";
+  value: unknown;
+}
+
+/** Usage is what an answer cost, in tokens. */
+export interface Usage {
+  promptTokens?: number;
+  completionTokens?: number;
+  totalTokens?: number;
+}
+
+/** chatId, and whatever else the client was told to add. */
+export interface Join extends Envelope {
+  [member: string]: unknown;
+}
+
+/** The default name of each event, by its key. */
+export const EventNames = {
+  JOIN: "chat:join",
+  USER_MESSAGE: "user:message",
+  USER_TYPING_START: "user:typingStart",
+  USER_TYPING_STOP: "user:typingStop",
+  AI_ABORT: "ai:abort",
+  CHAT_READ: "chat:read",
+  CHAT_MESSAGE: "chat:message",
+  PRESENCE_UPDATE: "presence:update",
+  AI_PROCESSING: "ai:processing",
+  AI_TOKEN: "ai:token",
+  AI_MESSAGE: "ai:message",
+  AI_ERROR: "ai:error",
+  AI_TOOL_CALL: "ai:tool_call",
+  AI_TOOL_RESULT: "ai:tool_result",
+} as const;
+
+export type EventKey = keyof typeof EventNames;
+
+/** What a client says, by default event name. */
+export interface ToServer {
+  "chat:join": Join;
+  "user:message": UserMessage;
+  "user:typingStart": Typing;
+  "user:typingStop": Typing;
+  "ai:abort": Abort;
+  "chat:read": Read;
+  "chat:leave": Join;
+  "meta:events:request": Join;
+}
+
+/** What the server says, by default event name. */
+export interface FromServer {
+  "chat:message": ChatMessage;
+  "presence:update": Presence;
+  "ai:processing": AIProcessing;
+  "ai:token": AIToken;
+  "ai:message": AIMessage;
+  "ai:error": AIError;
+  "ai:tool_call": AIToolCall;
+  "ai:tool_result": AIToolResult;
+  "meta:events:response": Partial<Record<EventKey, string>>;
+  "error": unknown;
+}
+
+/** Both directions. */
+export interface ChatEvents extends ToServer, FromServer {}
+
+/** An event map as socket.io takes it: new Server<Listeners<ToServer>, Listeners<FromServer>>(). */
+export type Listeners<Map> = {
+  [Name in keyof Map]: (payload: Map[Name], acknowledge?: (reply?: unknown) => void) => void;
+};
