@@ -47,6 +47,10 @@ fuzz: ## each parser for FUZZTIME
 		done; \
 	done
 
+.PHONY: audit
+audit: ## the dependencies: unchanged, their licences, known vulnerabilities (VULNDB=file:///… or off)
+	VULNDB=$(VULNDB) .ci/audit
+
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
