@@ -1,0 +1,54 @@
+package snippet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"expvar"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/bus/pipe"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/require"
+)
+
+// What a snippet may use without declaring it.
+var (
+	ctx       context.Context
+	err       error
+	serverURL string
+	client    *chat.Client
+	c         *conn.Conn
+	stream    *chat.Stream
+	tokens    <-chan events.AIToken
+	server    *chattest.Server
+	t         *testing.T
+	logger    *slog.Logger
+	user      = events.StringID("u1")
+	room      = events.StringID("room-1")
+	payload   any
+)
+
+type (
+	Result struct{ Text string }
+	Reply  struct{ OK bool }
+	Ping   struct{ N int }
+)
+
+func show(...any) {}
