@@ -21,6 +21,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	// What the snippets use: when it changes, go test runs these tests again.
+	_ "github.com/seed67206a74/parley/bus/pipe"
+	_ "github.com/seed67206a74/parley/chat/chattest"
 )
 
 // Every go fence of every page compiles: as a file if it has a package clause,
