@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -131,7 +130,6 @@ func (c *Client) learn(response map[string]any) map[string]string {
 		c.log.Warn("chat: discovery: the names stay as they are", "error", err)
 		return nil
 	}
-	encoded, _ := json.Marshal(learnt) // strings: it cannot fail
-	c.log.Info("chat: discovery", "names", json.RawMessage(encoded))
+	c.log.Info("chat: discovery", "names", learnt)
 	return learnt
 }

@@ -1,0 +1,260 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+)
+
+// One question, one answer: in order, each token once, only this request's.
+func ExampleClient_Ask() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Is anybody there?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for token := range stream.Tokens() {
+		fmt.Print(token.Token)
+	}
+	message, err := stream.Wait() // or *events.AIError, ErrStalled, ctx.Err()…
+	fmt.Printf("\n%d tokens, %v\n", message.Usage.CompletionTokens, err)
+	// Output:
+	// You said: Is anybody there?
+	// 5 tokens, <nil>
+}
+
+// Cancelling the context of a question stops its answer, here and at the
+// backend.
+func ExampleClient_Ask_cancelled() {
+	stopped := make(chan string, 1)
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "Well…"})
+			<-ctx.Done() // thinks until it is aborted
+			stopped <- "the backend has stopped"
+		},
+	})
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := chat.New(server.URL, chat.Config{ChatID: events.StringID("room-1")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	go client.Run(ctx)
+
+	question, changeMind := context.WithCancel(ctx)
+	defer changeMind()
+	stream, err := client.Ask(question, chat.Question{UserID: events.StringID("u1"), Text: "Hello?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println((<-stream.Tokens()).Token)
+	changeMind()
+	_, err = stream.Wait()
+	fmt.Println(err)
+	fmt.Println(<-stopped)
+	// Output:
+	// Well…
+	// context canceled
+	// the backend has stopped
+}
+
+// The text of an answer as an iterator.
+func ExampleStream_Text() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for text, err := range stream.Text() {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Print(text)
+	}
+	// Output: You said: Hello
+}
+
+// The tokens of one answer on a channel, among other things to wait for.
+func ExampleStream_Tokens() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tokens := stream.Tokens()
+	for {
+		select {
+		case token, open := <-tokens:
+			if !open { // the answer has ended: Wait says how
+				_, err := stream.Wait()
+				fmt.Println("end", err)
+				return
+			}
+			fmt.Printf("%d %q\n", token.Index, token.Token)
+		case <-time.After(time.Minute):
+			fmt.Println("nothing for a minute")
+			return
+		}
+	}
+	// Output:
+	// 0 "You "
+	// 1 "said: "
+	// 2 "Hello"
+	// end <nil>
+}
+
+// Everything that belongs to one answer, in its order.
+func ExampleStream_Events() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for event, err := range stream.Events() {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Println(event.Key())
+	}
+	// Output:
+	// AI_PROCESSING
+	// AI_PROCESSING
+	// AI_TOKEN
+	// AI_TOKEN
+	// AI_TOKEN
+	// AI_MESSAGE
+}
+
+// How far an answer has come, and what it has cost.
+func ExampleStream_Progress() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := stream.Wait(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := stream.Progress() // at any time, also before the end
+	fmt.Printf("%q in %d tokens, %s, %d of them counted\n", p.Text, p.Tokens, p.Status.Status, p.Usage.CompletionTokens)
+	fmt.Println(p.Ended, p.FirstToken > 0)
+	// Output:
+	// "You said: Hello" in 3 tokens, working, 3 of them counted
+	// true true
+}
+
+// Enough of an answer.
+func ExampleStream_Abort() {
+	thinking := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+		emit(events.AIToken{Token: "Well…"})
+		<-ctx.Done()
+	}
+	ctx, client, server, stop := startWith(chattest.Config{Answer: thinking}, chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), RequestID: "r1", Text: "Hello?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println((<-stream.Tokens()).Token)
+	stream.Abort("too slow") // has been sent when it returns
+	_, err = stream.Wait()
+	fmt.Println(err)
+	fmt.Println(server.Next(ctx, "ai:abort"))
+	// Output:
+	// Well…
+	// chat: the answer was aborted
+	// ai:abort [{"chatId":"room-1","reason":"too slow","requestId":"r1"}] <nil>
+}
+
+// What is known before the end is known by its request id.
+func ExampleStream_RequestID() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), RequestID: "r1", Text: "Hello"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	message, err := stream.Wait()
+	fmt.Println(stream.RequestID(), message.RequestID, err)
+	// Output: r1 r1 <nil>
+}
+
+// Just the answer.
+func ExampleClient_Answer() {
+	ctx, client, stop := start(chat.Config{})
+	defer stop()
+	message, err := client.Answer(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	fmt.Println(message.Text, err)
+	// Output: You said: Hello <nil>
+}
+
+// An answer outlives the connection: the program asks for what has followed
+// the tokens that it has.
+func ExampleAnswers_resume() {
+	half := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+		emit(events.AIToken{Token: "Hello ", Index: 0})
+		<-ctx.Done()
+	}
+	var client *chat.Client
+	resume := func(ctx context.Context, s *chat.Stream) error {
+		return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+	}
+	ctx, client, server, stop := startWith(chattest.Config{Answer: half}, chat.Config{Answers: chat.Answers{Resume: resume}})
+	defer stop()
+	server.Handle("ai:resume", func(ctx context.Context, r chattest.Received) (any, error) {
+		fmt.Println(r)
+		for _, frame := range []struct {
+			name    string
+			payload map[string]any
+		}{
+			{"ai:token", map[string]any{"requestId": "r1", "index": 1, "token": "again."}},
+			{"ai:message", map[string]any{"requestId": "r1", "messageId": "m1", "role": "assistant", "text": "Hello again.", "createdAt": time.Now()}},
+		} {
+			if err := r.Socket.Emit(ctx, frame.name, frame.payload); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), RequestID: "r1", Text: "Hello?"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for token := range stream.Tokens() {
+		if token.Index == 0 {
+			server.CloseClientConnections()
+		}
+		fmt.Printf("%q\n", token.Token)
+	}
+	// Output:
+	// "Hello "
+	// ai:resume [{"after":0,"chatId":"room-1","requestId":"r1"}]
+	// "again."
+}
