@@ -197,6 +197,12 @@ func (c *Client) joinOn(ctx context.Context, s *conn.Session, chatID events.ID) 
 func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
 	c.forget(chatID)
+	return c.tellLeft(ctx, chatID)
+}
+
+// tellLeft tells the server of a room that has been left, unless a later Join is
+// faster: that is what holds.
+func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
 	for {
 		s, err := c.entered(ctx)
 		if err != nil {
@@ -207,7 +213,7 @@ func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 			again := c.roomIndex(chatID) >= 0
 			c.mu.Unlock()
 			if again {
-				return nil // a later Join was faster: that is what holds
+				return nil
 			}
 			return s.Emit(ctx, c.cfg.LeaveEvent, c.base.inRoom(chatID).with(nil))
 		})

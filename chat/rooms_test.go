@@ -263,28 +263,14 @@ func TestLeaveEndsAJoinThatIsOnItsWay(t *testing.T) {
 }
 
 func TestAJoinAfterALeaveThatWaitsIsWhatHolds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := make(wire)
-		client := w.client(t, Config{})
-		_, stop := runUntil(client)
-		defer stop()
-		client.mu.Lock()
-		client.rooms = append(client.rooms, room{chatID: room2}) // as after a session with the room
-		client.mu.Unlock()
-		done := make(chan error, 2)
-		go func() { done <- client.Leave(t.Context(), room2) }() // ends when written or overtaken
-		synctest.Wait()
-		go func() { done <- client.Join(t.Context(), room2) }() // ends when written
-		synctest.Wait()
-		l := w.accept("")
-		<-l.out
-		require.NoError(t, <-done)
-		require.NoError(t, <-done)
-		var last string
-		for len(l.out) > 0 {
-			last = <-l.out
-		}
-		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, last)
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		require.NoError(t, client.Join(t.Context(), room2))
+		client.forget(room2) // a Leave that has come so far, and no further
+		require.NoError(t, client.Join(t.Context(), room2))
+		require.NoError(t, client.tellLeft(t.Context(), room2))
+		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
+		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
+		assert.Empty(t, l.out)
 		assert.Len(t, client.rooms, 2)
 	})
 }
