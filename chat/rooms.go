@@ -62,19 +62,19 @@ type joining struct {
 // inLane does one thing about rooms after the other, so that what the server
 // hears last is what holds. Nothing in it outlives its session, and so the next
 // one does not wait for long.
-func (c *Client) inLane(ctx context.Context, do func() error) error {
+func (c *Client) inLane(ctx context.Context, event string, do func() error) error {
 	select {
 	case c.lane <- struct{}{}:
 		defer func() { <-c.lane }()
 		return do()
 	case <-ctx.Done():
-		return &conn.SendError{Event: c.name(events.KeyJoin), Err: ctx.Err()}
+		return &conn.SendError{Event: event, Err: ctx.Err()}
 	}
 }
 
 // rejoin joins all rooms on a new session.
 func (c *Client) rejoin(ctx context.Context, s *conn.Session) error {
-	return c.inLane(ctx, func() error {
+	return c.inLane(ctx, c.name(events.KeyJoin), func() error {
 		c.mu.Lock()
 		rooms := slices.Clone(c.rooms)
 		c.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 		if err != nil {
 			err = &conn.SendError{Event: c.name(events.KeyJoin), Err: err}
 		} else {
-			err = c.inLane(ctx, func() error { return c.joinOn(ctx, s.Session, chatID) })
+			err = c.inLane(ctx, c.name(events.KeyJoin), func() error { return c.joinOn(ctx, s.Session, chatID) })
 		}
 		switch {
 		case err != nil && context.Cause(ctx) == ErrLeft:
@@ -208,7 +208,7 @@ func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
 		if err != nil {
 			return &conn.SendError{Event: c.cfg.LeaveEvent, Err: err}
 		}
-		err = c.inLane(ctx, func() error {
+		err = c.inLane(ctx, c.cfg.LeaveEvent, func() error {
 			c.mu.Lock()
 			again := c.roomIndex(chatID) >= 0
 			c.mu.Unlock()
