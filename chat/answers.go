@@ -85,6 +85,8 @@ func (a *Answers) setDefaults() {
 type answers struct {
 	count atomic.Int32 // so that the reader need not lock when there are none
 
+	answered, failed atomic.Uint64 // since New
+
 	mu      sync.Mutex
 	streams map[string]*Stream // by request id
 	ghosts  []ghost
@@ -133,6 +135,15 @@ func (a *answers) remove(s *Stream, answered bool) {
 	if out, next := s.position(); out && !answered && !s.named {
 		a.exorcise()
 		a.ghosts = append(a.ghosts, ghost{s.question.ChatID, next > 0, time.Now().Add(haunting)})
+	}
+}
+
+// tally counts how a stream has ended.
+func (a *answers) tally(err error) {
+	if err == nil {
+		a.answered.Add(1)
+	} else {
+		a.failed.Add(1)
 	}
 }
 

@@ -44,8 +44,14 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
 	setDefault(&q.ChatID, c.cfg.ChatID)
+	done, err := c.conn.Begin()
+	if err != nil {
+		return nil, &conn.SendError{Event: c.name(events.KeyUserMessage), Err: err}
+	}
 	s := newStream(ctx, c, q)
+	s.release = done
 	if !c.answers.add(s) {
+		done()
 		return nil, ErrDuplicateRequest
 	}
 	if err := c.ask(ctx, q, s); err != nil {
@@ -64,13 +70,10 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 
 // ask sends the question.
 func (c *Client) ask(ctx context.Context, q Question, s *Stream) error {
-	name := c.named(events.KeyUserMessage)
-	return c.work(name, func() error {
-		return c.send(ctx, name, events.UserMessage{
-			ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
-			MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
-		}, s.sending)
-	})
+	return c.send(ctx, c.named(events.KeyUserMessage), events.UserMessage{
+		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
+		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
+	}, s.sending)
 }
 
 // Answer asks a question and waits for the whole answer: Ask, and Wait.

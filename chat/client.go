@@ -188,6 +188,26 @@ func (c *Client) lifetime() context.Context {
 	return ended
 }
 
+// Shutdown lets what has begun finish, and then closes: from now on verbs, Ask
+// and Deliver fail with [conn.ErrClosed], while the answers in flight, with the tools
+// that are called for them, and deliveries go on, over a reconnect if need be. When the last has
+// ended it closes the client as Close does, and returns nil. When ctx ends
+// first, it aborts the answers that are left, which end with [ErrStopped],
+// closes, and returns ctx's error. See [conn.Conn.Shutdown].
+func (c *Client) Shutdown(ctx context.Context) error {
+	draining, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	inTime := context.AfterFunc(ctx, func() {
+		c.answers.giveUp() // while there is a connection to say so on
+		stop()
+	})
+	_ = c.conn.Shutdown(draining)
+	if inTime() {
+		return nil
+	}
+	return ctx.Err()
+}
+
 // Close ends the client for good: it aborts the answers in flight, which end
 // with [ErrStopped], and closes the connection; see [conn.Conn.Close]. It
 // always returns nil.

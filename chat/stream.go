@@ -31,6 +31,7 @@ type Stream struct {
 	done     chan struct{}   // closed when the answer has ended
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
+	release  func() // when it has ended: Shutdown waits for it
 	named    bool // the backend has used its request id; under answers.mu
 
 	mu      sync.Mutex
@@ -55,7 +56,7 @@ type Stream struct {
 }
 
 func newStream(ctx context.Context, c *Client, q Question) *Stream {
-	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Answers, done: make(chan struct{}), overdue: -1}
+	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Answers, done: make(chan struct{}), release: func() {}, overdue: -1}
 	s.alive, s.kill = context.WithCancel(ctx)
 	s.answer.limit = s.limits.Early
 	return s
@@ -193,8 +194,10 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	}
 	_, failed := err.(*events.AIError)
 	s.client.answers.remove(s, answered || failed)
+	s.client.answers.tally(err)
 	s.kill()
 	close(s.done)
+	s.release()
 }
 
 // receive takes an event of this answer. It is called by the connection's

@@ -91,6 +91,7 @@ type tool struct {
 type toolCall struct {
 	events.AIToolCall
 	request string // that of the stream it belongs to, if to any
+	partOf  bool   // it belongs to a stream
 	ack     conn.Ack
 	cancel  context.CancelFunc
 	done    func() // tells the stream
@@ -162,7 +163,7 @@ func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) 
 	ctx, cancel := context.WithCancel(t.ctx)
 	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack, cancel: cancel, done: func() {}}
 	if stream != nil {
-		call.request, call.done = stream.question.RequestID, stream.work()
+		call.request, call.done, call.partOf = stream.question.RequestID, stream.work(), true
 	}
 	b.calls[call] = struct{}{}
 	go b.run(ctx, t, call) // ends with the call, which its ctx ends
@@ -189,11 +190,13 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
-	done, err := b.client.conn.Begin()
-	if err != nil {
-		return // nobody is to begin anything any more
+	if !call.partOf { // else it is part of what has begun
+		done, err := b.client.conn.Begin()
+		if err != nil {
+			return // nobody is to begin anything any more
+		}
+		defer done()
 	}
-	defer done()
 	result, err := b.protect(ctx, t, call)
 	b.answer(ctx, call, result, err)
 }
@@ -255,6 +258,13 @@ func (call *toolCall) report(result any, failure error) map[string]any {
 		report["result"] = result
 	}
 	return report
+}
+
+// underWay tells how many calls run or wait.
+func (b *toolbox) underWay() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.calls)
 }
 
 // abort ends the calls that an abort is about.

@@ -1,0 +1,146 @@
+package chat
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A lifetime is a moment in the life of a client, and what its methods come to
+// then: nil for success, errWaits for what waits until its ctx ends.
+type lifetime struct {
+	bring func(t *testing.T, w wire, client *Client)
+	verbs error
+	try   error // typing
+	run   error
+}
+
+var errWaits = context.DeadlineExceeded
+
+func TestEveryMethodOfAClientHasAResultAtAnyTime(t *testing.T) {
+	begin := func(t *testing.T, client *Client) {
+		_, stop := runUntil(client)
+		t.Cleanup(stop)
+	}
+	for name, m := range map[string]lifetime{
+		"before Run": {func(*testing.T, wire, *Client) {}, errWaits, conn.ErrNotReady, nil},
+		"connecting": {func(t *testing.T, w wire, client *Client) { begin(t, client) }, errWaits, conn.ErrNotReady, conn.ErrRunning},
+		"ready":      {func(t *testing.T, w wire, client *Client) { begin(t, client); serveWire(w.accept("")) }, nil, nil, conn.ErrRunning},
+		"waiting": {func(t *testing.T, w wire, client *Client) {
+			begin(t, client)
+			l := w.accept("")
+			synctest.Wait()
+			l.cut()
+		}, errWaits, conn.ErrNotReady, conn.ErrRunning},
+		"stopped by its ctx": {func(t *testing.T, w wire, client *Client) {
+			_, stop := runUntil(client)
+			serveWire(w.accept(""))
+			synctest.Wait()
+			stop()
+		}, errWaits, conn.ErrNotReady, nil},
+		"stopped for good": {func(t *testing.T, w wire, client *Client) {
+			begin(t, client)
+			w.accept("").send("41")
+			synctest.Wait()
+		}, conn.ErrDisconnected, conn.ErrNotReady, nil},
+		"closed": {func(t *testing.T, w wire, client *Client) {
+			begin(t, client)
+			serveWire(w.accept(""))
+			synctest.Wait()
+			require.NoError(t, client.Close())
+		}, conn.ErrClosed, conn.ErrClosed, conn.ErrClosed},
+		"closed before Run": {func(t *testing.T, w wire, client *Client) { require.NoError(t, client.Close()) }, conn.ErrClosed, conn.ErrClosed, conn.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := make(wire)
+				cfg := Config{}
+				cfg.Conn.Reconnect.InitialInterval, cfg.Conn.Reconnect.MaxInterval = 1000*time.Hour, 1000*time.Hour
+				client := w.client(t, cfg)
+				m.bring(t, w, client)
+				synctest.Wait()
+				for range 2 {
+					m.check(t, client)
+				}
+				if m.run != nil {
+					assert.ErrorIs(t, client.Run(t.Context()), m.run)
+				} else {
+					ended, cancel := context.WithCancel(t.Context())
+					cancel()
+					assert.NoError(t, client.Run(ended))
+				}
+				assert.NoError(t, client.Close())
+				assert.NoError(t, client.Close())
+				assert.ErrorIs(t, client.Run(t.Context()), conn.ErrClosed)
+				assert.ErrorIs(t, client.SendMessage(t.Context(), message("late")), conn.ErrClosed)
+			})
+		})
+	}
+}
+
+// serveWire answers everything that asks to be, until the session ends: an
+// acknowledgement for each packet with an id, a message for each question.
+func serveWire(l *link) {
+	go func() {
+		for {
+			select {
+			case frame := <-l.out:
+				if len(frame) > 2 && frame[2] >= '0' && frame[2] <= '9' {
+					l.send("43" + frame[2:3] + "[]")
+				}
+				l.send(finalFrame("r1", "x"))
+			case <-l.gone:
+				return
+			}
+		}
+	}()
+}
+
+func (m lifetime) check(t *testing.T, client *Client) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for name, verb := range map[string]func() error{
+		"Ready":       func() error { return client.Ready(ctx) },
+		"SendMessage": func() error { return client.SendMessage(ctx, message("m1")) },
+		"Abort":       func() error { return client.Abort(ctx, events.Abort{RequestID: "r9"}) },
+		"MarkRead":    func() error { return client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}}) },
+		"Emit":        func() error { return client.Emit(ctx, "custom", nil) },
+		"Deliver":     func() error { _, err := client.Deliver(ctx, message("m2")); return err },
+		"Answer": func() error {
+			_, err := client.Answer(ctx, Question{UserID: user, RequestID: "r1"})
+			return err
+		},
+		"Join":  func() error { return client.Join(ctx, room2) },
+		"Leave": func() error { return client.Leave(ctx, room2) },
+	} {
+		assert.ErrorIs(t, verb(), m.verbs, name)
+	}
+	if m.verbs == nil || m.try != conn.ErrNotReady {
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the one before may have ended
+		defer cancel()
+	} else {
+		ctx = t.Context()
+	}
+	assert.ErrorIs(t, client.TypingStart(ctx, user), m.try)
+	assert.ErrorIs(t, client.TypingStop(ctx, user), m.try)
+	assert.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIAbort: "ai:stop"}))
+	HandleTool(client, "tool", find)()
+	_, _, _ = client.State(), client.Stats(), client.String()
+	if m.verbs == nil {
+		assert.NoError(t, client.Health())
+	} else {
+		assert.ErrorIs(t, client.Health(), conn.ErrNotReady)
+	}
+	sub := client.Tokens.Subscribe(ctx)
+	if m.verbs == conn.ErrClosed {
+		_, open := <-sub.C()
+		assert.False(t, open)
+	}
+	sub.Close()
+}
