@@ -96,6 +96,7 @@ func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
 		}
 		c.mu.Lock()
 		s, state, closed, changed := c.ready, c.state, c.closed, c.changed
+		running := c.stop != nil
 		c.mu.Unlock()
 
 		switch {
@@ -103,7 +104,7 @@ func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
 			return nil, ErrClosed
 		case s != nil:
 			return s, nil
-		case state.Phase == Stopped && state.Err != nil:
+		case !running && state.Phase == Stopped && state.Err != nil:
 			return nil, state.Err
 		}
 		select {

@@ -58,6 +58,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.stop, c.stopped = nil, nil
 	closed := c.closed
+	c.wake() // an error of this Run is now the one that holds
 	c.mu.Unlock()
 	if closed {
 		c.closeTopics()

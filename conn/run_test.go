@@ -597,6 +597,23 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 	assert.ErrorIs(t, c.Run(t.Context()), conn.ErrClosed)
 }
 
+// The new Run has begun, and is held up before it can say so.
+func TestReadyWaitsForTheRunThatIsOnItsWay(t *testing.T) {
+	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
+	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
+	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
+	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	again, cancel := run(t, c)
+	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	assert.ErrorIs(t, c.Ready(ctx), context.DeadlineExceeded)
+	states.Close()
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, again), conn.ErrDisconnected)
+	cancel()
+	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	called := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
