@@ -26,7 +26,8 @@ func TestPromise1NullJoinEventSendsNoJoin(t *testing.T) {
 }
 
 func TestPromise2ALearntNameIsHeardAndJoined(t *testing.T) {
-	renamed := `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say","AI_PROCESSING":"llm:status","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`
+	renamed := `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say",` +
+		`"AI_PROCESSING":"llm:status","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`
 	answered := func(t *testing.T, client *chat.Client) {
 		t.Helper()
 		tokens := client.Tokens.Chan(t.Context())
@@ -123,7 +124,8 @@ func TestPromise4RunsBeginWhenAskedAndOneAtATime(t *testing.T) {
 		}
 		require.NoError(t, client.Ready(within(t)))
 		assert.ErrorIs(t, client.Run(t.Context()), conn.ErrRunning)
-		assert.ElementsMatch(t, []string{observer.State().SessionID, client.State().SessionID}, sockets(t, observer), "one live socket")
+		live := []string{observer.State().SessionID, client.State().SessionID}
+		assert.ElementsMatch(t, live, sockets(t, observer), "one live socket of the client's")
 
 		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 1 0"})
 		require.NoError(t, err)

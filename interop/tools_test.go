@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/seed67206a74/parley/chat"
@@ -92,7 +91,8 @@ func TestAToolAnswersWithAnEventIfNoAcknowledgementIsWanted(t *testing.T) {
 			}
 			assert.Len(t, reports, 1)
 			for _, member := range []string{
-				`"chatId":"room-1"`, `"requestId":"` + stream.RequestID() + `"`, `"callId":"` + call.CallID + `"`, `"toolName":"search"`, tc.want,
+				`"chatId":"room-1"`, `"requestId":"` + stream.RequestID() + `"`,
+				`"callId":"` + call.CallID + `"`, `"toolName":"search"`, tc.want,
 			} {
 				assert.Contains(t, reports[0], member)
 			}
@@ -114,5 +114,8 @@ func TestAnAbortEndsTheToolsOfItsRequest(t *testing.T) {
 	receiveFrom(t, running)
 	stream.Abort("changed my mind")
 	assert.ErrorIs(t, receiveFrom(t, ended), context.Canceled)
-	assert.True(t, strings.Contains(strings.Join(received(t, client), "\n"), `"reason":"changed my mind"`))
+	aborts := of(received(t, client), "ai:abort")
+	require.Len(t, aborts, 1)
+	assert.Contains(t, aborts[0], stream.RequestID())
+	assert.Contains(t, aborts[0], `"reason":"changed my mind"`)
 }

@@ -109,8 +109,10 @@
 // With Config.Recovery a client whose connection was cut gets its session back if it asks for
 // it in time: its id, its rooms, and each event that it has missed, once and in order, before anything
 // new. Until then it is not present to its rooms, and the answer to its question
-// goes on. Each event carries its offset as one more string argument, and the last 4,096 of each client are kept: one
-// that has missed more, or has not heard anything yet, comes back as a new one. An event that was to be acknowledged is not sent again.
+// goes on. Each event carries its offset as one more string argument, and the last 4,096 of
+// each client are kept: one that has missed more, or has not heard anything yet, comes back as
+// a new one. An event that was to be acknowledged is not sent again, and the call of a tool
+// fails with [ErrGone] while the client is away.
 //
 // The Socket.IO library's own recovery is not used, since it loses what is sent between its look into its log and
 // the moment the client is in. In 1,500 cuts in the middle of an answer of 150,000 tokens this one lost none.

@@ -85,7 +85,8 @@ func ExampleReceived_Decode() {
 func ExampleCallTool() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-			result, err := chattest.CallTool(ctx, events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)})
+			call := events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)}
+			result, err := chattest.CallTool(ctx, call)
 			if err != nil {
 				return // aborted, or gone
 			}

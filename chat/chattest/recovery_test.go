@@ -122,7 +122,7 @@ func TestWhoHasMissedTooMuchIsANewClient(t *testing.T) {
 	server := start(t, chattest.Config{Recovery: time.Minute, Wrap: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			wayBack.RLock()
-			wayBack.RUnlock()
+			defer wayBack.RUnlock()
 			backend.ServeHTTP(w, r)
 		})
 	}})

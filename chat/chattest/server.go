@@ -26,7 +26,8 @@ type Config struct {
 	// the client's CONNECT packet carries, its numbers as json.Number; nil if
 	// there is none. An error refuses the client, with the error's text as the
 	// message; a *conn.RefusedError refuses with its Message and Data.
-	// Auth may be called for several clients at once.
+	// Auth may be called for several clients at once, and is not asked again about
+	// one that comes back to its session.
 	// Default: everybody is let in.
 	Auth func(auth map[string]any) error
 

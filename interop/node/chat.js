@@ -58,7 +58,8 @@ export function chat(socket) {
     if (again || text !== "/cut") ack?.({ ok: true, messageId, again });
     if (again) return;
     seen.add(messageId);
-    audience(message).emit(names.CHAT_MESSAGE, { chatId, traceId, requestId, messageId, userId, text, createdAt: new Date().toISOString() });
+    const said = { chatId, traceId, requestId, messageId, userId, text, createdAt: new Date().toISOString() };
+    audience(message).emit(names.CHAT_MESSAGE, said);
     if (text === "/cut") return socket.conn.close();
     const answer = new Answer(socket, audience(message), message);
     answers.set(requestId, answer);
