@@ -3,12 +3,14 @@ package chattest_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -16,41 +18,81 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recovering is a backend whose answer is as many tokens as it is asked for, the
-// connection being cut after each hundredth.
-func recovering(t *testing.T, tokens int) *chattest.Server {
-	return start(t, chattest.Config{
-		Recovery: time.Minute,
-		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
-			for n := range tokens {
-				emit(events.AIToken{Token: "x", Index: n})
-				if n%100 == 99 {
-					chattest.Asker(ctx).Cut()
-				}
-			}
-			emit(events.AIMessage{MessageID: "m", Role: "assistant"})
-		},
-	})
+// speak says one token after the other until it is told to stop, and not more
+// than so many.
+func speak(token func(), most int, stop <-chan struct{}) {
+	for range most {
+		token()
+		select {
+		case <-stop:
+			return
+		default:
+		}
+	}
+	<-stop
 }
 
 func TestAnAnswerGoesOnUnbrokenOverManyCuts(t *testing.T) {
-	const tokens = 2_000
-	server := recovering(t, tokens)
+	const cuts, most = 20, 200
+	cutAt, back := make(chan int, 1), make(chan struct{})
+	server := start(t, chattest.Config{
+		Recovery: time.Minute,
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			index := 0
+			token := func() {
+				emit(events.AIToken{Token: "x", Index: index})
+				index++
+			}
+			for range cuts {
+				token()
+				chattest.Asker(ctx).Cut()
+				cutAt <- index
+				speak(token, most, back) // while the client is away, on its way, and back
+			}
+			close(cutAt)
+			emit(events.AIMessage{MessageID: "m", Role: "assistant"})
+		},
+	})
 	c, heard, _ := client(t, server, conn.Config{})
+	states := c.States.Subscribe(t.Context(), bus.Limit(1<<20)).C()
 	call[reply](t, c, "chat:join", map[string]string{"chatId": "room-1"})
 	require.Equal(t, "presence:update", next(t, heard).Name)
-	session := c.State().SessionID
 	require.NoError(t, c.Emit(t.Context(), "user:message", question("room-1", "r1")))
-	for n := 0; n < tokens; {
-		if ev := next(t, heard); ev.Name == "ai:token" {
-			require.Equal(t, n, as[events.AIToken](t, ev).Index)
-			n++
+	index, cut := 0, -1
+	for ended := false; !ended; {
+		ev := next(t, heard)
+		switch ev.Name {
+		case "ai:token":
+			require.Equal(t, index, as[events.AIToken](t, ev).Index)
+			index++
+			if cut < 0 {
+				if at, more := <-cutAt; more {
+					cut = at
+				} else {
+					cut = math.MaxInt // that was the last one
+				}
+			}
+			if index > cut { // it was said after the cut
+				back <- struct{}{}
+				cut = -1
+			}
+		case "ai:message":
+			ended = true
 		}
 	}
-	until(t, heard, "ai:message")
-	require.NoError(t, c.Ready(t.Context()))
-	assert.Equal(t, session, c.State().SessionID)
-	assert.Len(t, server.Sockets(), 1)
+
+	first := server.Sockets()[0].ID
+	recovered := 0
+	for recovered < cuts {
+		state := next(t, states)
+		require.NotEqual(t, conn.Stopped, state.Phase)
+		if state.Phase == conn.Ready {
+			require.Equal(t, first, state.SessionID)
+			if state.Recovered {
+				recovered++
+			}
+		}
+	}
 	assert.Len(t, server.Received("chat:join"), 1, "the room is that of the session")
 }
 

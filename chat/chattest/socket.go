@@ -133,10 +133,14 @@ func (k *Socket) Cut() {
 const nobodysAck = "39007199254740991[]"
 
 // written returns what is closed when all that was sent until now is written;
-// s.mu is held. The library tells that of an Engine.IO message only, so it is sent one more.
+// s.mu is held. The library tells that of an Engine.IO message only, so it is sent
+// one more. It may forget to tell until it sends another, so there are two.
 func (k *Socket) written() <-chan struct{} {
 	written := make(chan struct{})
-	k.conn.socket.Conn().Write(types.NewStringBufferString(nobodysAck), nil, func(transports.Transport) { close(written) })
+	told := func(transports.Transport) { close(written) }
+	for _, tell := range []func(transports.Transport){told, nil} {
+		k.conn.socket.Conn().Write(types.NewStringBufferString(nobodysAck), nil, tell)
+	}
 	return written
 }
 
