@@ -93,6 +93,12 @@ func need(t testing.TB) {
 	t.Skipf("NOT TESTED AGAINST NODE: %v (install Node, then: npm ci --prefix interop/node)", err)
 }
 
+// Process is the process that runs, for what else can be done to one.
+func (b *Backend) Process() *os.Process { return b.cmd.Process }
+
+// Wait waits for a process that ends by itself, and returns how it did.
+func (b *Backend) Wait() error { return b.cmd.Wait() }
+
 // Pause stops the process where it is; its connections stay open.
 func (b *Backend) Pause() error { return b.cmd.Process.Signal(syscall.SIGSTOP) }
 

@@ -1,0 +1,160 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A mode is what a round is played with.
+type mode struct {
+	name       string
+	recovering bool
+	transports []string
+}
+
+var modes = []mode{
+	{"recovering, websocket", true, []string{conn.WebSocket}},
+	{"recovering, polling→websocket", true, []string{conn.Polling, conn.WebSocket}},
+	{"recovering, polling", true, []string{conn.Polling}},
+	{"forgetting, websocket", false, []string{conn.WebSocket, conn.Polling}},
+}
+
+// TestChaos plays a round in each mode with a fixed seed; with
+// PARLEY_CHAOS_SEED with that one; with PARLEY_CHAOS, a duration, rounds with
+// random seeds for so long.
+func TestChaos(t *testing.T) {
+	if given := os.Getenv("PARLEY_CHAOS"); given != "" {
+		duration, err := time.ParseDuration(given)
+		require.NoError(t, err)
+		for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
+			seed := rand.Uint64()
+			for _, m := range modes {
+				t.Run(fmt.Sprint(m.name, "/", seed), func(t *testing.T) { m.play(t, seed, 20, 8*time.Second) })
+			}
+		}
+		return
+	}
+	seed := uint64(1)
+	if given := os.Getenv("PARLEY_CHAOS_SEED"); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		require.NoError(t, err)
+	}
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			m.play(t, seed, 6, 3*time.Second)
+		})
+	}
+}
+
+// play is one round: clients work behind proxies with plans of their own until
+// each has met so many breaks, or time is over; then the network is whole, and
+// what they and the server have written down is compared.
+func (m mode) play(t *testing.T, seed uint64, breaks int, limit time.Duration) {
+	t.Logf("PARLEY_CHAOS_SEED=%d", seed)
+	var env []string
+	answers := chat.Answers{FirstToken: time.Second, Silence: time.Second, Offline: time.Second, Gap: 300 * time.Millisecond}
+	if m.recovering {
+		env = []string{"RECOVERY=1"}
+		answers = chat.Answers{FirstToken: 2 * time.Second, Silence: 10 * time.Second, Offline: 30 * time.Second, Gap: 30 * time.Second}
+	}
+	backend := startServer(t, env...)
+	control := startControl(t, backend)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	w := &work{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
+
+	var peers []*peer
+	for n := range 2 {
+		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Fate)
+		var p *peer
+		if m.recovering {
+			answers.Resume = func(ctx context.Context, s *chat.Stream) error { return p.resume(ctx, s) }
+		}
+		p = startPeer(t, fmt.Sprintf("room%d", n), proxy, control, chat.Config{
+			Answers:  answers,
+			Delivery: chat.Delivery{AckTimeout: 2 * time.Second},
+			Conn:     conn.Config{Transports: m.transports},
+		})
+		peers = append(peers, p)
+	}
+
+	var working, healing sync.WaitGroup
+	delivered := make([][2][]string, len(peers))
+	for i, p := range peers {
+		for n := range 2 {
+			working.Go(func() { w.ask(p, fmt.Sprint("q", n)) })
+			working.Go(func() { delivered[i][n] = w.deliver(p, fmt.Sprint("d", n)) })
+		}
+		healing.Go(func() { w.heal(p, breaks, limit) })
+	}
+	healing.Wait()
+	close(w.enough)
+	working.Wait()
+
+	for i, p := range peers {
+		p.check(t, delivered[i])
+		t.Log(p.summary())
+	}
+	assert.Empty(t, w.faults)
+	assert.Positive(t, w.delivered)
+	assert.Positive(t, w.answered+len(w.failed))
+	t.Logf("answered %d (%d with the rest in one token), delivered %d, given up %v", w.answered, w.bridged, w.delivered, w.failed)
+	if t.Failed() {
+		t.Logf("to play it again: PARLEY_CHAOS_SEED=%d go test -v -run '^TestChaos$' ./interop/chaos", seed)
+	}
+}
+
+// heal makes the network of a client whole after so many breaks, or after the
+// limit if they do not come, and sees to it that the client is back before long.
+func (w *work) heal(p *peer, breaks int, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(w.ctx, limit)
+	defer cancel()
+	p.proxy.AwaitBroken(ctx, breaks)
+	before := p.states.count()
+	p.proxy.Heal()
+	if _, err := readLedger(w.ctx, p.client.Conn(), p.room); err != nil {
+		w.fault("%s is not back on a whole network: %v", p.room, err)
+	}
+	if waits := p.states.waits(before); len(waits) > 2 {
+		w.fault("%s has waited %d times on a whole network: %v", p.room, len(waits), waits)
+	}
+}
+
+// check compares what both ends have written down.
+func (p *peer) check(t *testing.T, delivered [2][]string) {
+	ledger, err := readLedger(within(t), p.control, p.room)
+	require.NoError(t, err)
+	for n, ids := range delivered {
+		processed := slices.DeleteFunc(slices.Clone(ledger.Processed), func(id string) bool {
+			return !strings.HasPrefix(id, fmt.Sprintf("%s-d%d-", p.room, n))
+		})
+		assert.Equal(t, ids, processed, "processed once, in order")
+	}
+	p.wire.mu.Lock()
+	defer p.wire.mu.Unlock()
+	assert.Empty(t, p.wire.faults)
+	assert.Empty(t, checkWaits(p.states.waits(0), bounds))
+}
+
+// summary is what a client has gone through, for the log.
+func (p *peer) summary() string {
+	p.wire.mu.Lock()
+	defer p.wire.mu.Unlock()
+	return fmt.Sprintf("%s: %d connections, %d broken, %d waits; %d sessions, %d recovered; %d events",
+		p.room, len(p.proxy.Fates()), p.proxy.Broken(), len(p.states.waits(0)), p.wire.sessions, p.wire.recoveries, p.wire.events)
+}

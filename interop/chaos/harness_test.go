@@ -1,0 +1,172 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/require"
+)
+
+// policy is what the clients of these tests come back by.
+var policy = reconnect.Policy{
+	InitialInterval: 20 * time.Millisecond,
+	MaxInterval:     200 * time.Millisecond,
+	StableAfter:     300 * time.Millisecond,
+}
+
+// quiet keeps the logs of clients that lose their connections by design.
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// heartbeat has a silent server noticed after 1.2 s.
+var heartbeat = []string{"PING_INTERVAL=300", "PING_TIMEOUT=900"}
+
+// startServer starts the chaos server.
+func startServer(t testing.TB, env ...string) *nodetest.Backend {
+	t.Helper()
+	return nodetest.Start(t, "chaos.js", append(heartbeat, env...)...)
+}
+
+// startProxy starts a proxy, until the test ends.
+func startProxy(t testing.TB, backend *nodetest.Backend, fate func(n int) Fate) *Proxy {
+	t.Helper()
+	p, err := Listen(address(backend), fate)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
+func address(b *nodetest.Backend) string { return strings.TrimPrefix(b.URL(), "http://") }
+
+// startConn runs a connection until the test ends.
+func startConn(t testing.TB, url string, cfg conn.Config) *conn.Conn {
+	t.Helper()
+	cfg.Logger = quiet
+	c, err := conn.New(url, cfg)
+	require.NoError(t, err)
+	run(t, c.Run, c.Close)
+	return c
+}
+
+// run runs a client until the test ends, and returns what Run came to.
+func run(t testing.TB, run func(context.Context) error, end func() error) <-chan error {
+	ended, returned := make(chan error, 1), make(chan struct{})
+	go func() { // ends when end is called
+		defer close(returned)
+		ended <- run(context.Background())
+	}()
+	t.Cleanup(func() {
+		_ = end() // which always returns nil
+		<-returned
+	})
+	return ended
+}
+
+// startControl has a connection to the server that nothing is done to.
+func startControl(t testing.TB, backend *nodetest.Backend) *conn.Conn {
+	t.Helper()
+	return startConn(t, backend.URL(), conn.Config{
+		Auth:      func(context.Context) (any, error) { return map[string]any{"control": true}, nil },
+		Reconnect: policy,
+	})
+}
+
+// within is the time after which a hanging test gives up.
+func within(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// call calls the server until it answers, over lost sessions.
+func call[R any](ctx context.Context, c *conn.Conn, event string, payload any) (R, error) {
+	for {
+		reply, err := conn.Call[R](ctx, c, event, payload)
+		if !errors.Is(err, conn.ErrSessionLost) {
+			return reply, err
+		}
+	}
+}
+
+// serverLedger is what the server knows of a room.
+type serverLedger struct {
+	Seq       int
+	Processed []string
+	Arrivals  map[string]int
+	Answers   map[string]serverAnswer
+}
+
+type serverAnswer struct {
+	Tokens  []string
+	Asked   int
+	Aborted int
+	Done    bool
+}
+
+func readLedger(ctx context.Context, control *conn.Conn, room string) (serverLedger, error) {
+	return call[serverLedger](ctx, control, "chaos:ledger", map[string]string{"chatId": room})
+}
+
+// A peer is a client with its own way to the server, and what it has seen.
+type peer struct {
+	room    string
+	client  *chat.Client
+	proxy   *Proxy
+	control *conn.Conn
+	ended   <-chan error
+
+	wire   wire
+	states states
+}
+
+var user = events.StringID("u1")
+
+// startPeer runs a client behind a proxy until the test ends. Its answers are
+// resumed unless cfg says otherwise.
+func startPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg chat.Config) *peer {
+	t.Helper()
+	p := &peer{room: room, proxy: proxy, control: control}
+	cfg.ChatID = events.StringID(room)
+	cfg.Conn.Logger, cfg.Conn.Reconnect = quiet, policy
+	if cfg.Conn.HandshakeTimeout == 0 {
+		cfg.Conn.HandshakeTimeout = 2 * time.Second
+	}
+	var err error
+	p.client, err = chat.New(proxy.URL(), cfg)
+	require.NoError(t, err)
+	p.watch(t)
+	p.ended = run(t, p.client.Run, p.client.Close)
+	return p
+}
+
+// resume asks the server for the rest of an answer. A session that is lost
+// meanwhile may be recovered, and then nobody else asks again.
+func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
+	_, err := call[any](ctx, p.client.Conn(), "ai:resume", map[string]any{
+		"chatId": p.room, "requestId": s.RequestID(), "after": s.Progress().Tokens - 1,
+	})
+	return err
+}
+
+// receiveFrom takes the next value off a channel.
+func receiveFrom[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v, ok := <-ch:
+		require.True(t, ok, "channel closed")
+		return v
+	case <-time.After(time.Minute):
+		require.FailNow(t, "nothing came")
+		panic("unreachable")
+	}
+}

@@ -1,0 +1,205 @@
+package chaos
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A link is one connection through the proxy.
+type link struct {
+	fate   Fate
+	up     *pump // from the client to the server
+	down   *pump
+	broken func() // called when the first break is met
+
+	ended chan struct{} // closed by finish
+	end   sync.Once
+
+	mu     sync.Mutex
+	passed int64         // bytes, both ways
+	breaks []Break       // yet to come
+	paused chan struct{} // closed when a stall is over; nil for none
+	hold   *time.Timer   // cuts what a break has left open; nil for none
+}
+
+// A pump is one direction of a link.
+type pump struct {
+	from, to *net.TCPConn
+	lose     atomic.Bool // what comes is read, and not written
+}
+
+func newLink(client, server *net.TCPConn, fate Fate) *link {
+	return &link{
+		fate:   fate,
+		up:     &pump{from: client, to: server},
+		down:   &pump{from: server, to: client},
+		ended:  make(chan struct{}),
+		breaks: fate.Breaks,
+	}
+}
+
+// run returns when both directions have ended.
+func (l *link) run() {
+	var both sync.WaitGroup
+	for _, p := range []*pump{l.up, l.down} {
+		both.Go(func() { l.pump(p) }) // ends with the connections, which cut closes
+	}
+	both.Wait()
+	l.finish(func(c net.Conn) { c.Close() }) // what is written is still on its way
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hold != nil {
+		l.hold.Stop()
+	}
+}
+
+// cut resets both ends.
+func (l *link) cut() { l.finish(reset) }
+
+func (l *link) finish(end func(net.Conn)) {
+	l.end.Do(func() {
+		close(l.ended)
+		end(l.up.from)
+		end(l.up.to)
+	})
+}
+
+// pump passes bytes on until there are no more. An end is passed on as one; an
+// error ends the link, unless one end is gone on purpose.
+func (l *link) pump(p *pump) {
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := p.from.Read(buf)
+		if !l.write(p, buf[:n]) {
+			return
+		}
+		switch {
+		case err == nil:
+			continue
+		case p.lose.Load() || !l.wait(l.stalled()):
+		case err == io.EOF:
+			_ = p.to.CloseWrite() // the other end may be gone as well
+		default:
+			l.cut()
+		}
+		return
+	}
+}
+
+// write passes a piece on as the fate has it, and reports whether the link
+// goes on.
+func (l *link) write(p *pump, data []byte) bool {
+	if len(data) > 0 && l.fate.Delay > 0 && !l.sleep(l.fate.Delay) {
+		return false
+	}
+	for len(data) > 0 {
+		if !l.wait(l.stalled()) {
+			return false
+		}
+		n := l.next(len(data))
+		if !p.lose.Load() {
+			if _, err := p.to.Write(data[:n]); err != nil && !p.lose.Load() {
+				l.cut()
+				return false
+			}
+		}
+		data = data[n:]
+		l.count(n)
+		if l.fate.Rate > 0 && !l.sleep(time.Duration(n)*time.Second/time.Duration(l.fate.Rate)) {
+			return false
+		}
+	}
+	return true
+}
+
+// next returns how many of n bytes may be written at once.
+func (l *link) next(n int) int {
+	if l.fate.Chunk > 0 {
+		n = min(n, l.fate.Chunk)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.breaks) > 0 {
+		n = min(n, int(max(1, l.breaks[0].After-l.passed)))
+	}
+	return n
+}
+
+// count notes that n bytes have passed, and breaks what is then due.
+func (l *link) count(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.passed += int64(n)
+	for len(l.breaks) > 0 && l.passed >= l.breaks[0].After {
+		b := l.breaks[0]
+		l.breaks = l.breaks[1:]
+		l.snap(b)
+		if l.broken != nil {
+			l.broken()
+		}
+	}
+}
+
+// snap does what a break says; l.mu is held.
+func (l *link) snap(b Break) {
+	client, server := l.up.from, l.up.to
+	switch b.Kind {
+	case Stall:
+		over := make(chan struct{})
+		l.paused = over
+		time.AfterFunc(b.Hold, func() { close(over) })
+		return
+	case Cut:
+		l.cut()
+		return
+	case CutClient, CutServer:
+		l.up.lose.Store(true)
+		l.down.lose.Store(true)
+		if b.Kind == CutClient {
+			reset(client)
+		} else {
+			reset(server)
+		}
+	case CloseUp:
+		l.up.lose.Store(true)
+		_ = server.CloseWrite() // it may be gone already
+	case CloseDown:
+		l.down.lose.Store(true)
+		_ = client.CloseWrite()
+	}
+	l.hold = time.AfterFunc(b.Hold, l.cut)
+}
+
+// stalled returns a channel that closes when the link goes on; nil when it is
+// not stalled.
+func (l *link) stalled() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.paused
+}
+
+// wait returns true when the channel closes, at once if it is nil, and false
+// when the link has ended.
+func (l *link) wait(over <-chan struct{}) bool {
+	if over == nil {
+		return true
+	}
+	select {
+	case <-over:
+		return true
+	case <-l.ended:
+		return false
+	}
+}
+
+func (l *link) sleep(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-l.ended:
+		return false
+	}
+}

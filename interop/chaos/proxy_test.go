@@ -1,0 +1,205 @@
+package chaos
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// serveTCP lets play have each connection until the test ends.
+func serveTCP(t *testing.T, play func(c *net.TCPConn)) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(func() { // ends with the listener
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { // ends with play
+				defer c.Close()
+				play(c.(*net.TCPConn))
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		running.Wait()
+	})
+	return listener.Addr().String()
+}
+
+func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
+
+// dialThrough connects to a server through a proxy that does this to it.
+func dialThrough(t *testing.T, server string, fate Fate) (*Proxy, *net.TCPConn) {
+	t.Helper()
+	p, err := Listen(server, func(int) Fate { return fate })
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p, dialProxy(t, p)
+}
+
+func dialProxy(t *testing.T, p *Proxy) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+func TestWhatIsSlowedDownArrivesWhole(t *testing.T) {
+	sent := bytes.Repeat([]byte("0123456789"), 200)
+	for name, fate := range map[string]Fate{
+		"whole":     {},
+		"pieces":    {Chunk: 3},
+		"delayed":   {Delay: 5 * time.Millisecond},
+		"throttled": {Rate: 100_000},
+		"stalled":   {Breaks: []Break{{After: 100, Kind: Stall, Hold: 50 * time.Millisecond}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, c := dialThrough(t, serveTCP(t, echo), fate)
+			_, err := c.Write(sent)
+			require.NoError(t, err)
+			require.NoError(t, c.CloseWrite())
+			got, err := io.ReadAll(c)
+			require.NoError(t, err)
+			assert.Equal(t, sent, got)
+		})
+	}
+}
+
+func TestACutIsAResetAfterSoManyBytes(t *testing.T) {
+	server := make(chan error, 1)
+	p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
+		_, err := io.Copy(io.Discard, c)
+		server <- err
+	}), Fate{Breaks: []Break{{After: 5, Kind: Cut}}})
+	_, err := c.Write([]byte("0123456789"))
+	require.NoError(t, err)
+	_, err = c.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	assert.ErrorIs(t, receiveFrom(t, server), syscall.ECONNRESET)
+	assert.Equal(t, 1, p.Broken())
+}
+
+func TestACutAtOneEndLeavesTheOtherInSilence(t *testing.T) {
+	for kind, clientSees := range map[Kind]bool{CutClient: true, CutServer: false} {
+		t.Run(kind.String(), func(t *testing.T) {
+			server := make(chan error, 1)
+			p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
+				_, err := io.Copy(io.Discard, c)
+				server <- err
+			}), Fate{Breaks: []Break{{After: 5, Kind: kind, Hold: time.Hour}}})
+			_, err := c.Write([]byte("01234"))
+			require.NoError(t, err)
+			client := make(chan error, 1)
+			var reading sync.WaitGroup
+			reading.Go(func() { // ends with the proxy
+				_, err := c.Read(make([]byte, 1))
+				client <- err
+			})
+			first, second := server, client
+			if clientSees {
+				first, second = client, server
+			}
+			assert.ErrorIs(t, receiveFrom(t, first), syscall.ECONNRESET)
+			assert.Empty(t, second, "the other end has heard nothing")
+			p.Close() // nor would it for an hour
+			assert.Error(t, receiveFrom(t, second))
+			reading.Wait()
+		})
+	}
+}
+
+func TestAHalfCloseEndsOneDirection(t *testing.T) {
+	ended := make(chan string, 1)
+	server := serveTCP(t, func(c *net.TCPConn) {
+		heard, _ := io.ReadAll(c)
+		ended <- string(heard)
+		_, _ = io.WriteString(c, "still here")
+	})
+	_, c := dialThrough(t, server, Fate{Breaks: []Break{{After: 5, Kind: CloseUp, Hold: time.Hour}}})
+	_, err := c.Write([]byte("0123456789"))
+	require.NoError(t, err)
+	assert.Equal(t, "01234", receiveFrom(t, ended))
+	answer := make([]byte, 10)
+	_, err = io.ReadFull(c, answer)
+	require.NoError(t, err)
+	assert.Equal(t, "still here", string(answer))
+
+	heard := make(chan string, 1)
+	_, c = dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
+		_, _ = io.WriteString(c, "hello")
+		all, _ := io.ReadAll(c)
+		heard <- string(all)
+	}), Fate{Breaks: []Break{{After: 5, Kind: CloseDown, Hold: time.Hour}}})
+	all, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(all))
+	_, err = c.Write([]byte("and you?"))
+	require.NoError(t, err)
+	require.NoError(t, c.CloseWrite())
+	assert.Equal(t, "and you?", receiveFrom(t, heard))
+}
+
+func TestARefusedConnectionIsReset(t *testing.T) {
+	p, err := Listen(serveTCP(t, echo), func(int) Fate { return Fate{Refuse: true} })
+	require.NoError(t, err)
+	defer p.Close()
+	c, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+	if err == nil { // the reset may come before
+		_, err = c.Read(make([]byte, 1))
+		c.Close()
+	}
+	assert.ErrorIs(t, err, syscall.ECONNRESET)
+	p.AwaitBroken(within(t), 1)
+	p.Heal()
+	c = dialProxy(t, p)
+	_, err = c.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, make([]byte, 1))
+	assert.NoError(t, err, "a whole network refuses nobody")
+	assert.Equal(t, []Fate{{Refuse: true}, {}}, p.Fates())
+}
+
+func TestConnectionsGoWhereTheTargetIs(t *testing.T) {
+	say := func(word string) string {
+		return serveTCP(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, word) })
+	}
+	p, c := dialThrough(t, say("one"), Fate{})
+	first, err := io.ReadAll(c)
+	require.NoError(t, err)
+	p.SetTarget(say("two"))
+	second, err := io.ReadAll(dialProxy(t, p))
+	require.NoError(t, err)
+	assert.Equal(t, "one two", string(first)+" "+string(second))
+}
+
+func TestEqualPlansDrawEqualFates(t *testing.T) {
+	draw := func(plan Plan) (fates []string) {
+		for n := range 200 {
+			fates = append(fates, plan.Fate(n).String())
+		}
+		return fates
+	}
+	fates := draw(Plan{Seed: 7})
+	assert.Equal(t, fates, draw(Plan{Seed: 7}))
+	assert.NotEqual(t, fates, draw(Plan{Seed: 8}))
+	assert.NotEqual(t, fates, draw(Plan{Seed: 7, Client: 1}))
+	all := strings.Join(fates, "\n")
+	for _, what := range append([]string{"refused", "delay", "pieces", "B/s"}, kindNames[:]...) {
+		assert.Contains(t, all, what)
+	}
+}

@@ -1,0 +1,73 @@
+package chaos
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+)
+
+// A wire follows the numbers of what a client hears, as it comes off the wire.
+type wire struct {
+	mu         sync.Mutex
+	seq        int // the last number
+	events     int
+	sessions   int // that were joined
+	recoveries int // of these, how many were recovered
+	faults     []string
+}
+
+func (w *wire) take(e conn.Event) {
+	var said struct {
+		Seq       *int
+		Recovered bool
+	}
+	if e.Decode(0, &said) != nil || said.Seq == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.Name != "chaos:joined" {
+		w.events++
+		if *said.Seq != w.seq+1 {
+			w.faults = append(w.faults, fmt.Sprintf("%s has number %d after %d", e.Name, *said.Seq, w.seq))
+		}
+		w.seq = *said.Seq
+		return
+	}
+	w.sessions++
+	if said.Recovered {
+		w.recoveries++
+		if *said.Seq != w.seq {
+			w.faults = append(w.faults, fmt.Sprintf("recovered with the server at %d, and %d the last that came", *said.Seq, w.seq))
+		}
+	}
+	w.seq = *said.Seq
+}
+
+// lost returns how many sessions were not recovered: each is one that may have
+// lost something.
+func (w *wire) lost() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sessions - w.recoveries
+}
+
+// watch keeps what the client hears and goes through. Both goroutines end when
+// the client is closed.
+func (p *peer) watch(t testing.TB) {
+	raw := p.client.Raw.Subscribe(t.Context(), bus.Limit(1<<20))
+	changes := p.client.States.Subscribe(t.Context(), bus.Limit(1<<20))
+	go func() {
+		for e := range raw.C() {
+			p.wire.take(e)
+		}
+	}()
+	go func() {
+		for s := range changes.C() {
+			p.states.take(s)
+		}
+	}()
+}
