@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +126,8 @@ type peer struct {
 	control *conn.Conn
 	ended   <-chan error
 
+	asked sync.Map // questions by their request ids
+
 	wire   wire
 	states states
 }
@@ -149,11 +152,26 @@ func startPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg 
 	return p
 }
 
-// resume asks the server for the rest of an answer. A session that is lost
-// meanwhile may be recovered, and then nobody else asks again.
+// ask asks a question that resume can ask again.
+func (p *peer) ask(ctx context.Context, q chat.Question) (*chat.Stream, error) {
+	p.asked.Store(q.RequestID, q)
+	return p.client.Ask(ctx, q)
+}
+
+// resume asks the server for the rest of an answer, or the question again if the server
+// does not know it. A session that is lost meanwhile may be recovered, and then
+// nobody else asks for the rest.
 func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
-	_, err := call[any](ctx, p.client.Conn(), "ai:resume", map[string]any{
+	reply, err := call[struct{ Known bool }](ctx, p.client.Conn(), "ai:resume", map[string]any{
 		"chatId": p.room, "requestId": s.RequestID(), "after": s.Progress().Tokens - 1,
+	})
+	if err != nil || reply.Known {
+		return err
+	}
+	asked, _ := p.asked.Load(s.RequestID())
+	q := asked.(chat.Question)
+	_, err = call[any](ctx, p.client.Conn(), "user:message", events.UserMessage{
+		ChatID: events.StringID(p.room), RequestID: q.RequestID, MessageID: q.MessageID, UserID: q.UserID, Text: q.Text,
 	})
 	return err
 }

@@ -22,7 +22,7 @@ type link struct {
 	passed int64         // bytes, both ways
 	breaks []Break       // yet to come
 	paused chan struct{} // closed when a stall is over; nil for none
-	hold   *time.Timer   // cuts what a break has left open; nil for none
+	timers []*time.Timer // of the breaks that were met
 }
 
 // A pump is one direction of a link.
@@ -51,8 +51,8 @@ func (l *link) run() {
 	l.finish(func(c net.Conn) { c.Close() }) // what is written is still on its way
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.hold != nil {
-		l.hold.Stop()
+	for _, timer := range l.timers {
+		timer.Stop()
 	}
 }
 
@@ -150,7 +150,7 @@ func (l *link) snap(b Break) {
 	case Stall:
 		over := make(chan struct{})
 		l.paused = over
-		time.AfterFunc(b.Hold, func() { close(over) })
+		l.timers = append(l.timers, time.AfterFunc(b.Hold, func() { close(over) }))
 		return
 	case Cut:
 		l.cut()
@@ -170,7 +170,7 @@ func (l *link) snap(b Break) {
 		l.down.lose.Store(true)
 		_ = client.CloseWrite()
 	}
-	l.hold = time.AfterFunc(b.Hold, l.cut)
+	l.timers = append(l.timers, time.AfterFunc(b.Hold, l.cut))
 }
 
 // stalled returns a channel that closes when the link goes on; nil when it is

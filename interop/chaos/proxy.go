@@ -19,7 +19,7 @@ type Proxy struct {
 	healed   bool
 	closed   bool
 	links    map[*link]struct{}
-	fates    []Fate
+	accepted int
 	broken   int           // connections that were refused or have met a break
 	progress chan struct{} // closed and replaced when broken grows
 }
@@ -75,11 +75,11 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Fates returns what was drawn so far, one for each connection.
-func (p *Proxy) Fates() []Fate {
+// Connections returns how many have been accepted.
+func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]Fate(nil), p.fates...)
+	return p.accepted
 }
 
 // Broken returns how many connections were refused or have met a break.
@@ -125,9 +125,9 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		var fate Fate
 		if p.fate != nil && !p.healed {
-			fate = p.fate(len(p.fates))
+			fate = p.fate(p.accepted)
 		}
-		p.fates = append(p.fates, fate)
+		p.accepted++
 		target := p.target
 		p.mu.Unlock()
 		if fate.Refuse {

@@ -2,57 +2,61 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
 )
 
-// states are those that a client has gone through.
+// states follow what a client goes through, and whether it waits as its policy
+// says.
 type states struct {
-	mu  sync.Mutex
-	all []conn.State
+	mu      sync.Mutex
+	changes int
+	waits   int
+	last    conn.State // the last time of waiting
+	faults  []string
 }
 
 func (s *states) take(state conn.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all = append(s.all, state)
+	s.changes++
+	if state.Phase != conn.Waiting {
+		return
+	}
+	s.waits++
+	if fault := checkWait(s.last, state, bounds); fault != "" {
+		s.faults = append(s.faults, fault)
+	}
+	s.last = state
 }
 
-func (s *states) count() int {
+// count returns how many states there were, and how many of waiting.
+func (s *states) count() (changes, waits int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.all)
+	return s.changes, s.waits
 }
 
-// waits returns the times of waiting among the states from the given one on.
-func (s *states) waits(from int) []conn.State {
+// wrong returns each wait that was not what the policy allows.
+func (s *states) wrong() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var waits []conn.State
-	for _, state := range s.all[from:] {
-		if state.Phase == conn.Waiting {
-			waits = append(waits, state)
-		}
-	}
-	return waits
+	return slices.Clone(s.faults)
 }
 
-// checkWaits reports each wait that is not what the policy allows.
-func checkWaits(waits []conn.State, bounds func(attempt int) (low, high time.Duration)) (faults []string) {
-	before := 0
-	for _, w := range waits {
-		if w.Attempt != 1 && w.Attempt != before+1 {
-			faults = append(faults, fmt.Sprintf("attempt %d follows %d", w.Attempt, before))
-		}
-		before = w.Attempt
-		low, high := bounds(w.Attempt)
-		if w.Delay < low || w.Delay > high {
-			faults = append(faults, fmt.Sprintf("attempt %d after %v, not %v to %v", w.Attempt, w.Delay, low, high))
-		}
+// checkWait says what is wrong with a wait, given the one before.
+func checkWait(before, wait conn.State, bounds func(attempt int) (low, high time.Duration)) string {
+	low, high := bounds(wait.Attempt)
+	switch {
+	case wait.Attempt != 1 && wait.Attempt != before.Attempt+1:
+		return fmt.Sprintf("attempt %d follows %d", wait.Attempt, before.Attempt)
+	case wait.Delay < low || wait.Delay > high:
+		return fmt.Sprintf("attempt %d after %v, not %v to %v", wait.Attempt, wait.Delay, low, high)
 	}
-	return faults
+	return ""
 }
 
 // bounds returns the shortest and the longest wait that the policy of these

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -53,6 +54,13 @@ func (w *wire) lost() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.sessions - w.recoveries
+}
+
+// wrong returns what was missing, came twice or changed its place.
+func (w *wire) wrong() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.faults)
 }
 
 // watch keeps what the client hears and goes through. Both goroutines end when

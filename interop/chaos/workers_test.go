@@ -60,8 +60,9 @@ func (w *work) ask(p *peer, worker string) {
 
 // answer asks a question once, and reports whether that was enough.
 func (w *work) answer(p *peer, q chat.Question) bool {
-	lost, states := p.wire.lost(), p.states.count()
-	stream, err := p.client.Ask(w.ctx, q)
+	lost := p.wire.lost()
+	before, _ := p.states.count()
+	stream, err := p.ask(w.ctx, q)
 	var tokens []events.AIToken
 	var message events.AIMessage
 	if err == nil {
@@ -84,7 +85,8 @@ func (w *work) answer(p *peer, q chat.Question) bool {
 		w.mu.Lock()
 		w.failed[kindOf(err)]++
 		w.mu.Unlock()
-		if why := w.unjust(err, server, p.states.count() > states); why != "" {
+		after, _ := p.states.count()
+		if why := w.unjust(err, server, after > before); why != "" {
 			w.fault("%s ended with %v, but %s", q.RequestID, err, why)
 		}
 		return !w.recovering // otherwise it is to be answered in the end

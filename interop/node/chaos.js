@@ -159,6 +159,7 @@ io.on("connection", (socket) => {
 
   on(socket, "chaos:ledger", ({ chatId }, ack) => ack(roomOf(chatId).ledger()));
   on(socket, "chaos:forget", ({ chatId }) => rooms.delete(chatId));
+  on(socket, "chaos:present", ({ chatId }, ack) => ack(adapter.rooms.get(chatId)?.size ?? 0));
   on(socket, "chaos:kick", ({ chatId }, ack) => ack(io.in(chatId).disconnectSockets()));
   on(socket, "chaos:clock", ({ ms }, ack) => ack(turnClock(ms)));
   on(socket, "chaos:expire", ({ token }, ack) => {

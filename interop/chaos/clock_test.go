@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// sleeper is set in the environment of a process that is to be a client, and
+// says where its server is.
+const sleeper = "PARLEY_CHAOS_SLEEPER"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(sleeper); url != "" {
+		sleep(url)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestAServerWhoseClockJumps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		jump      time.Duration
+		recovered bool
+	}{
+		"forward, over the end of its recovery window": {3 * time.Hour, false},
+		"back": {-3 * time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := play(t, chat.Config{}, "RECOVERY=1")
+			s.proxy.SetTarget("127.0.0.1:1") // nobody is there
+			s.proxy.Cut()
+			gone(t, s.control, s.room)
+			_, err := call[any](within(t), s.control, "chaos:clock", map[string]int64{"ms": tc.jump.Milliseconds()})
+			require.NoError(t, err)
+			s.proxy.SetTarget(address(s.backend))
+			assert.Equal(t, tc.recovered, until(t, s.states, conn.Ready).Recovered)
+			answered(t, s.stream)
+			assert.Empty(t, s.wire.wrong())
+		})
+	}
+}
+
+// gone waits until the server has nobody left in a room.
+func gone(t *testing.T, control *conn.Conn, room string) {
+	t.Helper()
+	for {
+		n, err := call[int](within(t), control, "chaos:present", map[string]string{"chatId": room})
+		require.NoError(t, err)
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// A report is what the client in a process of its own has to say: first that
+// its answer has begun, then what that came to.
+type report struct {
+	Text  string
+	Error string
+	Waits int // times of waiting
+}
+
+func TestAMachineThatSleepsWakesUpToItsAnswer(t *testing.T) {
+	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
+		t.Run(recovery, func(t *testing.T) {
+			backend := startServer(t, recovery)
+			control := startControl(t, backend)
+			client := exec.Command(os.Args[0])
+			client.Env = append(os.Environ(), sleeper+"="+backend.URL())
+			client.Stderr = os.Stderr
+			stdout, err := client.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, client.Start())
+			defer func() {
+				_ = client.Process.Kill() // it may have ended
+				_ = client.Wait()
+			}()
+			reports := json.NewDecoder(stdout)
+			var begun, ended report
+			require.NoError(t, reports.Decode(&begun))
+
+			require.NoError(t, client.Process.Signal(syscall.SIGSTOP)) // its timers stand still
+			gone(t, control, "room")                                   // and the server gives it up
+			require.NoError(t, client.Process.Signal(syscall.SIGCONT))
+
+			require.NoError(t, reports.Decode(&ended))
+			assert.Empty(t, ended.Error)
+			assert.Equal(t, 1, ended.Waits)
+			ledger, err := readLedger(within(t), control, "room")
+			require.NoError(t, err)
+			assert.Equal(t, strings.Join(ledger.Answers["r1"].Tokens, ""), ended.Text)
+		})
+	}
+}
+
+// sleep is that client.
+func sleep(url string) {
+	say := func(r report) { _ = json.NewEncoder(os.Stdout).Encode(r) }
+	p := &peer{room: "room"}
+	var err error
+	p.client, err = chat.New(url, chat.Config{
+		ChatID:  events.StringID(p.room),
+		Answers: chat.Answers{Resume: p.resume},
+		Conn:    conn.Config{Reconnect: policy, Logger: quiet},
+	})
+	if err != nil {
+		say(report{Error: err.Error()})
+		return
+	}
+	defer p.client.Close()
+	go p.client.Run(context.Background()) // ends with Close
+	changes := p.client.States.Chan(context.Background())
+	stream, err := p.ask(context.Background(), chat.Question{
+		UserID: user, Text: "60 40", RequestID: "r1", MessageID: "m1", // longer than the server's patience
+	})
+	if err != nil {
+		say(report{Error: err.Error()})
+		return
+	}
+	<-stream.Tokens()
+	say(report{})
+	var end report
+	for text, err := range stream.Text() {
+		end.Text += text
+		if err != nil {
+			end.Error = err.Error()
+		}
+	}
+	p.client.Close()
+	for s := range changes {
+		if s.Phase == conn.Waiting {
+			end.Waits++
+		}
+	}
+	say(end)
+}

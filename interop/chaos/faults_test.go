@@ -1,0 +1,263 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A scene is a server, a client of it behind a proxy, and a question that is
+// being answered.
+type scene struct {
+	*peer
+	backend *nodetest.Backend
+	states  <-chan conn.State
+	stream  *chat.Stream
+}
+
+const tokens = 60
+
+// play starts a server and a client, whose answers are resumed unless cfg has
+// them given up, and returns once the answer to its question has begun.
+func play(t *testing.T, cfg chat.Config, env ...string) *scene {
+	t.Helper()
+	s := &scene{backend: startServer(t, env...)}
+	proxy := startProxy(t, s.backend, nil)
+	control := startControl(t, s.backend)
+	if cfg.Answers.Offline == 0 {
+		cfg.Answers.Resume = func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }
+	}
+	s.peer = startPeer(t, "room", proxy, control, cfg)
+	s.states = s.client.States.Chan(t.Context())
+	until(t, s.states, conn.Ready)
+	s.stream = s.begin(t, "r1")
+	return s
+}
+
+// begin asks a question, and returns once its answer has begun.
+func (s *scene) begin(t *testing.T, requestID string) *chat.Stream {
+	t.Helper()
+	stream, err := s.ask(within(t), chat.Question{
+		UserID: user, Text: fmt.Sprint(tokens, " 10"), RequestID: requestID, MessageID: "question-" + requestID,
+	})
+	require.NoError(t, err)
+	begun := stream.Tokens()
+	for range 5 {
+		receiveFrom(t, begun)
+	}
+	return stream
+}
+
+// until waits for a state of a phase.
+func until(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State {
+	t.Helper()
+	for {
+		if s := receiveFrom(t, states); s.Phase == phase {
+			return s
+		}
+	}
+}
+
+// answered checks that a stream has brought its answer: every token once, and in order.
+func answered(t *testing.T, stream *chat.Stream) {
+	t.Helper()
+	message, err := stream.Wait()
+	require.NoError(t, err)
+	var want []string
+	for i := range tokens {
+		want = append(want, fmt.Sprintf("%s.%d ", stream.RequestID(), i))
+	}
+	var got []events.AIToken
+	for token := range stream.Tokens() {
+		got = append(got, token)
+	}
+	bridged, fault := compare(got, message, want)
+	assert.Empty(t, fault)
+	assert.False(t, bridged)
+}
+
+func TestAServerThatIsGoneIsWaitedFor(t *testing.T) {
+	s := play(t, chat.Config{Answers: chat.Answers{Offline: 300 * time.Millisecond}})
+	s.backend.Kill()
+	delivered := make(chan error, 1)
+	ctx := within(t)
+	go func() { // ends with ctx
+		_, err := s.client.Deliver(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "are you there?"})
+		delivered <- err
+	}()
+	_, err := s.stream.Wait()
+	assert.ErrorIs(t, err, chat.ErrOffline)
+	for until(t, s.states, conn.Waiting).Attempt < 4 {
+	}
+	assert.Empty(t, delivered)
+
+	s.backend.Start()
+	require.NoError(t, s.client.Ready(within(t)))
+	require.NoError(t, receiveFrom(t, delivered))
+	ledger, err := readLedger(within(t), s.control, s.room)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"m1"}, ledger.Processed)
+	assert.Empty(t, s.peer.states.wrong())
+}
+
+func TestAnAnswerOutlivesTheRestartOfItsServer(t *testing.T) {
+	for name, end := range map[string]func(b *nodetest.Backend){
+		"killed":     func(b *nodetest.Backend) { b.Kill() },
+		"terminated": terminate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := play(t, chat.Config{}, "RECOVERY=1")
+			end(s.backend)
+			assert.Error(t, until(t, s.states, conn.Waiting).Err)
+			s.backend.Start()
+			assert.False(t, until(t, s.states, conn.Ready).Recovered, "the new process knows nothing")
+			answered(t, s.stream)
+		})
+	}
+}
+
+// terminate lets a server close its connections and end.
+func terminate(b *nodetest.Backend) {
+	_ = b.Process().Signal(syscall.SIGTERM) // fails only on a process that has ended
+	_ = b.Wait()
+}
+
+func TestAServerOutOfFileDescriptorsIsTriedAgain(t *testing.T) {
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		t.Skip("NOT TESTED: there is no prlimit to take the server's file descriptors away")
+	}
+	s := play(t, chat.Config{})
+	pid := s.backend.Process().Pid
+	limit := func(files int) {
+		out, err := exec.Command(prlimit, fmt.Sprint("--pid=", pid), fmt.Sprintf("--nofile=%d:", files)).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	free := 0 // the lowest number that is: the limit is to the numbers
+	for ; ; free++ {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, free)); err != nil {
+			break
+		}
+	}
+	limit(free)
+
+	late := startPeer(t, "late", startProxy(t, s.backend, nil), s.control, chat.Config{Conn: conn.Config{HandshakeTimeout: 300 * time.Millisecond}})
+	states := late.client.States.Chan(t.Context())
+	for attempt := 1; attempt <= 3; attempt++ {
+		waiting := until(t, states, conn.Waiting)
+		var dial *conn.DialError
+		assert.ErrorAs(t, waiting.Err, &dial)
+		assert.Equal(t, attempt, waiting.Attempt)
+	}
+	limit(1000)
+	until(t, states, conn.Ready)
+	answered(t, s.stream) // who was there before has noticed nothing
+	_, waits := s.peer.states.count()
+	assert.Zero(t, waits)
+}
+
+func TestAKickInTheMiddleOfAnAnswer(t *testing.T) {
+	kick := func(s *scene) {
+		_, err := call[any](within(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
+		require.NoError(t, err)
+	}
+	t.Run("ends the client", func(t *testing.T) {
+		s := play(t, chat.Config{}, "RECOVERY=1")
+		kick(s)
+		assert.ErrorIs(t, receiveFrom(t, s.ended), conn.ErrDisconnected)
+		_, err := s.stream.Wait()
+		assert.ErrorIs(t, err, chat.ErrStopped)
+		assert.ErrorIs(t, err, conn.ErrDisconnected)
+		assert.NotEmpty(t, s.stream.Progress().Text, "what has come stays")
+	})
+	t.Run("or does not, where Retry says so", func(t *testing.T) {
+		s := play(t, chat.Config{Conn: conn.Config{
+			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
+		}}, "RECOVERY=1")
+		kick(s)
+		assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
+		assert.False(t, until(t, s.states, conn.Ready).Recovered, "who was put out starts anew")
+		answered(t, s.stream)
+	})
+}
+
+func TestAServerThatAcceptsAndGoesSilentIsLeft(t *testing.T) {
+	silent := func(after int64) Fate { return Fate{Breaks: []Break{{After: after, Kind: Stall, Hold: time.Hour}}} }
+	backend := startServer(t)
+	proxy := startProxy(t, backend, func(n int) Fate {
+		switch n {
+		case 0, 1, 2, 3: // websocket and polling of two attempts, no answer to any
+			return silent(1)
+		case 4: // in the middle of the answer
+			return silent(6000)
+		}
+		return Fate{}
+	})
+	s := &scene{backend: backend}
+	s.peer = startPeer(t, "room", proxy, startControl(t, backend), chat.Config{
+		Answers: chat.Answers{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
+		Conn:    conn.Config{HandshakeTimeout: 200 * time.Millisecond, Transports: []string{conn.WebSocket}},
+	})
+	s.states = s.client.States.Chan(t.Context())
+	for range 4 {
+		var dial *conn.DialError
+		require.ErrorAs(t, until(t, s.states, conn.Waiting).Err, &dial)
+		assert.ErrorContains(t, dial, "no answer within 200ms")
+	}
+	stream := s.begin(t, "r1")
+	assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrPingTimeout)
+	answered(t, stream)
+}
+
+func TestATokenThatExpiresIsAskedForAnew(t *testing.T) {
+	tokensOf := func(list ...string) func(context.Context) (any, error) {
+		return func(context.Context) (any, error) {
+			token := list[0]
+			if len(list) > 1 {
+				list = list[1:]
+			}
+			return map[string]string{"token": token}, nil
+		}
+	}
+	expire := func(s *scene) {
+		_, err := call[any](within(t), s.control, "chaos:expire", map[string]string{"token": "two"})
+		require.NoError(t, err)
+	}
+	t.Run("as often as Retry says", func(t *testing.T) {
+		s := play(t, chat.Config{Conn: conn.Config{
+			Auth:  tokensOf("one", "one", "two"), // the provider is late by one attempt
+			Retry: func(error) bool { return true },
+		}}, "TOKEN=one")
+		expire(s)
+		assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
+		var refused *conn.RefusedError
+		require.ErrorAs(t, until(t, s.states, conn.Waiting).Err, &refused)
+		assert.Equal(t, "token expired", refused.Message)
+		assert.JSONEq(t, `{"code":"E_EXPIRED"}`, string(refused.Data))
+		until(t, s.states, conn.Ready)
+		answered(t, s.stream)
+	})
+	t.Run("and ends the client where it is refused for good", func(t *testing.T) {
+		s := play(t, chat.Config{Conn: conn.Config{
+			Auth:  tokensOf("one"),
+			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
+		}}, "TOKEN=one")
+		expire(s)
+		var refused *conn.RefusedError
+		assert.ErrorAs(t, receiveFrom(t, s.ended), &refused)
+		_, err := s.stream.Wait()
+		assert.ErrorIs(t, err, chat.ErrStopped)
+	})
+}

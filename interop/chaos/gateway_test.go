@@ -1,0 +1,138 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A gateway is a reverse proxy for HTTP before the server, as in most
+// installations.
+type gateway struct {
+	*httptest.Server
+	answer atomic.Pointer[http.HandlerFunc] // given instead of the server's; nil when that is up
+}
+
+func startGateway(t *testing.T, backend *nodetest.Backend) *gateway {
+	t.Helper()
+	to, err := url.Parse(backend.URL())
+	require.NoError(t, err)
+	transport := &http.Transport{}
+	forward := &httputil.ReverseProxy{
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		Transport:    transport,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	g := &gateway{}
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answer := g.answer.Load(); answer != nil {
+			(*answer)(w, r)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		g.CloseClientConnections()
+		g.Close()
+		transport.CloseIdleConnections()
+	})
+	return g
+}
+
+// down has the gateway answer by itself.
+func (g *gateway) down(status int) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "<html><h1>Somebody else answers here</h1></html>")
+	})
+	g.answer.Store(&answer)
+}
+
+func (g *gateway) up() { g.answer.Store(nil) }
+
+// throughGateway starts a client that reaches the server through a gateway.
+func throughGateway(t *testing.T, g *gateway, backend *nodetest.Backend, transports ...string) *scene {
+	t.Helper()
+	target, err := Listen(g.Listener.Addr().String(), nil)
+	require.NoError(t, err)
+	t.Cleanup(target.Close)
+	s := &scene{backend: backend}
+	s.peer = startPeer(t, t.Name(), target, startControl(t, backend), chat.Config{
+		Answers: chat.Answers{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
+		Conn:    conn.Config{Transports: transports},
+	})
+	s.states = s.client.States.Chan(t.Context())
+	return s
+}
+
+var ways = map[string][]string{
+	"websocket":         {conn.WebSocket},
+	"polling":           {conn.Polling},
+	"websocket→polling": {conn.WebSocket, conn.Polling},
+	"polling→websocket": {conn.Polling, conn.WebSocket},
+}
+
+func TestAGatewayThatAnswersForTheServerIsTriedAgain(t *testing.T) {
+	backend := startServer(t)
+	for status, text := range map[int]string{
+		http.StatusBadGateway:         "502",
+		http.StatusServiceUnavailable: "503",
+		http.StatusOK:                 "", // a login page, a captive portal
+	} {
+		for name, transports := range ways {
+			t.Run(http.StatusText(status)+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				g := startGateway(t, backend)
+				g.down(status)
+				s := throughGateway(t, g, backend, transports...)
+				for range 3 {
+					err := until(t, s.states, conn.Waiting).Err
+					var dial *conn.DialError
+					var protocol *conn.ProtocolError
+					assert.True(t, errors.As(err, &dial) || errors.As(err, &protocol), "%v", err)
+					assert.ErrorContains(t, err, text)
+					assert.NotContains(t, err.Error(), "<html>")
+				}
+				g.up()
+				until(t, s.states, conn.Ready)
+				answered(t, s.begin(t, "r-"+text+name))
+			})
+		}
+	}
+}
+
+func TestAGatewayThatGoesDownInTheMiddleOfAnAnswer(t *testing.T) {
+	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
+		for name, transports := range ways {
+			t.Run(recovery+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				backend := startServer(t, recovery)
+				g := startGateway(t, backend)
+				s := throughGateway(t, g, backend, transports...)
+				stream := s.begin(t, "r1")
+				g.down(http.StatusBadGateway)
+				s.proxy.Cut()
+				for range 2 {
+					assert.Error(t, until(t, s.states, conn.Waiting).Err)
+				}
+				g.up()
+				until(t, s.states, conn.Ready)
+				answered(t, stream)
+				assert.Empty(t, s.wire.wrong())
+			})
+		}
+	}
+}
