@@ -1,6 +1,8 @@
 # The targets that CI runs are lint and test; CONTRIBUTING.md says more.
 
 FUZZTIME ?= 1m
+CHAOS ?= 3m
+SOAK ?= 10m
 STATICCHECK = go tool -modfile=.ci/tools.mod staticcheck
 
 .PHONY: test
@@ -29,6 +31,14 @@ generate: ## what is written by programs: the contract in docs/contract
 .PHONY: conformance
 conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
 	PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./interop/conformance
+
+.PHONY: chaos
+chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed
+	PARLEY_INTEROP=required PARLEY_CHAOS=$(CHAOS) go test -race -count=1 -v -timeout 0 -run '^TestChaos$$' ./interop/chaos
+
+.PHONY: soak
+soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
+	PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./interop/chaos
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -26,71 +27,74 @@ type mode struct {
 }
 
 var modes = []mode{
-	{"recovering, websocket", true, []string{conn.WebSocket}},
-	{"recovering, polling→websocket", true, []string{conn.Polling, conn.WebSocket}},
-	{"recovering, polling", true, []string{conn.Polling}},
-	{"forgetting, websocket", false, []string{conn.WebSocket, conn.Polling}},
+	{"recovering-websocket", true, []string{conn.WebSocket}},
+	{"recovering-upgrade", true, []string{conn.Polling, conn.WebSocket}},
+	{"recovering-polling", true, []string{conn.Polling}},
+	{"forgetting", false, []string{conn.WebSocket, conn.Polling}},
 }
 
-// TestChaos plays a round in each mode with a fixed seed; with
-// PARLEY_CHAOS_SEED with that one; with PARLEY_CHAOS, a duration, rounds with
-// random seeds for so long.
+// A size says when the network of a round gets whole: after so many breaks for
+// each client, or after the time if they do not come.
+type size struct {
+	breaks int
+	limit  time.Duration
+}
+
+var short, long = size{6, 3 * time.Second}, size{20, 8 * time.Second}
+
+// TestChaos plays a short round in each mode with a fixed seed. With
+// PARLEY_CHAOS, a duration, it plays long rounds with random seeds for that time, and with
+// PARLEY_CHAOS_SEED one in each mode.
 func TestChaos(t *testing.T) {
-	if given := os.Getenv("PARLEY_CHAOS"); given != "" {
-		duration, err := time.ParseDuration(given)
+	duration, seed := os.Getenv("PARLEY_CHAOS"), os.Getenv("PARLEY_CHAOS_SEED")
+	switch {
+	case seed != "":
+		seed, err := strconv.ParseUint(seed, 10, 64)
+		require.NoError(t, err)
+		for _, m := range modes {
+			t.Run(m.name, func(t *testing.T) { m.play(t, seed, long) })
+		}
+	case duration != "":
+		duration, err := time.ParseDuration(duration)
 		require.NoError(t, err)
 		for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
 			seed := rand.Uint64()
 			for _, m := range modes {
-				t.Run(fmt.Sprint(m.name, "/", seed), func(t *testing.T) { m.play(t, seed, 20, 8*time.Second) })
+				t.Run(fmt.Sprint(m.name, "/", seed), func(t *testing.T) { m.play(t, seed, long) })
 			}
 		}
-		return
-	}
-	seed := uint64(1)
-	if given := os.Getenv("PARLEY_CHAOS_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err)
-	}
-	for _, m := range modes {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			m.play(t, seed, 6, 3*time.Second)
-		})
+	default:
+		for _, m := range modes {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				m.play(t, 1, short)
+			})
+		}
 	}
 }
 
-// play is one round: clients work behind proxies with plans of their own until
-// each has met so many breaks, or time is over; then the network is whole, and
-// what they and the server have written down is compared.
-func (m mode) play(t *testing.T, seed uint64, breaks int, limit time.Duration) {
-	t.Logf("PARLEY_CHAOS_SEED=%d", seed)
+// play is one round with a server of its own.
+func (m mode) play(t *testing.T, seed uint64, until size) {
 	var env []string
-	answers := chat.Answers{FirstToken: time.Second, Silence: time.Second, Offline: time.Second, Gap: 300 * time.Millisecond}
 	if m.recovering {
 		env = []string{"RECOVERY=1"}
-		answers = chat.Answers{FirstToken: 2 * time.Second, Silence: 10 * time.Second, Offline: 30 * time.Second, Gap: 30 * time.Second}
 	}
 	backend := startServer(t, env...)
-	control := startControl(t, backend)
+	m.playOn(t, backend, startControl(t, backend), seed, until)
+}
+
+// playOn is one round: clients work behind proxies with plans of their own until
+// the network gets whole, and then what they and the server have written down is
+// compared.
+func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn, seed uint64, until size) {
+	t.Logf("PARLEY_CHAOS_SEED=%d", seed)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	w := &work{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
-
 	var peers []*peer
 	for n := range 2 {
 		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Fate)
-		var p *peer
-		if m.recovering {
-			answers.Resume = func(ctx context.Context, s *chat.Stream) error { return p.resume(ctx, s) }
-		}
-		p = startPeer(t, fmt.Sprintf("room%d", n), proxy, control, chat.Config{
-			Answers:  answers,
-			Delivery: chat.Delivery{AckTimeout: 2 * time.Second},
-			Conn:     conn.Config{Transports: m.transports},
-		})
-		peers = append(peers, p)
+		peers = append(peers, m.startPeer(t, fmt.Sprintf("room%d-%d", n, seed), proxy, control))
 	}
 
 	var working, healing sync.WaitGroup
@@ -100,7 +104,7 @@ func (m mode) play(t *testing.T, seed uint64, breaks int, limit time.Duration) {
 			working.Go(func() { w.ask(p, fmt.Sprint("q", n)) })
 			working.Go(func() { delivered[i][n] = w.deliver(p, fmt.Sprint("d", n)) })
 		}
-		healing.Go(func() { w.heal(p, breaks, limit) })
+		healing.Go(func() { w.heal(p, until) })
 	}
 	healing.Wait()
 	close(w.enough)
@@ -114,17 +118,42 @@ func (m mode) play(t *testing.T, seed uint64, breaks int, limit time.Duration) {
 	assert.Positive(t, w.delivered)
 	assert.Positive(t, w.answered+len(w.failed))
 	t.Logf("answered %d (%d with the rest in one token), delivered %d, given up %v", w.answered, w.bridged, w.delivered, w.failed)
-	if t.Failed() {
-		t.Logf("to play it again: PARLEY_CHAOS_SEED=%d go test -v -run '^TestChaos$' ./interop/chaos", seed)
+	if !t.Failed() {
+		return
+	}
+	t.Logf("to play it again: PARLEY_CHAOS_SEED=%d go test -race -v -run '^TestChaos$/^%s$' ./interop/chaos", seed, m.name)
+	for i, p := range peers {
+		for n := range p.proxy.Connections() {
+			t.Logf("%s, connection %d: %v", p.room, n, Plan{Seed: seed, Client: uint64(i)}.Fate(n))
+		}
 	}
 }
 
-// heal makes the network of a client whole after so many breaks, or after the
-// limit if they do not come, and sees to it that the client is back before long.
-func (w *work) heal(p *peer, breaks int, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(w.ctx, limit)
+// startPeer starts a client as the mode has it.
+func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.Conn) *peer {
+	t.Helper()
+	cfg := chat.Config{
+		Answers:  chat.Answers{FirstToken: time.Second, Silence: time.Second, Offline: time.Second, Gap: 300 * time.Millisecond},
+		Delivery: chat.Delivery{AckTimeout: 2 * time.Second},
+		Conn:     conn.Config{Transports: m.transports},
+	}
+	var p *peer
+	if m.recovering {
+		cfg.Answers = chat.Answers{
+			FirstToken: 2 * time.Second, Silence: 10 * time.Second, Offline: 30 * time.Second, Gap: 30 * time.Second,
+			Resume: func(ctx context.Context, s *chat.Stream) error { return p.resume(ctx, s) },
+		}
+	}
+	p = startPeer(t, room, proxy, control, cfg)
+	return p
+}
+
+// heal makes the network of a client whole when it is time, and sees to it that
+// the client is back before long.
+func (w *work) heal(p *peer, until size) {
+	ctx, cancel := context.WithTimeout(w.ctx, until.limit)
 	defer cancel()
-	p.proxy.AwaitBroken(ctx, breaks)
+	p.proxy.AwaitBroken(ctx, until.breaks)
 	_, before := p.states.count()
 	p.proxy.Heal()
 	if _, err := readLedger(w.ctx, p.client.Conn(), p.room); err != nil {

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestAServerWhoseClockJumps(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		jump      time.Duration
 		recovered bool
@@ -74,6 +75,7 @@ type report struct {
 }
 
 func TestAMachineThatSleepsWakesUpToItsAnswer(t *testing.T) {
+	t.Parallel()
 	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
 		t.Run(recovery, func(t *testing.T) {
 			backend := startServer(t, recovery)

@@ -89,6 +89,7 @@ func answered(t *testing.T, stream *chat.Stream) {
 }
 
 func TestAServerThatIsGoneIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := play(t, chat.Config{Answers: chat.Answers{Offline: 300 * time.Millisecond}})
 	s.backend.Kill()
 	delivered := make(chan error, 1)
@@ -113,6 +114,7 @@ func TestAServerThatIsGoneIsWaitedFor(t *testing.T) {
 }
 
 func TestAnAnswerOutlivesTheRestartOfItsServer(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(b *nodetest.Backend){
 		"killed":     func(b *nodetest.Backend) { b.Kill() },
 		"terminated": terminate,
@@ -135,6 +137,7 @@ func terminate(b *nodetest.Backend) {
 }
 
 func TestAServerOutOfFileDescriptorsIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
 		t.Skip("NOT TESTED: there is no prlimit to take the server's file descriptors away")
@@ -169,6 +172,7 @@ func TestAServerOutOfFileDescriptorsIsTriedAgain(t *testing.T) {
 }
 
 func TestAKickInTheMiddleOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	kick := func(s *scene) {
 		_, err := call[any](within(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
 		require.NoError(t, err)
@@ -194,6 +198,7 @@ func TestAKickInTheMiddleOfAnAnswer(t *testing.T) {
 }
 
 func TestAServerThatAcceptsAndGoesSilentIsLeft(t *testing.T) {
+	t.Parallel()
 	silent := func(after int64) Fate { return Fate{Breaks: []Break{{After: after, Kind: Stall, Hold: time.Hour}}} }
 	backend := startServer(t)
 	proxy := startProxy(t, backend, func(n int) Fate {
@@ -222,6 +227,7 @@ func TestAServerThatAcceptsAndGoesSilentIsLeft(t *testing.T) {
 }
 
 func TestATokenThatExpiresIsAskedForAnew(t *testing.T) {
+	t.Parallel()
 	tokensOf := func(list ...string) func(context.Context) (any, error) {
 		return func(context.Context) (any, error) {
 			token := list[0]

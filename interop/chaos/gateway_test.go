@@ -86,6 +86,7 @@ var ways = map[string][]string{
 }
 
 func TestAGatewayThatAnswersForTheServerIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	backend := startServer(t)
 	for status, text := range map[int]string{
 		http.StatusBadGateway:         "502",
@@ -115,6 +116,7 @@ func TestAGatewayThatAnswersForTheServerIsTriedAgain(t *testing.T) {
 }
 
 func TestAGatewayThatGoesDownInTheMiddleOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
 		for name, transports := range ways {
 			t.Run(recovery+"/"+name, func(t *testing.T) {

@@ -168,7 +168,10 @@ func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
 	if err != nil || reply.Known {
 		return err
 	}
-	asked, _ := p.asked.Load(s.RequestID())
+	asked, ok := p.asked.Load(s.RequestID())
+	if !ok {
+		return nil // the stream has ended
+	}
 	q := asked.(chat.Question)
 	_, err = call[any](ctx, p.client.Conn(), "user:message", events.UserMessage{
 		ChatID: events.StringID(p.room), RequestID: q.RequestID, MessageID: q.MessageID, UserID: q.UserID, Text: q.Text,

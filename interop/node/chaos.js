@@ -67,6 +67,13 @@ class Room {
     io.to(this.chatId).emit(event, { ...payload, chatId: this.chatId, seq: ++this.seq });
   }
 
+  // prune lets go of what is long over.
+  prune() {
+    for (const [id, answer] of this.answers) if (answer.done) this.answers.delete(id);
+    for (const id of this.processed.splice(0, this.processed.length - 100)) delete this.arrivals[id];
+    for (const id of Object.keys(this.arrivals).slice(0, -1000)) delete this.arrivals[id];
+  }
+
   ledger() {
     const answers = Object.fromEntries([...this.answers].map(([id, { tokens, asked, aborted, done }]) => [id, { tokens, asked, aborted, done }]));
     return { seq: this.seq, processed: this.processed, arrivals: this.arrivals, answers };
@@ -159,6 +166,7 @@ io.on("connection", (socket) => {
 
   on(socket, "chaos:ledger", ({ chatId }, ack) => ack(roomOf(chatId).ledger()));
   on(socket, "chaos:forget", ({ chatId }) => rooms.delete(chatId));
+  on(socket, "chaos:prune", ({ chatId }) => roomOf(chatId).prune());
   on(socket, "chaos:present", ({ chatId }, ack) => ack(adapter.rooms.get(chatId)?.size ?? 0));
   on(socket, "chaos:kick", ({ chatId }, ack) => ack(io.in(chatId).disconnectSockets()));
   on(socket, "chaos:clock", ({ ms }, ack) => ack(turnClock(ms)));

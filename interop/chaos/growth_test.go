@@ -1,0 +1,100 @@
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A sample is what the process holds at one moment.
+type sample struct {
+	goroutines, heap, files int // heap in bytes, after a collection
+}
+
+func measure() sample {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	files, _ := os.ReadDir("/proc/self/fd") // empty where there is no /proc
+	return sample{runtime.NumGoroutine(), int(memory.HeapAlloc), len(files)}
+}
+
+// resources are what must not grow, and by how much it may: a tenth, and this.
+var resources = []struct {
+	name  string
+	of    func(sample) int
+	slack int
+}{
+	{"goroutines", func(s sample) int { return s.goroutines }, 10},
+	{"heap", func(s sample) int { return s.heap }, 512 << 10},
+	{"file descriptors", func(s sample) int { return s.files }, 10},
+}
+
+// growth says what has grown from the first quarter of the samples to the last.
+// The load goes up and down: what is compared is the middle of each quarter, and its lowest.
+// What leaks, raises both.
+func growth(samples []sample) (faults []string) {
+	for _, r := range resources {
+		first, last := quarter(samples, 0, r.of), quarter(samples, 3, r.of)
+		grown := func(from, to int) bool { return to > from+from/10+r.slack }
+		if grown(first.low, last.low) && grown(first.middle, last.middle) {
+			faults = append(faults, fmt.Sprintf("%s: from %d (%d at the lowest) to %d (%d)", r.name, first.middle, first.low, last.middle, last.low))
+		}
+	}
+	return faults
+}
+
+type spread struct{ low, middle, high int }
+
+func quarter(samples []sample, n int, of func(sample) int) spread {
+	part := samples[n*len(samples)/4 : (n+1)*len(samples)/4]
+	if len(part) == 0 {
+		return spread{}
+	}
+	var values []int
+	for _, s := range part {
+		values = append(values, of(s))
+	}
+	slices.SortFunc(values, cmp.Compare)
+	return spread{values[0], values[len(values)/2], values[len(values)-1]}
+}
+
+func table(samples []sample) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-18s %30s %30s %30s %30s\n", "low/middle/high", "first quarter", "second", "third", "last")
+	for _, r := range resources {
+		fmt.Fprintf(&b, "%-18s", r.name)
+		for n := range 4 {
+			s := quarter(samples, n, r.of)
+			fmt.Fprintf(&b, " %30s", fmt.Sprintf("%d/%d/%d", s.low, s.middle, s.high))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestGrowthIsToldFromNoise(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	draw := func(leak sample) (samples []sample) {
+		for n := range 60 {
+			samples = append(samples, sample{
+				100 + random.IntN(50) + n*leak.goroutines,
+				3<<20 + random.IntN(4<<20) + n*leak.heap,
+				20 + random.IntN(15) + n*leak.files,
+			})
+		}
+		return samples
+	}
+	assert.Empty(t, growth(draw(sample{})))
+	assert.Len(t, growth(draw(sample{goroutines: 2})), 1)
+	assert.Len(t, growth(draw(sample{heap: 100_000})), 1)
+	assert.Len(t, growth(draw(sample{files: 1})), 1)
+	assert.Len(t, growth(draw(sample{2, 100_000, 1})), 3)
+}

@@ -1,0 +1,175 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/require"
+)
+
+// TestSoak does everything at once for as long as PARLEY_SOAK says: residents
+// ask and deliver behind networks that never get whole, subscribers come and go, and
+// rounds of chaos are played beside them. Nothing may grow.
+func TestSoak(t *testing.T) {
+	given := os.Getenv("PARLEY_SOAK")
+	if given == "" {
+		t.Skip("for as long as PARLEY_SOAK says: make soak")
+	}
+	duration, err := time.ParseDuration(given)
+	require.NoError(t, err)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	backend := startServer(t, "RECOVERY=1")
+	control := startControl(t, backend)
+	ctx, cancel := context.WithTimeout(t.Context(), duration)
+	defer cancel()
+
+	var running sync.WaitGroup
+	var residents []*resident
+	for n, m := range modes[:3] { // the recovering ones
+		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Fate)
+		r := &resident{peer: m.startPeer(t, fmt.Sprint("resident", n), proxy, control)}
+		residents = append(residents, r)
+		running.Go(func() { r.ask(ctx, "q0") })
+		running.Go(func() { r.ask(ctx, "q1") })
+		running.Go(func() { r.deliver(ctx) })
+		running.Go(func() { r.subscribe(ctx, rand.New(rand.NewPCG(seed, uint64(n)))) })
+	}
+	running.Go(func() { // plays one round after the other
+		for n := uint64(0); ctx.Err() == nil; n++ {
+			m := modes[n%3]
+			t.Run(fmt.Sprint(m.name, "/", seed+n), func(t *testing.T) { m.playOn(t, backend, control, seed+n, short) })
+			for client := range 2 {
+				_ = control.TryEmit("chaos:forget", map[string]string{"chatId": fmt.Sprintf("room%d-%d", client, seed+n)})
+			}
+		}
+	})
+
+	const count = 60
+	var samples []sample
+	for len(samples) < count && ctx.Err() == nil {
+		select {
+		case <-time.After(duration / count):
+		case <-ctx.Done():
+		}
+		samples = append(samples, measure())
+		for _, r := range residents {
+			_ = control.TryEmit("chaos:prune", map[string]string{"chatId": r.room})
+		}
+	}
+	cancel()
+	running.Wait()
+	t.Logf("\n%s", table(samples))
+	for _, fault := range growth(samples) {
+		t.Error(fault)
+	}
+	for _, r := range residents {
+		t.Logf("%s; %d answers, %d given up, %d delivered, %d subscriptions",
+			r.summary(), r.answers.Load(), r.givenUp.Load(), r.delivered.Load(), r.subscriptions.Load())
+		for _, fault := range append(append(r.wire.wrong(), r.states.wrong()...), r.faults...) {
+			t.Errorf("%s: %s", r.room, fault)
+		}
+	}
+}
+
+// A resident is a client that stays for as long as the soak goes on.
+type resident struct {
+	*peer
+	answers, givenUp, delivered, subscriptions atomic.Int64
+
+	mu     sync.Mutex
+	faults []string
+}
+
+func (r *resident) fault(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = append(r.faults, fmt.Sprintf(format, args...))
+}
+
+func (r *resident) ask(ctx context.Context, worker string) {
+	for n := 0; ctx.Err() == nil; n++ {
+		id := fmt.Sprintf("%s-%s-%d", r.room, worker, n)
+		var message events.AIMessage
+		stream, err := r.peer.ask(ctx, chat.Question{UserID: user, Text: "30 3", RequestID: id, MessageID: "question-" + id})
+		if err == nil {
+			message, err = stream.Wait()
+		}
+		r.asked.Delete(id)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			r.answers.Add(1)
+			var want strings.Builder
+			for i := range 30 {
+				fmt.Fprintf(&want, "%s.%d ", id, i)
+			}
+			if message.Text != want.String() {
+				r.fault("the answer to %s is %q", id, message.Text)
+			}
+		default:
+			r.givenUp.Add(1)
+			if kind := kindOf(err); strings.HasPrefix(kind, "*") {
+				r.fault("%s ended with %v", id, err)
+			}
+		}
+	}
+}
+
+func (r *resident) deliver(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		m := events.UserMessage{MessageID: fmt.Sprintf("%s-%d", r.room, n), UserID: user, Text: "hi"}
+		if _, err := r.client.Deliver(ctx, m); err == nil {
+			r.delivered.Add(1)
+		} else if ctx.Err() == nil {
+			r.fault("%s was not delivered: %v", m.MessageID, err)
+		}
+	}
+}
+
+// subscribe comes and goes, in every way there is.
+func (r *resident) subscribe(ctx context.Context, random *rand.Rand) {
+	for ctx.Err() == nil {
+		r.subscriptions.Add(1)
+		limit := bus.Limit(1 + random.IntN(50))
+		policy := bus.OnOverflow([]bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest}[random.IntN(4)])
+		switch random.IntN(4) {
+		case 0:
+			visit(ctx, random, r.client.Tokens.Subscribe(ctx, limit, policy))
+		case 1:
+			visit(ctx, random, r.client.Events.Subscribe(ctx, limit, policy))
+		case 2:
+			visit(ctx, random, r.client.Raw.Subscribe(ctx, limit, policy))
+		case 3:
+			name := fmt.Sprint("nobody says this ", random.IntN(10))
+			sub := conn.Topic[int](r.client.Conn(), name).Subscribe(ctx, limit)
+			sub.Close()
+		}
+	}
+}
+
+// visit takes a few values, and leaves.
+func visit[T any](ctx context.Context, random *rand.Rand, sub *bus.Subscription[T]) {
+	defer sub.Close()
+	for range random.IntN(100) {
+		select {
+		case _, open := <-sub.C():
+			if !open {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
