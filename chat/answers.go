@@ -52,9 +52,13 @@ type Answers struct {
 	// again and the server has not resumed the session: to ask the backend for what
 	// follows the tokens that have come, for example
 	//
-	//	client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+	//	_, err := conn.Call[any](ctx, client.Conn(), "ai:resume",
+	//		map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+	//	return err
 	//
-	// Its ctx ends with the Stream, and with the session. An error ends the Stream.
+	// Its ctx ends with the Stream, and with the session. When that ends before Resume has returned,
+	// it is called again on the next one; so it is best to wait until the backend has acknowledged what was asked.
+	// An error ends the Stream.
 	// Default: nothing is asked, and what comes is taken.
 	Resume func(ctx context.Context, s *Stream) error
 }
@@ -94,6 +98,7 @@ type answers struct {
 	link    sync.Mutex      // held while streams are told of a session; before mu and Stream.mu
 	session int             // counts them
 	lineage int             // of the last one, see session
+	fresh   bool            // since then one has begun that resumed none
 	up      context.Context // ends with the last one; nil before the first
 	down    bool            // it has ended
 }
@@ -268,14 +273,23 @@ func (a *answers) aborted(abort events.Abort) {
 	}
 }
 
+// begins notes that a session has begun. Should it be lost before it is
+// entered, the one that recovers it is of a new lineage nevertheless.
+func (a *answers) begins(recovered bool) {
+	a.link.Lock()
+	defer a.link.Unlock()
+	a.fresh = a.fresh || !recovered
+}
+
 // online tells the open streams that there is a session, which ends with ctx.
 // It returns the session's lineage.
 func (a *answers) online(ctx context.Context, recovered bool) (lineage int) {
 	a.link.Lock()
 	defer a.link.Unlock()
 	a.session++
-	if !recovered {
+	if a.fresh || !recovered {
 		a.lineage++
+		a.fresh = false
 	}
 	session := a.session
 	a.up, a.down = ctx, false

@@ -17,6 +17,7 @@ type session struct {
 
 // enter is what a session begins with: discovery, then the joins.
 func (c *Client) enter(ctx context.Context, s *conn.Session) error {
+	c.answers.begins(s.Recovered())
 	if c.cfg.Discovery.Enabled {
 		c.discover(ctx, s)
 	}

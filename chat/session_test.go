@@ -121,6 +121,74 @@ func TestWhatResumeReturnsEndsTheStreamAndWhatEndsItsSessionDoesNot(t *testing.T
 	})
 }
 
+// A session that recovers one which was lost while the rest was being asked for
+// recovers no request.
+func TestTheRestIsAskedForUntilASessionLastsForIt(t *testing.T) {
+	var client *Client
+	resume := func(ctx context.Context, s *Stream) error {
+		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", s.Progress().Tokens-1)
+		return err
+	}
+	recoverable(t, Config{Answers: Answers{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
+		client = c
+		s := l.ask(t, client, "r1")
+		l.send(tokenFrame("r1", 0, "a"))
+		synctest.Wait()
+		l.cut()
+		l = w.accept("p2")
+		<-l.out // the join
+		assert.Equal(t, `420["ai:resume",0]`, <-l.out)
+		l.send(tokenFrame("r1", 2, "c"))
+		synctest.Wait()
+		l.cut()
+		for range 2 {
+			l = w.accept("p2")
+			<-l.out
+			assert.Equal(t, `420["ai:resume",0]`, <-l.out)
+			l.cut()
+		}
+		l = w.accept("p2")
+		<-l.out
+		<-l.out
+		l.send(`430[true]`, tokenFrame("r1", 1, "b"))
+		synctest.Wait()
+		l.cut()
+		l = w.accept("p2")
+		assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, <-l.out)
+		l.send(finalFrame("r1", "abc"))
+		assert.Equal(t, "abc", read(s))
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.Empty(t, l.out, "it was asked for")
+	})
+}
+
+func TestASessionThatIsLostBeforeItIsEnteredIsALossToo(t *testing.T) {
+	asked := make(chan string, 1)
+	resume := func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }
+	synctest.Test(t, func(t *testing.T) {
+		asked = make(chan string, 1)
+		w := make(wire)
+		client := w.client(t, Config{JoinTimeout: time.Minute, Answers: Answers{Resume: resume}})
+		_, stop := runUntil(client)
+		defer stop()
+		l := w.accept("p1")
+		<-l.out
+		l.send(`430[]`)
+		l.ask(t, client, "r1")
+		l.cut()
+		l = w.accept("p2")
+		<-l.out // the join, which is not acknowledged
+		l.send(`42["hello","offset"]`)
+		synctest.Wait()
+		l.cut()
+		l = w.accept("p2") // recovers a session that has heard nothing of the answer
+		<-l.out
+		l.send(`430[]`)
+		assert.Equal(t, "r1", <-asked)
+	})
+}
+
 // The final text is whole, whatever was lost.
 func TestWhatWasLostWithASessionIsInTheFinalText(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {

@@ -46,6 +46,7 @@ type Stream struct {
 	gapFrom int               // the index that timers.gap waits for
 	overdue int               // the index of a token that has been waited for long enough; -1 for none
 	lost    bool              // a session was lost, and not resumed: tokens may be missing
+	owed    bool              // Answers.Resume has yet to ask for them
 	final   *events.AIMessage // has come, while tokens may be missing
 	ending  bool              // somebody is about to end it, and it takes nothing more
 	ended   bool

@@ -76,16 +76,18 @@ func (s *Stream) online(ctx context.Context, lineage int) {
 	s.down = false
 	stopTimer(&s.timers.offline)
 	s.listen()
-	if lineage == s.lineage {
-		return // nothing is missing
+	if lineage != s.lineage { // else nothing is missing
+		s.lineage, s.lost = lineage, true
+		s.owed = s.limits.Resume != nil
 	}
-	s.lineage, s.lost = lineage, true
-	if s.limits.Resume != nil {
+	if s.owed {
 		go s.resume(ctx) // ends with the stream, and with the session
 	}
 }
 
-// resume has the program ask for the rest of the answer.
+// resume has the program ask for the rest of the answer. Should the session
+// end before it has, the next one sees to it: even one that recovers this one does
+// not bring what nobody has asked for.
 func (s *Stream) resume(session context.Context) {
 	ctx, cancel := context.WithCancel(s.alive)
 	defer cancel()
@@ -94,7 +96,11 @@ func (s *Stream) resume(session context.Context) {
 	if err == nil {
 		err = s.limits.Resume(ctx, s)
 	}
-	if err != nil && session.Err() == nil { // else the next session asks again
+	s.mu.Lock()
+	lasted := session.Err() == nil // the next one takes s.mu, and has not begun
+	s.owed = s.owed && !lasted
+	s.mu.Unlock()
+	if err != nil && lasted {
 		s.giveUp(fmt.Errorf("chat: resume: %w", err), "")
 	}
 }
