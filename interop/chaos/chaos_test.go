@@ -123,6 +123,7 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 	}
 	t.Logf("to play it again: PARLEY_CHAOS_SEED=%d go test -race -v -run '^TestChaos$/^%s$' ./interop/chaos", seed, m.name)
 	for i, p := range peers {
+		t.Logf("%s\n%v", p.room, &p.diary)
 		for n := range p.proxy.Connections() {
 			t.Logf("%s, connection %d: %v", p.room, n, Plan{Seed: seed, Client: uint64(i)}.Fate(n))
 		}

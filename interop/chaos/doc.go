@@ -19,7 +19,7 @@
 // connection follows from the seed and n alone, whatever the time is and other
 // clients do. So a seed replays the same faults, in the same order and after as
 // many bytes; what those bytes say depends on the scheduler. Where a round fails,
-// the fates of its connections are printed.
+// the fates of its connections are printed, and what each client went through.
 //
 // # The ledger
 //
@@ -53,9 +53,8 @@
 // because the end of it got lost: the client comes back as a new one, and
 // Answers.Resume asks for the rest. And what goes up is no part of recovery: a
 // question that was written, and then lost with its connection, ends with
-// ErrNoToken. Deliver is for what must arrive. For the same reason a Resume has to
-// wait for an answer, and to ask again when its session is lost: the next session
-// may be recovered, and then it is not called again.
+// ErrNoToken. Deliver is for what must arrive. For the same reason Answers.Resume
+// should wait for an acknowledgement: it is called again until it has returned.
 //
 // # Clocks
 //

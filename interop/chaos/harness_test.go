@@ -130,6 +130,7 @@ type peer struct {
 
 	wire   wire
 	states states
+	diary  diary
 }
 
 var user = events.StringID("u1")
@@ -158,13 +159,13 @@ func (p *peer) ask(ctx context.Context, q chat.Question) (*chat.Stream, error) {
 	return p.client.Ask(ctx, q)
 }
 
-// resume asks the server for the rest of an answer, or the question again if the server
-// does not know it. A session that is lost meanwhile may be recovered, and then
-// nobody else asks for the rest.
+// resume asks the server for the rest of an answer, or the question again if the
+// server does not know it.
 func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
-	reply, err := call[struct{ Known bool }](ctx, p.client.Conn(), "ai:resume", map[string]any{
+	reply, err := conn.Call[struct{ Known bool }](ctx, p.client.Conn(), "ai:resume", map[string]any{
 		"chatId": p.room, "requestId": s.RequestID(), "after": s.Progress().Tokens - 1,
 	})
+	p.diary.note("resumed %s: known %v, %v", s.RequestID(), reply.Known, err)
 	if err != nil || reply.Known {
 		return err
 	}
@@ -173,7 +174,7 @@ func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
 		return nil // the stream has ended
 	}
 	q := asked.(chat.Question)
-	_, err = call[any](ctx, p.client.Conn(), "user:message", events.UserMessage{
+	_, err = conn.Call[any](ctx, p.client.Conn(), "user:message", events.UserMessage{
 		ChatID: events.StringID(p.room), RequestID: q.RequestID, MessageID: q.MessageID, UserID: q.UserID, Text: q.Text,
 	})
 	return err

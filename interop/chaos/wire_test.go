@@ -3,8 +3,10 @@ package chaos
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
@@ -18,6 +20,7 @@ type wire struct {
 	sessions   int // that were joined
 	recoveries int // of these, how many were recovered
 	faults     []string
+	diary      *diary
 }
 
 func (w *wire) take(e conn.Event) {
@@ -39,6 +42,7 @@ func (w *wire) take(e conn.Event) {
 		return
 	}
 	w.sessions++
+	w.diary.note("joined, recovered %v, at %d after %d", said.Recovered, *said.Seq, w.seq)
 	if said.Recovered {
 		w.recoveries++
 		if *said.Seq != w.seq {
@@ -66,6 +70,7 @@ func (w *wire) wrong() []string {
 // watch keeps what the client hears and goes through. Both goroutines end when
 // the client is closed.
 func (p *peer) watch(t testing.TB) {
+	p.wire.diary = &p.diary
 	raw := p.client.Raw.Subscribe(t.Context(), bus.Limit(1<<20))
 	changes := p.client.States.Subscribe(t.Context(), bus.Limit(1<<20))
 	go func() {
@@ -75,7 +80,29 @@ func (p *peer) watch(t testing.TB) {
 	}()
 	go func() {
 		for s := range changes.C() {
+			p.diary.note("%v", s)
 			p.states.take(s)
 		}
 	}()
+}
+
+// A diary keeps what a client has gone through last, for the log of a round that fails.
+type diary struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (d *diary) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.lines) >= 200 {
+		d.lines = slices.Delete(d.lines, 0, 100)
+	}
+	d.lines = append(d.lines, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Join(d.lines, "\n")
 }

@@ -62,6 +62,7 @@ func (w *work) ask(p *peer, worker string) {
 func (w *work) answer(p *peer, q chat.Question) bool {
 	lost := p.wire.lost()
 	before, _ := p.states.count()
+	p.diary.note("ask %s", q.RequestID)
 	stream, err := p.ask(w.ctx, q)
 	var tokens []events.AIToken
 	var message events.AIMessage
@@ -71,6 +72,7 @@ func (w *work) answer(p *peer, q chat.Question) bool {
 		}
 		message, err = stream.Wait()
 	}
+	p.diary.note("%s: %d tokens, %v", q.RequestID, len(tokens), err)
 	if w.ctx.Err() != nil {
 		w.fault("%s: out of time", q.RequestID)
 		return true
