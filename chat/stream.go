@@ -32,7 +32,7 @@ type Stream struct {
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
 	release  func() // when it has ended: Shutdown waits for it
-	named    bool // the backend has used its request id; under answers.mu
+	named    bool   // the backend has used its request id; under answers.mu
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when something has come; nil when nobody waits
