@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -111,22 +112,26 @@ func (s *Server) connected(args ...any) {
 func (k *Socket) attach(client *socket.Socket) {
 	ctx, broken := context.WithCancel(k.ctx)
 	k.conn = link{client, ctx}
-	client.OnAny(func(args ...any) { k.server.receive(k, args) })
-	gone := sync.OnceFunc(broken)
 	// The library may hold locks of its own when it says that a client is gone,
 	// locks that a send waits for while it holds s.mu. So the rest is done by who
 	// works off the inbox, after what is still to be received.
-	_ = client.On("disconnecting", func(args ...any) {
-		gone()
-		if !k.mayReturn(args) {
-			k.left()
-		}
-		client.Enqueue(func() { k.inbox.put(func() { k.server.detached(k, client) }) })
-	})
+	detached := sync.OnceFunc(func() { k.inbox.put(func() { k.server.detached(k, client) }) })
+	var once sync.Once // a connection that ends for two reasons at a time is said to be gone twice
+	gone := func(reason ...any) {
+		once.Do(func() {
+			broken()
+			if !k.mayReturn(reason) {
+				k.left()
+			}
+			client.Enqueue(detached)
+			time.AfterFunc(time.Second, detached) // should the other reason have closed the library's queue
+		})
+	}
+	client.OnAny(func(args ...any) { k.server.receive(k, args) })
+	_ = client.On("disconnecting", gone)
 	if client.Disconnected() { // before anybody listened
 		gone()
-		k.left()
-		k.inbox.put(func() { k.server.detached(k, client) })
+		detached()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zishang520/socket.io/parsers/socket/v3/parser"
 	"github.com/zishang520/socket.io/servers/socket/v3"
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
@@ -97,7 +98,7 @@ func (s *Server) restore(k *Socket, client *socket.Socket) {
 	}
 	k.attach(client)
 	for _, e := range missed {
-		_ = client.Emit(e.name, e.args...)
+		_ = k.write(e.name, e.args...)
 	}
 	s.tellRooms(k)
 }
@@ -108,6 +109,7 @@ func (s *Server) restore(k *Socket, client *socket.Socket) {
 type sessionKeeper struct {
 	socket.Adapter
 	server *Server
+	target *socket.Socket // whom the next Broadcast is for; under Server.mu
 
 	mu    sync.Mutex // not Server.mu: the library may hold locks of its own
 	known map[socket.PrivateSessionId]*Socket
@@ -119,6 +121,15 @@ func (a *sessionKeeper) New(nsp socket.Namespace) socket.Adapter {
 	a.Prototype(a)
 	a.Construct(nsp)
 	return a
+}
+
+// Broadcast brings an event to the client that it is for. The library would look
+// the client up by its id, and may not find one that is back: when a connection ends for two
+// reasons at a time, it takes the id off its lists twice, the second time perhaps
+// from the connection that has it now.
+func (a *sessionKeeper) Broadcast(packet *parser.Packet, _ *socket.BroadcastOptions) {
+	packet.Nsp = a.Nsp().Name()
+	a.target.Client().WriteToEngine(a.server.io.Encoder().Encode(packet), &socket.WriteOptions{})
 }
 
 // PersistSession notes that a client is away.

@@ -86,7 +86,7 @@ func TestAnAnswerGoesOnUnbrokenOverManyCuts(t *testing.T) {
 	for recovered < cuts {
 		state := next(t, states)
 		require.NotEqual(t, conn.Stopped, state.Phase)
-		if state.Phase == conn.Ready {
+		if state.Phase == conn.Connected { // the next cut may come before it is Ready
 			require.Equal(t, first, state.SessionID)
 			if state.Recovered {
 				recovered++

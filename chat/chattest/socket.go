@@ -165,6 +165,12 @@ func (k *Socket) emit(name string, args ...any) error {
 	if k.conn.ctx.Err() != nil { // it may come back
 		return nil
 	}
+	return k.write(name, args...)
+}
+
+// write sends an event on the present connection; s.mu is held.
+func (k *Socket) write(name string, args ...any) error {
+	k.server.keeper.target = k.conn.socket
 	return k.conn.socket.Emit(name, args...)
 }
 
