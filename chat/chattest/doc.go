@@ -138,6 +138,25 @@
 //     goroutines was left.
 //  6. It writes nothing to stdout and stderr, and leaves signals alone.
 //
+// # Hours in milliseconds
+//
+// [NewInMemory] starts a backend without a port, whose connections are pipes. In a bubble of testing/synctest all
+// waits are over at once: pauses of an answer, the backoff of reconnects, heartbeats, limits.
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		server := chattest.NewInMemory(chattest.Config{Answer: chattest.Say("one two three", 20*time.Minute)})
+//		defer server.Close()
+//		client, err := chat.New(server.URL, chat.Config{
+//			ChatID:  events.StringID("room-1"),
+//			Answers: chat.Answers{FirstToken: time.Hour, Silence: time.Hour},
+//			Conn:    conn.Config{HTTP: server.Transport()},
+//		})
+//		…
+//	})
+//
+// What runs has to end before the bubble's function returns: the client's Run, and the server by Close.
+// What a client says takes a millisecond of the bubble's time to arrive.
+//
 // # Limits
 //
 // It serves the main namespace only, under every path, over websocket and

@@ -62,6 +62,7 @@ type Server struct {
 	names map[events.Key]string // complete
 	keys  map[string]events.Key // the other way round
 
+	memory  *memory // nil on a port
 	http    *http.Server
 	io      *socket.Server
 	engine  http.Handler
@@ -102,6 +103,11 @@ func Start(addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return serve(listener, cfg), nil
+}
+
+// serve starts a backend on a listener.
+func serve(listener net.Listener, cfg Config) *Server {
 	if cfg.Answer == nil {
 		cfg.Answer = Echo(0)
 	}
@@ -146,7 +152,7 @@ func Start(addr string, cfg Config) (*Server, error) {
 		ErrorLog: log.New(io.Discard, "", 0), // the library writes to connections that Close has cut
 	}
 	s.running.Go(func() { _ = s.http.Serve(listener) }) // ends with s.http.Close
-	return s, nil
+	return s
 }
 
 func urlOf(addr *net.TCPAddr) string {
