@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// statements are the lines about the connection, which may come anywhere in the answer.
+var statements = regexp.MustCompile(`\[[a-z]+\]\n`)
+
+func TestItPrintsStatesAndTheWholeAnswer(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, "", "room-1", "How are you?", time.Minute))
+	assert.Contains(t, out.String(), "[ready]\n")
+	assert.Equal(t, "You said: How are you?\n", statements.ReplaceAllString(out.String(), ""))
+}
+
+func TestItGoesOnAfterACutInTheMiddle(t *testing.T) {
+	heard := make(chan struct{}) // the client has a session to come back to
+	server := chattest.NewServer(chattest.Config{
+		Recovery: time.Minute,
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "before "})
+			<-heard
+			chattest.Asker(ctx).Cut()
+			emit(events.AIToken{Token: "and after", Index: 1})
+			emit(events.AIMessage{MessageID: "m2", Role: "assistant", Text: "before and after", CreatedAt: time.Now()})
+		},
+	})
+	defer server.Close()
+	var said strings.Builder
+	out := writerFunc(func(p []byte) {
+		said.Write(p)
+		if string(p) == "before " {
+			close(heard)
+		}
+	})
+	require.NoError(t, run(t.Context(), out, server.URL, "room-1", "Well?", time.Minute))
+	assert.Equal(t, "before and after\n", statements.ReplaceAllString(said.String(), ""))
+}
+
+func TestAnAnswerThatFailsIsItsError(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIError{RequestID: "of somebody else", Message: "not yours"})
+			emit(events.AIError{Code: "overloaded", Message: "try later"})
+		},
+	})
+	defer server.Close()
+	err := run(t.Context(), &strings.Builder{}, server.URL, "room-1", "Well?", time.Minute)
+	require.ErrorAs(t, err, new(*events.AIError))
+	assert.ErrorContains(t, err, "try later")
+}
+
+func TestASilentBackendIsGivenUp(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, _ func(events.Event)) { <-ctx.Done() },
+	})
+	defer server.Close()
+	err := run(t.Context(), &strings.Builder{}, server.URL, "room-1", "Well?", time.Millisecond)
+	assert.ErrorContains(t, err, "silent")
+}
+
+func TestTheEndOfItsContextEndsIt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, _ func(events.Event)) {
+			cancel()
+			<-ctx.Done()
+		},
+	})
+	defer server.Close()
+	assert.ErrorIs(t, run(ctx, &strings.Builder{}, server.URL, "room-1", "Well?", time.Minute), context.Canceled)
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
