@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSentencesGoOutInPairs(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, "", "room-1", "Tell me a story."))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	assert.Equal(t, "1. A stream is a story told slowly. | 2. Each word comes by itself.", lines[0])
+	assert.NotContains(t, out.String(), "Listen", "a single word is filtered out")
+	assert.Contains(t, lines[len(lines)-1], "5. Speak each sentence as soon as it is there.")
+}
+
+func TestASentenceIsOutWhileTheAnswerIsBeingWritten(t *testing.T) {
+	spoken := make(chan struct{})
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "The first one. And the second. The th"})
+			select {
+			case <-spoken:
+				emit(events.AIToken{Token: "ird", Index: 1})
+				emit(events.AIMessage{MessageID: "m", Role: "assistant", Text: "The first one. And the second. The third"})
+			case <-ctx.Done():
+			}
+		},
+	})
+	defer server.Close()
+	var said strings.Builder
+	out := writerFunc(func(p []byte) {
+		if said.Len() == 0 {
+			close(spoken)
+		}
+		said.Write(p)
+	})
+	require.NoError(t, run(t.Context(), out, server.URL, "room-1", "Count."))
+	assert.Equal(t, "1. The first one. | 2. And the second.\n3. The third\n", said.String())
+}
+
+func TestAnAnswerThatFailsEndsThePipeline(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "It was a dark and"})
+			emit(events.AIError{Message: "no more ink"})
+		},
+	})
+	defer server.Close()
+	var out strings.Builder
+	err := run(t.Context(), &out, server.URL, "room-1", "Tell me a story.")
+	assert.ErrorContains(t, err, "no more ink")
+	assert.Equal(t, "1. It was a dark and\n", out.String(), "what has come is not withheld")
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
