@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEachChatGetsItsOwnAnswer(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, "", 12, 4))
+	assert.Equal(t, 12, strings.Count(out.String(), "\n"))
+	for i := range 12 {
+		assert.Contains(t, out.String(), fmt.Sprintf("room-%[1]d: You said: What has room-%[1]d come to?\n", i+1))
+	}
+}
+
+func TestAsManyAnswersAsWorkersAreUnderWay(t *testing.T) {
+	const workers = 3
+	var underWay, most atomic.Int64
+	var together sync.WaitGroup // of the first answers: none ends before all have begun
+	together.Add(workers)
+	var begun atomic.Int64
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+			now := underWay.Add(1)
+			for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+			}
+			if begun.Add(1) <= workers {
+				together.Done()
+				together.Wait()
+			}
+			underWay.Add(-1)
+			chattest.Echo(0)(ctx, q, emit)
+		},
+	})
+	defer server.Close()
+	require.NoError(t, run(t.Context(), &strings.Builder{}, server.URL, 10, workers))
+	assert.EqualValues(t, workers, most.Load())
+	for range 10 {
+		left := server.Expect(t, "chat:leave", nil)
+		assert.Same(t, server.Received("chat:join")[0].Socket, left.Socket, "one connection for all chats")
+	}
+}
+
+func TestTheFirstFailureEndsTheOthers(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+			if q.ChatID == events.StringID("room-2") {
+				emit(events.AIError{Message: "out of ideas"})
+				return
+			}
+			<-ctx.Done() // until it is aborted
+		},
+	})
+	defer server.Close()
+	err := run(t.Context(), &strings.Builder{}, server.URL, 100, 4)
+	assert.EqualError(t, err, "room-2: ai error: out of ideas")
+}
