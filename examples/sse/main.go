@@ -1,0 +1,110 @@
+// Sse is a bridge from a chat backend to web pages: an HTTP handler that streams one answer as server-sent events. When
+// the visitor leaves, the request's context ends, and with it the answer: the backend is told to stop.
+//
+//	go run ./examples/sse
+//	curl -N 'http://localhost:8080/ask?q=Hello'
+//
+// It brings a backend of its own; -url names another one.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "the TCP `address` to serve on")
+	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	room := flag.String("chat", "room-1", "the chat's `id`")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *addr, *url, *room); err != nil {
+		fmt.Fprintln(os.Stderr, "sse:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, out io.Writer, addr, url, room string) error {
+	if url == "" {
+		server, err := chattest.Start("", chattest.Config{Answer: chattest.Echo(200 * time.Millisecond)})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		url = server.URL
+	}
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room)})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	go client.Run(ctx) // ends with client.Close
+
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /ask", ask(client))
+	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	fmt.Fprintf(out, "sse: try http://%s/ask?q=Hello\n", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// ask streams the answer to the question q. Its requests share the client: an answer belongs to its question.
+func ask(client *chat.Client) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		// The stream ends with the request's context, and that ends when the visitor leaves.
+		stream, err := client.Ask(r.Context(), chat.Question{
+			UserID: events.StringID("visitor"), Text: r.FormValue("q"),
+		})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Cache-Control", "no-cache")
+		for event, err := range stream.Events() { // status, tokens, tool calls, and the message last
+			if err != nil {
+				send(w, "error", map[string]string{"message": err.Error()})
+				return
+			}
+			if err := send(w, event.Key().DefaultName(), event); err != nil {
+				return // the visitor is gone, and with the request's context the answer
+			}
+		}
+	}
+}
+
+// send writes one event, and does not keep it waiting in a buffer.
+func send(w http.ResponseWriter, name string, data any) error {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, encoded); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}
