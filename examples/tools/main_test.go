@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTheAnswerHasWhatTheToolReturns(t *testing.T) {
+	assert.Equal(t, `The tool says {"celsius":7,"sky":"cloudy"}`+"\n", answer(t, "", "What is the weather in Oslo?"))
+}
+
+func TestAToolThatFailsTellsTheAI(t *testing.T) {
+	assert.Equal(t, `The tool says {"error":"no weather station in \"Atlantis\""}`+"\n",
+		answer(t, "", "What is the weather in Atlantis?"))
+}
+
+func TestAToolIsAskedByItsNameAndType(t *testing.T) {
+	for what, call := range map[string]events.AIToolCall{
+		"another tool":    {CallID: "c", ToolName: "traffic", Args: []byte(`{}`)},
+		"other arguments": {CallID: "c", ToolName: "weather", Args: []byte(`{"city":1}`)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			server := chattest.NewServer(chattest.Config{
+				Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+					result, err := chattest.CallTool(ctx, call)
+					assert.NoError(t, err)
+					chattest.Say(string(result), 0)(ctx, q, emit)
+				},
+			})
+			defer server.Close()
+			assert.Contains(t, answer(t, server.URL, "Well?"), `{"error":`)
+		})
+	}
+}
+
+func answer(t *testing.T, url, question string) string {
+	t.Helper()
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, url, "room-1", question))
+	return out.String()
+}
