@@ -1,0 +1,89 @@
+// Norooms talks to a backend that has no rooms: nothing is joined, and what the conversation is about travels in the
+// query of the connection and in every payload. Its tokens are short-lived, so that each attempt to connect fetches one.
+//
+//	go run ./examples/norooms
+//	go run ./examples/norooms -url https://realtime.example.com -consultation abc-123
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/reconnect"
+)
+
+func main() {
+	address := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	consultation := flag.String("consultation", "abc-123", "the `id` of what the conversation is about")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *address, *consultation); err != nil {
+		fmt.Fprintln(os.Stderr, "norooms:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, address, consultation string) error {
+	if address == "" {
+		server, err := chattest.Start("", chattest.Config{Auth: admit, Answer: recall})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		address = server.URL
+	}
+	var tokens issuer
+	client, err := chat.New(address, chat.Config{
+		NoJoin: true,
+		Meta:   map[string]any{"consultationId": consultation}, // in every payload
+		Conn: conn.Config{
+			Query: url.Values{"consultationId": {consultation}}, // on every request of the connection
+			Auth: func(ctx context.Context) (any, error) { // asked on each attempt
+				token, err := tokens.next(ctx)
+				fmt.Fprintln(out, "fetched", token)
+				return map[string]string{"token": token}, err
+			},
+			// A refusal is final by default; one that another token mends is not.
+			Retry: func(err error) bool {
+				refused, ok := errors.AsType[*conn.RefusedError](err)
+				return ok && refused.Message == "token expired"
+			},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	go client.Run(ctx) // ends with client.Close
+
+	answer, err := client.Answer(ctx, chat.Question{UserID: events.StringID("u1"), Text: "What is this about?"})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, answer.Text)
+	return nil
+}
+
+// An issuer stands for the service that gives out tokens. It is asked by one goroutine, that of Run.
+type issuer struct{ issued int }
+
+// next returns another token. An error of it is worth another attempt, unless reconnect.Permanent says otherwise.
+func (i *issuer) next(ctx context.Context) (string, error) {
+	if i.issued == 10 {
+		return "", reconnect.Permanent(errors.New("too many tokens"))
+	}
+	i.issued++
+	return fmt.Sprintf("token-%d", i.issued), ctx.Err()
+}

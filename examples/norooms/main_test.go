@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAnExpiredTokenIsReplaced(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, "", "abc-123"))
+	assert.Equal(t, `fetched token-1
+fetched token-2
+It is about abc-123: so says the query, and the message says "abc-123".
+`, out.String())
+}
+
+func TestNothingIsJoined(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{Answer: recall})
+	defer server.Close()
+	require.NoError(t, run(t.Context(), &strings.Builder{}, server.URL, "abc-123"))
+	require.Len(t, server.Received(), 1)
+	server.Expect(t, "user:message", map[string]any{"consultationId": "abc-123", "text": "What is this about?"})
+}
+
+func TestAnotherRefusalIsFinal(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{
+		Auth: func(map[string]any) error { return errors.New("no such consultation") },
+	})
+	defer server.Close()
+	err := run(t.Context(), &strings.Builder{}, server.URL, "abc-123")
+	require.ErrorAs(t, err, new(*conn.RefusedError))
+	assert.ErrorContains(t, err, "no such consultation")
+}
