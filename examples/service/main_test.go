@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// TestMain is the program itself in a process that asked for it.
+func TestMain(m *testing.M) {
+	if arguments := os.Getenv("SERVICE"); arguments != "" {
+		os.Args = append([]string{"service"}, strings.Fields(arguments)...)
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestAnswersUnderWayFinishAfterASignal(t *testing.T) {
+	backend, finish := halfway(t)
+	service := start(t, backend.URL, "1m")
+	answers := []*bufio.Reader{service.ask(t), service.ask(t), service.ask(t)}
+
+	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "service: draining, answers under way: 3\n", service.line(t))
+	_, err := http.Get(service.url + "/healthz")
+	require.ErrorIs(t, err, syscall.ECONNREFUSED, "it accepts nothing more")
+	backend.CloseClientConnections() // the answers survive even this
+	close(finish)
+
+	for _, answer := range answers {
+		rest, err := io.ReadAll(answer)
+		require.NoError(t, err)
+		assert.Equal(t, " is better than none.", string(rest))
+	}
+	assert.Equal(t, "service: drained\n", service.line(t))
+	assert.NoError(t, service.Wait(), "exit status 0")
+	assert.Empty(t, backend.Received("ai:abort"))
+}
+
+func TestAnswersThatTakeTooLongAreGivenUp(t *testing.T) {
+	backend, _ := halfway(t)
+	service := start(t, backend.URL, "1ms")
+	answer := service.ask(t)
+
+	require.NoError(t, service.Process.Signal(os.Interrupt))
+	_, err := io.ReadAll(answer)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "it does not pass for whole")
+	backend.Expect(t, "ai:abort", nil)
+	_, _ = io.Copy(io.Discard, service.out)
+	failure, ok := errors.AsType[*exec.ExitError](service.Wait())
+	require.True(t, ok)
+	assert.Equal(t, 1, failure.ExitCode())
+	assert.Contains(t, service.complaints.String(), "service: answers given up after 1ms: 1\n")
+}
+
+func TestASecondSignalEndsItAtOnce(t *testing.T) {
+	backend, _ := halfway(t)
+	service := start(t, backend.URL, "1h")
+	answer := service.ask(t)
+
+	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
+	_, err := io.ReadAll(answer)
+	assert.Error(t, err)
+	failure, ok := errors.AsType[*exec.ExitError](service.Wait())
+	require.True(t, ok)
+	assert.Equal(t, syscall.SIGTERM, failure.Sys().(syscall.WaitStatus).Signal())
+}
+
+// halfway is a backend whose answers stop after their first token, until finish is closed.
+func halfway(t *testing.T) (backend *chattest.Server, finish chan struct{}) {
+	finish = make(chan struct{})
+	backend = chattest.NewServer(chattest.Config{
+		Recovery: time.Minute,
+		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+			emit(events.AIToken{Token: "Half"})
+			select {
+			case <-finish:
+				emit(events.AIToken{Token: " is better than none.", Index: 1})
+				emit(events.AIMessage{
+					MessageID: "m", Role: "assistant", Text: "Half is better than none.", CreatedAt: time.Now(),
+				})
+			case <-ctx.Done():
+			}
+		},
+	})
+	t.Cleanup(backend.Close)
+	return backend, finish
+}
+
+// A process is the program, running.
+type process struct {
+	*exec.Cmd
+	url        string
+	out        *bufio.Reader
+	complaints strings.Builder
+}
+
+// start starts the program, and returns once it listens.
+func start(t *testing.T, backend, drain string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	p.Env = append(os.Environ(), "SERVICE=-addr 127.0.0.1:0 -url "+backend+" -drain "+drain)
+	p.Stderr = &p.complaints
+	out, err := p.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.Start())
+	p.out = bufio.NewReader(out)
+	url, ok := strings.CutPrefix(p.line(t), "service: listening on ")
+	require.True(t, ok, url)
+	p.url = strings.TrimSpace(url)
+	return p
+}
+
+// line returns the next line that the program prints.
+func (p *process) line(t *testing.T) string {
+	t.Helper()
+	line, err := p.out.ReadString('\n')
+	require.NoError(t, err)
+	return line
+}
+
+// ask asks, waits for the first half of the answer, and returns the rest.
+func (p *process) ask(t *testing.T) *bufio.Reader {
+	t.Helper()
+	response, err := http.Post(p.url+"/ask", "text/plain", strings.NewReader("How much?"))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		response.Body.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	half := make([]byte, len("Half"))
+	_, err = io.ReadFull(response.Body, half)
+	require.NoError(t, err)
+	require.Equal(t, "Half", string(half))
+	return bufio.NewReader(response.Body)
+}
