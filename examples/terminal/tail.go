@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+)
+
+// tail prints the events of any Socket.IO server, until ctx ends or the connection has ended for good.
+func tail(ctx context.Context, out io.Writer, o options) error {
+	if o.url == "" {
+		return errors.New("tail needs a -url")
+	}
+	config, err := o.conn()
+	if err != nil {
+		return err
+	}
+	if config.Join.Event = o.join; o.payload != "" {
+		if o.join == "" || !json.Valid([]byte(o.payload)) {
+			return errors.New("-payload is the JSON that goes with -join")
+		}
+		config.Join.Payload = json.RawMessage(o.payload)
+	}
+	c, err := conn.New(o.url, config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	// A slow terminal holds the server up, rather than miss something.
+	options := []bus.Option{bus.OnOverflow(bus.Block)}
+	if len(o.words) > 0 {
+		options = append(options, bus.Only(func(e conn.Event) bool { return slices.Contains(o.words, e.Name) }))
+	}
+	raw := c.Raw.Chan(context.Background(), options...) // ends with c.Close, as states does
+	states := c.States.Chan(context.Background())
+	running := make(chan error, 1)
+	go func() { // ends with ctx, or when the connection has
+		err := c.Run(ctx)
+		c.Close()
+		running <- err
+	}()
+	printed := printer{out: out, json: o.json, now: time.Now}.print(raw, states)
+	cancel()
+	for range raw { // what nobody will see must not hold up Close
+	}
+	return errors.Join(printed, <-running)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// price sends what joins three events, of two kinds.
+func price(ctx context.Context, r chattest.Received) (any, error) {
+	for _, err := range []error{
+		r.Socket.Emit(ctx, "price", "gold", 42.5),
+		r.Socket.Emit(ctx, "news\x1b[2J", map[string]string{"title": "up\nand down"}),
+		r.Socket.Emit(ctx, "price", []byte("bytes")),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func TestTailPrintsWhatAServerSends(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	server.Handle("enter", price)
+	lines, leave := startTail(t, "-url", server.URL, "-auth", `{"token":"t"}`, "-join", "enter", "-payload", `{"id":7}`)
+
+	assert.Equal(t, []string{
+		`price "gold" 42.5`,
+		"news\uFFFD[2J " + `{"title":"up\nand down"}`,
+		`price {"_placeholder":true,"num":0} [attachment 0: 5 bytes]`,
+	}, lines(3), "nothing that it prints steers the terminal")
+	assert.Equal(t, map[string]any{"token": "t"}, server.Sockets()[0].Auth)
+	server.Expect(t, "enter", map[string]any{"id": 7})
+	assert.NoError(t, leave())
+}
+
+func TestTailPrintsOnlyWhatIsAskedFor(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	server.Handle("enter", price)
+	lines, leave := startTail(t, "-url", server.URL, "-join", "enter", "price")
+	assert.Equal(t, []string{
+		`price "gold" 42.5`, `price {"_placeholder":true,"num":0} [attachment 0: 5 bytes]`,
+	}, lines(2))
+	assert.NoError(t, leave())
+}
+
+func TestTailEndsWhenTheServerPutsItOut(t *testing.T) {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	server.Handle("enter", func(_ context.Context, r chattest.Received) (any, error) {
+		r.Socket.Kick()
+		return nil, nil
+	})
+	var out strings.Builder
+	err := run(t.Context(), []string{"tail", "-json", "-url", server.URL, "-join", "enter"}, noInput, &out, io.Discard)
+	assert.ErrorIs(t, err, conn.ErrDisconnected)
+	all := records(t, out.String())
+	assert.Equal(t, "stopped", all[len(all)-1].State)
+	assert.Equal(t, conn.ErrDisconnected.Error(), all[len(all)-1].Error)
+}
+
+// startTail starts the program. lines waits for its next n events, without their times; leave ends it.
+func startTail(t *testing.T, arguments ...string) (lines func(n int) []string, leave func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { // ends with leave, at the latest with the test
+		err := run(ctx, append([]string{"tail"}, arguments...), noInput, in, io.Discard)
+		in.Close()
+		ended <- err
+	}()
+	t.Cleanup(cancel)
+	scanner := bufio.NewScanner(out)
+	lines = func(n int) (events []string) {
+		for len(events) < n {
+			require.True(t, scanner.Scan())
+			if _, event, _ := strings.Cut(scanner.Text(), " "); !strings.HasPrefix(event, "--") {
+				events = append(events, event)
+			}
+		}
+		return events
+	}
+	leave = func() error {
+		cancel()
+		_, err := io.Copy(io.Discard, out)
+		require.NoError(t, err)
+		return <-ended
+	}
+	return lines, leave
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+var (
+	person  = lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Cyan)
+	machine = lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Magenta)
+	failed  = lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Red)
+	status  = lipgloss.NewStyle().Faint(true)
+)
+
+// print prints above the view. It is nil for an empty text without a name.
+func (m *model) print(style lipgloss.Style, who, text string) tea.Cmd {
+	return tea.Println(m.entry(style, who, text))
+}
+
+// entry is what somebody says, wrapped to the width of the terminal.
+func (m *model) entry(style lipgloss.Style, who, text string) string {
+	entry := style.Render(clean(who))
+	if text != "" {
+		entry += ": " + clean(text)
+	}
+	return ansi.Wrap(entry, max(1, m.width), "")
+}
+
+// View is the answer that is being written, the status and the input.
+func (m *model) View() tea.View {
+	if m.left {
+		return tea.NewView("")
+	}
+	var lines []string
+	if m.answer != nil && m.answer.stream != nil {
+		if text := m.answer.stream.Progress().Text; text != "" {
+			lines = strings.Split(m.entry(machine, "ai", text), "\n")
+			lines = lines[max(0, len(lines)-max(1, m.height-2)):] // its end, where the terminal is too small
+		}
+	}
+	lines = append(lines, status.Render(ansi.Truncate(m.status(), max(1, m.width), "…")), m.input.View())
+	return tea.NewView(strings.Join(lines, "\n"))
+}
+
+// status says in one line how the connection is, who is there, and what Ctrl-C does.
+func (m *model) status() string {
+	parts := []string{clean(m.state.String())}
+	if m.state.Phase == conn.Ready {
+		parts[0] = fmt.Sprintf("ready · %s as %s · online: %d", clean(m.chat), clean(m.user.String()), m.online)
+	}
+	switch {
+	case m.answer == nil:
+		parts = append(parts, "Ctrl-C leaves")
+	case m.answer.aborted:
+		parts = append(parts, "aborting", "Ctrl-C leaves")
+	default:
+		parts = append(parts, m.answer.status(), "Ctrl-C aborts")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// status is how far the answer has come.
+func (a *answer) status() string {
+	if a.stream == nil {
+		return "asking"
+	}
+	progress := a.stream.Progress()
+	switch {
+	case progress.Tokens > 0:
+		return fmt.Sprintf("answering, %d tokens", progress.Tokens)
+	case progress.Status.Status != "":
+		return clean(string(progress.Status.Status))
+	}
+	return string(events.StatusQueued)
+}
