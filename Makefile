@@ -6,7 +6,7 @@ SOAK ?= 10m
 # The tools are a module of their own, which cannot be chosen inside a workspace.
 STATICCHECK = GOWORK=off go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
 # The modules beside the root's, which ./... does not reach.
-MODULES = benchmarks examples/terminal
+MODULES = benchmarks examples/metrics examples/terminal
 
 .PHONY: test
 test: interop/node/node_modules ## install what the tests need, then run everything with the race detector

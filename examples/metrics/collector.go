@@ -1,0 +1,81 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+)
+
+// A collector gives Prometheus what a client knows of itself. It asks at each scrape, and keeps nothing but the number
+// of state changes, some of which are too short to be seen by a scrape.
+type collector struct {
+	client  *chat.Client
+	changes *prometheus.CounterVec
+	topics  map[string]func() bus.TopicStats
+}
+
+func newCollector(client *chat.Client) *collector {
+	return &collector{
+		client: client,
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_state_changes_total", Help: "Times that the connection has come into a phase.",
+		}, []string{"phase"}),
+		topics: map[string]func() bus.TopicStats{
+			"Events": client.Events.Stats, "Tokens": client.Tokens.Stats, "Messages": client.Messages.Stats,
+			"ChatMessages": client.ChatMessages.Stats, "ToolCalls": client.ToolCalls.Stats, "Raw": client.Raw.Stats,
+		},
+	}
+}
+
+// watch counts the state changes until their channel closes.
+func (c *collector) watch(states <-chan conn.State) {
+	for state := range states {
+		c.changes.WithLabelValues(state.Phase.String()).Inc()
+	}
+}
+
+// Describe describes what Collect collects.
+func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
+	prometheus.DescribeByCollect(c, descriptions)
+}
+
+// Collect is a scrape.
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+		var names []string
+		if len(labels) > 0 {
+			names = []string{"topic"}
+		}
+		metrics <- prometheus.MustNewConstMetric(prometheus.NewDesc("parley_"+name, help, names, nil), kind, value, labels...)
+	}
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	ready := 1.0
+	if c.client.Conn().Health() != nil {
+		ready = 0
+	}
+	send(gauge, "ready", "1 while the connection is up and its room joined.", ready)
+
+	s := c.client.Conn().Stats()
+	send(counter, "attempts_total", "Sessions that were tried.", float64(s.Attempts))
+	send(counter, "sessions_total", "Sessions that the server let in.", float64(s.Sessions))
+	send(counter, "recovered_sessions_total", "Sessions that the server has resumed.", float64(s.Recovered))
+	send(counter, "received_packets_total", "Events and acknowledgements received.", float64(s.Received))
+	send(counter, "received_bytes_total", "Their payloads.", float64(s.ReceivedBytes))
+	send(counter, "decode_errors_total", "Events whose payload fitted nobody's type.", float64(s.DecodeErrors))
+	send(counter, "sent_packets_total", "Events and acknowledgements sent.", float64(s.Sent))
+	send(counter, "sent_bytes_total", "Their encoding.", float64(s.SentBytes))
+	send(counter, "dropped_events_total", "Volatile events that could not go out.", float64(s.Dropped))
+	send(gauge, "queued_packets", "Packets that wait to be written.", float64(s.Queued))
+	send(gauge, "queued_bytes", "Their encoding.", float64(s.QueuedBytes))
+	send(gauge, "waiting_calls", "Calls that wait for their acknowledgement.", float64(s.Waiting))
+
+	for topic, stats := range c.topics { // of the subscriptions that are open: they go, and so do their counts
+		s := stats()
+		send(gauge, "subscriptions", "Open subscriptions.", float64(s.Subscriptions), topic)
+		send(gauge, "slow_subscriptions", "Subscriptions that have fallen behind.", float64(s.Slow), topic)
+		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Sum.Pending), topic)
+		send(gauge, "dropped_by_open_subscriptions", "Events that a reader will never see.", float64(s.Sum.Dropped), topic)
+	}
+	c.changes.Collect(metrics)
+}

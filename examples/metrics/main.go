@@ -1,0 +1,95 @@
+// Metrics is a Prometheus adapter: collector.go gives the client's statistics, its health and its state changes to the
+// Prometheus library, and /metrics serves them.
+//
+//	go run ./examples/metrics
+//	curl http://localhost:9090/metrics
+//
+// It asks a question now and then, so that there is something to see. It brings a backend of its own; -url names
+// another one. It is a module of its own, so that those who use Parley do not get its libraries.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:9090", "the TCP `address` to serve on")
+	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	room := flag.String("chat", "room-1", "the chat's `id`")
+	every := flag.Duration("every", 5*time.Second, "the `pause` between two questions")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *addr, *url, *room, *every); err != nil {
+		fmt.Fprintln(os.Stderr, "metrics:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, out io.Writer, addr, url, room string, every time.Duration) error {
+	if url == "" {
+		server, err := chattest.Start("", chattest.Config{Answer: chattest.Echo(40 * time.Millisecond)})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
+		url = server.URL
+	}
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room)})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	go client.Run(ctx) // ends with client.Close
+
+	collector := newCollector(client)
+	go collector.watch(client.States.Chan(ctx)) // ends with ctx
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector)
+	go askAround(ctx, client, every) // ends with ctx
+
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	fmt.Fprintf(out, "metrics: http://%s/metrics\n", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// askAround asks a question, and then another one after each pause.
+func askAround(ctx context.Context, client *chat.Client, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		_, _ = client.Answer(ctx, chat.Question{UserID: events.StringID("metrics"), Text: "How are you?"})
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

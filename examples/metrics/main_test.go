@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAScrapeTellsWhatTheClientDoes(t *testing.T) {
+	answered := make(chan struct{}, 1)
+	backend := chattest.NewServer(chattest.Config{
+		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+			chattest.Echo(0)(ctx, q, emit)
+			answered <- struct{}{}
+		},
+	})
+	defer backend.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, in, "127.0.0.1:0", backend.URL, "room-1", time.Hour) }() // ends with cancel
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "metrics: ")
+	require.True(t, ok, line)
+
+	<-answered // the join and the question have gone out; that they have is counted a moment later
+	var scraped map[string]*dto.MetricFamily
+	require.Eventually(t, func() bool {
+		scraped = scrape(t, url)
+		return value(scraped, "parley_sent_packets_total", "") == 2
+	}, 20*time.Second, time.Millisecond)
+	assert.Equal(t, 1.0, value(scraped, "parley_ready", ""))
+	assert.Equal(t, 1.0, value(scraped, "parley_sessions_total", ""))
+	assert.Positive(t, value(scraped, "parley_sent_bytes_total", ""))
+	assert.Equal(t, 0.0, value(scraped, "parley_subscriptions", "Tokens"))
+
+	cancel()
+	assert.NoError(t, <-ended)
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestALostConnectionAndASlowReaderAreSeen(t *testing.T) {
+	backend := chattest.NewServer(chattest.Config{})
+	defer backend.Close()
+	client, err := chat.New(backend.URL, chat.Config{
+		ChatID: events.StringID("room-1"),
+		Conn:   conn.Config{Reconnect: reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}},
+	})
+	require.NoError(t, err)
+	defer client.Close()
+	c := newCollector(client)
+	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest)) // and nobody reads
+	defer slow.Close()
+	states := client.States.Chan(t.Context())
+	go client.Run(t.Context()) // ends with client.Close
+	_, err = client.Answer(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	require.NoError(t, err)
+	backend.CloseClientConnections()
+	counted := make(chan conn.State)
+	done := make(chan struct{})
+	go func() { c.watch(counted); close(done) }() // ends with counted
+	for state := range states {
+		counted <- state
+		if state.Phase == conn.Waiting {
+			break
+		}
+	}
+	close(counted)
+	<-done
+
+	assert.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP parley_dropped_by_open_subscriptions Events that a reader will never see.
+# TYPE parley_dropped_by_open_subscriptions gauge
+parley_dropped_by_open_subscriptions{topic="ChatMessages"} 0
+parley_dropped_by_open_subscriptions{topic="Events"} 0
+parley_dropped_by_open_subscriptions{topic="Messages"} 0
+parley_dropped_by_open_subscriptions{topic="Raw"} 0
+parley_dropped_by_open_subscriptions{topic="ToolCalls"} 0
+parley_dropped_by_open_subscriptions{topic="Tokens"} 2
+# HELP parley_ready 1 while the connection is up and its room joined.
+# TYPE parley_ready gauge
+parley_ready 0
+# HELP parley_state_changes_total Times that the connection has come into a phase.
+# TYPE parley_state_changes_total counter
+parley_state_changes_total{phase="connected"} 1
+parley_state_changes_total{phase="connecting"} 1
+parley_state_changes_total{phase="ready"} 1
+parley_state_changes_total{phase="waiting"} 1
+`), "parley_dropped_by_open_subscriptions", "parley_ready", "parley_state_changes_total"))
+}
+
+func TestTheNamesAreAsPrometheusWantsThem(t *testing.T) {
+	client, err := chat.New("http://localhost", chat.Config{ChatID: events.StringID("room-1")})
+	require.NoError(t, err)
+	defer client.Close()
+	problems, err := testutil.CollectAndLint(newCollector(client))
+	require.NoError(t, err)
+	assert.Empty(t, problems)
+	assert.Implements(t, (*prometheus.Collector)(nil), newCollector(client))
+}
+
+// scrape fetches and reads the metrics, as Prometheus does.
+func scrape(t *testing.T, url string) map[string]*dto.MetricFamily {
+	t.Helper()
+	response, err := http.Get(url)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	require.NoError(t, err)
+	return families
+}
+
+// value returns a metric of a topic, or of the connection; -1 when there is none.
+func value(families map[string]*dto.MetricFamily, name, topic string) float64 {
+	for _, metric := range families[name].GetMetric() {
+		if topic == "" || metric.GetLabel()[0].GetValue() == topic {
+			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // one of the two
+		}
+	}
+	return -1
+}
