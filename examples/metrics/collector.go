@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 )
@@ -12,7 +11,6 @@ import (
 type collector struct {
 	client  *chat.Client
 	changes *prometheus.CounterVec
-	topics  map[string]func() bus.TopicStats
 }
 
 func newCollector(client *chat.Client) *collector {
@@ -21,10 +19,6 @@ func newCollector(client *chat.Client) *collector {
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_state_changes_total", Help: "Times that the connection has come into a phase.",
 		}, []string{"phase"}),
-		topics: map[string]func() bus.TopicStats{
-			"Events": client.Events.Stats, "Tokens": client.Tokens.Stats, "Messages": client.Messages.Stats,
-			"ChatMessages": client.ChatMessages.Stats, "ToolCalls": client.ToolCalls.Stats, "Raw": client.Raw.Stats,
-		},
 	}
 }
 
@@ -51,12 +45,19 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 	ready := 1.0
-	if c.client.Conn().Health() != nil {
+	if c.client.Health() != nil {
 		ready = 0
 	}
 	send(gauge, "ready", "1 while the connection is up and its room joined.", ready)
 
-	s := c.client.Conn().Stats()
+	stats := c.client.Stats()
+	send(counter, "answers_total", "Answers that were whole.", float64(stats.Answered))
+	send(counter, "failed_answers_total", "Answers and questions that came to nothing.", float64(stats.Failed))
+	send(gauge, "open_answers", "Answers under way.", float64(stats.Open))
+	send(gauge, "deliveries", "Messages that wait to be delivered.", float64(stats.Delivering))
+	send(gauge, "tool_calls", "Tools that run or wait.", float64(stats.Tools))
+
+	s := stats.Conn
 	send(counter, "attempts_total", "Sessions that were tried.", float64(s.Attempts))
 	send(counter, "sessions_total", "Sessions that the server let in.", float64(s.Sessions))
 	send(counter, "recovered_sessions_total", "Sessions that the server has resumed.", float64(s.Recovered))
@@ -70,8 +71,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	send(gauge, "queued_bytes", "Their encoding.", float64(s.QueuedBytes))
 	send(gauge, "waiting_calls", "Calls that wait for their acknowledgement.", float64(s.Waiting))
 
-	for topic, stats := range c.topics { // of the subscriptions that are open: they go, and so do their counts
-		s := stats()
+	for topic, s := range stats.Topics { // of the subscriptions that are open: they go, and so do their counts
 		send(gauge, "subscriptions", "Open subscriptions.", float64(s.Subscriptions), topic)
 		send(gauge, "slow_subscriptions", "Subscriptions that have fallen behind.", float64(s.Slow), topic)
 		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Sum.Pending), topic)

@@ -29,7 +29,7 @@ func (h *handler) routes() http.Handler {
 
 // ready is a readiness probe: while the connection is not up, requests had better go to another instance.
 func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
-	if err := h.client.Conn().Health(); err != nil {
+	if err := h.client.Health(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}

@@ -27,21 +27,20 @@ func TestItIsReadyExceptWhileItReconnects(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer client.Close()
-	states := client.States.Chan(t.Context())
 	routes := (&handler{client: client}).routes()
 
 	status, body := get(routes, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status, body)
 	go client.Run(t.Context()) // ends with client.Close
-	reach(t, states, conn.Ready)
+	require.NoError(t, client.Ready(t.Context()))
 	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
 
 	backend.CloseClientConnections()
-	lost := reach(t, states, conn.Waiting)
+	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, 20*time.Second, time.Millisecond)
 	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
-	assert.Contains(t, body, "waiting, attempt 1: "+lost.Err.Error(), "the reason")
+	assert.Contains(t, body, "waiting, attempt 1: "+client.State().Err.Error(), "the reason")
 	status, body = get(routes, "/healthz")
 	assert.Equal(t, http.StatusOK, status, body)
 }
@@ -69,18 +68,6 @@ func TestABackendThatRefusesEndsTheService(t *testing.T) {
 	defer backend.Close()
 	err := run(t.Context(), &strings.Builder{}, "127.0.0.1:0", backend.URL, "room-1", time.Minute)
 	require.ErrorAs(t, err, new(*conn.RefusedError))
-}
-
-// reach reads states until the connection is in a phase.
-func reach(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State {
-	t.Helper()
-	for state := range states {
-		if state.Phase == phase {
-			return state
-		}
-	}
-	t.Fatalf("never %v", phase)
-	return conn.State{}
 }
 
 func get(routes http.Handler, path string) (status int, body string) {

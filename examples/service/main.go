@@ -83,9 +83,13 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 	server.RegisterOnShutdown(func() { // the port is closed
 		fmt.Fprintf(out, "service: draining, answers under way: %d\n", handler.answering.Load())
 	})
-	if err := server.Shutdown(draining); errors.Is(err, context.DeadlineExceeded) {
+	if err = server.Shutdown(draining); err == nil { // every request has its answer
+		err = client.Shutdown(draining) // and what they have begun has ended, tools and deliveries as well
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("answers given up after %v: %d", deadline, handler.answering.Load())
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	fmt.Fprintln(out, "service: drained")
