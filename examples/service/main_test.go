@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"strings"
@@ -50,6 +51,47 @@ func TestAnswersUnderWayFinishAfterASignal(t *testing.T) {
 	assert.Equal(t, "service: drained\n", service.line(t))
 	assert.NoError(t, service.Wait(), "exit status 0")
 	assert.Empty(t, backend.Received("ai:abort"))
+}
+
+func TestAQuestionThatWaitsForTheBackendIsNotLost(t *testing.T) {
+	reachable := make(chan struct{})
+	backend := chattest.NewServer(chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-reachable:
+				backend.ServeHTTP(w, r)
+			case <-r.Context().Done():
+			}
+		})
+	}})
+	defer backend.Close()
+	service := start(t, backend.URL, "1m")
+
+	accepted := make(chan struct{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(accepted) }})
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, service.url+"/ask", strings.NewReader("How much?"))
+	require.NoError(t, err)
+	request.Header.Set("Expect", "100-continue") // which the handler does when it begins
+	answered := make(chan string, 1)
+	go func() { // ends with the answer
+		defer close(answered)
+		response, err := http.DefaultClient.Do(request)
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer response.Body.Close()
+		answer, err := io.ReadAll(response.Body)
+		assert.NoError(t, err)
+		answered <- string(answer)
+	}()
+	<-accepted
+	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	close(reachable)
+	assert.Equal(t, "You said: How much?", <-answered)
+	assert.Equal(t, "service: drained\n", service.line(t))
+	assert.NoError(t, service.Wait(), "exit status 0")
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestAnswersThatTakeTooLongAreGivenUp(t *testing.T) {
