@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -51,6 +52,22 @@ func TestTailPrintsOnlyWhatIsAskedFor(t *testing.T) {
 	assert.Equal(t, []string{
 		`price "gold" 42.5`, `price {"_placeholder":true,"num":0} [attachment 0: 5 bytes]`,
 	}, lines(2))
+	assert.NoError(t, leave())
+}
+
+func TestTailWatchesTheNamespaceOfTheURL(t *testing.T) {
+	asked := make(chan string, 1)
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Send(wiretest.OpenPacket)
+		asked <- p.Receive()
+		p.Send(`40/admin,{"sid":"s1"}`)
+		p.Send(`42["elsewhere",1]`)
+		p.Send(`42/admin,["here",2]`)
+		p.UntilGone()
+	})
+	lines, leave := startTail(t, "-url", url+"/admin")
+	assert.Equal(t, []string{"here 2"}, lines(1))
+	assert.Equal(t, "40/admin,", <-asked)
 	assert.NoError(t, leave())
 }
 
