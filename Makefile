@@ -3,8 +3,9 @@
 FUZZTIME ?= 1m
 CHAOS ?= 3m
 SOAK ?= 10m
-# The tools are a module of their own, which cannot be chosen inside a workspace.
-STATICCHECK = GOWORK=off go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
+STATICCHECK = go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
+# The workspace is there for go run: each module is tested with the versions that it asks for itself, as its users get it.
+export GOWORK = off
 # The modules beside the root's, which ./... does not reach.
 MODULES = benchmarks examples/metrics examples/terminal
 
