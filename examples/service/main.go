@@ -86,6 +86,9 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 	if err = server.Shutdown(draining); err == nil { // every request has its answer
 		err = client.Shutdown(draining) // and what they have begun has ended, tools and deliveries as well
 	}
+	if err == nil {
+		err = <-lost // an end of the connection, meanwhile, that has cost answers
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("answers given up after %v: %d", deadline, handler.answering.Load())

@@ -110,6 +110,23 @@ func TestAnswersThatTakeTooLongAreGivenUp(t *testing.T) {
 	assert.Contains(t, service.complaints.String(), "service: answers given up after 1ms: 1\n")
 }
 
+func TestAnswersThatAreLostMeanwhileAreNotASuccess(t *testing.T) {
+	backend, _ := halfway(t)
+	service := start(t, backend.URL, "1h")
+	answer := service.ask(t)
+
+	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
+	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	backend.Sockets()[0].Kick()
+	_, err := io.ReadAll(answer)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "it does not pass for whole")
+	_, _ = io.Copy(io.Discard, service.out)
+	failure, ok := errors.AsType[*exec.ExitError](service.Wait())
+	require.True(t, ok)
+	assert.Equal(t, 1, failure.ExitCode())
+	assert.Contains(t, service.complaints.String(), "service: conn: disconnected by the server\n")
+}
+
 func TestASecondSignalEndsItAtOnce(t *testing.T) {
 	backend, _ := halfway(t)
 	service := start(t, backend.URL, "1h")
