@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -154,6 +155,9 @@ func (c *Client) Run(ctx context.Context) error {
 	if c.life != nil {
 		c.mu.Unlock()
 		end(nil)
+		if errors.Is(c.conn.Health(), conn.ErrClosed) {
+			return conn.ErrClosed // the other one is about to return
+		}
 		return conn.ErrRunning
 	}
 	c.life = life

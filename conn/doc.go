@@ -148,7 +148,8 @@
 // # Operation
 //
 // [Conn.Health] is fit for a readiness probe, [Conn.Stats] for a monitoring
-// system. Config.Logger gets these messages, each with the fields attempt, delay, error and
+// system. A change is published on Conn.States before State, Health and Ready know of it:
+// whoever hears of Ready may have to wait a moment for it. Config.Logger gets these messages, each with the fields attempt, delay, error and
 // session:
 //
 //	conn: connecting, conn: connected, conn: ready   debug
