@@ -88,7 +88,8 @@
 //   - ai:abort stops the answers with its requestId, or without one all that
 //     are under way in its chat. It works for whoever hears the answer.
 //   - user:typingStart, user:typingStop and chat:read are checked, that is all.
-//   - meta:events:request is answered with all names, in meta:events:response.
+//   - meta:events:request is answered with all names, in meta:events:response;
+//     after [Server.SetNames] that goes to everybody, unasked.
 //   - echo is acknowledged with its own arguments.
 //
 // All but the last two are acknowledged with {"ok": true}, if an acknowledgement

@@ -76,8 +76,7 @@ func (s *Server) step(r Received) (reply []any, err error) {
 	case nameEcho:
 		return r.args, nil
 	case nameDiscoveryRequest:
-		names, _ := json.Marshal(s.names) // strings: it cannot fail
-		_ = r.Socket.emit(nameDiscoveryResponse, json.RawMessage(names))
+		_ = r.Socket.emit(nameDiscoveryResponse, s.encodedNames())
 		return nil, nil
 	}
 	act, ok := actions[s.keys[r.Name]]

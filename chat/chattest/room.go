@@ -86,6 +86,14 @@ func (s *Server) audience(k *Socket, chatID events.ID) []*Socket {
 	return []*Socket{k}
 }
 
+// Room returns the clients in the room of a chat, in the order in which they
+// came. One whose connection is cut and who may come back is among them.
+func (s *Server) Room(chatID events.ID) []*Socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.rooms[chatID])
+}
+
 // Emit sends an event to everybody in the room of a chat, outside of any answer:
 // a message of another person, for example. A chatId that it leaves open is the room's.
 // Nobody in the room, nobody is told.

@@ -58,10 +58,7 @@ type Server struct {
 	// URL is where the backend answers, without a path: "http://127.0.0.1:34567".
 	URL string
 
-	cfg   Config
-	names map[events.Key]string // complete
-	keys  map[string]events.Key // the other way round
-
+	cfg     Config
 	memory  *memory // nil on a port
 	http    *http.Server
 	io      *socket.Server
@@ -76,8 +73,10 @@ type Server struct {
 	// library is still setting it up keeps a timer for up to 45 seconds.
 	cutting sync.RWMutex
 
-	mu       sync.Mutex // held for each step: one event received, or one sent
-	sockets  []*Socket  // that may be let in, are in, or may come back
+	mu       sync.Mutex            // held for each step: one event received, or one sent
+	names    map[events.Key]string // complete
+	keys     map[string]events.Key // the other way round
+	sockets  []*Socket             // that may be let in, are in, or may come back
 	rooms    map[events.ID][]*Socket
 	turns    map[*turn]struct{}
 	handlers map[string]Handler

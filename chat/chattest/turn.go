@@ -41,7 +41,7 @@ func CallTool(ctx context.Context, call events.AIToolCall) (json.RawMessage, err
 		return nil, ErrGone
 	}
 	s := t.asker.server
-	return t.asker.Call(ctx, s.names[call.Key()], s.envelopeOf(t.q).around(call))
+	return t.asker.Call(ctx, s.nameOf(call.Key()), s.envelopeOf(t.q).around(call))
 }
 
 // answer starts the answer to q.
