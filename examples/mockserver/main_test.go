@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
@@ -44,11 +43,11 @@ func TestItServesUntilItIsTerminated(t *testing.T) {
 			url, ok := strings.CutPrefix(line, "mockserver: chat backend on ")
 			require.True(t, ok, line)
 
-			assert.Equal(t, "You said: Hello", answer(t, strings.TrimSpace(url)))
+			assert.Contains(t, answer(t, strings.TrimSpace(url)), "You said: “Hello”.")
 			require.NoError(t, program.Process.Signal(sig))
 			rest, err := io.ReadAll(lines)
 			require.NoError(t, err)
-			assert.Empty(t, rest, "one line is all it prints")
+			assert.Regexp(t, `^mockserver: faults on http://127.0.0.1:\d+/faults\n$`, string(rest))
 			assert.NoError(t, program.Wait())
 			assert.Empty(t, complaints.String())
 		})
@@ -58,25 +57,24 @@ func TestItServesUntilItIsTerminated(t *testing.T) {
 func TestAnAddressThatCannotBeUsedIsReported(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.ErrorContains(t, run(ctx, io.Discard, "127.0.0.1:-1", 0), "invalid port")
+	assert.ErrorContains(t, run(ctx, io.Discard, config{Addr: "127.0.0.1:-1"}), "invalid port")
+}
+
+func TestSettingsThatCannotBeUsedAreReported(t *testing.T) {
+	_, err := start(config{Addr: "127.0.0.1:0", Faults: Faults{Drop: 2}})
+	assert.ErrorContains(t, err, "drop is a share from 0 to 1, not 2")
+	var n names
+	assert.ErrorContains(t, n.Set("AI_TOKEN"), "AI_TOKEN has no name")
+	assert.ErrorContains(t, n.Set("NO_KEY=x"), `there is no event with the key "NO_KEY"`)
+	assert.ErrorContains(t, n.Set("AI_TOKEN=ai:message"), `AI_MESSAGE and AI_TOKEN are both named "ai:message"`)
+	require.NoError(t, n.Set("AI_TOKEN=llm:delta,JOIN=enter"))
+	assert.Equal(t, "AI_TOKEN=llm:delta,JOIN=enter", n.String())
 }
 
 // answer is what the backend answers to Hello.
 func answer(t *testing.T, url string) string {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	client, err := chat.New(url, chat.Config{ChatID: events.StringID("room-1")})
-	require.NoError(t, err)
-	running := make(chan error, 1)
-	go func() { running <- client.Run(ctx) }() // ends with client.Close
-	defer func() {
-		require.NoError(t, client.Close())
-		<-running
-	}()
-
-	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
-	require.NoError(t, err)
-	message, err := stream.Wait()
+	client, _ := enter(t, url, "u1", chat.Config{})
+	message, err := client.Answer(within(t), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
 	require.NoError(t, err)
 	return message.Text
 }

@@ -1,4 +1,4 @@
-// Package nodetest runs servers of npm's socket.io in Node, for tests.
+// Package nodetest runs servers and clients of npm's socket.io in Node, for tests.
 package nodetest
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -34,6 +35,20 @@ func Start(t testing.TB, script string, env ...string) *Backend {
 	b.Start()
 	t.Cleanup(b.Kill)
 	return b
+}
+
+// Run runs a script of interop/node to its end, with args, and returns what it has printed. A script that
+// fails or takes longer than the test fails the test.
+func Run(t testing.TB, script string, args ...string) string {
+	t.Helper()
+	need(t)
+	cmd := exec.CommandContext(t.Context(), "node", append([]string{script}, args...)...)
+	cmd.Dir = dir()
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	require.NoError(t, err, complaints.String())
+	return string(out)
 }
 
 // URL is where the server answers, over all its restarts.

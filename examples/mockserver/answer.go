@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+)
+
+// toolTimeout is how long a client may take to run its tool.
+const toolTimeout = 10 * time.Second
+
+// answer is the AI: the status first, then whatever the question asks for, word by word, and the usage last.
+func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+	emit(events.AIProcessing{Status: events.StatusQueued})
+	emit(events.AIProcessing{Status: events.StatusWorking})
+	text := think(ctx, q, emit)
+
+	faults := b.faults()
+	fails, stalls := by(faults.Error), by(faults.Stall)
+	words := strings.SplitAfter(text, " ")
+	for i, word := range words {
+		if pause(ctx, b.faults().Pace) != nil {
+			return
+		}
+		switch halfway := i == len(words)/2; {
+		case halfway && fails:
+			emit(events.AIError{Code: "E_MOCK", Message: "the model has given up", Details: json.RawMessage(`{"fault":"error"}`)})
+			return
+		case halfway && stalls:
+			return
+		}
+		b.emitToken(ctx, q, emit, events.AIToken{Token: word, Index: i})
+	}
+
+	prompt, completion := int64(len(strings.Fields(q.Text))), int64(len(words))
+	emit(events.AIMessage{
+		MessageID: q.MessageID + "-answer",
+		Role:      "assistant",
+		Text:      text,
+		CreatedAt: time.Now(),
+		Usage:     &events.Usage{PromptTokens: prompt, CompletionTokens: completion, TotalTokens: prompt + completion},
+		Options:   []string{"What time is it?", "Tell me something long"},
+	})
+}
+
+// think reads the question for what it is asked to do.
+func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
+	switch asks := strings.ToLower(q.Text); {
+	case strings.Contains(asks, "time"), strings.Contains(asks, "tool"):
+		return callClock(ctx, q, emit)
+	case strings.Contains(asks, "long"):
+		return longText()
+	}
+	return fmt.Sprintf("You said: “%s”. %s", q.Text, strings.Join(remarks[:], " "))
+}
+
+// callClock has the asker's client run its tool, and puts what it says into words.
+func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	call := events.AIToolCall{CallID: q.MessageID + "-clock", ToolName: "clock", Args: json.RawMessage(`{"zone":"UTC"}`)}
+	result, err := chattest.CallTool(ctx, call)
+	if err != nil {
+		return fmt.Sprintf("I asked your client for its tool “clock”, and had no answer (%v).", err)
+	}
+	emit(events.AIToolResult{CallID: call.CallID, ToolName: call.ToolName, Result: result})
+	return fmt.Sprintf("I asked your client for its tool “clock”, and it says: %s.", result)
+}
+
+// emitToken emits a token, or what the faults have made of it.
+func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
+	faults := b.faults()
+	switch {
+	case by(faults.Drop):
+	case by(faults.Wrong):
+		b.emitWrong(ctx, q, token)
+	default:
+		emit(token)
+	}
+	if token.Index+1 == faults.CutAfter {
+		chattest.Asker(ctx).Cut()
+	}
+}
+
+// emitWrong sends a token in a shape that no token has.
+func (b *backend) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
+	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
+	asker := chattest.Asker(ctx)
+	_ = asker.Emit(ctx, b.name(events.KeyAIToken), shape) // one that is gone hears nothing
+	for _, k := range b.others(asker, q.ChatID) {
+		_ = k.Emit(ctx, b.name(events.KeyAIToken), shape)
+	}
+}
+
+// remarks are what the AI has to say.
+var remarks = [...]string{
+	"Each word of this came as an event of its own, and went through a channel on its way to you.",
+	"The last event of an answer is its message, which holds the whole text and what it has cost.",
+	"Stop me whenever you like: an abort names its question, so nobody else's answer is touched.",
+	"Ask me for the time and I will call a tool of yours; ask for something long and you can watch a slow reader fall behind.",
+}
+
+func longText() string {
+	var text strings.Builder
+	for n := range 40 {
+		fmt.Fprintf(&text, "%d. %s ", n+1, remarks[n%len(remarks)])
+	}
+	return strings.TrimSpace(text.String())
+}

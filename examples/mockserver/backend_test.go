@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var room = events.StringID("room-1")
+
+// serve runs a backend on a free port until the test ends.
+func serve(t *testing.T, cfg config) *backend {
+	t.Helper()
+	cfg.Addr = "127.0.0.1:0"
+	b, err := start(cfg)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.run(ctx) }() // ends with stop
+	t.Cleanup(func() {
+		stop()
+		assert.NoError(t, <-ended)
+	})
+	return b
+}
+
+// enter makes a client that runs until the test ends; ended has what Run returned.
+func enter(t *testing.T, url, user string, cfg chat.Config) (client *chat.Client, ended <-chan error) {
+	t.Helper()
+	cfg.ChatID = room
+	cfg.Conn.Logger = slog.New(slog.DiscardHandler)
+	cfg.Conn.Reconnect = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: 20 * time.Millisecond}
+	if cfg.Conn.Auth == nil {
+		cfg.Conn.Auth = func(context.Context) (any, error) { return map[string]string{"userId": user}, nil }
+	}
+	client, err := chat.New(url, cfg)
+	require.NoError(t, err)
+	running := make(chan error, 1)
+	go func() { // ends with client.Close
+		running <- client.Run(context.Background())
+		close(running)
+	}()
+	t.Cleanup(func() {
+		client.Close()
+		for range running { // to its end
+		}
+	})
+	return client, running
+}
+
+// joined makes a client that is in its room.
+func joined(t *testing.T, url, user string, cfg chat.Config) *chat.Client {
+	t.Helper()
+	cfg.JoinTimeout = 30 * time.Second
+	client, _ := enter(t, url, user, cfg)
+	require.NoError(t, client.Ready(within(t)))
+	return client
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func next[T any](t *testing.T, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v, open := <-ch:
+		require.True(t, open, "channel closed")
+		return v
+	case <-within(t).Done():
+		require.FailNow(t, "nothing came")
+		panic("unreachable")
+	}
+}
+
+func ask(t *testing.T, client *chat.Client, text string) *chat.Stream {
+	t.Helper()
+	stream, err := client.Ask(within(t), chat.Question{UserID: events.StringID("ada"), Text: text})
+	require.NoError(t, err)
+	return stream
+}
+
+func TestAnAnswerHasItsStatusFirstAndItsUsageLast(t *testing.T) {
+	b := serve(t, config{})
+	client := joined(t, b.URL(), "ada", chat.Config{})
+	all := client.Events.Chan(t.Context())
+	ask(t, client, "Hello there")
+
+	assert.Equal(t, "Hello there", next(t, all).(events.ChatMessage).Text)
+	assert.Equal(t, events.StatusQueued, next(t, all).(events.AIProcessing).Status)
+	assert.Equal(t, events.StatusWorking, next(t, all).(events.AIProcessing).Status)
+	var text strings.Builder
+	for index := 0; ; index++ {
+		switch event := next(t, all).(type) {
+		case events.AIToken:
+			assert.Equal(t, index, event.Index)
+			text.WriteString(event.Token)
+			continue
+		case events.AIMessage:
+			assert.Equal(t, text.String(), event.Text)
+			assert.Equal(t, int64(2), event.Usage.PromptTokens)
+			assert.Equal(t, int64(index), event.Usage.CompletionTokens)
+			assert.NotEmpty(t, event.Options)
+		default:
+			require.FailNow(t, "unexpected", "%#v", event)
+		}
+		break
+	}
+}
+
+func TestWhatPeopleDoIsPassedOnToTheOthersInTheirRoom(t *testing.T) {
+	b := serve(t, config{Names: names{events.KeyChatRead: "seen"}})
+	ada := joined(t, b.URL(), "ada", chat.Config{Names: map[events.Key]string{events.KeyChatRead: "seen"}})
+	bob := joined(t, b.URL(), "bob", chat.Config{})
+	own := chat.Topic[events.Typing](ada, "user:typingStart").Chan(t.Context())
+	begins := chat.Topic[events.Typing](bob, "user:typingStart").Chan(t.Context())
+	ends := chat.Topic[events.Typing](bob, "user:typingStop").Chan(t.Context())
+	reads := chat.Topic[events.Read](bob, "seen").Chan(t.Context())
+
+	id := events.StringID("ada")
+	require.NoError(t, ada.TypingStart(t.Context(), id))
+	assert.Equal(t, id, next(t, begins).UserID)
+	require.NoError(t, ada.TypingStop(t.Context(), id))
+	assert.Equal(t, id, next(t, ends).UserID)
+	require.NoError(t, ada.MarkRead(within(t), events.Read{UserID: id, MessageIDs: []string{"m1"}, ReadAt: time.Now()}))
+	assert.Equal(t, []string{"m1"}, next(t, reads).MessageIDs)
+	require.NoError(t, bob.TypingStart(t.Context(), events.StringID("bob")))
+	assert.Equal(t, events.StringID("bob"), next(t, own).UserID, "one's own comes back to nobody")
+}
+
+func TestAnAbortStopsAnAnswerAtOnce(t *testing.T) {
+	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
+	client := joined(t, b.URL(), "ada", chat.Config{})
+	bystander := joined(t, b.URL(), "bob", chat.Config{})
+	tokens := bystander.Tokens.Chan(t.Context())
+	finals := bystander.Messages.Chan(t.Context())
+	stream := ask(t, client, "Tell me something long")
+	next(t, stream.Tokens())
+	_, err := conn.Call[any](within(t), client.Conn(), "ai:abort", events.Abort{ChatID: room, RequestID: stream.RequestID()})
+	require.NoError(t, err)
+	message, err := bystander.Answer(within(t), chat.Question{UserID: events.StringID("bob"), Text: "Still there?"})
+	require.NoError(t, err)
+	assert.Equal(t, message.MessageID, next(t, finals).MessageID, "the answer that was aborted has no message")
+	assert.NotEmpty(t, next(t, tokens))
+}
+
+func TestAQuestionAboutTheTimeCallsAToolOfTheClient(t *testing.T) {
+	b := serve(t, config{})
+	client := joined(t, b.URL(), "ada", chat.Config{})
+	defer chat.HandleTool(client, "clock", func(_ context.Context, args struct{ Zone string }) (map[string]string, error) {
+		return map[string]string{"time": "12:00 " + args.Zone}, nil
+	})()
+	results := client.ToolResults.Chan(t.Context())
+	message, err := ask(t, client, "What time is it?").Wait()
+	require.NoError(t, err)
+	assert.Contains(t, message.Text, `it says: {"time":"12:00 UTC"}`)
+	assert.JSONEq(t, `{"time":"12:00 UTC"}`, string(next(t, results).Result))
+}
+
+func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
+	b := serve(t, config{Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond), CutAfter: 10}})
+	client := joined(t, b.URL(), "ada", chat.Config{})
+	states := client.States.Chan(t.Context())
+	stream := ask(t, client, "Tell me something long")
+	index := 0
+	for token := range stream.Tokens() {
+		require.Equal(t, index, token.Index)
+		index++
+	}
+	_, err := stream.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, index, len(strings.SplitAfter(longText(), " ")))
+	for state := next(t, states); !state.Recovered; state = next(t, states) {
+	}
+}
+
+func TestATokenIsAskedFor(t *testing.T) {
+	b := serve(t, config{Token: "secret"})
+	with := func(token string) chat.Config {
+		return chat.Config{Conn: conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"token": token}, nil }}}
+	}
+	client, _ := enter(t, b.URL(), "", with("secret"))
+	assert.NoError(t, client.Ready(within(t)))
+	_, ended := enter(t, b.URL(), "", with("guess"))
+	var refused *conn.RefusedError
+	require.ErrorAs(t, next(t, ended), &refused)
+	assert.Equal(t, "the token is not the right one", refused.Message)
+}
+
+func TestOtherNamesAreFoundByDiscovery(t *testing.T) {
+	b := serve(t, config{Names: names{events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"}})
+	client := joined(t, b.URL(), "ada", chat.Config{Discovery: chat.Discovery{Enabled: true}})
+	tokens := client.Tokens.Chan(t.Context())
+	_, err := ask(t, client, "Hello").Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "You ", next(t, tokens).Token)
+	assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
+}
+
+func TestManyTalkAtOnce(t *testing.T) {
+	b := serve(t, config{Recovery: time.Minute})
+	var streams []*chat.Stream
+	for n := range 5 {
+		client := joined(t, b.URL(), fmt.Sprint("user-", n), chat.Config{})
+		for range 4 {
+			streams = append(streams, ask(t, client, fmt.Sprint("I am ", n)))
+		}
+	}
+	for i, stream := range streams {
+		message, err := stream.Wait()
+		require.NoError(t, err)
+		assert.Contains(t, message.Text, fmt.Sprintf("You said: “I am %d”.", i/4))
+	}
+}
