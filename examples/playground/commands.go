@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+const (
+	maxBody = 64 << 10 // bytes of a command
+	maxText = 8 << 10  // bytes of a message
+	maxCut  = time.Minute
+)
+
+// command is the handler of one verb of a tab: it decodes the body into T, and encodes what run returns, if anything.
+func command[T any](p *playground, run func(*session, context.Context, T) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s := p.session(r.PathValue("id"))
+		if s == nil {
+			http.Error(w, "this tab has no session any more: reload it", http.StatusNotFound)
+			return
+		}
+		var body T
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		reply, err := run(s, r.Context(), body)
+		switch {
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		case reply == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(reply)
+		}
+	}
+}
+
+type none struct{}
+
+// ask sends a message and has its answer streamed. It returns at once: a message that has to wait for the connection does
+// so in the session, and how it ends is an outcome.
+func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error) {
+	text := strings.TrimSpace(body.Text)
+	if text == "" || len(text) > maxText {
+		return nil, errors.New("a message has some text, and not too much of it")
+	}
+	q := chat.Question{UserID: s.user, Text: text, MessageID: rand.Text(), RequestID: rand.Text()}
+	ctx, abort := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	s.questions[q.RequestID] = abort
+	s.mu.Unlock()
+	s.tasks.Go(func() { // ends with the answer, with abort, or with s.ctx
+		err := s.answer(ctx, q)
+		s.mu.Lock()
+		delete(s.questions, q.RequestID)
+		s.mu.Unlock()
+		end := outcome{RequestID: q.RequestID, Aborted: ctx.Err() != nil}
+		if err != nil {
+			end.Error = err.Error()
+		}
+		abort()
+		s.outcomes.Publish(end)
+	})
+	return map[string]string{"messageId": q.MessageID, "requestId": q.RequestID}, nil
+}
+
+// answer asks, and waits for the end of the answer. Its tokens reach the tab with all other events of the chat.
+func (s *session) answer(ctx context.Context, q chat.Question) error {
+	stream, err := s.client.Ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	s.note(events.KeyUserMessage, events.UserMessage{
+		ChatID: s.room, RequestID: q.RequestID, MessageID: q.MessageID, UserID: q.UserID, Text: q.Text,
+	})
+	_, err = stream.Wait()
+	return err
+}
+
+// abort stops an answer: the end of a question's ctx sends ai:abort. One that another tab has asked for is stopped by a verb.
+func (s *session) abort(ctx context.Context, body struct{ RequestID string }) (any, error) {
+	s.note(events.KeyAIAbort, events.Abort{ChatID: s.room, RequestID: body.RequestID})
+	s.mu.Lock()
+	stop := s.questions[body.RequestID]
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+		return nil, nil
+	}
+	return nil, s.client.Abort(ctx, events.Abort{RequestID: body.RequestID})
+}
+
+// typing says that the user has begun to type, or has stopped. Without a connection nobody needs to know.
+func (s *session) typing(ctx context.Context, body struct{ Typing bool }) (any, error) {
+	key, say := events.KeyUserTypingStop, s.client.TypingStop
+	if body.Typing {
+		key, say = events.KeyUserTypingStart, s.client.TypingStart
+	}
+	err := say(ctx, s.user)
+	if err == nil {
+		s.note(key, events.Typing{ChatID: s.room, UserID: s.user})
+	}
+	if errors.Is(err, conn.ErrNotReady) {
+		err = nil
+	}
+	return nil, err
+}
+
+// read says that the user has seen messages.
+func (s *session) read(ctx context.Context, body struct{ MessageIDs []string }) (any, error) {
+	seen := events.Read{UserID: s.user, MessageIDs: body.MessageIDs, ReadAt: time.Now()}
+	err := s.client.MarkRead(ctx, seen)
+	if err == nil {
+		seen.ChatID = s.room
+		s.note(events.KeyChatRead, seen)
+	}
+	return nil, err
+}
+
+// rename changes event names: at the backend, which tells every tab, or here alone.
+func (s *session) rename(ctx context.Context, body struct {
+	Names   names
+	Backend bool
+}) (any, error) {
+	if body.Backend {
+		return nil, s.panel.do(ctx, http.MethodPatch, "names", body.Names)
+	}
+	return nil, s.setNames(body.Names)
+}
+
+// cut breaks the tab's connection, and keeps it from coming back for a while.
+func (s *session) cut(_ context.Context, body struct{ Seconds float64 }) (any, error) {
+	if !(body.Seconds >= 0 && body.Seconds <= maxCut.Seconds()) {
+		return nil, errors.New("the network is cut for up to a minute")
+	}
+	s.network.cut(time.Duration(body.Seconds * float64(time.Second)))
+	return nil, nil
+}
+
+// kick has the backend put this tab's client out.
+func (s *session) kick(ctx context.Context, _ none) (any, error) {
+	id := s.client.State().SessionID
+	if id == "" {
+		return nil, errors.New("there is no connection to be kicked from")
+	}
+	return nil, s.panel.do(ctx, http.MethodPost, "kick", map[string]string{"id": id})
+}
+
+// reconnect runs the client again, after it has been put out.
+func (s *session) reconnect(context.Context, none) (any, error) {
+	s.connect()
+	return nil, nil
+}
+
+// note logs what was sent.
+func (s *session) note(key events.Key, payload any) { s.sent.Publish(sent{s.name(key), payload}) }

@@ -1,0 +1,73 @@
+// Playground is a chat in the browser that shows what goes on beneath it: every event, the connection and its
+// reconnects, each subscription's buffer, and what becomes of a slow reader. It needs a chat backend:
+//
+//	go run ./examples/mockserver &
+//	go run ./examples/playground       # then open http://localhost:5173, in two tabs for two people
+//	go run ./examples/playground -addr :8080 -backend https://chat.example.com -token secret
+//
+// It is also an example of how one's own web service stands between browsers and a Socket.IO backend. The browser hears by
+// server-sent events and speaks by POST; it knows nothing of Socket.IO, of reconnecting, or of the backend's token.
+//
+//   - server.go: the pages and the routes.
+//   - session.go: one tab, which is one user with a chat.Client of its own. It lives as long as the tab's stream.
+//   - stream.go: what the tab hears: one select loop over the client's channels.
+//   - commands.go: what the tab says: a handler for each verb.
+//   - names.go, reader.go, meter.go, network.go, backend.go: what the playground adds to show the machinery.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:5173", "the TCP `address` to serve on")
+	backend := flag.String("backend", "http://localhost:4000", "the chat backend's `URL`")
+	token := flag.String("token", "", "the `token` that the backend asks for")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *addr, *backend, *token); err != nil {
+		fmt.Fprintln(os.Stderr, "playground:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends; every tab's session ends with it.
+func run(ctx context.Context, out io.Writer, addr, backend, token string) error {
+	p, err := newPlayground(backend, token)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           p.handler(),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	fmt.Fprintf(out, "playground: open http://%s (backend: %s)\n", listener.Addr(), backend)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }() // ends with Shutdown, or with the listener
+	select {
+	case err = <-served:
+		return err
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = server.Shutdown(ending) // waits for the streams, which end with ctx
+	<-served
+	return err
+}

@@ -1,0 +1,83 @@
+// The page: who is here, which parts it has, and what each part is told.
+
+import { open } from "./api.js";
+import { $ } from "./dom.js";
+import * as connection from "./connection.js";
+import * as conversation from "./conversation.js";
+import * as log from "./log.js";
+import * as names from "./names.js";
+import * as subscriptions from "./subscriptions.js";
+
+const people = ["ada", "grace", "linus", "margaret", "dennis", "barbara", "ken", "radia", "edsger", "hedy"];
+const anybody = () => `${people[Math.floor(Math.random() * people.length)]}-${Math.floor(Math.random() * 90) + 10}`;
+
+const asked = new URLSearchParams(location.search);
+const me = {
+  user: asked.get("user") || sessionStorage.getItem("user") || anybody(),
+  room: asked.get("room") || sessionStorage.getItem("room") || "lobby",
+};
+let close = () => {};
+
+function enter() {
+  close();
+  sessionStorage.setItem("user", me.user);
+  sessionStorage.setItem("room", me.room);
+  $("user").textContent = me.user;
+  $("room").textContent = `#${me.room}`;
+  $("other").href = `?${new URLSearchParams({ room: me.room })}`;
+  document.title = `${me.user} in #${me.room} · Parley playground`;
+  conversation.start(me);
+  close = open(me.user, me.room, {
+    hello: (hello) => {
+      connection.greet(hello);
+      conversation.notice("connected to the playground");
+    },
+    lost: connection.lost,
+    state: (state) => {
+      connection.show(state);
+      conversation.connected(state.phase === "ready");
+    },
+    chat: conversation.receive,
+    outcome: conversation.finish,
+    typing: (who) => conversation.typing(who, true),
+    typed: (who) => conversation.typing(who, false),
+    read: conversation.read,
+    log: log.add,
+    problem: log.problem,
+    meters: subscriptions.show,
+    names: names.show,
+  });
+}
+
+// On a phone there is one view at a time.
+const tabs = [$("tab-chat"), $("tab-machinery")];
+function view(tab) {
+  document.body.dataset.view = tab.getAttribute("aria-controls");
+  for (const other of tabs) {
+    other.setAttribute("aria-selected", other === tab);
+    other.tabIndex = other === tab ? 0 : -1;
+  }
+}
+for (const [i, tab] of tabs.entries()) {
+  tab.onclick = () => view(tab);
+  tab.onkeydown = (event) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    view(tabs[1 - i]);
+    tabs[1 - i].focus();
+  };
+}
+
+$("change").onclick = () => {
+  $("who-user").value = me.user;
+  $("who-room").value = me.room;
+  $("who").showModal();
+};
+$("who").onclose = () => {
+  if ($("who").returnValue !== "ok") return;
+  me.user = $("who-user").value.trim() || me.user;
+  me.room = $("who-room").value.trim() || me.room;
+  history.replaceState(null, "", location.pathname);
+  enter();
+};
+
+enter();

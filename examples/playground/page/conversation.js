@@ -1,0 +1,289 @@
+// The conversation: messages, answers as they stream in, who is here, who types, who has read what.
+
+import { post } from "./api.js";
+import { $, el, hue } from "./dom.js";
+
+let me = { user: "", room: "" };
+const messages = new Map(); // by message id
+const answers = new Map(); // by request id
+const typists = new Map(); // when each was last heard of
+let unread = [];
+
+export function start(who) {
+  me = who;
+  messages.clear();
+  answers.clear();
+  typists.clear();
+  unread = [];
+  $("messages").replaceChildren();
+  $("people").replaceChildren();
+  $("empty").hidden = false;
+  showTyping();
+  showStop();
+}
+
+// notice says something that nobody has said.
+export function notice(text) {
+  if (!$("messages").children.length) return;
+  for (const answer of answers.values()) end(answer, "failed", "lost with the page's stream");
+  append(el("li", { class: "notice" }, text));
+}
+
+export function connected(ready) {
+  $("send").textContent = ready ? "Send" : "Send later";
+}
+
+export function receive({ key, payload }) {
+  const handle = {
+    CHAT_MESSAGE: said,
+    PRESENCE_UPDATE: present,
+    AI_PROCESSING: processing,
+    AI_TOKEN: token,
+    AI_MESSAGE: complete,
+    AI_ERROR: failed,
+    AI_TOOL_CALL: (call) => tool(call, `${call.toolName}(${JSON.stringify(call.args)})`),
+    AI_TOOL_RESULT: (result) => tool(result, `${result.toolName} → ${JSON.stringify(result.result)}`),
+  }[key];
+  handle?.(payload);
+}
+
+// append adds a line, and follows it if the reader was at the end.
+function append(line) {
+  $("empty").hidden = true;
+  follow(() => $("messages").append(line));
+}
+
+function follow(change) {
+  const scroll = $("scroll");
+  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+  change();
+  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+}
+
+function face(name) {
+  const node = el("span", { class: "face", "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? "?");
+  node.style.setProperty("--hue", hue(name));
+  return node;
+}
+
+const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+// said is a person's message. One's own stands there already, and has now come back from the backend.
+function said({ messageId, userId, text, createdAt, requestId }) {
+  let line = messages.get(messageId);
+  if (!line) line = addMessage(messageId, String(userId), text);
+  line.node.classList.remove("pending");
+  line.under.textContent = line.own ? "✓ sent" : "";
+  line.time.textContent = clock(createdAt);
+  typists.delete(String(userId));
+  showTyping();
+  if (requestId) answerTo(requestId);
+  if (!line.own) seen(messageId);
+}
+
+function addMessage(id, user, text) {
+  const own = user === me.user;
+  const time = el("time");
+  const under = el("div", { class: "under" });
+  const node = el("li", { class: `message${own ? " own" : ""}` }, el("div", { class: "by" }, el("strong", {}, own ? "you" : user), time), el("div", { class: "bubble" }, text), under);
+  const line = { node, under, time, own, readers: new Set() };
+  messages.set(id, line);
+  append(node);
+  return line;
+}
+
+function present({ onlineUserIds }) {
+  $("people").replaceChildren(...onlineUserIds.map((id) => el("li", { class: String(id) === me.user ? "me" : undefined }, face(String(id)), String(id))));
+}
+
+// answerTo is the answer to a question, as far as it has come.
+function answerTo(requestId) {
+  let answer = answers.get(requestId);
+  if (answer) return answer;
+  const chip = el("span", { class: "chip" }, "waiting");
+  const bubble = el("div", { class: "bubble" });
+  const under = el("div", { class: "under" });
+  const node = el("li", { class: "message answer streaming", "aria-busy": "true" }, el("div", { class: "by" }, el("strong", {}, "assistant"), chip), bubble, under);
+  answer = { requestId, node, chip, bubble, under, tokens: [], began: 0, heard: performance.now(), open: true, readers: new Set() };
+  answers.set(requestId, answer);
+  append(node);
+  return answer;
+}
+
+function processing({ requestId, status, reason }) {
+  const answer = answerTo(requestId);
+  answer.heard = performance.now();
+  if (answer.open && !answer.tokens.length) answer.chip.textContent = reason ? `${status}: ${reason}` : status;
+}
+
+function token({ requestId, token, index }) {
+  const answer = answerTo(requestId);
+  if (!answer.open || answer.tokens[index]) return;
+  const now = performance.now();
+  answer.began ||= now;
+  answer.heard = now;
+  const span = el("span", { class: "token", "data-index": index }, token);
+  const after = answer.tokens.findLast((other, i) => other && i < index);
+  follow(() => (after ? after.after(span) : answer.bubble.append(span)));
+  answer.tokens[index] = span;
+  answer.chip.textContent = "answering";
+  answer.under.textContent = `${answer.tokens.length} tokens${rate(answer)}`;
+}
+
+function rate({ tokens, began }) {
+  const past = (performance.now() - began) / 1000;
+  return past > 0.5 ? `, ${Math.round(tokens.length / past)} a second` : "";
+}
+
+// complete is the message that ends an answer. Its text has the last word.
+function complete({ requestId, messageId, text, usage, options = [] }) {
+  const answer = answerTo(requestId);
+  const { bubble } = answer;
+  const streamed = [...bubble.querySelectorAll(".token")].map((span) => span.textContent).join("");
+  if (streamed !== text) {
+    const tools = [...bubble.querySelectorAll(".tool")];
+    follow(() => bubble.replaceChildren(...tools, text));
+  }
+  const missing = usage ? usage.completionTokens - answer.tokens.filter(Boolean).length : 0;
+  const cost = usage ? `${usage.promptTokens} + ${usage.completionTokens} = ${usage.totalTokens} tokens${rate(answer)}` : "";
+  end(answer, "done", "done", missing > 0 ? `${cost}; ${missing} did not come one by one` : cost);
+  messages.set(messageId, { node: answer.node, under: answer.under, own: false, readers: answer.readers, cost: answer.under.textContent });
+  for (const old of document.querySelectorAll(".answer .options")) old.remove();
+  if (options.length) {
+    const row = el("div", { class: "options" }, ...options.map((text) => choice(text)));
+    follow(() => answer.node.append(row));
+  }
+  $("announce").textContent = `assistant: ${text}`;
+  seen(messageId);
+}
+
+function choice(text) {
+  const button = el("button", { type: "button" }, text);
+  button.onclick = () => say(text);
+  return button;
+}
+
+function failed({ requestId, code, message }) {
+  end(answerTo(requestId), "failed", "failed", code ? `${message} (${code})` : message);
+}
+
+function tool({ requestId }, text) {
+  follow(() => answerTo(requestId).bubble.append(el("span", { class: "tool" }, text)));
+}
+
+// finish is how a question of this tab has ended.
+export function finish({ requestId, error, aborted }) {
+  const answer = answers.get(requestId);
+  if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.length} tokens` : error);
+  if (answer) answer.mine = false;
+  showStop();
+}
+
+function end(answer, kind, chip, under = answer.under.textContent) {
+  if (!answer.open) return;
+  answer.open = false;
+  answer.node.classList.remove("streaming");
+  answer.node.setAttribute("aria-busy", "false");
+  answer.chip.className = `chip ${kind}`;
+  answer.chip.textContent = chip;
+  answer.under.textContent = under;
+}
+
+// An answer that somebody else has stopped just ends.
+setInterval(() => {
+  for (const answer of answers.values()) {
+    if (answer.open && !answer.mine && performance.now() - answer.heard > 10_000) end(answer, "failed", "silent");
+  }
+  const late = [...typists].filter(([, at]) => performance.now() - at > 6000);
+  for (const [user] of late) typists.delete(user);
+  if (late.length) showTyping();
+}, 1000);
+
+export function typing({ userId }, begins) {
+  if (begins) typists.set(String(userId), performance.now());
+  else typists.delete(String(userId));
+  showTyping();
+}
+
+function showTyping() {
+  const who = [...typists.keys()];
+  $("typing").textContent = who.length ? `${who.join(", ")} ${who.length > 1 ? "are" : "is"} typing…` : "";
+}
+
+// read is another's receipt.
+export function read({ userId, messageIds }) {
+  for (const id of messageIds) {
+    const line = messages.get(id);
+    if (!line || String(userId) === me.user) continue;
+    line.readers.add(String(userId));
+    const by = `✓✓ seen by ${[...line.readers].join(", ")}`;
+    line.under.textContent = line.cost ? `${line.cost} · ${by}` : by;
+  }
+}
+
+// seen sends a receipt as soon as the page can be seen.
+function seen(id) {
+  unread.push(id);
+  setTimeout(tellSeen, 300);
+}
+function tellSeen() {
+  if (document.hidden || !unread.length) return;
+  const messageIDs = unread;
+  unread = [];
+  post("read", { messageIDs }).catch(() => {}); // it is only a receipt
+}
+document.addEventListener("visibilitychange", tellSeen);
+
+// Saying something.
+
+async function say(text) {
+  try {
+    const { messageId, requestId } = await post("ask", { text });
+    if (!messages.has(messageId)) {
+      const line = addMessage(messageId, me.user, text);
+      line.node.classList.add("pending");
+      line.under.textContent = "on its way";
+    }
+    answerTo(requestId).mine = true;
+    $("scroll").scrollTop = $("scroll").scrollHeight;
+    showStop();
+  } catch (error) {
+    append(el("li", { class: "notice" }, `not sent: ${error.message}`));
+  }
+}
+
+const mine = () => [...answers.values()].findLast((answer) => answer.open && answer.mine);
+const showStop = () => ($("stop").hidden = !mine());
+
+function stop() {
+  const answer = mine();
+  if (answer) post("abort", { requestID: answer.requestId }).catch(() => {}); // the outcome tells
+}
+$("stop").onclick = stop;
+
+const field = $("text");
+let typingSince = 0;
+let quiet = 0;
+function types(now) {
+  clearTimeout(quiet);
+  if (now) quiet = setTimeout(() => types(false), 2500);
+  if (now === Boolean(typingSince)) return;
+  typingSince = now ? performance.now() : 0;
+  post("typing", { typing: now }).catch(() => {}); // nobody misses it
+}
+field.oninput = () => types(field.value.trim() !== "");
+field.onkeydown = (event) => {
+  if (event.key === "Escape") stop();
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("composer").requestSubmit();
+};
+$("composer").onsubmit = (event) => {
+  event.preventDefault();
+  const text = field.value.trim();
+  if (!text) return;
+  field.value = "";
+  types(false);
+  say(text);
+};
+for (const button of $("starters").children) button.onclick = () => say(button.textContent);

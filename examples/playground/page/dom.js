@@ -1,0 +1,21 @@
+// Small helpers. Everything that people and backends say goes through textContent, never through HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+// el makes an element: el("li", { class: "x", "data-y": 1 }, "text", child).
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== undefined));
+  return node;
+}
+
+// seconds is a duration for people.
+export const seconds = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`);
+
+// hue gives each name its colour.
+export const hue = (name) => [...String(name)].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 360, 7);
+
+export const calm = matchMedia("(prefers-reduced-motion: reduce)");

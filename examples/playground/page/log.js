@@ -1,0 +1,115 @@
+// The event log: everything on the wire as it goes by, to filter, to stop and to look into.
+
+import { $, el } from "./dom.js";
+
+const kept = 400; // rows
+const rows = []; // the oldest first: { node, text, name, payload }
+let waiting = []; // while paused
+let paused = false;
+let chosen = null;
+let count = 0;
+
+export function add({ sent, name, args }) {
+  const payload = args?.length === 1 ? args[0] : args ?? [];
+  put({ kind: sent ? "sent" : "", way: sent ? "↑" : "↓", name, payload });
+}
+
+export function problem({ event, error, raw }) {
+  put({ kind: "problem", way: "!", name: event, payload: { error, raw } });
+}
+
+function put(entry) {
+  entry.at = new Date();
+  entry.id = `event-${++count}`;
+  if (paused) {
+    waiting.push(entry);
+    if (waiting.length > kept) waiting.shift();
+  } else {
+    show(entry);
+  }
+  tell();
+}
+
+function show(entry) {
+  const { kind, way, name, payload, at } = entry;
+  const summary = JSON.stringify(payload) ?? "";
+  entry.text = `${name} ${summary}`.toLowerCase();
+  const time = `${at.toLocaleTimeString([], { hour12: false })}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+  entry.node = el("div", { class: `event ${kind}`, role: "option", id: entry.id, "aria-selected": "false" },
+    el("time", {}, time), el("span", { class: "way", title: kind || "received" }, way), el("span", { class: "name" }, name), el("span", { class: "args" }, summary.slice(0, 300)));
+  entry.node.onclick = () => choose(entry);
+  entry.node.hidden = !wanted(entry);
+  const log = $("log");
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  rows.push(entry);
+  log.append(entry.node);
+  if (rows.length > kept) rows.shift().node.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// A token is what carries one, whatever its event is called now.
+const isToken = ({ payload }) => payload !== null && typeof payload === "object" && "token" in payload && "index" in payload;
+const wanted = (entry) => ($("tokens").checked || !isToken(entry)) && entry.text.includes($("filter").value.trim().toLowerCase());
+
+function sift() {
+  for (const entry of rows) entry.node.hidden = !wanted(entry);
+  $("log").scrollTop = $("log").scrollHeight;
+  tell();
+}
+$("filter").oninput = sift;
+$("tokens").onchange = sift;
+
+$("pause").onclick = () => {
+  paused = !paused;
+  $("pause").setAttribute("aria-pressed", paused);
+  $("pause").textContent = paused ? "Go on" : "Pause";
+  if (!paused) {
+    waiting.forEach(show);
+    waiting = [];
+  }
+  tell();
+};
+
+$("clear").onclick = () => {
+  rows.splice(0);
+  waiting = [];
+  $("log").replaceChildren();
+  close();
+  tell();
+};
+
+function tell() {
+  $("log-count").textContent = paused ? `paused, ${waiting.length} waiting` : `${count} events`;
+}
+
+function choose(entry) {
+  chosen?.node.setAttribute("aria-selected", "false");
+  chosen = entry;
+  chosen.node.setAttribute("aria-selected", "true");
+  chosen.node.scrollIntoView({ block: "nearest" });
+  $("log").setAttribute("aria-activedescendant", chosen.node.id);
+  $("inspected").textContent = `${entry.way} ${entry.name}`;
+  $("payload").textContent = JSON.stringify(entry.payload, null, 2);
+  $("inspector").hidden = false;
+}
+
+function close() {
+  chosen?.node.setAttribute("aria-selected", "false");
+  chosen = null;
+  $("log").removeAttribute("aria-activedescendant");
+  $("inspector").hidden = true;
+}
+$("close").onclick = () => {
+  close();
+  $("log").focus();
+};
+
+$("log").onkeydown = (event) => {
+  const shown = rows.filter(({ node }) => !node.hidden);
+  const at = shown.indexOf(chosen);
+  const to = { ArrowDown: at < 0 ? shown.length - 1 : at + 1, ArrowUp: at < 0 ? shown.length - 1 : at - 1, Home: 0, End: shown.length - 1 }[event.key];
+  if (event.key === "Escape") close();
+  if (to === undefined) return;
+  event.preventDefault();
+  if (shown[to]) choose(shown[to]);
+};

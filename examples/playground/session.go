@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// A session is one tab: one user, with a client of its own. Everything that it has started ends with close.
+type session struct {
+	id      string
+	user    events.ID
+	room    events.ID
+	client  *chat.Client
+	network *network
+	panel   panel
+
+	ctx   context.Context // of everything that the tab has asked for
+	end   context.CancelFunc
+	tasks sync.WaitGroup // Run, the questions in flight, the slow reader
+
+	sent     bus.Topic[sent]    // for the log
+	outcomes bus.Topic[outcome] // how questions have ended
+	renamed  bus.Topic[names]   // the names in force, the current ones first
+
+	mu        sync.Mutex
+	names     names
+	questions map[string]context.CancelFunc // in flight, by request id
+	running   bool
+	reader    *reader // nil when there is no slow reader
+}
+
+// sent is an event that the tab has sent, as it stands in the log.
+type sent struct {
+	Name    string `json:"name"`
+	Payload any    `json:"payload"`
+}
+
+// An outcome is how a question has ended.
+type outcome struct {
+	RequestID string `json:"requestId"`
+	Error     string `json:"error,omitempty"` // empty: with the answer's message
+	Aborted   bool   `json:"aborted,omitempty"`
+}
+
+// openSession makes a session and connects it. The caller calls close.
+func (p *playground) openSession(ctx context.Context, user, room string) (*session, error) {
+	s := &session{
+		id:        rand.Text(),
+		user:      events.StringID(user),
+		room:      events.StringID(room),
+		network:   &network{},
+		panel:     panel{p.backend, p.http},
+		names:     defaultNames(),
+		questions: map[string]context.CancelFunc{},
+	}
+	s.renamed.Replay = 1
+	var err error
+	s.client, err = chat.New(p.backend, chat.Config{
+		ChatID:    s.room,
+		Discovery: chat.Discovery{Enabled: true},
+		Conn: conn.Config{
+			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
+			Logger: slog.New(slog.DiscardHandler), // the page shows it all
+			Auth: func(context.Context) (any, error) {
+				return map[string]string{"userId": user, "token": p.token}, nil
+			},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.ctx, s.end = context.WithCancel(ctx)
+	s.followNames()
+	chat.HandleTool(s.client, "clock", clock)
+	return s, nil
+}
+
+// clock is the tool that the backend may call.
+func clock(_ context.Context, args struct{ Zone string }) (map[string]string, error) {
+	zone, err := time.LoadLocation(args.Zone)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"time": time.Now().In(zone).Format(time.RFC1123)}, nil
+}
+
+// connect runs the client, unless it runs already.
+func (s *session) connect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		return
+	}
+	s.running = true
+	s.tasks.Go(func() { // ends with s.ctx, or when the backend has put the client out
+		_ = s.client.Run(s.ctx) // States has told why
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running = false
+	})
+}
+
+// close ends the session, and returns when nothing of it is left.
+func (s *session) close() {
+	s.end()
+	s.client.Close()
+	s.tasks.Wait()
+	s.network.close()
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+const (
+	meterEvery   = 200 * time.Millisecond
+	quietEvery   = 15 * time.Second // a sign of life when there is nothing to say
+	writeTimeout = 10 * time.Second // for a tab that has stopped reading
+)
+
+// stream opens a session for a tab and tells it everything, as server-sent events, until the tab is closed. It is
+// one goroutine, the handler's own: when the tab reads slowly its writes wait, the subscriptions buffer, and
+// their policies say what happens then. The connection to the backend notices nothing.
+func (p *playground) stream(w http.ResponseWriter, r *http.Request) {
+	user, room := r.FormValue("user"), r.FormValue("room")
+	if user == "" || room == "" || len(user) > 40 || len(room) > 40 {
+		http.Error(w, "user and room have 1 to 40 bytes", http.StatusBadRequest)
+		return
+	}
+	s, err := p.openSession(r.Context(), user, room)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer s.close()
+	defer p.add(s)()
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := &sse{w: w, control: http.NewResponseController(w)}
+	out.send("hello", map[string]any{"session": s.id, "user": user, "room": room, "backend": p.backend})
+	s.tell(s.ctx, out)
+}
+
+// tell tells the tab everything until ctx ends, the tab is gone, or it has fallen too far behind.
+func (s *session) tell(ctx context.Context, out *sse) {
+	chatter := subscribe(ctx, "conversation", s.client.Events, 4096, bus.Fail, eventKey)
+	raw := subscribe(ctx, "event log", s.client.Raw, 1024, bus.DropOldest, rawKey)
+	states := subscribe(ctx, "states", s.client.States, 64, bus.DropOldest, stateKey)
+	latest := bus.OnOverflow(bus.DropOldest) // these close with ctx only
+	problems := s.client.DecodeErrors.Chan(ctx, latest)
+	complaints := s.client.ServerErrors.Chan(ctx, latest)
+	sent := s.sent.Chan(ctx, latest)
+	outcomes := s.outcomes.Chan(ctx, latest)
+	renamed := s.renamed.Chan(ctx, latest)
+	s.connect() // everybody listens: nothing is lost
+
+	tick := time.NewTicker(meterEvery)
+	defer tick.Stop()
+	for out.err == nil && ctx.Err() == nil {
+		select {
+		case event, open := <-chatter.C():
+			if !open {
+				return // ctx has ended, or the tab has fallen behind: it will come back
+			}
+			chatter.took(event)
+			out.send("chat", chatEvent{event.Key(), event})
+		case event, open := <-raw.C():
+			if open {
+				raw.took(event)
+				s.tellRaw(out, event)
+			}
+		case state, open := <-states.C():
+			if open {
+				states.took(state)
+				out.send("state", stateOf(state))
+			}
+		case p, open := <-problems:
+			if open {
+				out.send("problem", problem{p.Event, p.Error(), string(p.Raw)})
+			}
+		case p, open := <-complaints:
+			if open {
+				out.send("problem", problem{"error", p.Error(), string(p.Raw)})
+			}
+		case event, open := <-sent:
+			if open {
+				out.send("log", logged{Sent: true, Name: event.Name, Args: []any{event.Payload}})
+			}
+		case end, open := <-outcomes:
+			if open {
+				out.send("outcome", end)
+			}
+		case now, open := <-renamed:
+			if open {
+				out.send("names", now)
+			}
+		case <-tick.C:
+			readings := []reading{chatter.read(), raw.read(), states.read()}
+			if slow, ok := s.readReader(); ok {
+				readings = append(readings, slow)
+			}
+			out.update("meters", readings)
+		case <-ctx.Done():
+		}
+	}
+}
+
+// tellRaw tells of an event for the log. Typing and reading, which have no topic of their own in chat.Client, are known by
+// their names, whatever those are now.
+func (s *session) tellRaw(out *sse, event conn.Event) {
+	out.send("log", logged{Name: event.Name, Args: event.Args})
+	switch event.Name {
+	case s.name(events.KeyUserTypingStart):
+		tellPayload[events.Typing](out, "typing", event)
+	case s.name(events.KeyUserTypingStop):
+		tellPayload[events.Typing](out, "typed", event)
+	case s.name(events.KeyChatRead):
+		tellPayload[events.Read](out, "read", event)
+	}
+}
+
+// tellPayload tells of an event's payload, if it is one.
+func tellPayload[T any](out *sse, kind string, event conn.Event) {
+	var payload T
+	if event.Decode(0, &payload) == nil {
+		out.send(kind, payload)
+	}
+}
+
+type chatEvent struct {
+	Key     events.Key   `json:"key"`
+	Payload events.Event `json:"payload"`
+}
+
+type logged struct {
+	Sent bool   `json:"sent,omitempty"`
+	Name string `json:"name"`
+	Args any    `json:"args"`
+}
+
+type connState struct {
+	Phase     string `json:"phase"`
+	Attempt   int    `json:"attempt"`
+	DelayMs   int64  `json:"delayMs"`
+	Error     string `json:"error,omitempty"`
+	SessionID string `json:"sessionId,omitempty"`
+	Recovered bool   `json:"recovered,omitempty"`
+}
+
+func stateOf(s conn.State) connState {
+	told := connState{s.Phase.String(), s.Attempt, s.Delay.Milliseconds(), "", s.SessionID, s.Recovered}
+	if s.Err != nil {
+		told.Error = s.Err.Error()
+	}
+	return told
+}
+
+// A problem is what the backend has complained of, or sent in the wrong shape.
+type problem struct {
+	Event string `json:"event"`
+	Error string `json:"error"`
+	Raw   string `json:"raw"`
+}
+
+func eventKey(e events.Event) any {
+	if token, ok := e.(events.AIToken); ok {
+		return tokenKey(token)
+	}
+	return [2]any{e.Key(), e.Envelope().RequestID}
+}
+
+func rawKey(e conn.Event) any {
+	if len(e.Args) == 0 {
+		return e.Name
+	}
+	return &e.Args[0] // all subscriptions share it
+}
+
+func stateKey(s conn.State) any { return [2]any{s.Phase, s.Attempt} }
+
+// sse writes server-sent events. After its first error it writes nothing.
+type sse struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	last    []byte // of update
+	at      time.Time
+	err     error
+}
+
+// send sends an event.
+func (o *sse) send(kind string, data any) {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		encoded = []byte("null") // what a backend has sent may be JSON that only its reader can make sense of
+	}
+	o.write("event: %s\ndata: %s\n\n", kind, encoded)
+}
+
+// update sends an event if it is not what it was last time, and shows otherwise now and then that all is well.
+func (o *sse) update(kind string, data any) {
+	encoded, err := json.Marshal(data)
+	switch {
+	case err != nil:
+	case !bytes.Equal(encoded, o.last):
+		o.last = encoded
+		o.write("event: %s\ndata: %s\n\n", kind, encoded)
+	case time.Since(o.at) > quietEvery:
+		o.write(": all is quiet\n\n")
+	}
+}
+
+func (o *sse) write(format string, args ...any) {
+	if o.err != nil {
+		return
+	}
+	o.at = time.Now()
+	_ = o.control.SetWriteDeadline(o.at.Add(writeTimeout))
+	if _, o.err = fmt.Fprintf(o.w, format, args...); o.err == nil {
+		o.err = o.control.Flush()
+	}
+}

@@ -1,0 +1,207 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// patience is after how long a test gives up on what should have come.
+const patience = 60 * time.Second
+
+// chromium starts a browser with a profile of its own, until the test ends.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("PARLEY_INTEROP") == "required" {
+			require.NoError(t, err, "the browser tests need Chromium: apt-get install chromium")
+		}
+		t.Skipf("NOT TESTED IN A BROWSER: %v (apt-get install chromium)", err)
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.WSURLReadTimeout(patience),
+	}
+	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
+		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows", "disable-dev-shm-usage"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, stopBrowser := chromedp.NewContext(ctx)
+	t.Cleanup(stopBrowser)
+	require.NoError(t, chromedp.Do(ctx))
+	return ctx
+}
+
+// A tab shows the playground to one user.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string // of the page
+}
+
+// open opens a page in a tab of its own, 1280 by 860.
+func open(t *testing.T, browser context.Context, address string) *tab {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(browser)
+	tab := &tab{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		tab.picture(t.Name() + " end")
+		closeTab()
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		assert.Empty(t, tab.complaints, "the page has errors")
+	})
+	require.NoError(t, chromedp.Do(ctx)) // without a deadline: the tab lives as long as the ctx of this call
+	require.NoError(t, chromedp.Listen(ctx, func(event any) {
+		switch event := event.(type) {
+		case *runtime.EventExceptionThrown:
+			tab.complain(fmt.Sprintf("%+v", *event.ExceptionDetails))
+		case *log.EventEntryAdded: // what the content policy forbids, for example
+			if event.Entry.Level == log.EntryLevelError && event.Entry.Source != log.EntrySourceNetwork {
+				tab.complain(event.Entry.Text)
+			}
+		}
+	}))
+	tab.do(chromedp.EmulateViewport(1280, 860), chromedp.Navigate(address))
+	return tab
+}
+
+func (b *tab) complain(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.complaints = append(b.complaints, text)
+}
+
+// enter opens the playground as a user, and returns when that user is in the room.
+func enter(t *testing.T, browser context.Context, playground program, user string) *tab {
+	t.Helper()
+	tab := open(t, browser, playground.url+"/?"+url.Values{"user": {user}, "room": {"lobby"}}.Encode())
+	tab.waitFor(`document.querySelector("#phase").textContent === "ready"`)
+	return tab
+}
+
+// do does something in the tab.
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	require.NoError(b.t, chromedp.Do(ctx, actions...))
+}
+
+// waitFor waits until an expression of JavaScript is true. The page looks every 20 ms; it needs no eval for that, which
+// its content policy forbids.
+func (b *tab) waitFor(expression string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	wait := fmt.Sprintf(`(async () => { while (!(%s)) await new Promise((next) => setTimeout(next, 20)); return true; })()`, expression)
+	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.picture(b.t.Name() + " waited in vain")
+		require.NoError(b.t, err, "waiting for %s", expression)
+	}
+}
+
+// eval is the value of an expression.
+func eval[T any](b *tab, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	require.NoError(b.t, err, expression)
+	return value
+}
+
+// text is what an element says.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return eval[string](b, fmt.Sprintf(`document.querySelector(%s)?.textContent ?? "(no such element)"`, quote(selector)))
+}
+
+// waitForText waits until an element says something.
+func (b *tab) waitForText(selector, text string) {
+	b.t.Helper()
+	b.waitFor(fmt.Sprintf(`document.querySelector(%s)?.textContent.includes(%s)`, quote(selector), quote(text)))
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// say types a message into the field, and sends it by Enter.
+func (b *tab) say(text string) {
+	b.t.Helper()
+	b.types("#text", text+kb.Enter)
+}
+
+// types presses keys in an element.
+func (b *tab) types(selector, keys string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), keys))
+}
+
+// choose sets a field to a value, as its user would.
+func (b *tab) choose(selector, value string) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
+		const field = document.querySelector(%s);
+		field.value = %s;
+		field.dispatchEvent(new Event("input", { bubbles: true }));
+		field.dispatchEvent(new Event("change", { bubbles: true }));
+	})()`, quote(selector), quote(value))))
+}
+
+// prefer sets what the tab's user prefers, "prefers-color-scheme" for example.
+func (b *tab) prefer(feature, value string) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: feature, Value: value}}}
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, media)
+		return err
+	}))
+}
+
+// picture keeps a screenshot in the folder screenshots.
+func (b *tab) picture(name string) (path string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Logf("no picture of %s: %v", name, err)
+		return ""
+	}
+	require.NoError(b.t, os.MkdirAll("screenshots", 0o755))
+	path = filepath.Join("screenshots", strings.NewReplacer(" ", "-", "/", "-").Replace(name)+".png")
+	require.NoError(b.t, os.WriteFile(path, png, 0o644))
+	return path
+}
+
+func quote(s string) string {
+	quoted, _ := json.Marshal(s) // a string: it cannot fail
+	return string(quoted)
+}
