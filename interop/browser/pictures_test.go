@@ -10,11 +10,10 @@ import (
 
 // TestPictures takes the pictures that people look at, the README's among them: make picture.
 func TestPictures(t *testing.T) {
-	browser := chromium(t)
 	mock := backend(t, "-pace", "60ms")
 	play := playground(t, mock)
-	ada := enter(t, browser, play, "ada")
-	grace := enter(t, browser, play, "grace")
+	ada := enter(t, play, "ada")
+	grace := enter(t, play, "grace")
 	ada.say("What time is it?")
 	ada.waitFor(`document.querySelector(".answer .chip.done")`)
 	grace.say("Nice. Where does that come from?")
@@ -40,7 +39,7 @@ func TestPictures(t *testing.T) {
 	ada.click("#tab-chat")
 	ada.picture("phone")
 
-	panel := open(t, browser, mock.url+"/faults")
+	panel := open(t, mock.url+"/faults")
 	panel.waitForText("#clients", "ada")
 	panel.picture("faults")
 

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// programs is where the programs under test have been built.
+// programs is where the programs under test have been built, and the profile of the browser is.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -26,6 +26,11 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(programs)
+		defer func() {
+			if browser.stop != nil {
+				browser.stop()
+			}
+		}()
 		return m.Run()
 	}())
 }
@@ -55,6 +60,7 @@ var loopback = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // start starts an example, until the test ends, and returns when it has said where it listens.
 func start(t *testing.T, name string, args ...string) program {
 	t.Helper()
+	chromium(t) // where there is none, nothing need be built
 	cmd := exec.CommandContext(context.Background(), build(t, name), args...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
@@ -82,7 +88,7 @@ func start(t *testing.T, name string, args ...string) program {
 // backend starts a mock server.
 func backend(t *testing.T, args ...string) program {
 	t.Helper()
-	return start(t, "mockserver", append([]string{"-addr", "127.0.0.1:0", "-pace", "5ms"}, args...)...)
+	return start(t, "mockserver", append([]string{"-addr", "127.0.0.1:0", "-pace", "3ms"}, args...)...)
 }
 
 // playground starts a playground in front of a backend.

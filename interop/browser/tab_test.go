@@ -15,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -26,9 +27,18 @@ import (
 // patience is after how long a test gives up on what should have come.
 const patience = 60 * time.Second
 
-// chromium starts a browser with a profile of its own, until the test ends.
+// browser is the one that all tests share; each has tabs of its own.
+var browser struct {
+	ctx  context.Context
+	stop func()
+}
+
+// chromium starts the browser, with a new and empty profile, unless it runs already.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
+	if browser.ctx != nil {
+		return browser.ctx
+	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("PARLEY_INTEROP") == "required" {
@@ -37,7 +47,7 @@ func chromium(t *testing.T) context.Context {
 		t.Skipf("NOT TESTED IN A BROWSER: %v (apt-get install chromium)", err)
 	}
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(programs, "profile")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.WSURLReadTimeout(patience),
 	}
@@ -45,11 +55,14 @@ func chromium(t *testing.T) context.Context {
 		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows", "disable-dev-shm-usage"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, stopBrowser := chromedp.NewContext(ctx)
-	t.Cleanup(stopBrowser)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stopBrowser := chromedp.NewContext(allocator)
+	browser.stop = func() {
+		stopBrowser()
+		stop()
+	}
 	require.NoError(t, chromedp.Do(ctx))
+	browser.ctx = ctx
 	return ctx
 }
 
@@ -63,9 +76,9 @@ type tab struct {
 }
 
 // open opens a page in a tab of its own, 1280 by 860.
-func open(t *testing.T, browser context.Context, address string) *tab {
+func open(t *testing.T, address string) *tab {
 	t.Helper()
-	ctx, closeTab := chromedp.NewContext(browser)
+	ctx, closeTab := chromedp.NewContext(chromium(t))
 	tab := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() {
 		tab.picture(t.Name() + " end")
@@ -96,9 +109,9 @@ func (b *tab) complain(text string) {
 }
 
 // enter opens the playground as a user, and returns when that user is in the room.
-func enter(t *testing.T, browser context.Context, playground program, user string) *tab {
+func enter(t *testing.T, playground program, user string) *tab {
 	t.Helper()
-	tab := open(t, browser, playground.url+"/?"+url.Values{"user": {user}, "room": {"lobby"}}.Encode())
+	tab := open(t, playground.url+"/?"+url.Values{"user": {user}, "room": {"lobby"}}.Encode())
 	tab.waitFor(`document.querySelector("#phase").textContent === "ready"`)
 	return tab
 }
@@ -152,10 +165,30 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// say types a message into the field, and sends it by Enter.
+// say types a message into the field, sends it by Enter, and returns when it stands there with an answer begun.
 func (b *tab) say(text string) {
 	b.t.Helper()
-	b.types("#text", text+kb.Enter)
+	own := eval[int](b, `document.querySelectorAll(".message.own").length`)
+	b.types("#text", text)
+	b.press(kb.Enter)
+	b.waitFor(fmt.Sprintf(`document.querySelectorAll(".message.own").length > %d && document.querySelector(".messages > :last-child.answer")`, own))
+}
+
+// press presses one key, whose default the page may prevent: chromedp's own keys come with a character that goes in all the same.
+func (b *tab) press(key string) {
+	b.t.Helper()
+	code := kb.Keys[[]rune(key)[0]]
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+			_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+				Type: kind, Key: code.Key, Code: code.Code, WindowsVirtualKeyCode: code.Windows, NativeVirtualKeyCode: code.Native,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // types presses keys in an element.

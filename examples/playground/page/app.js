@@ -80,4 +80,8 @@ $("who").onclose = () => {
   enter();
 };
 
+// A page that is left lets its session go, and gets another when its user comes back to it.
+addEventListener("pagehide", () => close());
+addEventListener("pageshow", (event) => event.persisted && enter());
+
 enter();

@@ -53,12 +53,17 @@ function append(line) {
   follow(() => $("messages").append(line));
 }
 
+let following = true;
+const toEnd = () => following && ($("scroll").scrollTop = $("scroll").scrollHeight);
 function follow(change) {
-  const scroll = $("scroll");
-  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
   change();
-  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+  toEnd();
 }
+$("scroll").onscroll = () => {
+  const { scrollHeight, scrollTop, clientHeight } = $("scroll");
+  if (clientHeight) following = scrollHeight - scrollTop - clientHeight < 60; // it has none while another view is shown
+};
+new ResizeObserver(toEnd).observe($("scroll"));
 
 function face(name) {
   const node = el("span", { class: "face", "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? "?");
@@ -66,7 +71,7 @@ function face(name) {
   return node;
 }
 
-const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 
 // said is a person's message. One's own stands there already, and has now come back from the backend.
 function said({ messageId, userId, text, createdAt, requestId }) {
@@ -122,7 +127,8 @@ function token({ requestId, token, index }) {
   const now = performance.now();
   answer.began ||= now;
   answer.heard = now;
-  const span = el("span", { class: "token", "data-index": index }, token);
+  const span = el("span", { class: "token fresh", "data-index": index }, token);
+  span.onanimationend = () => span.classList.remove("fresh"); // or it would appear again whenever the view comes back
   const after = answer.tokens.findLast((other, i) => other && i < index);
   follow(() => (after ? after.after(span) : answer.bubble.append(span)));
   answer.tokens[index] = span;
@@ -245,7 +251,8 @@ async function say(text) {
       line.under.textContent = "on its way";
     }
     answerTo(requestId).mine = true;
-    $("scroll").scrollTop = $("scroll").scrollHeight;
+    following = true;
+    toEnd();
     showStop();
   } catch (error) {
     append(el("li", { class: "notice" }, `not sent: ${error.message}`));

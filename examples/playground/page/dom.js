@@ -16,6 +16,6 @@ export function el(tag, attributes = {}, ...children) {
 export const seconds = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`);
 
 // hue gives each name its colour.
-export const hue = (name) => [...String(name)].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 360, 7);
+export const hue = (name) => ([...String(name)].reduce((sum, c) => sum * 31 + c.codePointAt(0), 7) * 137.5) % 360;
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");

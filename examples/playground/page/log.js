@@ -3,19 +3,18 @@
 import { $, el } from "./dom.js";
 
 const kept = 400; // rows
-const rows = []; // the oldest first: { node, text, name, payload }
+const rows = []; // the oldest first: { node, text, name, args }
 let waiting = []; // while paused
 let paused = false;
 let chosen = null;
 let count = 0;
 
 export function add({ sent, name, args }) {
-  const payload = args?.length === 1 ? args[0] : args ?? [];
-  put({ kind: sent ? "sent" : "", way: sent ? "↑" : "↓", name, payload });
+  put({ kind: sent ? "sent" : "", way: sent ? "↑" : "↓", name, args: args ?? [] });
 }
 
 export function problem({ event, error, raw }) {
-  put({ kind: "problem", way: "!", name: event, payload: { error, raw } });
+  put({ kind: "problem", way: "!", name: event, args: [{ error, raw }] });
 }
 
 function put(entry) {
@@ -31,8 +30,8 @@ function put(entry) {
 }
 
 function show(entry) {
-  const { kind, way, name, payload, at } = entry;
-  const summary = JSON.stringify(payload) ?? "";
+  const { kind, way, name, args, at } = entry;
+  const summary = args.map((arg) => JSON.stringify(arg)).join(", ");
   entry.text = `${name} ${summary}`.toLowerCase();
   const time = `${at.toLocaleTimeString([], { hour12: false })}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   entry.node = el("div", { class: `event ${kind}`, role: "option", id: entry.id, "aria-selected": "false" },
@@ -48,7 +47,7 @@ function show(entry) {
 }
 
 // A token is what carries one, whatever its event is called now.
-const isToken = ({ payload }) => payload !== null && typeof payload === "object" && "token" in payload && "index" in payload;
+const isToken = ({ args: [payload = null] }) => payload !== null && typeof payload === "object" && "token" in payload && "index" in payload;
 const wanted = (entry) => ($("tokens").checked || !isToken(entry)) && entry.text.includes($("filter").value.trim().toLowerCase());
 
 function sift() {
@@ -89,7 +88,7 @@ function choose(entry) {
   chosen.node.scrollIntoView({ block: "nearest" });
   $("log").setAttribute("aria-activedescendant", chosen.node.id);
   $("inspected").textContent = `${entry.way} ${entry.name}`;
-  $("payload").textContent = JSON.stringify(entry.payload, null, 2);
+  $("payload").textContent = entry.args.map((arg) => JSON.stringify(arg, null, 2)).join(",\n");
   $("inspector").hidden = false;
 }
 

@@ -40,8 +40,9 @@ function add(name) {
 
 function tell({ node, canvas, note, policy, numbers, reading, past }) {
   const { name, limit, pending, highWater, delivered, dropped, lagMs, ended } = reading;
-  policy.textContent = ended ? `ended: ${ended.replace(/^bus: /, "")}` : `${limit}, then ${reading.policy}`;
-  numbers.waiting.textContent = `${pending} (max ${highWater})`;
+  policy.textContent = ended ? `ended: ${ended.replace(/^bus: /, "")}` : `up to ${limit}, ${reading.policy}`;
+  numbers.waiting.textContent = pending;
+  numbers.waiting.title = `${highWater} at most so far`;
   numbers.read.textContent = delivered;
   numbers.dropped.textContent = dropped;
   numbers.lag.textContent = pending ? seconds(lagMs) : "none";
@@ -80,7 +81,7 @@ function draw({ canvas, past, reading }) {
 
   // What was read, as a faint pulse.
   const busiest = Math.max(8, ...past.map((c) => c.read));
-  pen.fillStyle = probe("--accent-soft");
+  pen.fillStyle = probe("--accent-mid");
   past.forEach((c, i) => c.read && pen.fillRect(from + i * step, height - (c.read / busiest) * height * 0.8, Math.max(1, step - 0.5), height));
   // What waits, as an area.
   pen.fillStyle = probe("--accent");
@@ -111,7 +112,7 @@ function resolve(node, value) {
 const fields = ["reader-on", "reader-limit", "reader-policy", "reader-pace"].map($);
 async function set() {
   const [on, limit, policy, pace] = fields;
-  $("reader-pace-says").textContent = pace.value === "0" ? "nothing" : `${pace.value} tokens/s`;
+  $("reader-pace-says").textContent = pace.value === "0" ? "nothing" : `${pace.value} a second`;
   $("reader-said").textContent = "";
   if (!on.checked && !meters.has("slow reader")) return;
   try {
@@ -121,5 +122,5 @@ async function set() {
   }
 }
 for (const field of fields) field.onchange = set;
-$("reader-pace").oninput = () => ($("reader-pace-says").textContent = $("reader-pace").value === "0" ? "nothing" : `${$("reader-pace").value} tokens/s`);
+$("reader-pace").oninput = () => ($("reader-pace-says").textContent = $("reader-pace").value === "0" ? "nothing" : `${$("reader-pace").value} a second`);
 $("reader").onsubmit = (event) => event.preventDefault();

@@ -1,0 +1,231 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// whole is true when the last answer has each of its tokens once, in order, as many as its usage says.
+const whole = `(() => {
+	const answer = [...document.querySelectorAll(".answer")].at(-1);
+	const indices = [...answer.querySelectorAll(".token")].map((token) => Number(token.dataset.index));
+	const said = answer.querySelector(".under").textContent;
+	return indices.every((index, i) => index === i) && said.includes("+ " + indices.length + " =") && !said.includes("did not come");
+})()`
+
+const (
+	answering = `[...document.querySelectorAll(".answer.streaming")].at(-1)?.querySelectorAll(".token").length > 5`
+	answered  = `[...document.querySelectorAll(".answer")].at(-1)?.querySelector(".chip.done")`
+)
+
+func TestAQuestionIsStreamedToItsEnd(t *testing.T) {
+	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
+	ada.say("How <b>are</b> you? <img src=x onerror=document.title='taken'>")
+	ada.waitFor(answering)
+	assert.Equal(t, "", eval[string](ada, `document.querySelector("#text").value`), "the field is empty again")
+	ada.waitFor(answered)
+	assert.True(t, eval[bool](ada, whole))
+	assert.Contains(t, ada.text(".answer .bubble"), "You said: “How <b>are</b> you? <img src=x onerror=document.title='taken'>”.")
+	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".bubble img, .bubble b, .log img").length`), "what people write stays text")
+	assert.Contains(t, ada.text(".message.own .under"), "✓ sent")
+	assert.Contains(t, ada.text("#announce"), "assistant: You said", "a screen reader is told the answer once")
+
+	// The log has all of it, and shows a payload.
+	ada.types("#filter", "completiontokens")
+	assert.Equal(t, 1, eval[int](ada, `[...document.querySelectorAll(".event")].filter((row) => !row.hidden).length`))
+	ada.do(chromedp.Focus(chromedp.CSS("#log")))
+	ada.press(kb.ArrowDown)
+	ada.waitForText("#payload", `"completionTokens"`)
+	ada.press(kb.Escape)
+	ada.waitFor(`document.querySelector("#inspector").hidden`)
+	ada.choose("#filter", "")
+	ada.click("#pause")
+	before := eval[int](ada, `document.querySelectorAll(".event").length`)
+	ada.click(".answer .options button") // one of the replies that the backend offers: a tool of this client is called
+	ada.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
+	assert.Contains(t, ada.text(".tool + .tool"), "clock → {\"time\":")
+	assert.Equal(t, before, eval[int](ada, `document.querySelectorAll(".event").length`), "the log has been paused")
+	ada.click("#pause")
+	ada.waitFor(`document.querySelectorAll(".event").length > ` + fmt.Sprint(before))
+}
+
+func TestAnAnswerIsStopped(t *testing.T) {
+	ada := enter(t, playground(t, backend(t)), "ada")
+	ada.say("Tell me something long")
+	ada.waitFor(answering)
+	ada.click("#stop")
+	ada.waitForText(".answer .chip.failed", "stopped")
+	ada.waitForText("#log", "ai:abort")
+	ada.say("And by the keyboard: tell me something long")
+	ada.waitFor(answering)
+	ada.press(kb.Escape)
+	ada.waitFor(`document.querySelectorAll(".answer .chip.failed").length === 2`)
+	stopped := ada.text(".answer .under")
+	ada.say("Are you done?")
+	ada.waitFor(answered)
+	assert.True(t, eval[bool](ada, whole), "the next answer is whole")
+	assert.Equal(t, stopped, ada.text(".answer .under"), "of the one that was stopped nothing more has come")
+	assert.True(t, eval[bool](ada, `document.querySelector("#stop").hidden`))
+}
+
+func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
+	ada := enter(t, playground(t, backend(t, "-recovery", "1m")), "ada")
+	session := ada.text("#session")
+	ada.say("Tell me something long")
+	ada.waitFor(answering)
+	ada.choose("#cut-for", "1")
+	ada.click("#cut")
+	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
+	ada.waitForText("#pill-text", "attempt ")
+	ada.picture("cut")
+	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`), "who cuts the network needs no advice")
+	ada.waitForText("#cause", "the session was recovered")
+	assert.Equal(t, session, ada.text("#session"))
+	ada.waitFor(answered)
+	assert.True(t, eval[bool](ada, whole))
+}
+
+func TestTwoTabsSeeEachOther(t *testing.T) {
+	play := playground(t, backend(t))
+	ada, grace := enter(t, play, "ada"), enter(t, play, "grace")
+	for _, tab := range []*tab{ada, grace} {
+		tab.waitForText("#people", "ada")
+		tab.waitForText("#people", "grace")
+	}
+	ada.types("#text", "Hello")
+	grace.waitForText("#typing", "ada is typing…")
+	ada.press(kb.Enter)
+	grace.waitForText(".message:not(.own) .bubble", "Hello")
+	grace.waitFor(`document.querySelector("#typing").textContent === ""`)
+	ada.waitForText(".message.own .under", "✓✓ seen by grace")
+	for _, tab := range []*tab{ada, grace} {
+		tab.waitFor(answered)
+		assert.True(t, eval[bool](tab, whole))
+	}
+	grace.do(chromedp.Navigate("about:blank"))
+	ada.waitFor(`!document.querySelector("#people").textContent.includes("grace")`)
+}
+
+func TestEventsAreRenamedInTheMiddleOfAnAnswer(t *testing.T) {
+	play := playground(t, backend(t))
+	ada, grace := enter(t, play, "ada"), enter(t, play, "grace")
+	ada.click("#names-details summary")
+	ada.choose("#names-key", "AI_TOKEN")
+	ada.choose("#names-name", "llm:delta")
+	ada.say("Tell me something long")
+	ada.waitFor(answering)
+	ada.click("#names button.main")
+	for _, tab := range []*tab{ada, grace} {
+		tab.waitForText("#log", "llm:delta")
+		tab.waitFor(answered)
+		assert.True(t, eval[bool](tab, whole), "not a token is lost by it")
+	}
+	assert.Contains(t, ada.text("tr.changed"), "llm:delta")
+
+	// Renamed here alone, tokens are not heard any more, though they come.
+	ada.choose("#names-name", "something:else")
+	ada.click("#names button[value=here]")
+	ada.waitForText("#names-said", "Renamed here alone")
+	ada.say("Do I hear you?")
+	ada.waitFor(answered)
+	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".answer:last-child .token").length`))
+	grace.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
+	assert.True(t, eval[bool](grace, whole))
+}
+
+func TestASlowReaderIsShown(t *testing.T) {
+	ada := enter(t, playground(t, backend(t)), "ada")
+	ada.choose("#reader-limit", "20")
+	ada.choose("#reader-pace", "0")
+	ada.click("#reader-on")
+	ada.waitFor(`document.querySelector("[data-name='slow reader']")`)
+	ada.say("Tell me something long")
+	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] .dropped").textContent) > 100`)
+	assert.Equal(t, "20", ada.text("[data-name='slow reader'] .waiting"))
+	assert.Contains(t, eval[string](ada, `document.querySelector("[data-name='slow reader'] canvas").ariaLabel`), "20 of 20 waiting")
+	assert.NotEqual(t, "none", ada.text("[data-name='slow reader'] .lag"))
+	ada.waitFor(answered)
+	assert.True(t, eval[bool](ada, whole), "it has held up nobody")
+	assert.Equal(t, "0", ada.text("[data-name=conversation] .dropped"))
+
+	ada.choose("#reader-pace", "40")
+	ada.waitForText("[data-name='slow reader'] .waiting", "0")
+	ada.waitForText("[data-name='slow reader'] .lag", "none")
+	ada.choose("#reader-pace", "0")
+	ada.choose("#reader-policy", "Fail")
+	ada.say("Once more")
+	ada.waitForText("[data-name='slow reader'] .what", "ended: slow consumer")
+	ada.waitFor(answered)
+	ada.click("#reader-on")
+	ada.waitFor(`!document.querySelector("[data-name='slow reader']")`)
+}
+
+func TestItSaysWhatToDoWhenTheBackendIsDown(t *testing.T) {
+	mock := backend(t)
+	play := playground(t, mock)
+	mock.stop()
+	ada := open(t, play.url+"/?user=ada&room=lobby")
+	ada.waitForText("#banner", "go run ./examples/mockserver")
+	ada.waitForText("#pill-text", "attempt")
+	ada.picture("down")
+	ada.say("Are you there?")
+	ada.waitForText(".message.pending .under", "on its way")
+	start(t, "mockserver", "-addr", mock.url[len("http://"):], "-pace", "5ms")
+	ada.waitFor(answered)
+	assert.True(t, eval[bool](ada, whole), "what was asked meanwhile has been answered")
+	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`))
+}
+
+func TestWhoIsKickedCanComeBack(t *testing.T) {
+	ada := enter(t, playground(t, backend(t)), "ada")
+	ada.click("#kick")
+	ada.waitForText("#banner", "The backend has ended the connection")
+	ada.click("#again")
+	ada.waitFor(`document.querySelector("#phase").textContent === "ready"`)
+	ada.say("Here again")
+	ada.waitFor(answered)
+}
+
+func TestThePanelOfTheMockServerIsAPage(t *testing.T) {
+	mock := backend(t)
+	ada := enter(t, playground(t, mock), "ada")
+	panel := open(t, mock.url+"/faults")
+	panel.waitForText("#clients strong", "ada")
+	panel.choose("input[name=error]", "1")
+	panel.click("#settings button.main")
+	panel.waitForText("#said", "In force.")
+	ada.say("Hello")
+	ada.waitForText(".answer .chip.failed", "failed")
+	ada.waitForText(".answer .under", "the model has given up (E_MOCK)")
+	panel.choose("input[name=drop]", "2")
+	panel.click("#settings button.main")
+	panel.waitForText("#said.bad", "drop is a share from 0 to 1")
+	panel.click("#calm")
+	panel.waitForText("#said", "In force.")
+	panel.click("#clients button:last-child")
+	ada.waitForText("#banner", "put out")
+}
+
+func TestItWorksByKeyboardAndOnAPhone(t *testing.T) {
+	ada := enter(t, playground(t, backend(t)), "ada")
+	ada.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
+	assert.True(t, eval[bool](ada, `document.documentElement.scrollWidth <= innerWidth`), "nothing is wider than the phone")
+	ada.do(chromedp.Focus(chromedp.CSS("#tab-chat")))
+	ada.press(kb.ArrowRight)
+	ada.waitFor(`document.activeElement.id === "tab-machinery" && document.querySelector("#chat").offsetWidth === 0`)
+	assert.True(t, eval[bool](ada, `document.documentElement.scrollWidth <= innerWidth`), "here neither")
+	ada.press(kb.ArrowLeft)
+	ada.waitFor(`document.querySelector("#chat").offsetWidth > 0`)
+
+	// Everything that does something has a name, and can be reached.
+	nameless := eval[[]string](ada, `[...document.querySelectorAll("button, input, select, textarea, a[href]")]
+		.filter((node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.length && node.labels[0].textContent.trim()))
+		.map((node) => node.outerHTML)`)
+	require.Empty(t, nameless)
+	assert.Empty(t, eval[[]string](ada, `[...document.querySelectorAll("button, input, select, textarea")].filter((node) => node.tabIndex < 0 && node.role !== "tab").map((node) => node.id)`))
+}
