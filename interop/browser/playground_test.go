@@ -74,7 +74,7 @@ func TestAnAnswerIsStopped(t *testing.T) {
 }
 
 func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
-	ada := enter(t, playground(t, backend(t, "-recovery", "1m")), "ada")
+	ada := enter(t, playground(t, backend(t, "-recovery", "1m", "-pace", "20ms")), "ada")
 	session := ada.text("#session")
 	ada.say("Tell me something long")
 	ada.waitFor(answering)
@@ -83,6 +83,7 @@ func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
 	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
 	ada.waitForText("#pill-text", "attempt ")
 	ada.picture("cut")
+	assert.True(t, eval[bool](ada, answering), "it is in the middle of the answer")
 	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`), "who cuts the network needs no advice")
 	ada.waitForText("#cause", "the session was recovered")
 	assert.Equal(t, session, ada.text("#session"))
@@ -112,7 +113,7 @@ func TestTwoTabsSeeEachOther(t *testing.T) {
 }
 
 func TestEventsAreRenamedInTheMiddleOfAnAnswer(t *testing.T) {
-	play := playground(t, backend(t))
+	play := playground(t, backend(t, "-pace", "20ms"))
 	ada, grace := enter(t, play, "ada"), enter(t, play, "grace")
 	ada.click("#names-details summary")
 	ada.choose("#names-key", "AI_TOKEN")
@@ -208,7 +209,7 @@ func TestThePanelOfTheMockServerIsAPage(t *testing.T) {
 	panel.click("#calm")
 	panel.waitForText("#said", "In force.")
 	panel.click("#clients button:last-child")
-	ada.waitForText("#banner", "put out")
+	ada.waitForText("#banner", "The backend has ended the connection")
 }
 
 func TestItWorksByKeyboardAndOnAPhone(t *testing.T) {

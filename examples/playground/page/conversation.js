@@ -138,7 +138,7 @@ function token({ requestId, token, index }) {
 
 function rate({ tokens, began }) {
   const past = (performance.now() - began) / 1000;
-  return past > 0.5 ? `, ${Math.round(tokens.length / past)} a second` : "";
+  return tokens.length && past > 0.5 ? `, ${Math.round(tokens.length / past)} a second` : "";
 }
 
 // complete is the message that ends an answer. Its text has the last word.

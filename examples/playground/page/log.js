@@ -31,7 +31,7 @@ function put(entry) {
 
 function show(entry) {
   const { kind, way, name, args, at } = entry;
-  const summary = args.map((arg) => JSON.stringify(arg)).join(", ");
+  const summary = args.map(summarise).join(", ");
   entry.text = `${name} ${summary}`.toLowerCase();
   const time = `${at.toLocaleTimeString([], { hour12: false })}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   entry.node = el("div", { class: `event ${kind}`, role: "option", id: entry.id, "aria-selected": "false" },
@@ -44,6 +44,13 @@ function show(entry) {
   log.append(entry.node);
   if (rows.length > kept) rows.shift().node.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// summarise puts what an event has of its own before what all events have.
+function summarise(arg) {
+  if (arg === null || typeof arg !== "object" || Array.isArray(arg)) return JSON.stringify(arg);
+  const { chatId, traceId, requestId, ...own } = arg;
+  return JSON.stringify({ ...own, chatId, traceId, requestId });
 }
 
 // A token is what carries one, whatever its event is called now.

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestATabAsksAndHearsTheAnswerInOrder(t *testing.T) {
+	server := backend(t, chattest.Config{Answer: chattest.Say("Hello yourself, ada.", 0)})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	status, text := ada.post("ask", `{"text": " Hello "}`)
+	require.Equal(t, http.StatusOK, status, text)
+	var question struct{ RequestID, MessageID string }
+	require.NoError(t, json.Unmarshal([]byte(text), &question))
+	server.Expect(t, "user:message", map[string]any{
+		"chatId": "lobby", "userId": "ada", "text": "Hello", "requestId": question.RequestID, "messageId": question.MessageID,
+	})
+
+	assert.Equal(t, question.MessageID, ada.hear("CHAT_MESSAGE").Payload.MessageID)
+	for index, word := range []string{"Hello ", "yourself, ", "ada."} {
+		token := ada.hear("AI_TOKEN").Payload
+		assert.Equal(t, index, token.Index)
+		assert.Equal(t, word, token.Token)
+	}
+	assert.Equal(t, "Hello yourself, ada.", ada.hear("AI_MESSAGE").Payload.Text)
+	end := wait(ada, "outcome", func(outcome) bool { return true })
+	assert.Equal(t, outcome{RequestID: question.RequestID}, end)
+	wait(ada, "log", func(e logged) bool { return e.Sent && e.Name == "user:message" })
+}
+
+func TestStoppingAQuestionAbortsItsAnswer(t *testing.T) {
+	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
+	playground := serve(t, server.URL)
+	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
+	ada.ready()
+	bob.ready()
+	ada.post("ask", `{"text": "Go on"}`)
+	mine := ada.hear("AI_TOKEN").Payload.RequestID
+	ada.post("abort", `{"requestID": "`+mine+`"}`)
+	server.Expect(t, "ai:abort", map[string]any{"requestId": mine})
+	end := wait(ada, "outcome", func(outcome) bool { return true })
+	assert.True(t, end.Aborted)
+	assert.NotEmpty(t, end.Error)
+
+	ada.post("ask", `{"text": "Go on"}`)
+	other := wait(bob, "chat", func(e said) bool { return e.Key == "AI_TOKEN" && e.Payload.RequestID != mine }).Payload.RequestID
+	status, text := bob.post("abort", `{"requestID": "`+other+`"}`)
+	assert.Equal(t, http.StatusNoContent, status, text)
+	server.Expect(t, "ai:abort", map[string]any{"requestId": other})
+}
+
+func TestATabThatIsClosedLeavesTheRoom(t *testing.T) {
+	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
+	playground := serve(t, server.URL)
+	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
+	wait(ada, "chat", func(e said) bool { return len(e.Payload.OnlineUserIDs) == 2 })
+	bob.post("ask", `{"text": "Go on"}`)
+	bob.hear("AI_TOKEN")
+	bob.close()
+	server.Expect(t, "ai:abort", nil)
+	wait(ada, "chat", func(e said) bool { return len(e.Payload.OnlineUserIDs) == 1 })
+	for status := 0; status != http.StatusNotFound; { // its session is let go
+		status, _ = bob.post("typing", `{}`)
+	}
+}
+
+func TestANetworkThatIsCutComesBackWithNothingLost(t *testing.T) {
+	server := backend(t, chattest.Config{Recovery: time.Minute, Answer: chattest.Say(strings.Repeat("word ", 500), time.Millisecond)})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	ada.post("ask", `{"text": "Go on"}`)
+	index := 0
+	for ; index < 20; index++ {
+		require.Equal(t, index, ada.hear("AI_TOKEN").Payload.Index)
+	}
+	status, text := ada.post("cut", `{"seconds": 0.2}`)
+	require.Equal(t, http.StatusNoContent, status, text)
+	for ended := false; !ended; {
+		switch event := wait(ada, "chat", func(said) bool { return true }); event.Key {
+		case "AI_TOKEN":
+			require.Equal(t, index, event.Payload.Index)
+			index++
+		case "AI_MESSAGE":
+			ended = true
+		}
+	}
+	wait(ada, "state", func(s connState) bool { return s.Recovered })
+	assert.Equal(t, 500, index)
+}
+
+func TestNamesFollowTheBackendOrAreChangedHereAlone(t *testing.T) {
+	server := backend(t, chattest.Config{Answer: chattest.Say("Hello", 0)})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	server.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"})
+	server.Emit(events.StringID("lobby"), events.AIToken{Token: "told", RequestID: "r0"})
+	assert.Equal(t, "told", ada.hear("AI_TOKEN").Payload.Token, "not even the first one is missed")
+
+	status, text := ada.post("names", `{"names": {"AI_TOKEN": "elsewhere"}}`)
+	require.Equal(t, http.StatusNoContent, status, text)
+	wait(ada, "names", func(n names) bool { return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say" })
+	ada.post("ask", `{"text": "Hello"}`)
+	ada.hear("AI_MESSAGE")
+	status, text = ada.post("names", `{"names": {"NO_KEY": "x"}}`)
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	assert.Contains(t, text, "NO_KEY")
+}
+
+func TestTypingAndReceiptsGoBothWays(t *testing.T) {
+	server := backend(t, chattest.Config{})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	ada.post("typing", `{"typing": true}`)
+	server.Expect(t, "user:typingStart", map[string]any{"userId": "ada"})
+	ada.post("typing", `{"typing": false}`)
+	server.Expect(t, "user:typingStop", map[string]any{"userId": "ada"})
+	ada.post("read", `{"messageIDs": ["m1"]}`)
+	server.Expect(t, "chat:read", map[string]any{"messageIds": []string{"m1"}})
+
+	socket := server.Sockets()[0]
+	require.NoError(t, socket.Emit(t.Context(), "user:typingStart", map[string]string{"userId": "bob"}))
+	wait(ada, "typing", func(who struct{ UserID string }) bool { return who.UserID == "bob" })
+	require.NoError(t, socket.Emit(t.Context(), "chat:read", map[string]any{"userId": "bob", "messageIds": []string{"m1"}, "readAt": time.Now()}))
+	wait(ada, "read", func(who struct{ UserID string }) bool { return who.UserID == "bob" })
+	require.NoError(t, socket.Emit(t.Context(), "ai:token", map[string]any{"token": 7}))
+	wait(ada, "problem", func(p problem) bool { return p.Event == "ai:token" })
+}
+
+func TestASlowReaderFallsBehindAlone(t *testing.T) {
+	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 200), 0)})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	slow := func(fits func(reading) bool) {
+		t.Helper()
+		wait(ada, "meters", func(all []reading) bool { return len(all) == 4 && fits(all[3]) })
+	}
+	status, text := ada.post("reader", `{"on": true, "limit": 10, "policy": "DropOldest"}`)
+	require.Equal(t, http.StatusNoContent, status, text)
+	slow(func(r reading) bool { return r.Policy == "DropOldest" && r.Pending == 0 })
+	ada.post("ask", `{"text": "Go on"}`)
+	slow(func(r reading) bool { return r.Pending == 10 && r.Dropped == 190 && r.LagMs >= 0 })
+	ada.post("reader", `{"on": true, "limit": 10, "policy": "DropOldest", "perSecond": 1000}`)
+	slow(func(r reading) bool { return r.Pending == 0 && r.Delivered == 10 && r.Note == "word " && r.LagMs == 0 })
+
+	ada.post("reader", `{"on": true, "limit": 10, "policy": "Fail"}`)
+	ada.post("ask", `{"text": "Go on"}`)
+	slow(func(r reading) bool { return r.Ended == "bus: slow consumer" })
+	ada.post("reader", `{}`)
+	wait(ada, "meters", func(all []reading) bool { return len(all) == 3 && all[0].Name == "conversation" && all[0].Dropped == 0 })
+}
+
+func TestWhoIsPutOutCanConnectAgain(t *testing.T) {
+	server := backend(t, chattest.Config{})
+	ada := open(t, serve(t, server.URL), "ada")
+	ada.ready()
+	status, text := ada.post("kick", `{}`)
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	assert.Contains(t, text, "fault panel", "this backend has none")
+	server.Sockets()[0].Kick()
+	wait(ada, "state", func(s connState) bool { return s.Phase == "stopped" && s.Error != "" })
+	for connected := false; !connected; { // the state is told a moment before Run has returned
+		ada.post("connect", `{}`)
+		connected = len(server.Sockets()) > 0
+	}
+	ada.ready()
+}
+
+func TestCommandsThatMakeNoSenseAreRefused(t *testing.T) {
+	server := backend(t, chattest.Config{})
+	playground := serve(t, server.URL)
+	ada := open(t, playground, "ada")
+	ada.ready()
+	for command, body := range map[string]string{
+		"ask": `{"text": "  "}`, "cut": `{"seconds": 3600}`, "reader": `{"on": true, "limit": 0, "policy": "Fail"}`,
+	} {
+		status, _ := ada.post(command, body)
+		assert.Equal(t, http.StatusUnprocessableEntity, status, command)
+	}
+	status, _ := ada.post("ask", `{"text"`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	status, _ = post(t, playground+"/sessions/"+ada.id+"/ask", `{"text": "x"}`, "Sec-Fetch-Site", "cross-site", "Origin", "http://elsewhere.example")
+	assert.Equal(t, http.StatusForbidden, status, "a page from elsewhere")
+	status, _ = post(t, playground+"/sessions/nobody/ask", `{"text": "x"}`)
+	assert.Equal(t, http.StatusNotFound, status)
+}
