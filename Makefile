@@ -7,18 +7,34 @@ STATICCHECK = go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
 # The workspace is there for go run: each module is tested with the versions that it asks for itself, as its users get it.
 export GOWORK = off
 # The modules beside the root's, which ./... does not reach.
-MODULES = benchmarks examples/metrics examples/terminal
+MODULES = benchmarks examples/metrics examples/terminal interop/browser
+
+.PHONY: dev
+dev: ## a mock server on port 4000 and the playground on port 5173, until they are interrupted
+	@dir=$$(mktemp -d); trap 'kill $$mock 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
+	go build -o "$$dir/" ./examples/mockserver ./examples/playground || exit; \
+	"$$dir/mockserver" & mock=$$!; "$$dir/playground"
 
 .PHONY: test
-test: interop/node/node_modules ## install what the tests need, then run everything with the race detector
+test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector
 	PARLEY_INTEROP=required go test -race ./...
-	@for module in $(MODULES); do (cd $$module && go test -race ./...) || exit 1; done
+	@for module in $(MODULES); do (cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 interop/node/node_modules: interop/node/node_modules/.package-lock.json
 interop/node/node_modules/.package-lock.json: interop/node/package-lock.json
 	npm ci --prefix interop/node --no-audit --no-fund --loglevel=error
 	@touch $@
+
+.PHONY: chromium
+chromium: # Debian's, with a font for its pictures
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; } || \
+		{ echo "the browser tests need Chromium: apt-get install chromium" >&2; exit 1; }
+
+.PHONY: picture
+picture: chromium ## the README's picture anew, and what the browser tests see in interop/browser/screenshots
+	cd interop/browser && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' .
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck and a tidy go.mod
