@@ -48,7 +48,7 @@ type tab struct {
 	id     string
 	stream *bufio.Scanner
 	close  func()
-	passed []event  // what was read while something else was waited for
+	passed []event // what was read while something else was waited for
 }
 
 // An event is one of the stream.

@@ -22,7 +22,7 @@ func TestPictures(t *testing.T) {
 	ada.choose("#reader-pace", "3")
 	ada.click("#reader-on")
 	ada.say("Tell me something long")
-	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 20`)
+	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 90`)
 	grace.types("#text", "Wait, I have a")
 	ada.waitForText("#typing", "grace")
 	light := ada.picture("light")

@@ -55,7 +55,7 @@ func TestAQuestionIsStreamedToItsEnd(t *testing.T) {
 }
 
 func TestAnAnswerIsStopped(t *testing.T) {
-	ada := enter(t, playground(t, backend(t)), "ada")
+	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
 	ada.say("Tell me something long")
 	ada.waitFor(answering)
 	ada.click("#stop")
@@ -229,4 +229,44 @@ func TestItWorksByKeyboardAndOnAPhone(t *testing.T) {
 		.map((node) => node.outerHTML)`)
 	require.Empty(t, nameless)
 	assert.Empty(t, eval[[]string](ada, `[...document.querySelectorAll("button, input, select, textarea")].filter((node) => node.tabIndex < 0 && node.role !== "tab").map((node) => node.id)`))
+}
+
+// faint lists the texts whose contrast with what is behind them is less than 4.5 to 1.
+const faint = `(() => {
+	const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+	const rgba = (colour) => {
+		canvas.clearRect(0, 0, 1, 1);
+		canvas.fillStyle = colour;
+		canvas.fillRect(0, 0, 1, 1);
+		return [...canvas.getImageData(0, 0, 1, 1).data];
+	};
+	const light = (rgb) => rgb.slice(0, 3).map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = (node) => {
+		for (; node; node = node.parentElement) {
+			const colour = rgba(getComputedStyle(node).backgroundColor);
+			if (colour[3] === 255) return colour;
+		}
+		return rgba("Canvas");
+	};
+	return [...document.body.querySelectorAll("*")].filter((node) => node.checkVisibility() && !node.disabled && !node.closest(".hidden, .skip") &&
+		[...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())).flatMap((node) => {
+		const [a, b] = [light(rgba(getComputedStyle(node).color)), light(behind(node))].sort((a, b) => b - a);
+		const contrast = (a + 0.05) / (b + 0.05);
+		return contrast < 4.5 ? [contrast.toFixed(2) + " " + node.tagName + "." + node.className + ": " + node.textContent.slice(0, 40)] : [];
+	});
+})()`
+
+func TestTextCanBeReadInLightAndInDark(t *testing.T) {
+	ada := enter(t, playground(t, backend(t)), "ada")
+	ada.say("What time is it?")
+	ada.waitFor(answered)
+	ada.click("#names-details summary")
+	ada.click("#reader-on")
+	for _, scheme := range []string{"light", "dark"} {
+		ada.prefer("prefers-color-scheme", scheme)
+		assert.Empty(t, eval[[]string](ada, faint), scheme)
+	}
+	ada.prefer("prefers-reduced-motion", "reduce")
+	assert.Equal(t, "none", eval[string](ada, `getComputedStyle(document.querySelector(".dot")).animationName`))
 }
