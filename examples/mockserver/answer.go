@@ -82,8 +82,11 @@ func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func
 	default:
 		emit(token)
 	}
-	if token.Index+1 == faults.CutAfter {
+	switch token.Index + 1 {
+	case faults.CutAfter:
 		chattest.Asker(ctx).Cut()
+	case faults.KickAfter:
+		chattest.Asker(ctx).Kick()
 	}
 }
 

@@ -27,6 +27,7 @@ type config struct {
 type backend struct {
 	cfg     config
 	restart chan time.Duration // how long to stay down
+	changed chan struct{}      // of capacity 1: the faults have
 
 	mu     sync.Mutex
 	server *chattest.Server // the current one
@@ -40,7 +41,7 @@ func start(cfg config) (*backend, error) {
 	if err := cfg.Faults.validate(); err != nil {
 		return nil, err
 	}
-	b := &backend{cfg: cfg, restart: make(chan time.Duration, 1), addr: cfg.Addr, now: cfg.Faults, names: cfg.Names.complete()}
+	b := &backend{cfg: cfg, restart: make(chan time.Duration, 1), changed: make(chan struct{}, 1), addr: cfg.Addr, now: cfg.Faults, names: cfg.Names.complete()}
 	return b, b.listen()
 }
 
@@ -48,19 +49,25 @@ func start(cfg config) (*backend, error) {
 func (b *backend) run(ctx context.Context) error {
 	defer func() { b.current().Close() }()
 	for {
+		var due <-chan time.Time // never, unless it is to restart by itself
+		if every := time.Duration(b.faults().Restart); every > 0 {
+			due = time.After(every)
+		}
+		var down time.Duration
 		select {
 		case <-ctx.Done():
 			return nil
-		case down := <-b.restart:
-			b.current().Close()
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(down):
-			}
-			if err := b.listen(); err != nil {
-				return err
-			}
+		case <-b.changed:
+			continue
+		case down = <-b.restart:
+		case <-due:
+		}
+		b.current().Close()
+		if pause(ctx, Duration(down)) != nil {
+			return nil
+		}
+		if err := b.listen(); err != nil {
+			return err
 		}
 	}
 }

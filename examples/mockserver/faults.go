@@ -16,6 +16,8 @@ type Faults struct {
 	Error       float64  `json:"error"`       // the share of answers that end in an error half way
 	Stall       float64  `json:"stall"`       // the share of answers that fall silent half way
 	CutAfter    int      `json:"cutAfter"`    // tokens of an answer until its asker's connection is cut; 0 is never
+	KickAfter   int      `json:"kickAfter"`   // tokens of an answer until its asker is put out; 0 is never
+	Restart     Duration `json:"restart"`     // how often the server restarts; 0 is never
 	Refuse      bool     `json:"refuse"`      // by a CONNECT_ERROR
 	Unavailable bool     `json:"unavailable"` // HTTP status 503
 }
@@ -29,6 +31,8 @@ func (f *Faults) flags(set *flag.FlagSet) {
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
 	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that fall silent")
 	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the asker's connection after so many `tokens` of each answer")
+	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "put the asker out after so many `tokens` of each answer")
+	set.TextVar(&f.Restart, "restart", f.Restart, "how `often` the server restarts; 0: never")
 	set.BoolVar(&f.Refuse, "refuse", f.Refuse, "refuse whoever connects")
 	set.BoolVar(&f.Unavailable, "unavailable", f.Unavailable, "answer requests with HTTP status 503")
 }
@@ -39,8 +43,8 @@ func (f Faults) validate() error {
 			return fmt.Errorf("%s is a share from 0 to 1, not %v", name, share)
 		}
 	}
-	if f.Pace < 0 || f.Latency < 0 || f.CutAfter < 0 {
-		return fmt.Errorf("pace, latency and cutAfter are not negative")
+	if f.Pace < 0 || f.Latency < 0 || f.CutAfter < 0 || f.KickAfter < 0 || f.Restart < 0 {
+		return fmt.Errorf("pace, latency, cutAfter, kickAfter and restart are not negative")
 	}
 	return nil
 }

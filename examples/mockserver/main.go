@@ -44,6 +44,8 @@
 //	error        the share of answers that end in an ai:error half way
 //	stall        the share of answers that fall silent half way
 //	cutAfter     the asker's connection is cut after so many tokens of each answer; 0 is never
+//	kickAfter    the asker is put out after so many tokens of each answer; 0 is never
+//	restart      how often the server restarts by itself; 0s is never
 //	refuse       whoever connects is refused, which a client takes as final
 //	unavailable  requests are answered with HTTP status 503, which a client takes as worth another try
 //

@@ -102,6 +102,10 @@ func (b *backend) set(changes []byte) error {
 		return err
 	}
 	b.now = next
+	select {
+	case b.changed <- struct{}{}:
+	default: // run will look anyway
+	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 	b := serve(t, config{})
 	for _, c := range []struct{ method, path, body, says string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
-		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency and cutAfter are not negative"},
+		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, cutAfter, kickAfter and restart are not negative"},
 		{"PATCH", "/faults/settings", `{"dorp": 1}`, `unknown field "dorp"`},
 		{"PATCH", "/faults/settings", `{"pace": "soon"}`, `invalid duration "soon"`},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": ""}`, "AI_TOKEN has no name"},
@@ -176,4 +176,22 @@ func TestEventsAreRenamedLive(t *testing.T) {
 	_, err := ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "You ", next(t, tokens).Token)
+}
+
+func TestKicksAndRestartsComeByThemselves(t *testing.T) {
+	b := serve(t, config{Faults: Faults{KickAfter: 3}})
+	client, ended := enter(t, b.URL(), "ada", chat.Config{})
+	stream := ask(t, client, "Hello")
+	assert.ErrorIs(t, next(t, ended), conn.ErrDisconnected)
+	_, err := stream.Wait()
+	assert.ErrorIs(t, err, chat.ErrStopped)
+
+	other, _ := enter(t, b.URL(), "bob", chat.Config{})
+	states := other.States.Chan(t.Context())
+	change(t, b, `{"restart": "100ms"}`)
+	sessions := map[string]bool{}
+	for len(sessions) < 3 {
+		sessions[next(t, states).SessionID] = true
+	}
+	change(t, b, `{"restart": "0s"}`)
 }
