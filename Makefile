@@ -9,12 +9,6 @@ export GOWORK = off
 # The modules beside the root's, which ./... does not reach.
 MODULES = benchmarks examples/metrics examples/terminal interop/browser
 
-.PHONY: dev
-dev: ## a mock server on port 4000 and the playground on port 5173, until they are interrupted
-	@dir=$$(mktemp -d); trap 'kill $$mock 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
-	go build -o "$$dir/" ./examples/mockserver ./examples/playground || exit; \
-	"$$dir/mockserver" & mock=$$!; "$$dir/playground"
-
 .PHONY: test
 test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector
 	PARLEY_INTEROP=required go test -race ./...
@@ -31,6 +25,12 @@ chromium: # Debian's, with a font for its pictures
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; } || \
 		{ echo "the browser tests need Chromium: apt-get install chromium" >&2; exit 1; }
+
+.PHONY: dev
+dev: ## a mock server on port 4000 and the playground on port 5173, until they are interrupted
+	@dir=$$(mktemp -d); trap 'kill $$mock 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
+	go build -o "$$dir/" ./examples/mockserver ./examples/playground || exit; \
+	"$$dir/mockserver" & mock=$$!; "$$dir/playground"
 
 .PHONY: picture
 picture: chromium ## the README's picture anew, and what the browser tests see in interop/browser/screenshots
