@@ -1,0 +1,104 @@
+package natsbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	pull      = 512             // messages that a consumer is asked for at a time
+	abandoned = time.Minute     // after which the server forgets a consumer that nobody pulls from
+	glance    = time.Second / 2 // between looks at whether the connection is still the same
+)
+
+var (
+	errGap         = errors.New("natsbus: deliveries are missing")
+	errReconnected = errors.New("natsbus: the connection was lost")
+)
+
+// An intake is what a consumer delivers. Whoever reads it does so in one
+// goroutine, and takes care of the trouble: something may have been delivered and
+// lost, with nothing behind it that would show the gap.
+type intake struct {
+	messages chan jetstream.Msg
+	trouble  chan error
+	stop     func() // ends it; waits until nothing more comes
+}
+
+// consume lets a consumer deliver, up to room messages ahead of the reader.
+func (b *Bus) consume(consumer jetstream.Consumer, room int, opts ...jetstream.PullConsumeOpt) (*intake, error) {
+	in := &intake{messages: make(chan jetstream.Msg, room), trouble: make(chan error, 1)}
+	stopped := make(chan struct{})
+	report := func(err error) {
+		select {
+		case in.trouble <- err:
+		default: // one is enough
+		}
+	}
+	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
+	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
+		select {
+		case in.messages <- msg:
+		case <-stopped:
+		}
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	reconnects := b.conn.Stats().Reconnects
+	var watching sync.WaitGroup
+	watching.Go(func() { // ends with stop
+		tick := time.NewTicker(glance)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if now := b.conn.Stats().Reconnects; now != reconnects {
+					reconnects = now
+					report(errReconnected)
+				}
+			case <-stopped:
+				return
+			}
+		}
+	})
+	in.stop = sync.OnceFunc(func() {
+		close(stopped)
+		consuming.Stop()
+		watching.Wait()
+	})
+	return in, nil
+}
+
+// persist calls f again and again until ctx ends or there is no point in it,
+// with growing pauses while it fails at once.
+func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	pause := firstPause
+	for {
+		begun := time.Now()
+		err := f(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			return nil
+		case b.conn.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
+			return fmt.Errorf("natsbus: %s: %w", what, err)
+		}
+		b.log.Warn("natsbus: interrupted", "what", what, "error", err)
+		if time.Since(begun) > longPause {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, longPause)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
