@@ -75,10 +75,14 @@ func (b *Bus) consume(consumer jetstream.Consumer, room int, opts ...jetstream.P
 	return in, nil
 }
 
+// A handlingError is one of the caller's own: there is no point in another try.
+type handlingError struct{ error }
+
 // persist calls f again and again until ctx ends or there is no point in it,
 // with growing pauses while it fails at once.
 func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	pause := firstPause
+	var fatal handlingError
 	for {
 		begun := time.Now()
 		err := f(ctx)
@@ -87,6 +91,8 @@ func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Conte
 			return ctx.Err()
 		case err == nil:
 			return nil
+		case errors.As(err, &fatal):
+			return fatal.error
 		case b.conn.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
 			return fmt.Errorf("natsbus: %s: %w", what, err)
 		}

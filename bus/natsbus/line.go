@@ -74,14 +74,11 @@ func (b *Bus) openLine(ctx context.Context, l *line, from start) error {
 	return err
 }
 
-// run reads until ctx ends, or handle returns an error. It then lets go of the
-// pin, so that the next reader need not wait.
+// run reads until ctx ends, or handle returns a handlingError. It then lets go of
+// the pin, so that the next reader need not wait.
 func (l *line) run(ctx context.Context) error {
 	return l.bus.persist(ctx, l.name, l.read)
 }
-
-// A handlingError is what handle returned: there is no point in going on.
-type handlingError struct{ error }
 
 func (l *line) read(ctx context.Context) error {
 	var err error
@@ -180,7 +177,7 @@ func (l *line) take(ctx context.Context, msg jetstream.Msg) error {
 		if err != nil {
 			l.bus.unreadable(msg, err)
 		} else if err := l.handle(ctx, d); err != nil {
-			return handlingError{err}
+			return err
 		}
 		l.last = meta.Sequence.Stream
 	}
