@@ -141,8 +141,8 @@ func (f *forwarder) run(ctx context.Context) {
 	defer close(f.done)
 	defer f.sub.Close() // whoever publishes must not wait any more
 	err := f.forward(ctx)
-	if lost := fenced(ctx); lost != nil {
-		err = lost
+	if err == nil {
+		err = fenced(ctx) // nothing more then: another holder may be at work
 	}
 	if err == nil {
 		err = f.finish(ctx)
@@ -161,7 +161,7 @@ func (f *forwarder) forward(ctx context.Context) error {
 	var pause time.Duration
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	for fenced(ctx) == nil && ctx.Err() == nil {
 		if pause > 0 {
 			timer.Reset(pause)
 			select {
