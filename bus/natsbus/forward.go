@@ -112,10 +112,12 @@ func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg F
 // A forwarder is the goroutine of a Forwarding.
 //
 // It sends in batches of JetStream's fast ingest: the server takes what
-// belongs to a batch in its order and without gaps, or not at all. When
-// a batch is lost, what it has not acknowledged goes out again in the next one,
-// and the stream drops what it has already. Two batches that overlap are both
-// in order, so the first copies of the events are too.
+// belongs to a batch in its order and without gaps, or not at all. When a batch
+// is lost, what it has not acknowledged goes out again, and the stream drops what
+// it has already. The old copies and the new ones are both in order, so the
+// first of each are too. What may be on its way already is published again one by
+// one, each acknowledged before the next: in a batch, a server takes an event
+// for stored that it has only seen, and such an event can still be lost with that server.
 type forwarder struct {
 	*Forwarding
 	bus *Bus
@@ -128,6 +130,7 @@ type forwarder struct {
 	batch   jetstreamext.FastPublisher // nil when none is open
 	sent    int                        // how many of window are in the batch
 	acked   uint64                     // how many of the batch are acknowledged
+	doubt   int                        // how many of window may be on their way from a batch that is lost
 	refused error                      // what the last batch was lost for
 }
 
@@ -264,8 +267,15 @@ func (f *forwarder) accept(event events.Event) error {
 	return err
 }
 
-// send sends the next event of the window that the batch has not.
+// send sends the next event of the window that the batch has not. What is sent
+// without a connection would go out whenever there is one again, which may be too late.
 func (f *forwarder) send() error {
+	if !f.bus.conn.IsConnected() {
+		return nats.ErrDisconnected
+	}
+	if f.doubt > 0 {
+		return f.sendAlone()
+	}
 	if f.batch == nil {
 		batch, err := jetstreamext.NewFastPublisher(f.bus.js,
 			jetstreamext.FastPublishFlowControl{Flow: flow, MaxOutstandingAcks: flows, AckTimeout: ackTimeout})
@@ -280,6 +290,20 @@ func (f *forwarder) send() error {
 	}
 	f.sent++
 	f.confirm(ack.AckSequence)
+	return nil
+}
+
+// sendAlone sends the first event of the window and waits until it is stored.
+func (f *forwarder) sendAlone() error {
+	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+	defer cancel()
+	f.window[0].msg.Reply = ""
+	if _, err := f.bus.js.PublishMsg(ctx, f.window[0].msg); err != nil {
+		return err
+	}
+	f.doubt--
+	f.sent, f.acked = 1, 0
+	f.confirm(1)
 	return nil
 }
 
@@ -319,6 +343,8 @@ func (f *forwarder) confirm(upTo uint64) {
 // again lets go of a batch that is lost, and returns how long to wait for the next
 // attempt; or an error when patience has come to its end.
 func (f *forwarder) again(pause time.Duration, err error) (time.Duration, error) {
+	f.doubt = max(f.doubt, f.sent+1)
+	f.doubt = min(f.doubt, len(f.window))
 	f.batch, f.sent, f.refused = nil, 0, err
 	if len(f.window) > 0 && time.Since(f.window[0].since) > f.cfg.Patience {
 		return 0, errors.Join(ErrAway, err)
