@@ -7,7 +7,7 @@ STATICCHECK = go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
 # The workspace is there for go run: each module is tested with the versions that it asks for itself, as its users get it.
 export GOWORK = off
 # The modules beside the root's, which ./... does not reach.
-MODULES = benchmarks bus/natsbus examples/metrics examples/terminal interop/browser
+MODULES = benchmarks bus/natsbus examples/fleet examples/metrics examples/terminal interop/browser
 
 .PHONY: test
 test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector

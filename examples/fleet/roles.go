@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/seed67206a74/parley/bus/natsbus"
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/events"
+	"golang.org/x/sync/errgroup"
+)
+
+// rooms are the chats of the fleet: one socket is in all of them.
+var rooms = []events.ID{
+	events.StringID("room-1"), events.StringID("room-2"), events.StringID("room-3"), events.StringID("room-4"),
+}
+
+// holds is what a holder says when it has joined the rooms.
+const holds = "holds the socket"
+
+func open(ctx context.Context, url string) (*natsbus.Bus, func(), error) {
+	conn, err := nats.Connect(url, nats.MaxReconnects(-1))
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := natsbus.Open(ctx, conn, natsbus.Config{})
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return b, conn.Close, nil
+}
+
+// holder competes for the socket. While it has it, it forwards what it hears, and
+// says what others want said.
+func holder(ctx context.Context, s settings) error {
+	b, done, err := open(ctx, s.nats)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return natsbus.Hold(ctx, b, rooms[0], natsbus.HoldConfig{ID: s.id, TTL: 2 * time.Second}, func(ctx context.Context) error {
+		client, err := chat.New(s.backend, chat.Config{ChatID: rooms[0], JoinTimeout: 5 * time.Second})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = client.Close() }()
+		forwarding, err := natsbus.Forward(ctx, b, client.Events, natsbus.ForwardConfig{ChatID: rooms[0]})
+		if err != nil {
+			return err
+		}
+		g, ctx := errgroup.WithContext(ctx) // whichever ends first ends the others
+		g.Go(func() error { return client.Run(ctx) })
+		g.Go(forwarding.Wait)
+		g.Go(func() error {
+			for _, room := range rooms {
+				if err := client.Join(ctx, room); err != nil {
+					return err
+				}
+			}
+			fmt.Println(holds)
+			return natsbus.Serve(ctx, b, client, rooms...)
+		})
+		return g.Wait()
+	})
+}
+
+// worker works on its share of the requests: it counts the words of each answer.
+func worker(ctx context.Context, s settings) error {
+	b, done, err := open(ctx, s.nats)
+	if err != nil {
+		return err
+	}
+	defer done()
+	words := map[string]int{}
+	// One at a time, for the sake of the map.
+	cfg := natsbus.GroupConfig{Name: "word-count", Sequence: 1, FromStart: true, Parallel: 1}
+	return natsbus.Work(ctx, b, cfg, func(_ context.Context, d natsbus.Delivery) error {
+		switch event := d.Event.(type) {
+		case events.AIToken:
+			words[event.RequestID] = event.Index + 1 // the same however often it comes
+		case events.AIMessage:
+			fmt.Printf("counted %d words in the answer to %s\n", words[event.RequestID], event.RequestID)
+			delete(words, event.RequestID)
+		}
+		return nil
+	})
+}
+
+// front asks questions through whoever holds the socket.
+func front(ctx context.Context, s settings) error {
+	b, done, err := open(ctx, s.nats)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for n := 1; n <= s.questions; n++ {
+		remote := &natsbus.Remote{Bus: b, ChatID: rooms[n%len(rooms)]}
+		question := chat.Question{
+			UserID: events.StringID("u1"), RequestID: fmt.Sprintf("question-%d", n), Text: fmt.Sprintf("what is %d times %d?", n, n),
+		}
+		answer, err := ask(ctx, remote, question)
+		for errors.Is(err, natsbus.ErrHolderLost) { // killed in the middle: whoever follows is asked again
+			fmt.Println("asks again:", err)
+			answer, err = ask(ctx, remote, question)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("answer to %s: %s\n", question.RequestID, answer)
+		select {
+		case <-time.After(200 * time.Millisecond): // a person reads
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// ask returns the whole answer, put together from its pieces.
+func ask(ctx context.Context, remote *natsbus.Remote, question chat.Question) (string, error) {
+	stream, err := remote.Ask(ctx, question)
+	if err != nil {
+		return "", err
+	}
+	var answer strings.Builder
+	for text, err := range stream.Text() {
+		if err != nil {
+			return "", err
+		}
+		answer.WriteString(text)
+	}
+	return answer.String(), nil
+}
