@@ -64,6 +64,7 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
+	cd bus/natsbus && go test -run '^$$' -bench . -benchtime 15x .
 
 .PHONY: load
 load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md
@@ -73,7 +74,7 @@ load: ## what 10,000 connections cost, each with an answer streaming in; rewrite
 fuzz: ## each parser for FUZZTIME
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$target); do \
-			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$(dirname $$target) || exit 1; \
+			(cd $$(dirname $$target) && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 		done; \
 	done
 

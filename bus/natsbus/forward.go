@@ -26,8 +26,8 @@ const (
 	idle       = 20 * time.Millisecond // without an event for that long, what was sent is committed
 	lingering  = 5 * time.Second       // how long acknowledgements are waited for after ctx has ended
 	ackTimeout = 2 * time.Second       // after which a batch counts as lost
-	flow       = 256                   // events for one acknowledgement, at most
-	flows      = 4                     // acknowledgements that may be missing
+	flow       = 500                   // events for one acknowledgement, at most
+	flows      = 16                    // acknowledgements that may be missing
 	firstPause = 50 * time.Millisecond // between attempts, doubled each time
 	longPause  = time.Second
 )

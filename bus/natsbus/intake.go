@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	pull      = 512             // messages that a consumer is asked for at a time
+	pull      = 2048            // messages that a consumer is asked for at a time
 	abandoned = time.Minute     // after which the server forgets a consumer that nobody pulls from
 	glance    = time.Second / 2 // between looks at whether the connection is still the same
 )
@@ -21,35 +21,38 @@ var (
 	errReconnected = errors.New("natsbus: the connection was lost")
 )
 
-// An intake is what a consumer delivers. Whoever reads it does so in one
-// goroutine, and takes care of the trouble: something may have been delivered and
-// lost, with nothing behind it that would show the gap.
+// An intake is a consumer that delivers. Whoever has it takes care of the
+// trouble: something may have been delivered and lost, with nothing behind it that
+// would show the gap.
 type intake struct {
-	messages chan jetstream.Msg
-	trouble  chan error
-	stop     func() // ends it; waits until nothing more comes
+	trouble chan error
+	stop    func() // ends it; nothing is taken any more when it returns
 }
 
-// consume lets a consumer deliver, up to room messages ahead of the reader.
-func (b *Bus) consume(consumer jetstream.Consumer, room int, opts ...jetstream.PullConsumeOpt) (*intake, error) {
-	in := &intake{messages: make(chan jetstream.Msg, room), trouble: make(chan error, 1)}
-	stopped := make(chan struct{})
+// consume lets a consumer deliver to take, in order, one message at a time.
+// What take waits for must end before stop is called.
+func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opts ...jetstream.PullConsumeOpt) (*intake, error) {
+	in := &intake{trouble: make(chan error, 1)}
 	report := func(err error) {
 		select {
 		case in.trouble <- err:
 		default: // one is enough
 		}
 	}
+	var mu sync.Mutex // held while a message is taken
+	over := false
 	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
 	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
-		select {
-		case in.messages <- msg:
-		case <-stopped:
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			take(msg)
 		}
 	}, opts...)
 	if err != nil {
 		return nil, err
 	}
+	stopped := make(chan struct{})
 	reconnects := b.conn.Stats().Reconnects
 	var watching sync.WaitGroup
 	watching.Go(func() { // ends with stop
@@ -68,8 +71,11 @@ func (b *Bus) consume(consumer jetstream.Consumer, room int, opts ...jetstream.P
 		}
 	})
 	in.stop = sync.OnceFunc(func() {
-		close(stopped)
 		consuming.Stop()
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		close(stopped)
 		watching.Wait()
 	})
 	return in, nil

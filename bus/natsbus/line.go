@@ -38,13 +38,14 @@ type line struct {
 
 	consumer jetstream.Consumer
 	in       *intake
-	pin      string    // "" while another one has it
-	sure     time.Time // when the pin was certainly ours
-	fresh    bool      // the consumer was reset: number 1 comes next
-	next     uint64    // the number of the next delivery
-	last     uint64    // the sequence of the last event handled
-	repeated uint64    // events below may have been handled before
-	open     []handled // and not acknowledged
+	messages chan jetstream.Msg // that were delivered; the server stops before it is full
+	pin      string             // "" while another one has it
+	sure     time.Time          // when the pin was certainly ours
+	fresh    bool               // the consumer was reset: number 1 comes next
+	next     uint64             // the number of the next delivery
+	last     uint64             // the sequence of the last event handled
+	repeated uint64             // events below may have been handled before
+	open     []handled          // and not acknowledged
 }
 
 type handled struct {
@@ -87,18 +88,31 @@ func (l *line) read(ctx context.Context) error {
 	}
 	l.ttl = l.consumer.CachedInfo().Config.PinnedTTL
 	expiry := max(l.ttl/4, time.Second)
-	l.in, err = l.bus.consume(l.consumer, 2*ahead, jetstream.PullMaxMessages(pull),
+	// Twice what may be ahead: there is as much again after a reset.
+	messages := make(chan jetstream.Msg, 2*ahead)
+	stopped := make(chan struct{})
+	l.messages = messages
+	l.in, err = l.bus.consume(l.consumer, func(msg jetstream.Msg) {
+		select {
+		case messages <- msg:
+		case <-stopped:
+		}
+	}, jetstream.PullMaxMessages(pull),
 		jetstream.PullExpiry(expiry), jetstream.PullHeartbeat(expiry/2), jetstream.PullPriorityGroup(pinGroup))
 	if err != nil {
 		return err
 	}
-	defer l.release(ctx)
+	defer func() {
+		close(stopped)
+		l.in.stop()
+		l.release(ctx)
+	}()
 	tick, look := time.NewTicker(ackSoon), time.NewTicker(expiry)
 	defer tick.Stop()
 	defer look.Stop()
 	for {
 		select {
-		case msg := <-l.in.messages:
+		case msg := <-l.messages:
 			if err := l.take(ctx, msg); err != nil {
 				return err
 			}
@@ -157,7 +171,7 @@ func (l *line) take(ctx context.Context, msg jetstream.Msg) error {
 		}
 		return err
 	}
-	if len(l.in.messages) == 0 {
+	if len(l.messages) == 0 {
 		l.sure = time.Now() // it has come just now
 	}
 	switch {
@@ -182,7 +196,7 @@ func (l *line) take(ctx context.Context, msg jetstream.Msg) error {
 		l.last = meta.Sequence.Stream
 	}
 	l.open = append(l.open, handled{msg, meta.Sequence.Stream})
-	if len(l.in.messages) == 0 || len(l.open)%ackEvery == 0 {
+	if len(l.messages) == 0 || len(l.open)%ackEvery == 0 {
 		return l.settle(ctx)
 	}
 	return nil
@@ -264,7 +278,6 @@ func (l *line) reset(ctx context.Context) (floor uint64, err error) {
 
 // release gives the pin back, if this reader has it.
 func (l *line) release(ctx context.Context) {
-	l.in.stop()
 	if l.pin == "" {
 		return
 	}

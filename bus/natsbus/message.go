@@ -40,12 +40,13 @@ func (b *Bus) encode(event events.Event, chat events.ID, otherwise func() string
 	if !e.ChatID.IsZero() {
 		chat = e.ChatID
 	}
-	header := nats.Header{jetstream.MsgIDHeader: {identity(event, chat, otherwise)}}
+	values := []string{identity(event, chat, otherwise), headerValue(e.RequestID), headerValue(e.TraceID)}
+	header := nats.Header{jetstream.MsgIDHeader: values[:1:1]}
 	if e.RequestID != "" {
-		header[HeaderRequest] = []string{headerValue(e.RequestID)}
+		header[HeaderRequest] = values[1:2:2]
 	}
 	if e.TraceID != "" {
-		header[HeaderTrace] = []string{headerValue(e.TraceID)}
+		header[HeaderTrace] = values[2:3:3]
 	}
 	return &nats.Msg{Subject: b.subject(chat, event.Key()), Header: header, Data: data}, nil
 }

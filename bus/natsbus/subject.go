@@ -3,7 +3,6 @@ package natsbus
 import (
 	"encoding/base64"
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -19,7 +18,18 @@ const (
 	encodedNumber = "="
 )
 
-var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+// plain reports whether a string can stand for itself. It is on the path of
+// each event.
+func plain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
 
 // tokenOf returns the token of a chat.
 func tokenOf(id events.ID) string {
@@ -29,7 +39,7 @@ func tokenOf(id events.ID) string {
 		return encodedNumber
 	case id != events.StringID(text):
 		return encodedNumber + text
-	case plainID.MatchString(text):
+	case plain(text):
 		return text
 	default:
 		return encodedString + base64.RawURLEncoding.EncodeToString([]byte(text))
@@ -49,6 +59,9 @@ func chatOf(token string) (events.ID, error) {
 			return events.ID{}, errToken
 		}
 		return id, nil
+	}
+	if plain(token) {
+		return events.StringID(token), nil
 	}
 	text, encoded := strings.CutPrefix(token, encodedString)
 	if encoded {
@@ -80,13 +93,12 @@ func (b *Bus) chat(id events.ID) string { return b.prefix + ".*." + tokenOf(id) 
 
 // parseSubject takes apart what the stream has kept an event under.
 func parseSubject(subject string) (partition int, chat events.ID, key events.Key, err error) {
-	tokens := strings.Split(subject, ".")
-	if len(tokens) != 4 {
+	_, rest, _ := strings.Cut(subject, ".")
+	number, rest, _ := strings.Cut(rest, ".")
+	token, last, whole := strings.Cut(rest, ".")
+	if partition, err = strconv.Atoi(number); err != nil || !whole || strings.Contains(last, ".") {
 		return 0, events.ID{}, "", errors.New("natsbus: not the subject of an event")
 	}
-	if partition, err = strconv.Atoi(tokens[1]); err != nil {
-		return 0, events.ID{}, "", errors.New("natsbus: not the subject of an event")
-	}
-	chat, err = chatOf(tokens[2])
-	return partition, chat, events.Key(tokens[3]), err
+	chat, err = chatOf(token)
+	return partition, chat, events.Key(last), err
 }

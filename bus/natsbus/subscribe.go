@@ -117,38 +117,56 @@ func (f *Feed) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := f.bus.consume(consumer, 2*pull)
+	// In nats.go's own goroutine: another one would cost more than all the rest.
+	taking, cancel := context.WithCancel(ctx)
+	broken := make(chan error, 1)
+	next := uint64(1)
+	in, err := f.bus.consume(consumer, func(msg jetstream.Msg) {
+		if len(broken) > 0 {
+			return
+		}
+		if err := f.take(taking, msg, next); err != nil {
+			broken <- err
+		}
+		next++
+	}, jetstream.PullMaxMessages(pull))
 	if err != nil {
+		cancel()
 		return err
 	}
 	defer func() {
+		cancel()
 		in.stop()
 		tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = f.bus.stream.DeleteConsumer(tidying, consumer.CachedInfo().Name) // else it goes when it is abandoned
 	}()
-	for next := uint64(1); ; next++ {
-		select {
-		case msg := <-in.messages:
-			meta, err := msg.Metadata()
-			if err != nil {
-				return err
-			}
-			if meta.Sequence.Consumer != next {
-				return errGap
-			}
-			if d, err := deliveryOf(msg, meta); err != nil {
-				f.bus.unreadable(msg, err)
-			} else if err := f.topics.publish(ctx, d); err != nil {
-				return err
-			}
-			f.start = meta.Sequence.Stream + 1
-		case err := <-in.trouble:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case err := <-broken:
+		return err
+	case err := <-in.trouble:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+}
+
+// take publishes a message, if it is the next one that the consumer has delivered.
+func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if meta.Sequence.Consumer != next {
+		return errGap
+	}
+	if d, err := deliveryOf(msg, meta); err != nil {
+		f.bus.unreadable(msg, err)
+	} else if err := f.topics.publish(ctx, d); err != nil {
+		return err
+	}
+	f.start = meta.Sequence.Stream + 1
+	return nil
 }
 
 func (f *Feed) filters() []string {
