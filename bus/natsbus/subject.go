@@ -85,8 +85,6 @@ func (b *Bus) subject(chat events.ID, key events.Key) string {
 // The stream keeps it as prefix.partition.chat.KEY; what follows are filters
 // for that.
 
-func (b *Bus) everything() string { return b.prefix + ".>" }
-
 func (b *Bus) partition(n int) string { return b.prefix + "." + strconv.Itoa(n) + ".>" }
 
 func (b *Bus) chat(id events.ID) string { return b.prefix + ".*." + tokenOf(id) + ".*" }
