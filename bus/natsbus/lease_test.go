@@ -77,7 +77,8 @@ func TestAHolderThatCannotRenewStops(t *testing.T) {
 func TestALeaseThatIsOverIsKnownToBeBeforeAnyTimerSaysSo(t *testing.T) {
 	h := newHeld(t.Context(), time.Now().Add(time.Hour))
 	defer h.end(nil)
-	derived := context.WithValue(h, struct{}{}, 1)
+	derived, cancel := context.WithCancel(h)
+	defer cancel()
 	require.NoError(t, h.Err())
 	require.NoError(t, fenced(derived))
 	h.until = time.Now().Add(-time.Second) // as after a pause; the timer has not fired
