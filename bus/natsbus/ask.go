@@ -194,6 +194,8 @@ func (a *Answer) follow(frames <-chan *nats.Msg) {
 		}
 		return
 	}
+	var wanted int      // the frame that was asked for again
+	var since time.Time // and when
 	for {
 		again := false
 		select {
@@ -207,7 +209,8 @@ func (a *Answer) follow(frames <-chan *nats.Msg) {
 			if ended {
 				return
 			}
-			again = err != nil
+			// Each frame behind a gap shows it: once is enough.
+			again = err != nil && (a.next != wanted || time.Since(since) > deadline/8)
 		case <-tick.C:
 			switch silent := time.Since(heard); {
 			case silent > deadline:
@@ -222,6 +225,7 @@ func (a *Answer) follow(frames <-chan *nats.Msg) {
 			return
 		}
 		if again {
+			wanted, since = a.next, time.Now()
 			asking, cancel := context.WithTimeoutCause(a.ctx, deadline/8, ErrHolderLost)
 			_ = a.ask(asking, true) // if it does not arrive, the silence goes on
 			cancel()
