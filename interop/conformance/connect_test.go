@@ -64,7 +64,7 @@ func TestAuthIsAskedForEachAttempt(t *testing.T) {
 		})
 		assert.Equal(r, 1.0, call[handshake](r, c, "handshake").Auth["n"])
 		states := c.States.Chan(r.ctx)
-		require.NoError(r, c.Emit(r.ctx, "cut"))
+		r.provoke(c, "cut")
 		until(r, states, conn.Waiting)
 		assert.Equal(r, 2.0, call[handshake](r, c, "handshake").Auth["n"])
 	})

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -146,6 +147,17 @@ func receive[T any](r *row, ch <-chan T) T {
 		require.FailNow(r, "nothing came")
 		panic("unreachable")
 	}
+}
+
+// provoke emits an event that the server answers by ending the session, which
+// may be over before the client has learnt that the event is written.
+func (r *row) provoke(c *conn.Conn, event string, args ...any) {
+	err := c.Emit(r.ctx, event, args...)
+	var failed *conn.SendError
+	if errors.As(err, &failed) && failed.MaybeSent && errors.Is(err, conn.ErrSessionLost) {
+		return
+	}
+	require.NoError(r, err)
 }
 
 // call is conn.Call within the row.

@@ -19,7 +19,7 @@ func TestALostConnectionComesBackByItself(t *testing.T) {
 		require.NoError(r, c.Ready(r.ctx))
 		first := c.State().SessionID
 		states := c.States.Chan(r.ctx)
-		require.NoError(r, c.Emit(r.ctx, "cut"))
+		r.provoke(c, "cut")
 		assert.Error(r, until(r, states, conn.Waiting).Err)
 		second := until(r, states, conn.Ready)
 		assert.NotEqual(r, first, second.SessionID)
@@ -67,7 +67,7 @@ func TestCloseIsFinal(t *testing.T) {
 func TestWhoIsPutOutStaysOut(t *testing.T) {
 	conform(t, "no reconnect after a kick", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
-		require.NoError(r, c.Emit(r.ctx, "kick"))
+		r.provoke(c, "kick")
 		assert.ErrorIs(r, receive(r, ended), conn.ErrDisconnected)
 		assert.Equal(r, conn.Stopped, c.State().Phase)
 	})
@@ -77,7 +77,7 @@ func TestRunCanBeCalledAgain(t *testing.T) {
 	conform(t, "reconnect by another Run", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
 		echo := conn.Topic[int](c, "echo").Chan(r.ctx)
-		require.NoError(r, c.Emit(r.ctx, "kick"))
+		r.provoke(c, "kick")
 		assert.Error(r, receive(r, ended))
 
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -133,7 +133,7 @@ func TestALostSessionIsRecovered(t *testing.T) {
 		first := receive(r, states)
 		assert.False(r, first.Recovered)
 		for round := range 2 { // the second with the offset of what was recovered
-			require.NoError(r, c.Emit(r.ctx, "cut and say", missed))
+			r.provoke(c, "cut and say", missed)
 			for n := range missed + 1 {
 				require.Equal(r, n, receive(r, numbers), "round %d", round)
 			}
