@@ -151,6 +151,7 @@ func (k *Socket) Kick() {
 	defer k.server.mu.Unlock()
 	k.left() // before the library, so that nothing can follow
 	k.conn.socket.Disconnect(false)
+	k.written() // the library may keep a last packet until it sends another
 }
 
 // emit sends an event, encoded already, or keeps it for a client that may come
