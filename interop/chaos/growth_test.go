@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,14 +13,6 @@ import (
 // A sample is what the process holds at one moment.
 type sample struct {
 	goroutines, heap, files int // heap in bytes, after a collection
-}
-
-func measure() sample {
-	runtime.GC()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	files, _ := os.ReadDir("/proc/self/fd") // empty where there is no /proc
-	return sample{runtime.NumGoroutine(), int(memory.HeapAlloc), len(files)}
 }
 
 // resources are what must not grow, and by how much it may: a tenth, and this.
@@ -64,20 +53,6 @@ func quarter(samples []sample, n int, of func(sample) int) spread {
 	}
 	slices.SortFunc(values, cmp.Compare)
 	return spread{values[0], values[len(values)/2], values[len(values)-1]}
-}
-
-func table(samples []sample) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-18s %30s %30s %30s %30s\n", "low/middle/high", "first quarter", "second", "third", "last")
-	for _, r := range resources {
-		fmt.Fprintf(&b, "%-18s", r.name)
-		for n := range 4 {
-			s := quarter(samples, n, r.of)
-			fmt.Fprintf(&b, " %30s", fmt.Sprintf("%d/%d/%d", s.low, s.middle, s.high))
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
 }
 
 func TestGrowthIsToldFromNoise(t *testing.T) {

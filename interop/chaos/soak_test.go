@@ -1,3 +1,5 @@
+//go:build soak
+
 package chaos
 
 import (
@@ -5,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,15 +21,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSoak does everything at once for as long as PARLEY_SOAK says: residents
+// TestSoak, which make soak runs, does everything at once for as long as PARLEY_SOAK says: residents
 // ask and deliver behind networks that never get whole, subscribers come and go, and
 // rounds of chaos are played beside them. Nothing may grow.
 func TestSoak(t *testing.T) {
-	given := os.Getenv("PARLEY_SOAK")
-	if given == "" {
-		t.Skip("for as long as PARLEY_SOAK says: make soak")
-	}
-	duration, err := time.ParseDuration(given)
+	duration, err := time.ParseDuration(os.Getenv("PARLEY_SOAK"))
 	require.NoError(t, err)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -172,4 +171,26 @@ func visit[T any](ctx context.Context, random *rand.Rand, sub *bus.Subscription[
 			return
 		}
 	}
+}
+
+func measure() sample {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	files, _ := os.ReadDir("/proc/self/fd") // empty where there is no /proc
+	return sample{runtime.NumGoroutine(), int(memory.HeapAlloc), len(files)}
+}
+
+func table(samples []sample) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-18s %30s %30s %30s %30s\n", "low/middle/high", "first quarter", "second", "third", "last")
+	for _, r := range resources {
+		fmt.Fprintf(&b, "%-18s", r.name)
+		for n := range 4 {
+			s := quarter(samples, n, r.of)
+			fmt.Fprintf(&b, " %30s", fmt.Sprintf("%d/%d/%d", s.low, s.middle, s.high))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
