@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
 
@@ -223,12 +224,20 @@ func ExampleAnswers_resume() {
 	}
 	var client *chat.Client
 	resume := func(ctx context.Context, s *chat.Stream) error {
-		return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+		return err // acknowledged: a request that is lost with its session is made again on the next
 	}
 	ctx, client, server, stop := startWith(chattest.Config{Answer: half}, chat.Config{Answers: chat.Answers{Resume: resume}})
 	defer stop()
 	server.Handle("ai:resume", func(ctx context.Context, r chattest.Received) (any, error) {
-		fmt.Println(r)
+		var asked struct {
+			RequestID string
+			After     int
+		}
+		if err := r.Decode(&asked); err != nil {
+			return nil, err
+		}
+		fmt.Println(r.Name, asked.RequestID, asked.After)
 		for _, frame := range []struct {
 			name    string
 			payload map[string]any
@@ -255,6 +264,6 @@ func ExampleAnswers_resume() {
 	}
 	// Output:
 	// "Hello "
-	// ai:resume [{"after":0,"chatId":"room-1","requestId":"r1"}]
+	// ai:resume r1 0
 	// "again."
 }
