@@ -146,13 +146,28 @@ func (k *Socket) written() <-chan struct{} {
 
 // Kick puts the client out, with a DISCONNECT packet behind what was sent before.
 // A client takes that for final, unless it is told otherwise.
+//
+// The packet is out before the library knows of it: what still comes from a client that
+// it has put out it takes for a stranger's, and cuts the connection with all that is not written.
 func (k *Socket) Kick() {
 	k.server.mu.Lock()
+	k.left() // first, so that nothing can follow
+	k.conn.socket.Conn().Write(types.NewStringBufferString(disconnect), nil, nil)
+	written := k.written()
+	k.server.mu.Unlock()
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case <-written:
+	case <-patience.C: // the client does not read, or is gone
+	}
+	k.server.mu.Lock()
 	defer k.server.mu.Unlock()
-	k.left() // before the library, so that nothing can follow
 	k.conn.socket.Disconnect(false)
-	k.written() // the library may keep a last packet until it sends another
 }
+
+// disconnect is the DISCONNECT packet of the main namespace. A client that has had one reads no second.
+const disconnect = "1"
 
 // emit sends an event, encoded already, or keeps it for a client that may come
 // back; s.mu is held. The library queues without waiting.
