@@ -109,14 +109,18 @@ function resolve(node, value) {
 
 // The slow reader.
 
+let setting = Promise.resolve();
 const fields = ["reader-on", "reader-limit", "reader-policy", "reader-pace"].map($);
 async function set() {
   const [on, limit, policy, pace] = fields;
   $("reader-pace-says").textContent = pace.value === "0" ? "nothing" : `${pace.value} a second`;
   $("reader-said").textContent = "";
   if (!on.checked && !meters.has("slow reader")) return;
+  const wanted = { on: on.checked, limit: Number(limit.value), policy: policy.value, perSecond: Number(pace.value) };
+  const mine = setting.then(() => post("reader", wanted)); // one after the other: the last one is what holds
+  setting = mine.catch(() => {});
   try {
-    await post("reader", { on: on.checked, limit: Number(limit.value), policy: policy.value, perSecond: Number(pace.value) });
+    await mine;
   } catch (error) {
     $("reader-said").textContent = error.message;
   }
