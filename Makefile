@@ -7,7 +7,7 @@ STATICCHECK = go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
 # The workspace is there for go run: each module is tested with the versions that it asks for itself, as its users get it.
 export GOWORK = off
 # The modules beside the root's, which ./... does not reach.
-MODULES = benchmarks bus/natsbus examples/fleet examples/metrics examples/terminal interop/browser
+MODULES = benchmarks chat/chatnats examples/fleet examples/metrics examples/terminal interop/browser
 
 .PHONY: test
 test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector
@@ -65,7 +65,7 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
-	cd bus/natsbus && go test -run '^$$' -bench . -benchtime 15x .
+	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 15x .
 
 .PHONY: load
 load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md

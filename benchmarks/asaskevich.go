@@ -25,7 +25,7 @@ func asaskevich() Contender {
 
 type asaskevichBus struct {
 	bus EventBus.Bus
-	lanes
+	readerChans
 }
 
 func (b *asaskevichBus) Publish(e Event) error {

@@ -10,7 +10,7 @@ import (
 
 // Ten times as many events as fit into a channel, so that each contender meets
 // full ones.
-func TestEachContenderDeliversEverythingToEachReader(t *testing.T) {
+func TestContenders_deliverAllEventsToEachReader(t *testing.T) {
 	const events, capacity = 640, 64
 	for _, c := range append(contenders(), parleyDropping()) {
 		t.Run(c.Name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestEachContenderDeliversEverythingToEachReader(t *testing.T) {
 	}
 }
 
-func TestNamesAreUnique(t *testing.T) {
+func TestContenders_haveUniqueNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range append(contenders(), parleyDropping()) {
 		assert.False(t, seen[c.Name], c.Name)

@@ -3,7 +3,7 @@ package main
 import "time"
 
 // Effort is how long to measure.
-type Effort struct {
+type Settings struct {
 	Turns       int           // of each contender in each shape
 	Turn        time.Duration // of one, at least one round
 	StuckTurns  int
@@ -15,10 +15,10 @@ type Effort struct {
 // happens when there is no more room: the longest queue holds 50,000.
 const stuckEvents = 51_200
 
-func thorough() Effort {
-	return Effort{Turns: 11, Turn: 70 * time.Millisecond, StuckTurns: 3, StuckEvents: stuckEvents, Patience: 2 * time.Second}
+func thorough() Settings {
+	return Settings{Turns: 11, Turn: 70 * time.Millisecond, StuckTurns: 3, StuckEvents: stuckEvents, Patience: 2 * time.Second}
 }
 
-func quick() Effort {
-	return Effort{Turns: 3, Turn: 10 * time.Millisecond, StuckTurns: 1, StuckEvents: stuckEvents, Patience: 500 * time.Millisecond}
+func quick() Settings {
+	return Settings{Turns: 3, Turn: 10 * time.Millisecond, StuckTurns: 1, StuckEvents: stuckEvents, Patience: 500 * time.Millisecond}
 }

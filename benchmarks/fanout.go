@@ -23,7 +23,7 @@ type FanOut struct {
 // so that what else the machine does weighs on all of them alike. The figures
 // are medians over the turns, and so are the ratios, each to the first contender's
 // turn in the same pass.
-func fanOut(contenders []Contender, shape Shape, effort Effort) ([]FanOut, error) {
+func fanOut(contenders []Contender, shape Shape, effort Settings) ([]FanOut, error) {
 	turns := make([][]FanOut, len(contenders))
 	for range effort.Turns {
 		var first float64

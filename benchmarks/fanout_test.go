@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRatiosAreToTheFirstContender(t *testing.T) {
-	figures, err := fanOut([]Contender{rawChannels(), parley()}, Shape{Readers: 2, Events: 8, Capacity: 8}, Effort{Turns: 1})
+func TestFanOut_computesRatiosToFirstContender(t *testing.T) {
+	figures, err := fanOut([]Contender{rawChannels(), parley()}, Shape{Readers: 2, Events: 8, Capacity: 8}, Settings{Turns: 1})
 	require.NoError(t, err)
 	require.Len(t, figures, 2)
 	assert.Equal(t, 1.0, figures[0].Ratio)
@@ -17,7 +17,7 @@ func TestRatiosAreToTheFirstContender(t *testing.T) {
 	assert.InDelta(t, figures[1].Nanoseconds/figures[0].Nanoseconds, figures[1].Ratio, 1e-9)
 }
 
-func TestAllocationsAreCountedPerEvent(t *testing.T) {
+func TestTurn_countsAllocationsPerEvent(t *testing.T) {
 	var kept *Event
 	c := Contender{Open: func(_ int, readers []func(Event)) (Bus, error) {
 		return busFunc(func(e Event) error {
@@ -34,7 +34,7 @@ func TestAllocationsAreCountedPerEvent(t *testing.T) {
 	assert.InDelta(t, 1000, figure.Allocations, 100)
 }
 
-func TestAContenderThatFailsIsNamed(t *testing.T) {
+func TestContenders_areNamedInErrors(t *testing.T) {
 	refused := errors.New("refused")
 	for stage, c := range map[string]Contender{
 		"open": {Name: "broken", Open: func(int, []func(Event)) (Bus, error) { return nil, refused }},
@@ -43,10 +43,10 @@ func TestAContenderThatFailsIsNamed(t *testing.T) {
 		}},
 	} {
 		t.Run(stage, func(t *testing.T) {
-			_, err := fanOut([]Contender{c}, Shape{Readers: 1, Events: 1}, Effort{Turns: 1})
+			_, err := fanOut([]Contender{c}, Shape{Readers: 1, Events: 1}, Settings{Turns: 1})
 			require.ErrorIs(t, err, refused)
 			assert.ErrorContains(t, err, "broken")
-			_, err = stuckReader([]Contender{c}, 1, Effort{StuckTurns: 1, StuckEvents: burst, Patience: 1})
+			_, err = stuckReader([]Contender{c}, 1, Settings{StuckTurns: 1, StuckEvents: burst, Patience: 1})
 			require.ErrorIs(t, err, refused)
 			assert.ErrorContains(t, err, "broken")
 		})
@@ -58,7 +58,7 @@ type busFunc func(Event) error
 func (b busFunc) Publish(e Event) error { return b(e) }
 func (busFunc) Close()                  {}
 
-func TestMediansAreOfTheTurns(t *testing.T) {
+func TestMedians_areComputedPerField(t *testing.T) {
 	assert.Equal(t, FanOut{2, 20, 200}, medians([]FanOut{{3, 30, 100}, {1, 10, 300}, {2, 20, 200}}))
 	assert.Equal(t, 99, percentile([]int{100, 1, 50, 99}, 99))
 	assert.Equal(t, 100, percentile([]int{100, 1, 50, 99}, 100))

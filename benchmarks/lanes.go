@@ -4,12 +4,12 @@ import "sync"
 
 // lanes are a channel for each reader and a goroutine that feeds the reader
 // from it.
-type lanes struct {
+type readerChans struct {
 	channels []chan Event
 	reading  sync.WaitGroup
 }
 
-func (l *lanes) open(capacity int, readers []func(Event)) {
+func (l *readerChans) open(capacity int, readers []func(Event)) {
 	for _, read := range readers {
 		c := make(chan Event, capacity)
 		l.channels = append(l.channels, c)
@@ -18,7 +18,7 @@ func (l *lanes) open(capacity int, readers []func(Event)) {
 }
 
 // Close closes the channels and waits until the readers have what is in them.
-func (l *lanes) Close() {
+func (l *readerChans) Close() {
 	for _, c := range l.channels {
 		close(c)
 	}

@@ -36,7 +36,7 @@ func mustafaturan() Contender {
 
 type mustafaturanBus struct {
 	bus *bus.Bus
-	lanes
+	readerChans
 }
 
 func (b *mustafaturanBus) Publish(e Event) error {

@@ -14,7 +14,7 @@ func rawChannels() Contender {
 	}
 }
 
-type rawBus struct{ lanes }
+type rawBus struct{ readerChans }
 
 func (b *rawBus) Publish(e Event) error {
 	for _, c := range b.channels {

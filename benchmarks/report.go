@@ -22,7 +22,7 @@ const (
 var fans = []int{1, 4, 16}
 
 // report measures everything and returns it as Markdown.
-func report(effort Effort) (string, error) {
+func report(effort Settings) (string, error) {
 	all := contenders()
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d cores, %s, %s/%s. ", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH)

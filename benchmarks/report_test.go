@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAFanOutRowHasTimesThenAllocations(t *testing.T) {
+func TestFanOutTable_printsTimesThenAllocations(t *testing.T) {
 	columns := [][]FanOut{{{65, 1, 0}}, {{296.4, 1.25, 2}}, {{1197, 31.4, 1.5}}}
 	assert.Equal(t, ""+
 		"| ns per event | 1→1 | × raw | 1→4 | × raw | 1→16 | × raw | allocs 1→1 | allocs 1→4 | allocs 1→16 |\n"+
@@ -19,7 +19,7 @@ func TestAFanOutRowHasTimesThenAllocations(t *testing.T) {
 		fanOutTable([]Contender{{Name: "a"}}, columns))
 }
 
-func TestWhoBlocksHasNoFigures(t *testing.T) {
+func TestStuckTable_printsNoFiguresForBlockedContender(t *testing.T) {
 	delays := []Delay{{Blocked: true, Published: 129}, {P50: 70, P99: 1234, Max: 12_345_678 * time.Nanosecond}}
 	assert.Equal(t, ""+
 		"| publishing takes | p50 | p99 | max |  |\n"+
@@ -29,7 +29,7 @@ func TestWhoBlocksHasNoFigures(t *testing.T) {
 		stuckTable([]Contender{{Name: "a"}, {Name: "b"}}, delays))
 }
 
-func TestOnlyWhatIsBetweenTheMarkersIsRewritten(t *testing.T) {
+func TestRewrite_replacesOnlyTextBetweenMarkers(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "README.md")
 	require.NoError(t, os.WriteFile(name, []byte("head\n"+beginMarker+"old\n"+endMarker+"\ntail\n"), 0o600))
 	for range 2 { // the second time finds what the first wrote
@@ -40,7 +40,7 @@ func TestOnlyWhatIsBetweenTheMarkersIsRewritten(t *testing.T) {
 	}
 }
 
-func TestAFileWithoutMarkersIsLeftAlone(t *testing.T) {
+func TestBetween_failsWithoutMarkers(t *testing.T) {
 	for _, text := range []string{"", "no markers", beginMarker, endMarker + beginMarker} {
 		_, err := between(text, "new\n")
 		assert.ErrorIs(t, err, errNoMarkers, text)
@@ -48,7 +48,7 @@ func TestAFileWithoutMarkersIsLeftAlone(t *testing.T) {
 }
 
 // So that a run does not measure for minutes and then find nowhere to write.
-func TestTheREADMEHasMarkers(t *testing.T) {
+func TestREADME_hasMarkers(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	_, err = between(string(text), "")

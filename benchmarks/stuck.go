@@ -21,7 +21,7 @@ type Delay struct {
 
 // stuckReader measures the contenders in turns, as fanOut does. The figures
 // are medians over the turns. Whoever blocks gets only one turn.
-func stuckReader(contenders []Contender, capacity int, effort Effort) ([]Delay, error) {
+func stuckReader(contenders []Contender, capacity int, effort Settings) ([]Delay, error) {
 	turns := make([][]Delay, len(contenders))
 	for range effort.StuckTurns {
 		for i, c := range contenders {
@@ -56,7 +56,7 @@ func medianDelay(turns []Delay) Delay {
 // stuckTurn publishes bursts, each when the reader that keeps up has the one
 // before. When nothing moves for effort.Patience, the stuck reader is let go,
 // so that everything ends.
-func stuckTurn(c Contender, capacity int, effort Effort) (Delay, error) {
+func stuckTurn(c Contender, capacity int, effort Settings) (Delay, error) {
 	release, full := make(chan struct{}), make(chan struct{}, 1)
 	stuck := func(Event) { <-release }
 	b, err := c.Open(capacity, []func(Event){stuck, (&counter{size: burst, full: full}).read})

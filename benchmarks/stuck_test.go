@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shortStuck = Effort{StuckTurns: 2, StuckEvents: 1000 * burst, Patience: time.Second}
+var shortStuck = Settings{StuckTurns: 2, StuckEvents: 1000 * burst, Patience: time.Second}
 
-func TestAStuckReaderBlocksRawChannels(t *testing.T) {
+func TestStuckReader_blocksRawChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delays, err := stuckReader([]Contender{rawChannels()}, 128, shortStuck)
 		require.NoError(t, err)
@@ -20,7 +20,7 @@ func TestAStuckReaderBlocksRawChannels(t *testing.T) {
 	})
 }
 
-func TestAStuckReaderDoesNotBlockParley(t *testing.T) {
+func TestStuckReader_doesNotBlockParley(t *testing.T) {
 	delays, err := stuckReader([]Contender{clockAlone(), parley(), parleyDropping()}, 128, shortStuck)
 	require.NoError(t, err)
 	for _, d := range delays {
@@ -31,7 +31,7 @@ func TestAStuckReaderDoesNotBlockParley(t *testing.T) {
 	}
 }
 
-func TestOneBlockedTurnIsTheVerdict(t *testing.T) {
+func TestMedianDelay_reportsBlockedIfAnyTurnBlocked(t *testing.T) {
 	assert.Equal(t, Delay{Blocked: true, Published: 7},
 		medianDelay([]Delay{{P50: 1}, {Blocked: true, Published: 7}, {P50: 3}}))
 	assert.Equal(t, Delay{P50: 2, P99: 20, Max: 200, Published: 64},

@@ -84,7 +84,7 @@ func atTheLimit(t *testing.T, test func(t *testing.T, policy bus.Policy, e *endi
 			t.Run(policy.String()+", "+kind, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					e := &ending{topic: quiet[int]()}
-					e.topic.OnSlow = func(s bus.Slow) { e.onSlow() }
+					e.topic.OnSlow = func(s bus.SlowEvent) { e.onSlow() }
 					e.onSlow = func() {}
 					ctx, cancel := context.WithCancel(t.Context())
 					e.cancel = cancel
@@ -101,7 +101,7 @@ func atTheLimit(t *testing.T, test func(t *testing.T, policy bus.Policy, e *endi
 	}
 }
 
-func TestEveryEndMayComeAtEveryMoment(t *testing.T) {
+func TestSubscription_endsConsistentlyAtAnyPoint(t *testing.T) {
 	const waiting = 3
 	for way, w := range ends {
 		for moment, play := range moments {
@@ -138,7 +138,7 @@ func TestEveryEndMayComeAtEveryMoment(t *testing.T) {
 }
 
 // In the publisher's goroutine, in the middle of a publish that may have to wait.
-func TestASlowHookMayEndWhatItIsToldAbout(t *testing.T) {
+func TestOnSlow_mayEndSubscription(t *testing.T) {
 	for way, w := range ends {
 		t.Run(way, func(t *testing.T) {
 			atTheLimit(t, func(t *testing.T, policy bus.Policy, e *ending) {
@@ -162,7 +162,7 @@ func TestASlowHookMayEndWhatItIsToldAbout(t *testing.T) {
 }
 
 // While a publisher waits for one subscription, the topic goes on.
-func TestTheTopicIsFreeWhileAPublisherWaits(t *testing.T) {
+func TestTopic_staysUsableWhilePublisherIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		full := topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))

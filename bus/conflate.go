@@ -4,20 +4,20 @@ package bus
 // key. Such a subscription's channel buffers nothing, so that every value that
 // the reader has not taken can still be replaced.
 type conflation[T any] struct {
-	keys   overflow[any]   // of the values in the subscription's overflow, in step
-	slots  map[any]slot[T] // where those values are
-	inHand any             // the key of the value in the pump's hand
+	keys     chunkQueue[any] // of the values in the subscription's overflow, in step
+	slots    map[any]slot[T] // where those values are
+	inFlight any             // the key of the value in the pump's hand
 }
 
 type slot[T any] struct {
 	value *T
-	mark  *mark // nil without a limit on sizes
+	info  *valueInfo // nil without a limit on sizes
 }
 
 // queue puts v at the end of the overflow. Its mark is the newest.
-func (s *Subscription[T]) queue(v T, m mark) {
+func (s *Subscription[T]) queue(v T, m valueInfo) {
 	s.overflow.push(&v)
-	if s.judge.key == nil {
+	if s.funcs.key == nil {
 		return
 	}
 	c := &s.conflation
@@ -26,8 +26,8 @@ func (s *Subscription[T]) queue(v T, m mark) {
 		c.slots = make(map[any]slot[T])
 	}
 	at := slot[T]{value: s.overflow.back()}
-	if s.judge.size != nil {
-		at.mark = s.ledger.marks.back()
+	if s.funcs.size != nil {
+		at.info = s.sizes.infos.back()
 	}
 	c.slots[m.key] = at
 }
@@ -35,7 +35,7 @@ func (s *Subscription[T]) queue(v T, m mark) {
 // unqueue removes the overflow's n oldest values, which are side by side.
 func (s *Subscription[T]) unqueue(n int) {
 	s.overflow.pop(n)
-	if s.judge.key == nil {
+	if s.funcs.key == nil {
 		return
 	}
 	c := &s.conflation
@@ -55,27 +55,27 @@ func (s *Subscription[T]) unqueueAll() {
 // replace puts v in the place of the value that waits with its key, and reports
 // whether there was one. When replace returns, the reader cannot get the old one
 // any more.
-func (s *Subscription[T]) replace(v T, m mark) bool {
+func (s *Subscription[T]) replace(v T, m valueInfo) bool {
 	c := &s.conflation
 	if at, ok := c.slots[m.key]; ok {
 		*at.value = v
-		if at.mark != nil {
-			s.ledger.resize(at.mark, m.size)
+		if at.info != nil {
+			s.sizes.resize(at.info, m.size)
 			s.signalRoom() // if v is smaller
 		}
 		s.dropped++
 		return true
 	}
-	if !s.inHand || c.inHand != m.key {
+	if !s.inFlight || c.inFlight != m.key {
 		return false
 	}
-	s.supersede(v, m)
+	s.replaceInFlight(v, m)
 	return true
 }
 
 // conflated returns values with the last one of each key in the place of the
 // first.
-func (j *judge[T]) conflated(values []T) []T {
+func (j *valueFuncs[T]) conflated(values []T) []T {
 	at := make(map[any]int)
 	var kept []T
 	for _, v := range values {

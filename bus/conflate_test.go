@@ -19,7 +19,7 @@ func sensor(r reading) int { return r.sensor }
 
 func size(r reading) int { return r.n }
 
-func TestOfEachKeyOnlyTheLatestWaits(t *testing.T) {
+func TestConflate_keepsLatestValuePerKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := bus.Topic[reading]{Replay: 4}
 		for n := range 4 {
@@ -41,7 +41,7 @@ func TestOfEachKeyOnlyTheLatestWaits(t *testing.T) {
 	})
 }
 
-func TestANewKeyAtTheLimitIsThePolicysToDecide(t *testing.T) {
+func TestConflate_appliesPolicyToNewKeyAtLimit(t *testing.T) {
 	for policy, want := range map[bus.Policy][]reading{
 		bus.Fail:       {{0, 3}, {1, 1}},
 		bus.DropOldest: {{1, 1}, {2, 2}},
@@ -60,7 +60,7 @@ func TestANewKeyAtTheLimitIsThePolicysToDecide(t *testing.T) {
 }
 
 // With a model of what waits, at rest and in the middle of things.
-func TestConflationKeepsTheOrderOfTheFirstUnreadArrival(t *testing.T) {
+func TestConflate_ordersKeysByFirstUnreadValue(t *testing.T) {
 	for _, keys := range []int{1, 2, 10, 200} {
 		t.Run(fmt.Sprint(keys), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestConflationKeepsTheOrderOfTheFirstUnreadArrival(t *testing.T) {
 	}
 }
 
-func TestConflationUnderManyPublishersEndsWithTheLatestOfEach(t *testing.T) {
+func TestConflate_deliversLatestValuesOfConcurrentPublishers(t *testing.T) {
 	const publishers, values, keys = 4, 3000, 3
 	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest} {
 		for _, limit := range []int{publishers * keys, 1} {
@@ -156,7 +156,7 @@ func TestConflationUnderManyPublishersEndsWithTheLatestOfEach(t *testing.T) {
 
 // The pump may have the only value that waits, on its way into the channel, where
 // it can neither be dropped nor be counted out.
-func TestDropOldestHoldsToItsLimitsWhateverThePumpIsAt(t *testing.T) {
+func TestDropOldest_respectsLimitsWithConflate(t *testing.T) {
 	limits := map[string]bus.Option{"count": bus.Limit(1), "bytes": bus.LimitBytes(10, size)}
 	for name, limit := range limits {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestDropOldestHoldsToItsLimitsWhateverThePumpIsAt(t *testing.T) {
 	}
 }
 
-func TestASmallerValueMakesRoomForAWaitingPublisher(t *testing.T) {
+func TestConflate_unblocksPublisherWhenReplacementIsSmaller(t *testing.T) {
 	for name, key := range map[string]int{"in the pump's hand": 0, "in the overflow": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestASmallerValueMakesRoomForAWaitingPublisher(t *testing.T) {
 	}
 }
 
-func TestAConflatingSubscriptionMayBeClosedInTheMiddle(t *testing.T) {
+func TestConflate_isSafeToCloseDuringPublish(t *testing.T) {
 	for range 200 {
 		topic := quiet[reading]()
 		sub := topic.Subscribe(t.Context(), bus.Conflate(sensor))

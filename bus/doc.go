@@ -57,7 +57,7 @@
 // [DropNewest] drop. [LimitBytes] limits the sum of the values' sizes as well.
 // [Subscription.Stats] counts.
 //
-// A reader that needs only some of the values says so with [Only]: the others
+// A reader that needs only some of the values says so with [Filter]: the others
 // take no room. A subscription with such functions of its own costs somewhat
 // more for each value, with or without a backlog.
 // One that needs only the newest state of each thing uses [Conflate]: its

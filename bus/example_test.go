@@ -169,9 +169,9 @@ func ExampleTopic_Active() {
 }
 
 // A reader of the large readings only, however many small ones there are.
-func ExampleOnly() {
+func ExampleFilter() {
 	var readings bus.Topic[int]
-	high := readings.Chan(context.Background(), bus.Only(func(n int) bool { return n > 30 }))
+	high := readings.Chan(context.Background(), bus.Filter(func(n int) bool { return n > 30 }))
 	for _, n := range []int{21, 35, 22, 40} {
 		readings.Publish(n)
 	}
@@ -224,7 +224,7 @@ func ExampleTopic_onSlow() {
 	topic := bus.Topic[int]{
 		Name:   "prices",
 		Logger: slog.New(slog.DiscardHandler),
-		OnSlow: func(s bus.Slow) {
+		OnSlow: func(s bus.SlowEvent) {
 			fmt.Println(s.Topic, s.Subscription, s.CaughtUp, s.Stats.Dropped)
 		},
 	}

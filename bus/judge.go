@@ -2,18 +2,18 @@ package bus
 
 // A judge holds the functions that a subscription applies to each value, nil
 // where it has none.
-type judge[T any] struct {
-	only func(T) bool
-	size func(T) int
-	key  func(T) any
+type valueFuncs[T any] struct {
+	filter func(T) bool
+	size   func(T) int
+	key    func(T) any
 }
 
 // newJudge returns ErrOption if an option is for another type than T.
-func newJudge[T any](o options) (judge[T], error) {
-	var j judge[T]
-	ok := assign(&j.only, o.only) && assign(&j.size, o.size) && assign(&j.key, o.key)
+func newValueFuncs[T any](o options) (valueFuncs[T], error) {
+	var j valueFuncs[T]
+	ok := assign(&j.filter, o.filter) && assign(&j.size, o.size) && assign(&j.key, o.key)
 	if !ok {
-		return judge[T]{}, ErrOption
+		return valueFuncs[T]{}, ErrOption
 	}
 	return j, nil
 }
@@ -27,13 +27,13 @@ func assign[F any](f *F, option any) (ok bool) {
 }
 
 // any reports whether there is anything to ask.
-func (j *judge[T]) any() bool { return j.only != nil || j.size != nil || j.key != nil }
+func (j *valueFuncs[T]) any() bool { return j.filter != nil || j.size != nil || j.key != nil }
 
 // wants and weigh ask about v. A publisher calls them under no lock, because
 // the functions are the user's.
-func (j *judge[T]) wants(v T) bool { return j.only == nil || j.only(v) }
+func (j *valueFuncs[T]) wants(v T) bool { return j.filter == nil || j.filter(v) }
 
-func (j *judge[T]) weigh(v T) (m mark) {
+func (j *valueFuncs[T]) inspect(v T) (m valueInfo) {
 	if j.size != nil {
 		m.size = max(j.size(v), 0)
 	}
@@ -45,7 +45,7 @@ func (j *judge[T]) weigh(v T) (m mark) {
 }
 
 // A mark is what a subscription has to know of a value that waits.
-type mark struct {
+type valueInfo struct {
 	size int
 	key  any
 }

@@ -20,12 +20,12 @@ func length(s string) int { return len(s) }
 // itself is the size of a number that is its own size.
 func itself(n int) int { return n }
 
-func TestOnlyWhatIsWantedIsDeliveredAndCounted(t *testing.T) {
+func TestFilter_deliversAndCountsOnlyMatches(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 10}
 	for n := range 10 {
 		topic.Publish(n)
 	}
-	some := topic.Subscribe(t.Context(), bus.Only(even), bus.Limit(3), bus.OnOverflow(bus.DropNewest))
+	some := topic.Subscribe(t.Context(), bus.Filter(even), bus.Limit(3), bus.OnOverflow(bus.DropNewest))
 	all := topic.Subscribe(t.Context())
 	assert.Equal(t, []int{4, 6, 8}, take(some.C(), 3), "the limit is for what is wanted")
 	topic.Publish(10)
@@ -36,9 +36,9 @@ func TestOnlyWhatIsWantedIsDeliveredAndCounted(t *testing.T) {
 	assert.Equal(t, numbers(0, 12), rest(all.C()))
 }
 
-func TestAnUnwantedValueDoesNotFailAFullSubscription(t *testing.T) {
+func TestFilter_ignoresRejectedValueAtLimit(t *testing.T) {
 	topic := quiet[int]()
-	sub := topic.Subscribe(t.Context(), bus.Only(even), bus.Limit(1))
+	sub := topic.Subscribe(t.Context(), bus.Filter(even), bus.Limit(1))
 	topic.Publish(0)
 	topic.Publish(1)
 	require.NoError(t, sub.Err())
@@ -46,9 +46,9 @@ func TestAnUnwantedValueDoesNotFailAFullSubscription(t *testing.T) {
 	assert.ErrorIs(t, sub.Err(), bus.ErrSlowConsumer)
 }
 
-func TestAPanicInAPredicateIsThePublishersAndLeavesTheTopicWorking(t *testing.T) {
+func TestFilter_panicPassesToPublisherAndTopicStaysUsable(t *testing.T) {
 	var topic bus.Topic[int]
-	sub := topic.Subscribe(t.Context(), bus.Only(func(n int) bool { return 1/n > 0 }))
+	sub := topic.Subscribe(t.Context(), bus.Filter(func(n int) bool { return 1/n > 0 }))
 	assert.Panics(t, func() { topic.Publish(0) })
 	topic.Publish(1)
 	assert.Equal(t, 1, <-sub.C())
@@ -56,11 +56,11 @@ func TestAPanicInAPredicateIsThePublishersAndLeavesTheTopicWorking(t *testing.T)
 }
 
 // What the value has brought about before the panic is brought to its end.
-func TestAPanicInAPredicateKeepsNoFailedSubscriptionOnTheTopic(t *testing.T) {
+func TestFilter_panicStillRemovesFailedSubscription(t *testing.T) {
 	topic := quiet[int]()
 	told := 0
-	topic.OnSlow = func(bus.Slow) { told++ }
-	picky := topic.Subscribe(t.Context(), bus.Only(func(n int) bool { return 1/n > 0 }))
+	topic.OnSlow = func(bus.SlowEvent) { told++ }
+	picky := topic.Subscribe(t.Context(), bus.Filter(func(n int) bool { return 1/n > 0 }))
 	failing := topic.Subscribe(t.Context(), bus.Limit(1)) // asked before picky: the newest comes first
 	topic.Publish(1)
 	assert.Panics(t, func() { topic.Publish(0) })
@@ -70,11 +70,11 @@ func TestAPanicInAPredicateKeepsNoFailedSubscriptionOnTheTopic(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
-func TestAnOptionForAnotherTypeEndsTheSubscription(t *testing.T) {
+func TestSubscribe_reportsErrOptionForWrongType(t *testing.T) {
 	topic := bus.Topic[string]{Replay: 1}
 	topic.Publish("kept")
 	for name, option := range map[string]bus.Option{
-		"only": bus.Only(even),
+		"only": bus.Filter(even),
 		"size": bus.LimitBytes(10, itself),
 		"key":  bus.Conflate(even),
 	} {
@@ -87,7 +87,7 @@ func TestAnOptionForAnotherTypeEndsTheSubscription(t *testing.T) {
 	}
 }
 
-func TestALimitOnBytesFails(t *testing.T) {
+func TestLimitBytes_failsSubscriptionAboveLimit(t *testing.T) {
 	topic := quiet[string]()
 	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length))
 	topic.Publish("12345")
@@ -101,7 +101,7 @@ func TestALimitOnBytesFails(t *testing.T) {
 	assert.Equal(t, bus.Stats{Delivered: 3, Dropped: 1, HighWater: 3}, sub.Stats())
 }
 
-func TestDropOldestDropsAsManyAsItTakes(t *testing.T) {
+func TestDropOldest_dropsUntilNewValueFits(t *testing.T) {
 	topic := quiet[string]()
 	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length), bus.OnOverflow(bus.DropOldest))
 	for _, v := range []string{"aaaa", "bbbb", "cc", "ddddd"} {
@@ -115,7 +115,7 @@ func TestDropOldestDropsAsManyAsItTakes(t *testing.T) {
 	assert.Equal(t, []string{"f"}, rest(sub.C()))
 }
 
-func TestDropNewestTakesASmallerValueThatFits(t *testing.T) {
+func TestDropNewest_acceptsSmallerValueThatFits(t *testing.T) {
 	topic := quiet[string]()
 	sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, length), bus.OnOverflow(bus.DropNewest))
 	for _, v := range []string{"aaaa", "bbbb", "ccc", "dd"} {
@@ -125,7 +125,7 @@ func TestDropNewestTakesASmallerValueThatFits(t *testing.T) {
 	assert.Equal(t, []string{"aaaa", "bbbb", "dd"}, rest(sub.C()))
 }
 
-func TestBlockWaitsForBytes(t *testing.T) {
+func TestBlock_acceptsOversizedValueOnceEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.LimitBytes(10, itself), bus.OnOverflow(bus.Block))
@@ -151,7 +151,7 @@ func TestBlockWaitsForBytes(t *testing.T) {
 	})
 }
 
-func TestAReplayIsCutToTheLimitOnBytes(t *testing.T) {
+func TestReplay_truncatesToByteLimit(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 10}
 	for n := range 10 {
 		topic.Publish(n)
@@ -162,7 +162,7 @@ func TestAReplayIsCutToTheLimitOnBytes(t *testing.T) {
 	assert.Equal(t, []int{8, 9}, rest(sub.C()))
 }
 
-func TestBytesAreTheSumOfWhatWaits(t *testing.T) {
+func TestStats_sumsBytesOfPendingValues(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest} {
 		for _, limit := range []int{40, 10_000} { // a few values, and more than the channel holds
 			t.Run(fmt.Sprint(policy, limit), func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestBytesAreTheSumOfWhatWaits(t *testing.T) {
 	}
 }
 
-func TestBytesNeverExceedTheirLimitWhateverGoesOn(t *testing.T) {
+func TestLimitBytes_holdsUnderConcurrentPublish(t *testing.T) {
 	const publishers, values, limit = 4, 3000, 500
 	for _, policy := range []bus.Policy{bus.Block, bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {

@@ -11,20 +11,20 @@ import (
 
 // An edge is a change in how well a subscription keeps up, with the counts at
 // that moment. It is found under the subscription's lock and told outside.
-type edge struct {
+type transition struct {
 	caughtUp bool
 	stats    Stats
 }
 
 // edge notes an edge for tell. The caller holds mu.
-func (s *Subscription[T]) edge(caughtUp bool) {
-	s.edges = append(s.edges, edge{caughtUp, s.count()})
+func (s *Subscription[T]) recordTransition(caughtUp bool) {
+	s.transitions = append(s.transitions, transition{caughtUp, s.count()})
 }
 
 // tell tells the edges, one after the other in their order. A publisher that
 // comes while another is at it leaves its edge to that one; so does a publisher
 // that is called by the log or by OnSlow.
-func (s *Subscription[T]) tell() {
+func (s *Subscription[T]) notify() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.telling {
@@ -32,16 +32,16 @@ func (s *Subscription[T]) tell() {
 	}
 	s.telling = true
 	defer func() { s.telling = false }()
-	for len(s.edges) > 0 {
-		e := s.edges[0]
-		s.edges = s.edges[1:]
-		s.tellEdge(e)
+	for len(s.transitions) > 0 {
+		e := s.transitions[0]
+		s.transitions = s.transitions[1:]
+		s.notifyOne(e)
 	}
-	s.edges = nil
+	s.transitions = nil
 }
 
 // tellEdge gives an edge to the log and to OnSlow. It releases mu meanwhile.
-func (s *Subscription[T]) tellEdge(e edge) {
+func (s *Subscription[T]) notifyOne(e transition) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	level, message := slog.LevelWarn, "bus: slow subscription is at its limit"
@@ -64,7 +64,7 @@ func (s *Subscription[T]) tellEdge(e edge) {
 		slog.Int("pending", e.stats.Pending),
 		slog.Uint64("dropped", e.stats.Dropped))
 	if hook := s.topic.OnSlow; hook != nil {
-		hook(Slow{
+		hook(SlowEvent{
 			Topic:        s.topic.Name,
 			Subscription: name,
 			Policy:       s.options.policy,

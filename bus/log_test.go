@@ -48,7 +48,7 @@ const (
 	caught = "INFO bus: subscription has caught up"
 )
 
-func TestSlownessIsLoggedOncePerEdge(t *testing.T) {
+func TestLogger_recordsEachSlowTransitionOnce(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -89,10 +89,10 @@ func TestSlownessIsLoggedOncePerEdge(t *testing.T) {
 }
 
 // The hook of a chart, say, that shows who is slow.
-func TestEdgesAreToldInTurnHoweverManyPublish(t *testing.T) {
+func TestOnSlow_runsSeriallyUnderConcurrentPublish(t *testing.T) {
 	var calls, told, behind atomic.Int64
 	topic := quiet[int]()
-	topic.OnSlow = func(s bus.Slow) {
+	topic.OnSlow = func(s bus.SlowEvent) {
 		assert.EqualValues(t, 1, calls.Add(1), "one at a time")
 		assert.Equal(t, s.CaughtUp, behind.Load() == 1, "behind, caught up, behind")
 		behind.Store(1 - behind.Load())
@@ -116,11 +116,11 @@ func TestEdgesAreToldInTurnHoweverManyPublish(t *testing.T) {
 	assert.NotZero(t, told.Load())
 }
 
-func TestAnEdgeThatAHookCausesIsToldAfterIt(t *testing.T) {
+func TestOnSlow_reportsTransitionsItCausesAfterReturning(t *testing.T) {
 	var told []string
 	topic := quiet[int]()
 	var sub *bus.Subscription[int]
-	topic.OnSlow = func(s bus.Slow) {
+	topic.OnSlow = func(s bus.SlowEvent) {
 		if !s.CaughtUp {
 			<-sub.C()
 			topic.Publish(2) // finds nothing waiting
@@ -134,7 +134,7 @@ func TestAnEdgeThatAHookCausesIsToldAfterIt(t *testing.T) {
 	topic.Close()
 }
 
-func TestAFailureIsLogged(t *testing.T) {
+func TestLogger_recordsFailedSubscription(t *testing.T) {
 	var log recorder
 	topic := bus.Topic[int]{Name: "tokens", Logger: slog.New(&log)}
 	topic.Subscribe(t.Context(), bus.Limit(1), bus.Name("screen"))
@@ -144,7 +144,7 @@ func TestAFailureIsLogged(t *testing.T) {
 	assert.Equal(t, []string{behind + " topic=tokens subscription=screen policy=Fail limit=1 pending=1 dropped=1"}, log.lines)
 }
 
-func TestAWaitingPublisherIsLoggedWhenItsWaitBegins(t *testing.T) {
+func TestLogger_recordsBlockedPublisherWhenWaitBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log recorder
 		topic := bus.Topic[int]{Logger: slog.New(&log)}
@@ -163,7 +163,7 @@ func TestAWaitingPublisherIsLoggedWhenItsWaitBegins(t *testing.T) {
 	})
 }
 
-func TestAnUnnamedSubscriptionIsCalledByWhereItWasMade(t *testing.T) {
+func TestName_defaultsToCallerLocation(t *testing.T) {
 	var log recorder
 	topic := bus.Topic[int]{Logger: slog.New(&log)}
 	_, _, line, _ := runtime.Caller(0)
@@ -180,7 +180,7 @@ func TestAnUnnamedSubscriptionIsCalledByWhereItWasMade(t *testing.T) {
 	}
 }
 
-func TestTheDefaultLoggerIsTheOneOfTheMoment(t *testing.T) {
+func TestLogger_usesCurrentSlogDefault(t *testing.T) {
 	var topic bus.Topic[int]
 	topic.Subscribe(t.Context(), bus.Limit(1))
 	topic.Publish(0)
@@ -191,7 +191,7 @@ func TestTheDefaultLoggerIsTheOneOfTheMoment(t *testing.T) {
 	assert.Len(t, log.lines, 1)
 }
 
-func TestALogHandlerMayUseTheTopicThatItIsToldAbout(t *testing.T) {
+func TestLogger_allowsHandlerToUseTopic(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			var log recorder
@@ -212,7 +212,7 @@ func TestALogHandlerMayUseTheTopicThatItIsToldAbout(t *testing.T) {
 	}
 }
 
-func TestAValueReachesTheOthersBeforeTheLog(t *testing.T) {
+func TestPublish_deliversToOthersBeforeLogging(t *testing.T) {
 	var log recorder
 	topic := bus.Topic[int]{Logger: slog.New(&log)}
 	topic.Subscribe(t.Context(), bus.Limit(1))

@@ -30,7 +30,7 @@ func (s settings) options() []bus.Option {
 		options = append(options, bus.Conflate(itemKey))
 	}
 	if s.selecting {
-		options = append(options, bus.Only(itemWanted))
+		options = append(options, bus.Filter(itemWanted))
 	}
 	return options
 }

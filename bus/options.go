@@ -16,10 +16,10 @@ type options struct {
 	name   string
 
 	// Of the topic's type, which Option does not know: Subscribe finds out.
-	only  any // func(T) bool
-	size  any // func(T) int
-	bytes int // the limit on the sum of sizes
-	key   any // func(T) any
+	filter any // func(T) bool
+	size   any // func(T) int
+	bytes  int // the limit on the sum of sizes
+	key    any // func(T) any
 }
 
 // Limit bounds how many values may wait for the reader. At the limit the
@@ -46,7 +46,7 @@ func Name(name string) Option {
 	return func(o *options) { o.name = name }
 }
 
-// Only leaves out of the subscription every value for which want is false. It
+// Filter leaves out of the subscription every value for which want is false. It
 // takes no room and is not counted.
 //
 // The publisher's goroutine calls want, perhaps several of them at once, and so
@@ -57,8 +57,8 @@ func Name(name string) Option {
 //
 // On a topic of another type than T, the subscription that Subscribe returns is
 // closed from the start, with [ErrOption].
-func Only[T any](want func(T) bool) Option {
-	return func(o *options) { o.only = want }
+func Filter[T any](want func(T) bool) Option {
+	return func(o *options) { o.filter = want }
 }
 
 // LimitBytes bounds the sum of the sizes of the values that wait for the
@@ -67,7 +67,7 @@ func Only[T any](want func(T) bool) Option {
 // else waits is always taken, however large. A negative size counts as 0.
 //
 // The unit is whatever size returns. [Stats] then has the sum. For the rules
-// that size is called by, and for a topic of another type, see [Only].
+// that size is called by, and for a topic of another type, see [Filter].
 func LimitBytes[T any](n int, size func(T) int) Option {
 	return func(o *options) { o.bytes, o.size = n, size }
 }
@@ -83,7 +83,7 @@ func LimitBytes[T any](n int, size func(T) int) Option {
 // buffer, so that all that waits can be replaced; the price is a goroutine's
 // switch for each value that the reader is not waiting for, and for each that
 // replaces the one next to be read. For the rules that key is called by, and
-// for a topic of another type, see [Only].
+// for a topic of another type, see [Filter].
 func Conflate[T any, K comparable](key func(T) K) Option {
 	return func(o *options) {
 		o.key = func(v T) any {

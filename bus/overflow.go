@@ -9,7 +9,7 @@ const chunkSize = 256
 
 // An overflow is a first-in, first-out queue in a list of chunks. It is empty
 // and holds no memory as newOverflow returns it.
-type overflow[T any] struct {
+type chunkQueue[T any] struct {
 	pool        *sync.Pool // of *chunk[T] without values: what a flood leaves, the next one uses
 	head, tail  *chunk[T]
 	first, next int // the oldest value's index in head, the free slot's in tail
@@ -24,11 +24,11 @@ type chunk[T any] struct {
 // pools are what the overflows of a topic's subscriptions share.
 type pools struct{ values, marks, keys sync.Pool }
 
-func newOverflow[T any](pool *sync.Pool) overflow[T] { return overflow[T]{pool: pool} }
+func newChunkQueue[T any](pool *sync.Pool) chunkQueue[T] { return chunkQueue[T]{pool: pool} }
 
 // push puts a copy of *v behind all others. A pointer, because a large value
 // would be copied for the call as well.
-func (o *overflow[T]) push(v *T) {
+func (o *chunkQueue[T]) push(v *T) {
 	switch {
 	case o.tail == nil:
 		o.head = o.chunk()
@@ -43,7 +43,7 @@ func (o *overflow[T]) push(v *T) {
 	o.size++
 }
 
-func (o *overflow[T]) chunk() *chunk[T] {
+func (o *chunkQueue[T]) chunk() *chunk[T] {
 	if c, ok := o.pool.Get().(*chunk[T]); ok {
 		return c
 	}
@@ -51,20 +51,20 @@ func (o *overflow[T]) chunk() *chunk[T] {
 }
 
 // front returns the oldest value. The queue must not be empty.
-func (o *overflow[T]) front() *T { return &o.head.values[o.first] }
+func (o *chunkQueue[T]) front() *T { return &o.head.values[o.first] }
 
 // back returns the newest value. The queue must not be empty.
-func (o *overflow[T]) back() *T { return &o.tail.values[o.next-1] }
+func (o *chunkQueue[T]) back() *T { return &o.tail.values[o.next-1] }
 
 // run returns the oldest values, as many as are side by side. The queue must not
 // be empty.
-func (o *overflow[T]) run() []T {
+func (o *chunkQueue[T]) run() []T {
 	return o.head.values[o.first:min(o.first+o.size, chunkSize)]
 }
 
 // pop removes the n oldest values and leaves no trace of them. They must be
 // within run.
-func (o *overflow[T]) pop(n int) {
+func (o *chunkQueue[T]) pop(n int) {
 	clear(o.head.values[o.first : o.first+n])
 	o.first += n
 	o.size -= n
@@ -80,9 +80,9 @@ func (o *overflow[T]) pop(n int) {
 }
 
 // clear removes all values and lets go of the memory.
-func (o *overflow[T]) clear() {
+func (o *chunkQueue[T]) clear() {
 	if o.size == 0 && o.head != nil {
 		o.pool.Put(o.head)
 	}
-	*o = newOverflow[T](o.pool)
+	*o = newChunkQueue[T](o.pool)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnOverflowIsFirstInFirstOut(t *testing.T) {
+func TestChunkQueue_popsInPushOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	o := newOverflow[int](new(sync.Pool))
+	o := newChunkQueue[int](new(sync.Pool))
 	var model []int
 	for n := range 100_000 {
 		// Drifts up and down through several chunks and through empty.
@@ -30,8 +30,8 @@ func TestAnOverflowIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
-func TestAnOverflowForgetsWhatWasPopped(t *testing.T) {
-	o := newOverflow[*int](new(sync.Pool))
+func TestChunkQueue_clearsPoppedValues(t *testing.T) {
+	o := newChunkQueue[*int](new(sync.Pool))
 	for range 3 * chunkSize {
 		v := new(int)
 		o.push(&v)
@@ -50,8 +50,8 @@ func TestAnOverflowForgetsWhatWasPopped(t *testing.T) {
 	assert.Nil(t, o.head.after)
 }
 
-func TestAnOverflowInBalanceAllocatesNothing(t *testing.T) {
-	o := newOverflow[int](new(sync.Pool))
+func TestChunkQueue_doesNotAllocateInSteadyState(t *testing.T) {
+	o := newChunkQueue[int](new(sync.Pool))
 	for n := range 3 * chunkSize {
 		o.push(&n)
 	}
@@ -65,7 +65,7 @@ func TestAnOverflowInBalanceAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, cycle))
 }
 
-func TestASubscriptionThatCaughtUpHoldsNoOverflow(t *testing.T) {
+func TestSubscription_releasesChunksAfterCatchingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var topic Topic[int]
 		sub := topic.Subscribe(t.Context())
@@ -76,14 +76,14 @@ func TestASubscriptionThatCaughtUpHoldsNoOverflow(t *testing.T) {
 			<-sub.C()
 		}
 		synctest.Wait()
-		assert.Equal(t, newOverflow[int](&topic.pools.values), sub.overflow)
+		assert.Equal(t, newChunkQueue[int](&topic.pools.values), sub.overflow)
 		assert.Zero(t, sub.state, "the short way again")
 		topic.Close()
 	})
 }
 
 // A map does not find NaN, and so cannot delete it.
-func TestAConflationForgetsAKeyThatDoesNotEqualItself(t *testing.T) {
+func TestConflate_releasesSlotsOfNaNKeys(t *testing.T) {
 	topic := Topic[float64]{Logger: slog.New(slog.DiscardHandler)}
 	sub := topic.Subscribe(t.Context(), Limit(3), OnOverflow(DropOldest), Conflate(func(f float64) float64 { return f }))
 	for range 100 {

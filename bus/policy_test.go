@@ -41,7 +41,7 @@ func overfill(topic *bus.Topic[int], limit int) {
 	}
 }
 
-func TestFailDeliversWhatItHoldsThenCloses(t *testing.T) {
+func TestFail_deliversPendingValuesThenCloses(t *testing.T) {
 	eachLimit(t, func(t *testing.T, limit int) {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.Limit(limit))
@@ -53,7 +53,7 @@ func TestFailDeliversWhatItHoldsThenCloses(t *testing.T) {
 	})
 }
 
-func TestDropNewestKeepsTheFirst(t *testing.T) {
+func TestDropNewest_keepsFirstValues(t *testing.T) {
 	eachLimit(t, func(t *testing.T, limit int) {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.Limit(limit), bus.OnOverflow(bus.DropNewest))
@@ -64,7 +64,7 @@ func TestDropNewestKeepsTheFirst(t *testing.T) {
 	})
 }
 
-func TestDropOldestKeepsTheLast(t *testing.T) {
+func TestDropOldest_keepsLastValues(t *testing.T) {
 	eachLimit(t, func(t *testing.T, limit int) {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.Limit(limit), bus.OnOverflow(bus.DropOldest))
@@ -75,7 +75,7 @@ func TestDropOldestKeepsTheLast(t *testing.T) {
 	})
 }
 
-func TestBlockHoldsThePublisherUntilThereIsRoom(t *testing.T) {
+func TestBlock_delaysPublishUntilReaderMakesRoom(t *testing.T) {
 	eachLimit(t, func(t *testing.T, limit int) {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.Limit(limit), bus.OnOverflow(bus.Block))
@@ -97,7 +97,7 @@ func TestBlockHoldsThePublisherUntilThereIsRoom(t *testing.T) {
 	})
 }
 
-func TestAReaderThatMakesRoomIsGivenMore(t *testing.T) {
+func TestLimit_acceptsValueAfterEachReceive(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			eachLimit(t, func(t *testing.T, limit int) {
@@ -119,7 +119,7 @@ func TestAReaderThatMakesRoomIsGivenMore(t *testing.T) {
 	}
 }
 
-func TestDropsKeepOrderAndAreAllCounted(t *testing.T) {
+func TestOnOverflow_keepsOrderAndCountsDrops(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.DropOldest, bus.DropNewest} {
 		for _, limit := range limits {
 			t.Run(fmt.Sprint(policy, limit), func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestDropsKeepOrderAndAreAllCounted(t *testing.T) {
 	}
 }
 
-func TestASlowReaderNeverDelaysAnother(t *testing.T) {
+func TestPublish_doesNotLetSlowReaderDelayOthers(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.DropOldest, bus.DropNewest} {
 		synctest.Test(t, func(t *testing.T) {
 			topic := quiet[int]()
@@ -169,7 +169,7 @@ func TestASlowReaderNeverDelaysAnother(t *testing.T) {
 	}
 }
 
-func TestAValueReachesTheOthersBeforeItsPublisherWaits(t *testing.T) {
+func TestPublish_deliversToOthersBeforeBlocking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		full := topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
@@ -181,7 +181,7 @@ func TestAValueReachesTheOthersBeforeItsPublisherWaits(t *testing.T) {
 	})
 }
 
-func TestAWaitingPublisherLeavesWithItsContext(t *testing.T) {
+func TestPublishContext_returnsWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		full := topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
@@ -209,7 +209,7 @@ func TestAWaitingPublisherLeavesWithItsContext(t *testing.T) {
 	})
 }
 
-func TestAWaitingPublisherLeavesWithTheSubscription(t *testing.T) {
+func TestPublish_unblocksWhenSubscriptionEnds(t *testing.T) {
 	ways := map[string]func(*bus.Topic[int], *bus.Subscription[int], context.CancelFunc){
 		"its Close":    func(_ *bus.Topic[int], sub *bus.Subscription[int], _ context.CancelFunc) { sub.Close() },
 		"its context":  func(_ *bus.Topic[int], _ *bus.Subscription[int], cancel context.CancelFunc) { cancel() },
@@ -243,7 +243,7 @@ func TestAWaitingPublisherLeavesWithTheSubscription(t *testing.T) {
 	}
 }
 
-func TestManyPublishersShareAFullSubscription(t *testing.T) {
+func TestBlock_deliversAllValuesOfConcurrentPublishers(t *testing.T) {
 	type value struct{ publisher, n int }
 	for _, limit := range limits {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -271,12 +271,12 @@ func TestManyPublishersShareAFullSubscription(t *testing.T) {
 	}
 }
 
-func TestPoliciesHaveNames(t *testing.T) {
+func TestPolicy_stringReturnsName(t *testing.T) {
 	assert.Equal(t, "Fail Block DropOldest DropNewest Policy(9)",
 		fmt.Sprint(bus.Fail, " ", bus.Block, " ", bus.DropOldest, " ", bus.DropNewest, " ", bus.Policy(9)))
 }
 
-func TestALimitBelowOneCountsAsOne(t *testing.T) {
+func TestLimit_treatsValuesBelowOneAsOne(t *testing.T) {
 	for _, limit := range []int{0, -5} {
 		topic := quiet[int]()
 		sub := topic.Subscribe(t.Context(), bus.Limit(limit), bus.OnOverflow(bus.DropNewest))

@@ -11,7 +11,7 @@ import (
 func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	var err error
 	for _, r := range offerAll(v, subs) {
-		if e := r.s.await(ctx, v, r.mark, r.room); e != nil {
+		if e := r.s.await(ctx, v, r.info, r.room); e != nil {
 			err = e
 		}
 	}
@@ -19,7 +19,7 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 }
 
 // offerAll gives v to subs and returns those that it has business left with.
-func offerAll[T any](v T, subs *list[T]) (rest []business[T]) {
+func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
 	// Also when a function of a later subscription panics.
 	defer func() {
 		for _, r := range rest {
@@ -28,17 +28,17 @@ func offerAll[T any](v T, subs *list[T]) (rest []business[T]) {
 	}()
 	for ; subs != nil; subs = subs.next {
 		s := subs.s
-		var m mark
-		if s.judge.any() {
-			if !s.judge.wants(v) {
+		var m valueInfo
+		if s.funcs.any() {
+			if !s.funcs.wants(v) {
 				continue
 			}
-			m = s.judge.weigh(v)
+			m = s.funcs.inspect(v)
 		}
 		s.mu.Lock()
 		room := s.offer(v, m)
-		if room != nil || len(s.edges) > 0 {
-			rest = append(rest, business[T]{s, m, room})
+		if room != nil || len(s.transitions) > 0 {
+			rest = append(rest, pendingOffer[T]{s, m, room})
 		}
 		s.mu.Unlock()
 	}
@@ -65,9 +65,9 @@ func (s *Subscription[T]) spill(v *T) bool {
 }
 
 // business is what a publisher has left to do with one subscription.
-type business[T any] struct {
+type pendingOffer[T any] struct {
 	s    *Subscription[T]
-	mark mark
+	info valueInfo
 	room <-chan struct{} // wait for it, if not nil
 }
 
@@ -75,16 +75,16 @@ type business[T any] struct {
 // says. If the publisher has to wait, offer returns a channel that closes when
 // there may be room. The caller holds mu, and calls follow when it has released
 // it.
-func (s *Subscription[T]) offer(v T, m mark) (room <-chan struct{}) {
+func (s *Subscription[T]) offer(v T, m valueInfo) (room <-chan struct{}) {
 	switch n := s.pending(); {
 	case s.state&ended != 0:
 		return nil
-	case s.judge.key != nil && s.replace(v, m):
+	case s.funcs.key != nil && s.replace(v, m):
 		return nil
 	case !s.full(n, m):
 		if n == 0 && s.state&slow != 0 {
 			s.state &^= slow
-			s.edge(true)
+			s.recordTransition(true)
 		}
 		s.place(v, m)
 		return nil
@@ -104,11 +104,11 @@ func (s *Subscription[T]) offer(v T, m mark) (room <-chan struct{}) {
 		for caught && s.overweight(m) {
 			caught = s.evict()
 		}
-		if !caught && s.inHand && s.full(s.pending(), m) {
+		if !caught && s.inFlight && s.full(s.pending(), m) {
 			if first {
-				s.edge(false)
+				s.recordTransition(false)
 			}
-			s.supersede(v, m)
+			s.replaceInFlight(v, m)
 			return nil
 		}
 		s.place(v, m)
@@ -119,7 +119,7 @@ func (s *Subscription[T]) offer(v T, m mark) (room <-chan struct{}) {
 		s.endLocked(ErrSlowConsumer)
 	}
 	if first {
-		s.edge(false)
+		s.recordTransition(false)
 	}
 	return room
 }
@@ -130,15 +130,15 @@ func (s *Subscription[T]) follow() {
 		s.topic.leave(s)
 		s.unwatch()
 	}
-	s.tell()
+	s.notify()
 }
 
 // place puts v behind everything that waits.
-func (s *Subscription[T]) place(v T, m mark) {
+func (s *Subscription[T]) place(v T, m valueInfo) {
 	s.high = max(s.high, min(s.pending()+1, s.options.limit))
-	if s.judge.size != nil {
-		s.ledger.cut(len(s.ch) + s.held())
-		s.ledger.push(m)
+	if s.funcs.size != nil {
+		s.sizes.cut(len(s.ch) + s.held())
+		s.sizes.push(m)
 	}
 	if s.state&pumping != 0 || !s.trySend(&v) {
 		s.queue(v, m)
@@ -179,12 +179,12 @@ func (s *Subscription[T]) evict() bool {
 		}
 		// The newest marks are the overflow's. One before them, if there is
 		// one, is that of the pump's value.
-		s.ledger.cut(s.held())
-		skip = max(0, s.ledger.marks.size-s.overflow.size)
+		s.sizes.cut(s.held())
+		skip = max(0, s.sizes.infos.size-s.overflow.size)
 		s.unqueue(1)
 	}
-	if s.ledger.marks.size > skip {
-		s.ledger.popAfter(skip)
+	if s.sizes.infos.size > skip {
+		s.sizes.popAfter(skip)
 	}
 	s.dropped++
 	return true
@@ -193,17 +193,17 @@ func (s *Subscription[T]) evict() bool {
 // replay puts values in front of everything else, the newest of them if there
 // are more than the limits allow.
 func (s *Subscription[T]) replay(values []T) {
-	if s.judge.only != nil {
-		values = slices.DeleteFunc(values, func(v T) bool { return !s.judge.only(v) })
+	if s.funcs.filter != nil {
+		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })
 	}
-	if s.judge.key != nil {
-		values = s.judge.conflated(values)
+	if s.funcs.key != nil {
+		values = s.funcs.conflated(values)
 	}
-	marks := make([]mark, len(values))
+	marks := make([]valueInfo, len(values))
 	first, bytes := len(values), 0
 	for first > 0 && len(values)-first < s.options.limit {
-		m := s.judge.weigh(values[first-1])
-		if s.judge.size != nil && m.size > s.options.bytes-bytes && first < len(values) {
+		m := s.funcs.inspect(values[first-1])
+		if s.funcs.size != nil && m.size > s.options.bytes-bytes && first < len(values) {
 			break
 		}
 		first--
@@ -220,7 +220,7 @@ func (s *Subscription[T]) replay(values []T) {
 // await offers v again whenever there may be room, and for the last time when
 // ctx ends, until the subscription has taken it or has ended. Otherwise v is
 // dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan struct{}) (err error) {
+func (s *Subscription[T]) await(ctx context.Context, v T, m valueInfo, room <-chan struct{}) (err error) {
 	for room != nil && err == nil {
 		select {
 		case <-room:
@@ -244,7 +244,7 @@ func (s *Subscription[T]) await(ctx context.Context, v T, m mark, room <-chan st
 // signalRoom wakes every publisher that waits for room, if there is any or none
 // will be needed any more.
 func (s *Subscription[T]) signalRoom() {
-	if s.room != nil && (s.state&ended != 0 || !s.full(s.pending(), mark{})) {
+	if s.room != nil && (s.state&ended != 0 || !s.full(s.pending(), valueInfo{})) {
 		close(s.room)
 		s.room = nil
 	}

@@ -15,21 +15,21 @@ func (s *Subscription[T]) pump() {
 	s.mu.Lock()
 	for s.refill() {
 		v := *s.overflow.front()
-		if s.judge.key != nil {
-			s.conflation.inHand = *s.conflation.keys.front()
+		if s.funcs.key != nil {
+			s.conflation.inFlight = *s.conflation.keys.front()
 		}
 		s.unqueue(1)
 		for !s.hand(&v) {
 			if s.state&discarded != 0 {
 				s.dropped++
-				s.ledger.truncate(max(0, s.ledger.marks.size-1))
+				s.sizes.truncate(max(0, s.sizes.infos.size-1))
 				break
 			}
 		}
 	}
 	s.state &^= pumping
 	s.unqueueAll()
-	s.conflation.inHand = nil
+	s.conflation.inFlight = nil
 	if s.state&ended != 0 {
 		s.shutLocked()
 	}
@@ -60,7 +60,7 @@ func (s *Subscription[T]) refill() (left bool) {
 // hand waits, with mu released, until v is sent or somebody wakes the pump. It
 // reports whether v was sent. Until it returns nobody closes the channel.
 func (s *Subscription[T]) hand(v *T) (sent bool) {
-	s.inHand = true
+	s.inFlight = true
 	s.mu.Unlock()
 	select {
 	case s.ch <- *v:
@@ -69,12 +69,12 @@ func (s *Subscription[T]) hand(v *T) (sent bool) {
 	}
 	s.mu.Lock()
 	if sent {
-		s.inHand = false
+		s.inFlight = false
 		s.sent++
 	}
 	s.exchange(v, sent)
 	s.counted = s.count()
-	s.inHand = false
+	s.inFlight = false
 	s.handover++
 	s.settled.Broadcast()
 	return sent
@@ -88,7 +88,7 @@ func (s *Subscription[T]) hand(v *T) (sent bool) {
 // moves the pump's value into the channel's buffer. The reader then sees the
 // pump still with a value in hand, until the pump gets to run.
 func (s *Subscription[T]) settle() {
-	for seen := s.handover; s.inHand && s.handover == seen; {
+	for seen := s.handover; s.inFlight && s.handover == seen; {
 		select {
 		case s.wake <- struct{}{}:
 		default: // it has been told
@@ -100,13 +100,13 @@ func (s *Subscription[T]) settle() {
 // A marked value is one with its mark.
 type marked[T any] struct {
 	value T
-	mark  mark
+	info  valueInfo
 }
 
 // supersede puts v in the place of the value in the pump's hand. The pump is
 // called back, which it follows at once, to take v instead. If the reader has
 // been faster, v is a new value.
-func (s *Subscription[T]) supersede(v T, m mark) {
+func (s *Subscription[T]) replaceInFlight(v T, m valueInfo) {
 	if s.substitute != nil { // another publisher's, still waiting for the pump
 		s.dropped++
 	}
@@ -124,19 +124,19 @@ func (s *Subscription[T]) exchange(v *T, sent bool) {
 	case !sent:
 		*v = with.value
 		s.dropped++
-		s.conflation.inHand = with.mark.key
-		if s.judge.size != nil {
-			s.ledger.cut(len(s.ch) + s.held())
-			s.ledger.resize(s.ledger.marks.front(), with.mark.size)
+		s.conflation.inFlight = with.info.key
+		if s.funcs.size != nil {
+			s.sizes.cut(len(s.ch) + s.held())
+			s.sizes.resize(s.sizes.infos.front(), with.info.size)
 			s.signalRoom() // if it is smaller
 		}
 	case s.state&discarded != 0:
 		s.dropped++
 	default:
-		if s.judge.size != nil {
-			s.ledger.cut(len(s.ch) + s.held())
-			s.ledger.push(with.mark)
+		if s.funcs.size != nil {
+			s.sizes.cut(len(s.ch) + s.held())
+			s.sizes.push(with.info)
 		}
-		s.queue(with.value, with.mark)
+		s.queue(with.value, with.info)
 	}
 }

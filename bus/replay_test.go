@@ -10,7 +10,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-func TestTheLastValuesAreReplayed(t *testing.T) {
+func TestReplay_sendsLastValuesToNewSubscription(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 3}
 	for n := range 3 {
 		before := topic.Subscribe(t.Context())
@@ -26,7 +26,7 @@ func TestTheLastValuesAreReplayed(t *testing.T) {
 	assert.Equal(t, []int{3, 4, 5}, rest(topic.Chan(t.Context())))
 }
 
-func TestALongReplaySpillsInOrder(t *testing.T) {
+func TestReplay_keepsOrderBeyondChannelCapacity(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 1000}
 	for n := range 1500 {
 		topic.Publish(n)
@@ -37,7 +37,7 @@ func TestALongReplaySpillsInOrder(t *testing.T) {
 	assert.Equal(t, numbers(500, 1501), rest(c))
 }
 
-func TestAReplayIsCutToTheLimitAndNeverFails(t *testing.T) {
+func TestReplay_truncatesToLimitWithoutFailing(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			eachLimit(t, func(t *testing.T, limit int) {
@@ -55,7 +55,7 @@ func TestAReplayIsCutToTheLimitAndNeverFails(t *testing.T) {
 	}
 }
 
-func TestNothingIsMissingOrDoubledBetweenReplayAndLive(t *testing.T) {
+func TestReplay_joinsLiveValuesWithoutGapOrDuplicate(t *testing.T) {
 	const total = 3000
 	topic := bus.Topic[int]{Replay: 5}
 	var all sync.WaitGroup

@@ -56,7 +56,7 @@ func runSchedule(t *testing.T, schedule []byte) {
 	r.topic = &bus.Topic[item]{
 		Replay: r.model.replay,
 		Logger: slog.New(slog.DiscardHandler),
-		OnSlow: func(s bus.Slow) { *edges[s.Subscription] = append(*edges[s.Subscription], s.CaughtUp) },
+		OnSlow: func(s bus.SlowEvent) { *edges[s.Subscription] = append(*edges[s.Subscription], s.CaughtUp) },
 	}
 	for len(r.schedule) > 0 {
 		if r.step(edges) {
@@ -229,11 +229,11 @@ func (r *run) check() {
 			if s.model.slow {
 				sum.Slow++
 			}
-			sum.Sum.Delivered += got.Delivered
-			sum.Sum.Dropped += got.Dropped
-			sum.Sum.Pending += got.Pending
-			sum.Sum.Bytes += got.Bytes
-			sum.Sum.HighWater = max(sum.Sum.HighWater, got.HighWater)
+			sum.Total.Delivered += got.Delivered
+			sum.Total.Dropped += got.Dropped
+			sum.Total.Pending += got.Pending
+			sum.Total.Bytes += got.Bytes
+			sum.Total.HighWater = max(sum.Total.HighWater, got.HighWater)
 		}
 	}
 	require.Equal(r.t, sum, r.topic.Stats())

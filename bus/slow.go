@@ -1,7 +1,7 @@
 package bus
 
 // Slow tells [Topic.OnSlow] that a subscription has begun or ceased to be slow.
-type Slow struct {
+type SlowEvent struct {
 	Topic        string // its name
 	Subscription string // its name, or the file and line that subscribed
 	Policy       Policy

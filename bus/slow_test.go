@@ -9,11 +9,11 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-func TestOnSlowIsToldOncePerEdge(t *testing.T) {
-	var told []bus.Slow
+func TestOnSlow_isCalledOncePerTransition(t *testing.T) {
+	var told []bus.SlowEvent
 	topic := quiet[int]()
 	topic.Name = "tokens"
-	topic.OnSlow = func(s bus.Slow) { told = append(told, s) }
+	topic.OnSlow = func(s bus.SlowEvent) { told = append(told, s) }
 	sub := topic.Subscribe(t.Context(), bus.Limit(2), bus.OnOverflow(bus.DropNewest), bus.Name("screen"))
 	for n := range 5 {
 		topic.Publish(n)
@@ -21,17 +21,17 @@ func TestOnSlowIsToldOncePerEdge(t *testing.T) {
 	take(sub.C(), 2)
 	topic.Publish(5)
 	topic.Close()
-	slow := bus.Slow{Topic: "tokens", Subscription: "screen", Policy: bus.DropNewest, Limit: 2,
+	slow := bus.SlowEvent{Topic: "tokens", Subscription: "screen", Policy: bus.DropNewest, Limit: 2,
 		Stats: bus.Stats{Dropped: 1, Pending: 2, HighWater: 2}}
 	caughtUp := slow
 	caughtUp.CaughtUp = true
 	caughtUp.Stats = bus.Stats{Delivered: 2, Dropped: 3, HighWater: 2}
-	assert.Equal(t, []bus.Slow{slow, caughtUp}, told)
+	assert.Equal(t, []bus.SlowEvent{slow, caughtUp}, told)
 }
 
 // With a backlog beyond the channel: what DropOldest takes out of the channel, the
 // pump has replaced before it can say so.
-func TestOnSlowIsToldCountsThatAddUp(t *testing.T) {
+func TestOnSlow_receivesConsistentStats(t *testing.T) {
 	options := map[string][]bus.Option{
 		"spilled":   {bus.Limit(200)},
 		"conflated": {bus.Limit(2), bus.Conflate(itself)},
@@ -41,9 +41,9 @@ func TestOnSlowIsToldCountsThatAddUp(t *testing.T) {
 	for name, opts := range options {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var told []bus.Slow
+				var told []bus.SlowEvent
 				topic := quiet[int]()
-				topic.OnSlow = func(s bus.Slow) { told = append(told, s) }
+				topic.OnSlow = func(s bus.SlowEvent) { told = append(told, s) }
 				sub := topic.Subscribe(t.Context(), append(opts, bus.OnOverflow(bus.DropOldest))...)
 				published := 0
 				for ; len(told) == 0; published++ {
@@ -60,11 +60,11 @@ func TestOnSlowIsToldCountsThatAddUp(t *testing.T) {
 	}
 }
 
-func TestOnSlowMayUseTheTopicThatItIsToldAbout(t *testing.T) {
+func TestOnSlow_mayUseTopic(t *testing.T) {
 	topic := quiet[int]()
 	calls := 0
 	var sub *bus.Subscription[int]
-	topic.OnSlow = func(bus.Slow) {
+	topic.OnSlow = func(bus.SlowEvent) {
 		calls++
 		topic.Publish(-1)
 		topic.Stats()
@@ -78,7 +78,7 @@ func TestOnSlowMayUseTheTopicThatItIsToldAbout(t *testing.T) {
 	assert.Equal(t, []int{0}, rest(sub.C()))
 }
 
-func TestATopicSumsUpItsSubscriptions(t *testing.T) {
+func TestTopicStats_sumsActiveSubscriptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		assert.Zero(t, topic.Stats())
@@ -92,7 +92,7 @@ func TestATopicSumsUpItsSubscriptions(t *testing.T) {
 		assert.Equal(t, bus.TopicStats{
 			Subscriptions: 2,
 			Slow:          1,
-			Sum:           bus.Stats{Delivered: 100, Dropped: 290, Pending: 210, Bytes: 2945, HighWater: 300},
+			Total:         bus.Stats{Delivered: 100, Dropped: 290, Pending: 210, Bytes: 2945, HighWater: 300},
 		}, topic.Stats())
 		a.Close()
 		assert.Equal(t, 1, topic.Stats().Subscriptions)

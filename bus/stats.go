@@ -30,7 +30,7 @@ func (s *Subscription[T]) Stats() Stats {
 func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inHand {
+	if s.inFlight {
 		s.settle()
 		stats = s.counted
 	} else {
@@ -46,15 +46,15 @@ func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
 	pending := n + s.held()
-	if s.inHand && (pending > s.options.limit || int64(s.sent) < int64(n)) {
+	if s.inFlight && (pending > s.options.limit || int64(s.sent) < int64(n)) {
 		pending--
 	}
-	s.ledger.cut(pending)
+	s.sizes.cut(pending)
 	return Stats{
 		Delivered: s.sent + uint64(s.held()) - uint64(pending),
 		Dropped:   s.dropped,
 		Pending:   pending,
-		Bytes:     s.ledger.bytes,
+		Bytes:     s.sizes.bytes,
 		HighWater: s.high,
 	}
 }
@@ -67,7 +67,7 @@ type TopicStats struct {
 	// Slow is how many of them were at their limit and have not caught up since.
 	Slow int
 	// Sum has their counts added up. Its HighWater is the largest of theirs.
-	Sum Stats
+	Total Stats
 }
 
 // Stats sums up the topic's subscriptions. Each one's counts are as exact as
@@ -85,11 +85,11 @@ func (t *Topic[T]) Stats() TopicStats {
 		if isSlow {
 			sum.Slow++
 		}
-		sum.Sum.Delivered += one.Delivered
-		sum.Sum.Dropped += one.Dropped
-		sum.Sum.Pending += one.Pending
-		sum.Sum.Bytes += one.Bytes
-		sum.Sum.HighWater = max(sum.Sum.HighWater, one.HighWater)
+		sum.Total.Delivered += one.Delivered
+		sum.Total.Dropped += one.Dropped
+		sum.Total.Pending += one.Pending
+		sum.Total.Bytes += one.Bytes
+		sum.Total.HighWater = max(sum.Total.HighWater, one.HighWater)
 	}
 	return sum
 }

@@ -17,11 +17,11 @@ import (
 // that come and go, all at once. A reader checks the order of each publisher's
 // values, and that none is missing if its policy drops none, between replay and live
 // neither; a reader that stays also accounts for every one of them.
-func TestEverythingAtOnce(t *testing.T) { everythingAtOnce(t, 1000) }
+func TestTopic_accountsForAllValuesUnderConcurrency(t *testing.T) { everythingAtOnce(t, 1000) }
 
 // In a bubble a goroutine that is left, or a wait for what never comes, fails
 // the test.
-func TestEverythingAtOnceInABubble(t *testing.T) {
+func TestTopic_leavesNoGoroutineUnderConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { everythingAtOnce(t, 300) })
 }
 
@@ -58,7 +58,7 @@ func demands(limits ...int) (all []demand) {
 func (d demand) options() []bus.Option {
 	options := []bus.Option{bus.OnOverflow(d.policy), bus.Limit(d.limit)}
 	if d.selecting {
-		options = append(options, bus.Only(wanted))
+		options = append(options, bus.Filter(wanted))
 	}
 	if d.weighing {
 		options = append(options, bus.LimitBytes(2*d.limit, weight))
@@ -197,7 +197,7 @@ func everythingAtOnce(t *testing.T, values int) {
 
 // Whatever else goes on, a look at the counts sees no value twice and none
 // lost, and never more waiting than the limit.
-func TestStatsAddUpAtAnyMoment(t *testing.T) {
+func TestStats_addUpDuringPublish(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Block, bus.DropOldest, bus.DropNewest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			const limit, values = 150, 20_000

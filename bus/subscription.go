@@ -12,34 +12,34 @@ import (
 type Subscription[T any] struct {
 	topic   *Topic[T]
 	options options
-	judge   judge[T]
+	funcs   valueFuncs[T]
 	callers []uintptr // who subscribed, when there is no name
 
 	// mu guards what follows. Values are sent on ch, and ch is closed, under mu
 	// only. The one exception is the value that the pump has in hand: it is
 	// sent outside mu, and for as long ch stays open.
-	mu         sync.Mutex
-	state      state // 0 while the reader keeps up: Publish then takes the short way
-	ch         chan T
-	capacity   int    // of ch
-	sent       uint64 // values put into ch and not taken back
-	clear      uint64 // while sent is below it, Publish need not look: see look
-	dropped    uint64
-	high       int
-	overflow   overflow[T]   // what did not fit into ch
-	ledger     ledger        // in use if judge has a size
-	conflation conflation[T] // in use if judge has a key
-	inHand     bool          // the pump holds one value, older than any in overflow
-	wake       chan struct{} // calls the pump back from its send
-	handover   uint64        // how often the pump has come back
-	counted    Stats         // at the last handover
-	settled    sync.Cond     // signals a handover; its lock is mu
-	substitute *marked[T]    // for the value in the pump's hand, or behind all others if that was taken
-	room       chan struct{} // closes when there may be room; nil while nobody waits
-	edges      []edge        // still to be told
-	telling    bool          // somebody tells them
-	err        error
-	stop       func() bool // stops watching the context
+	mu          sync.Mutex
+	state       state // 0 while the reader keeps up: Publish then takes the short way
+	ch          chan T
+	capacity    int    // of ch
+	sent        uint64 // values put into ch and not taken back
+	clear       uint64 // while sent is below it, Publish need not look: see look
+	dropped     uint64
+	high        int
+	overflow    chunkQueue[T] // what did not fit into ch
+	sizes       sizeQueue     // in use if judge has a size
+	conflation  conflation[T] // in use if judge has a key
+	inFlight    bool          // the pump holds one value, older than any in overflow
+	wake        chan struct{} // calls the pump back from its send
+	handover    uint64        // how often the pump has come back
+	counted     Stats         // at the last handover
+	settled     sync.Cond     // signals a handover; its lock is mu
+	substitute  *marked[T]    // for the value in the pump's hand, or behind all others if that was taken
+	room        chan struct{} // closes when there may be room; nil while nobody waits
+	transitions []transition  // still to be told
+	telling     bool          // somebody tells them
+	err         error
+	stop        func() bool // stops watching the context
 }
 
 // look finds out whether the short way is clear, and how far: until sent
@@ -78,11 +78,11 @@ const (
 )
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
-	j, err := newJudge[T](o)
-	s := &Subscription[T]{topic: t, options: o, judge: j, ch: make(chan T, o.capacity()), capacity: o.capacity()}
-	s.overflow = newOverflow[T](&t.pools.values)
-	s.ledger.marks = newOverflow[mark](&t.pools.marks)
-	s.conflation.keys = newOverflow[any](&t.pools.keys)
+	j, err := newValueFuncs[T](o)
+	s := &Subscription[T]{topic: t, options: o, funcs: j, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+	s.overflow = newChunkQueue[T](&t.pools.values)
+	s.sizes.infos = newChunkQueue[valueInfo](&t.pools.marks)
+	s.conflation.keys = newChunkQueue[any](&t.pools.keys)
 	if j.any() {
 		s.enter(judging)
 	}
@@ -147,7 +147,7 @@ func (s *Subscription[T]) end(err error, discard bool) {
 	if discard && s.state&shut == 0 {
 		s.enter(discarded)
 		s.dropped += uint64(s.overflow.size)
-		s.ledger.truncate(max(0, s.ledger.marks.size-s.overflow.size))
+		s.sizes.truncate(max(0, s.sizes.infos.size-s.overflow.size))
 		s.unqueueAll()
 		// The pump may be about to send the value in its hand. Waiting for it to
 		// come back, which it does at once, makes sure that nothing is sent
@@ -189,23 +189,23 @@ func (s *Subscription[T]) pending() int {
 
 // bytes returns the sum of the sizes of what waits, as exact as pending.
 func (s *Subscription[T]) bytes() int {
-	s.ledger.cut(len(s.ch) + s.held())
-	return s.ledger.bytes
+	s.sizes.cut(len(s.ch) + s.held())
+	return s.sizes.bytes
 }
 
 // full reports whether n values that wait leave no room for one more.
-func (s *Subscription[T]) full(n int, m mark) bool {
+func (s *Subscription[T]) full(n int, m valueInfo) bool {
 	return n >= s.options.limit || n > 0 && s.overweight(m)
 }
 
 // overweight reports whether one more value is too large for what waits.
-func (s *Subscription[T]) overweight(m mark) bool {
-	return s.judge.size != nil && m.size > s.options.bytes-s.bytes()
+func (s *Subscription[T]) overweight(m valueInfo) bool {
+	return s.funcs.size != nil && m.size > s.options.bytes-s.bytes()
 }
 
 // held returns how many values wait outside the channel.
 func (s *Subscription[T]) held() int {
-	if s.inHand {
+	if s.inFlight {
 		return s.overflow.size + 1
 	}
 	return s.overflow.size

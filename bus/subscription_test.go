@@ -13,7 +13,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-func TestErrIsNilWhileOpen(t *testing.T) {
+func TestErr_isNilUntilClose(t *testing.T) {
 	var topic bus.Topic[int]
 	sub := topic.Subscribe(t.Context())
 	topic.Publish(1)
@@ -22,7 +22,7 @@ func TestErrIsNilWhileOpen(t *testing.T) {
 	assert.ErrorIs(t, sub.Err(), bus.ErrClosed)
 }
 
-func TestAnEndedContextGivesAClosedSubscription(t *testing.T) {
+func TestSubscribe_returnsClosedSubscriptionForCanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	topic := bus.Topic[int]{Replay: 1}
@@ -44,7 +44,7 @@ func spilled(ctx context.Context, topic *bus.Topic[int], opts ...bus.Option) *bu
 	return sub
 }
 
-func TestCloseLeavesWhatIsInTheChannel(t *testing.T) {
+func TestClose_keepsBufferedValuesAndDropsRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var topic bus.Topic[int]
 		sub := spilled(t.Context(), &topic)
@@ -56,7 +56,7 @@ func TestCloseLeavesWhatIsInTheChannel(t *testing.T) {
 	})
 }
 
-func TestACancelledContextLeavesWhatIsInTheChannel(t *testing.T) {
+func TestSubscribe_keepsBufferedValuesOnContextCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var topic bus.Topic[int]
 		ctx, cancel := context.WithCancel(t.Context())
@@ -70,7 +70,7 @@ func TestACancelledContextLeavesWhatIsInTheChannel(t *testing.T) {
 	})
 }
 
-func TestAClosedTopicDeliversAllThatWaits(t *testing.T) {
+func TestTopic_deliversAllPendingValuesAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var topic bus.Topic[int]
 		sub := spilled(t.Context(), &topic)
@@ -82,7 +82,7 @@ func TestAClosedTopicDeliversAllThatWaits(t *testing.T) {
 	})
 }
 
-func TestADeliveryAfterTheEndCanStillBeCutShort(t *testing.T) {
+func TestSubscription_stopsDrainingOnCloseOrCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -101,7 +101,7 @@ func TestADeliveryAfterTheEndCanStillBeCutShort(t *testing.T) {
 	})
 }
 
-func TestCloseIsFinalWhenItReturns(t *testing.T) {
+func TestClose_finalizesStatsBeforeReturning(t *testing.T) {
 	for range 200 {
 		var topic bus.Topic[int]
 		sub := topic.Subscribe(t.Context())
@@ -124,7 +124,7 @@ func TestCloseIsFinalWhenItReturns(t *testing.T) {
 	}
 }
 
-func TestCloseMayComeFromEverywhereAtOnce(t *testing.T) {
+func TestClose_isSafeForConcurrentUse(t *testing.T) {
 	for range 200 {
 		topic := quiet[int]()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -149,7 +149,7 @@ func TestCloseMayComeFromEverywhereAtOnce(t *testing.T) {
 	}
 }
 
-func TestStatsAreExactForTheReader(t *testing.T) {
+func TestStats_countsEachReceiveExactly(t *testing.T) {
 	var topic bus.Topic[int]
 	sub := topic.Subscribe(t.Context())
 	for n := range 2000 {
@@ -162,7 +162,7 @@ func TestStatsAreExactForTheReader(t *testing.T) {
 	topic.Close()
 }
 
-func TestAClosedSubscriptionLetsGoOfItsContext(t *testing.T) {
+func TestSubscription_stopsWatchingContextAfterEnd(t *testing.T) {
 	ways := map[string]func(*bus.Topic[int], *bus.Subscription[int]){
 		"closed":       func(_ *bus.Topic[int], sub *bus.Subscription[int]) { sub.Close() },
 		"topic closed": func(topic *bus.Topic[int], _ *bus.Subscription[int]) { topic.Close() },
@@ -187,7 +187,7 @@ func TestAClosedSubscriptionLetsGoOfItsContext(t *testing.T) {
 	}
 }
 
-func TestAFailedSubscriptionWithNothingSpilledLetsGoOfItsContext(t *testing.T) {
+func TestSubscription_stopsWatchingContextOnFailWithoutBacklog(t *testing.T) {
 	topic := quiet[int]()
 	ctx := &watched{Context: t.Context()}
 	topic.Subscribe(ctx, bus.Limit(1))
@@ -197,7 +197,7 @@ func TestAFailedSubscriptionWithNothingSpilledLetsGoOfItsContext(t *testing.T) {
 	assert.Zero(t, ctx.watchers.Load())
 }
 
-func TestASubscriptionThatEndsWhileItIsMadeLetsGoOfItsContext(t *testing.T) {
+func TestSubscribe_stopsWatchingContextIfTopicClosesMeanwhile(t *testing.T) {
 	topic := quiet[int]()
 	ctx := &watched{Context: t.Context(), on: topic.Close}
 	sub := topic.Subscribe(ctx)

@@ -32,7 +32,7 @@ type Topic[T any] struct {
 	// subscriptions. Of one subscription it is told one thing at a time; of several
 	// it may be told at once. What it brings about itself, it is told after it
 	// has returned.
-	OnSlow func(Slow)
+	OnSlow func(SlowEvent)
 
 	subs  atomic.Pointer[list[T]] // what publishers walk; nil when empty
 	pools pools

@@ -12,7 +12,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-func TestEverySubscriptionGetsEveryValueInOrder(t *testing.T) {
+func TestPublish_reachesAllSubscriptionsInOrder(t *testing.T) {
 	var topic bus.Topic[int]
 	a, b := topic.Chan(t.Context()), topic.Chan(t.Context())
 	for _, n := range numbers(0, 1000) {
@@ -23,7 +23,7 @@ func TestEverySubscriptionGetsEveryValueInOrder(t *testing.T) {
 	assert.Equal(t, numbers(0, 1000), rest(b))
 }
 
-func TestASubscriptionSeesOnlyWhatCameAfterIt(t *testing.T) {
+func TestSubscribe_skipsEarlierValues(t *testing.T) {
 	var topic bus.Topic[int]
 	topic.Publish(1)
 	c := topic.Chan(t.Context())
@@ -32,7 +32,7 @@ func TestASubscriptionSeesOnlyWhatCameAfterIt(t *testing.T) {
 	assert.Equal(t, []int{2}, rest(c))
 }
 
-func TestOrderIsKeptWhileTheOverflowComesAndGoes(t *testing.T) {
+func TestSubscription_keepsOrderAcrossOverflow(t *testing.T) {
 	random := newRand()
 	var topic bus.Topic[int]
 	sub := topic.Subscribe(t.Context())
@@ -57,7 +57,7 @@ func TestOrderIsKeptWhileTheOverflowComesAndGoes(t *testing.T) {
 	assert.Zero(t, sub.Stats().Dropped)
 }
 
-func TestATopicIsActiveWhileItHasSubscriptions(t *testing.T) {
+func TestActive_isTrueWhileSubscriptionsExist(t *testing.T) {
 	var topic bus.Topic[int]
 	assert.False(t, topic.Active())
 	a, b, c := topic.Subscribe(t.Context()), topic.Subscribe(t.Context()), topic.Subscribe(t.Context())
@@ -73,7 +73,7 @@ func TestATopicIsActiveWhileItHasSubscriptions(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
-func TestClosingAgainCostsNothing(t *testing.T) {
+func TestClose_doesNotAllocateWhenRepeated(t *testing.T) {
 	var topic bus.Topic[int]
 	topic.Subscribe(t.Context())
 	sub := topic.Subscribe(t.Context())
@@ -83,7 +83,7 @@ func TestClosingAgainCostsNothing(t *testing.T) {
 	topic.Close()
 }
 
-func TestAFailedSubscriptionLeavesTheTopic(t *testing.T) {
+func TestFail_removesSubscriptionFromTopic(t *testing.T) {
 	topic := quiet[int]()
 	topic.Subscribe(t.Context(), bus.Limit(1))
 	topic.Publish(1)
@@ -92,7 +92,7 @@ func TestAFailedSubscriptionLeavesTheTopic(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
-func TestAClosedTopicTakesNothingAndClosesAtOnce(t *testing.T) {
+func TestTopic_onlyReplaysAfterClose(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 10}
 	before := topic.Subscribe(t.Context())
 	topic.Publish(1)
@@ -106,7 +106,7 @@ func TestAClosedTopicTakesNothingAndClosesAtOnce(t *testing.T) {
 	assert.ErrorIs(t, after.Err(), bus.ErrClosed)
 }
 
-func TestASourceSubscribesToItsTopic(t *testing.T) {
+func TestSource_subscribesToTopic(t *testing.T) {
 	var topic bus.Topic[int]
 	source := topic.Source()
 	c, sub := source.Chan(t.Context()), source.Subscribe(t.Context(), bus.Limit(3))
@@ -114,12 +114,12 @@ func TestASourceSubscribesToItsTopic(t *testing.T) {
 	assert.Equal(t, 1, <-c)
 	assert.Equal(t, 1, <-sub.C())
 	assert.Equal(t, 2, source.Stats().Subscriptions)
-	assert.EqualValues(t, 2, source.Stats().Sum.Delivered)
+	assert.EqualValues(t, 2, source.Stats().Total.Delivered)
 	topic.Close()
 	assert.Empty(t, rest(c))
 }
 
-func TestTheZeroSourceNeverYields(t *testing.T) {
+func TestSource_zeroValueReturnsClosedSubscription(t *testing.T) {
 	var source bus.Source[int]
 	assert.Zero(t, source.Stats())
 	sub := source.Subscribe(t.Context())
@@ -128,7 +128,7 @@ func TestTheZeroSourceNeverYields(t *testing.T) {
 	assert.Empty(t, rest(source.Chan(t.Context())))
 }
 
-func TestAReceiverMaySubscribePublishAndClose(t *testing.T) {
+func TestTopic_allowsReaderToPublishSubscribeAndClose(t *testing.T) {
 	var topic bus.Topic[int]
 	sub := topic.Subscribe(t.Context())
 	topic.Publish(0)
@@ -148,7 +148,7 @@ func TestAReceiverMaySubscribePublishAndClose(t *testing.T) {
 	}
 }
 
-func TestPublishingToReadersThatKeepUpAllocatesNothing(t *testing.T) {
+func TestPublish_doesNotAllocateForFastReaders(t *testing.T) {
 	t.Run("int", func(t *testing.T) { noAllocations(t, 7) })
 	t.Run("token", func(t *testing.T) { noAllocations(t, aToken(1)) })
 }
@@ -164,7 +164,7 @@ func noAllocations[T any](t *testing.T, v T) {
 	}))
 }
 
-func TestNoGoroutineRunsWhileReadersKeepUp(t *testing.T) {
+func TestSubscription_startsNoGoroutineWhileReaderKeepsUp(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -183,7 +183,7 @@ func TestNoGoroutineRunsWhileReadersKeepUp(t *testing.T) {
 	topic.Close()
 }
 
-func TestConcurrentPublishersEachKeepTheirOrder(t *testing.T) {
+func TestPublish_keepsOrderPerPublisher(t *testing.T) {
 	type value struct{ publisher, n int }
 	var topic bus.Topic[value]
 	c := topic.Chan(t.Context(), bus.Limit(1<<20))

@@ -11,42 +11,42 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Defaults of [Answers].
+// Defaults of [StreamConfig].
 const (
-	DefaultFirstToken = 2 * time.Minute
-	DefaultSilence    = time.Minute
-	DefaultOffline    = 30 * time.Second
-	DefaultGap        = 2 * time.Second
-	DefaultEarly      = 1024
+	DefaultFirstTokenTimeout = 2 * time.Minute
+	DefaultIdleTimeout       = time.Minute
+	DefaultOfflineTimeout    = 30 * time.Second
+	DefaultGapTimeout        = 2 * time.Second
+	DefaultReorderLimit      = 1024
 )
 
-// Answers says how the answers to questions are put together, and when they
-// are given up. A limit that is negative does not exist.
-type Answers struct {
-	// FirstToken ends a Stream with ErrNoToken when the question has been out
+// StreamConfig says how the answers to questions are put together, and when
+// they are given up. A negative value means no limit.
+type StreamConfig struct {
+	// FirstTokenTimeout ends a Stream with ErrNoToken when the question has been out
 	// for that long, and neither token nor message has come.
-	// Default: DefaultFirstToken.
-	FirstToken time.Duration
+	// Default: DefaultFirstTokenTimeout.
+	FirstTokenTimeout time.Duration
 
-	// Silence ends a Stream with ErrStalled when for that long nothing has
-	// come for it, while the client was connected. Default: DefaultSilence.
-	Silence time.Duration
+	// IdleTimeout ends a Stream with ErrStalled when for that long nothing has
+	// come for it, while the client was connected. Default: DefaultIdleTimeout.
+	IdleTimeout time.Duration
 
-	// Offline ends the open Streams with ErrOffline when the client has lost
-	// its connection for that long. Default: DefaultOffline.
-	Offline time.Duration
+	// OfflineTimeout ends the open Streams with ErrOffline when the client has lost
+	// its connection for that long. Default: DefaultOfflineTimeout.
+	OfflineTimeout time.Duration
 
-	// Gap is how long a token that is missing is waited for, while later ones
-	// are there and those before it have come. Default: DefaultGap.
-	Gap time.Duration
+	// GapTimeout is how long a token that is missing is waited for, while later ones
+	// are there and those before it have come. Default: DefaultGapTimeout.
+	GapTimeout time.Duration
 
-	// OnGap says what happens then. Default: BridgeGap.
+	// OnGap says what happens then. Default: FillGap.
 	OnGap GapPolicy
 
-	// Early is how many tokens that come before their turn are held back; one
+	// ReorderLimit is how many tokens that come before their turn are held back; one
 	// more counts as the end of the wait. No limit means that of the whole
-	// answer. Default: DefaultEarly.
-	Early int
+	// answer. Default: DefaultReorderLimit.
+	ReorderLimit int
 
 	// Resume is called for each open Stream when the client is connected
 	// again and the server has not resumed the session: to ask the backend for what
@@ -67,37 +67,37 @@ type Answers struct {
 type GapPolicy int
 
 const (
-	// BridgeGap waits for the final message, and puts the rest of its text in
+	// FillGap waits for the final message, and puts the rest of its text in
 	// place of what is missing, as one token. If the text does not begin with what has come, the Stream ends
 	// with a GapError.
-	BridgeGap GapPolicy = iota
+	FillGap GapPolicy = iota
 
 	// FailOnGap ends the Stream with a GapError.
 	FailOnGap
 )
 
-func (a *Answers) setDefaults() {
-	setDefault(&a.FirstToken, DefaultFirstToken)
-	setDefault(&a.Silence, DefaultSilence)
-	setDefault(&a.Offline, DefaultOffline)
-	setDefault(&a.Gap, DefaultGap)
-	setDefault(&a.Early, DefaultEarly)
+func (a *StreamConfig) setDefaults() {
+	setDefault(&a.FirstTokenTimeout, DefaultFirstTokenTimeout)
+	setDefault(&a.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&a.OfflineTimeout, DefaultOfflineTimeout)
+	setDefault(&a.GapTimeout, DefaultGapTimeout)
+	setDefault(&a.ReorderLimit, DefaultReorderLimit)
 }
 
 // answers knows the streams in flight, and which of them an event belongs to.
 // The zero value is empty.
-type answers struct {
+type streams struct {
 	count atomic.Int32 // so that the reader need not lock when there are none
 
 	answered, failed atomic.Uint64 // since New
 
-	mu      sync.Mutex
-	streams map[string]*Stream // by request id
-	ghosts  []ghost
+	mu        sync.Mutex
+	byRequest map[string]*Stream // by request id
+	abandoned []abandoned
 
 	link    sync.Mutex      // held while streams are told of a session; before mu and Stream.mu
 	session int             // counts them
-	lineage int             // of the last one, see session
+	epoch   int             // of the last one, see session
 	fresh   bool            // since then one has begun that resumed none
 	up      context.Context // ends with the last one; nil before the first
 	down    bool            // it has ended
@@ -106,45 +106,45 @@ type answers struct {
 // A ghost is a question that was given up. A backend that leaves requestId out
 // may still say something to it, and that must not be taken for the answer to the
 // next question.
-type ghost struct {
+type abandoned struct {
 	chatID events.ID
 	begun  bool // the first token has come
 	until  time.Time
 }
 
 // haunting is how long a ghost is reckoned with.
-const haunting = 5 * time.Second
+const abandonedTTL = 5 * time.Second
 
 // add takes a stream in, unless its request id is taken.
-func (a *answers) add(s *Stream) bool {
+func (a *streams) add(s *Stream) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, taken := a.streams[s.question.RequestID]; taken {
+	if _, taken := a.byRequest[s.question.RequestID]; taken {
 		return false
 	}
-	if a.streams == nil {
-		a.streams = map[string]*Stream{}
+	if a.byRequest == nil {
+		a.byRequest = map[string]*Stream{}
 	}
-	a.streams[s.question.RequestID] = s
+	a.byRequest[s.question.RequestID] = s
 	a.count.Add(1)
 	return true
 }
 
 // remove lets a stream go. One that ends before its answer has may leave a
 // ghost.
-func (a *answers) remove(s *Stream, answered bool) {
+func (a *streams) remove(s *Stream, answered bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.streams, s.question.RequestID)
+	delete(a.byRequest, s.question.RequestID)
 	a.count.Add(-1)
 	if out, next := s.position(); out && !answered && !s.named {
-		a.exorcise()
-		a.ghosts = append(a.ghosts, ghost{s.question.ChatID, next > 0, time.Now().Add(haunting)})
+		a.expireAbandoned()
+		a.abandoned = append(a.abandoned, abandoned{s.question.ChatID, next > 0, time.Now().Add(abandonedTTL)})
 	}
 }
 
 // tally counts how a stream has ended.
-func (a *answers) tally(err error) {
+func (a *streams) tally(err error) {
 	if err == nil {
 		a.answered.Add(1)
 	} else {
@@ -153,16 +153,16 @@ func (a *answers) tally(err error) {
 }
 
 // exorcise forgets the ghosts whose time is over; a.mu is held.
-func (a *answers) exorcise() {
+func (a *streams) expireAbandoned() {
 	now := time.Now()
-	a.ghosts = slices.DeleteFunc(a.ghosts, func(g ghost) bool { return now.After(g.until) })
+	a.abandoned = slices.DeleteFunc(a.abandoned, func(g abandoned) bool { return now.After(g.until) })
 }
 
-func (a *answers) waiting() bool { return a.count.Load() > 0 }
+func (a *streams) waiting() bool { return a.count.Load() > 0 }
 
 // offer brings an event to the stream that it belongs to, and returns that;
 // nil if it belongs to none.
-func (a *answers) offer(event events.Event) *Stream {
+func (a *streams) offer(event events.Event) *Stream {
 	s, ambiguous := a.find(event)
 	if s != nil {
 		s.receive(event)
@@ -177,25 +177,25 @@ func (a *answers) offer(event events.Event) *Stream {
 // question that is out in its chat and that the backend has never named. When
 // there is more than one, and the event is part of an answer, none of them can
 // be answered.
-func (a *answers) find(event events.Event) (only *Stream, ambiguous []*Stream) {
+func (a *streams) find(event events.Event) (only *Stream, ambiguous []*Stream) {
 	e := event.Envelope()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e.RequestID != "" {
-		s := a.streams[e.RequestID]
+		s := a.byRequest[e.RequestID]
 		if s != nil {
 			s.named = true
 		}
 		return s, nil
 	}
 	var meant []*Stream
-	for _, s := range a.streams {
+	for _, s := range a.byRequest {
 		if out, _ := s.position(); out && !s.named && sameChat(s.question.ChatID, e.ChatID) {
 			meant = append(meant, s)
 		}
 	}
 	if len(meant) == 1 {
-		if s, sure := a.unlessGhost(event, meant[0]); sure {
+		if s, sure := a.unlessAbandoned(event, meant[0]); sure {
 			return s, nil
 		}
 	}
@@ -208,10 +208,10 @@ func (a *answers) find(event events.Event) (only *Stream, ambiguous []*Stream) {
 
 // unlessGhost returns s if an event without request id is for it, and nil if
 // it is for a ghost; it is not sure when it may be for either. a.mu is held.
-func (a *answers) unlessGhost(event events.Event, s *Stream) (only *Stream, sure bool) {
-	a.exorcise()
+func (a *streams) unlessAbandoned(event events.Event, s *Stream) (only *Stream, sure bool) {
+	a.expireAbandoned()
 	haunted, begun := false, true
-	for _, g := range a.ghosts {
+	for _, g := range a.abandoned {
 		if sameChat(g.chatID, s.question.ChatID) {
 			haunted = true
 			begun = begun && g.begun
@@ -228,7 +228,7 @@ func (a *answers) unlessGhost(event events.Event, s *Stream) (only *Stream, sure
 	case token.Index > 0:
 		return nil, true // the middle of another answer
 	case begun: // the beginning of one that is not the ghost's
-		a.ghosts = slices.DeleteFunc(a.ghosts, func(g ghost) bool { return sameChat(g.chatID, s.question.ChatID) })
+		a.abandoned = slices.DeleteFunc(a.abandoned, func(g abandoned) bool { return sameChat(g.chatID, s.question.ChatID) })
 		return s, true
 	}
 	return nil, false
@@ -240,13 +240,13 @@ func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
 
 // all returns the streams whose question is known to be out. What becomes of
 // one that is not is Ask's to say, which still waits.
-func (a *answers) all() []*Stream { return a.filter((*Stream).watched) }
+func (a *streams) all() []*Stream { return a.filter((*Stream).watched) }
 
-func (a *answers) filter(keep func(*Stream) bool) []*Stream {
+func (a *streams) filter(keep func(*Stream) bool) []*Stream {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var kept []*Stream
-	for _, s := range a.streams {
+	for _, s := range a.byRequest {
 		if keep(s) {
 			kept = append(kept, s)
 		}
@@ -256,7 +256,7 @@ func (a *answers) filter(keep func(*Stream) bool) []*Stream {
 
 // giveUp ends every stream whose question is out from this side, aborts
 // included, and returns when that is done.
-func (a *answers) giveUp() {
+func (a *streams) giveUp() {
 	var all sync.WaitGroup
 	for _, s := range a.all() {
 		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped), "") })
@@ -265,7 +265,7 @@ func (a *answers) giveUp() {
 }
 
 // aborted ends the streams that an abort is about.
-func (a *answers) aborted(abort events.Abort) {
+func (a *streams) aborted(abort events.Abort) {
 	for _, s := range a.filter(func(s *Stream) bool { out, _ := s.position(); return out }) {
 		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {
 			s.finish(events.AIMessage{}, ErrAborted)
@@ -275,7 +275,7 @@ func (a *answers) aborted(abort events.Abort) {
 
 // begins notes that a session has begun. Should it be lost before it is
 // entered, the one that recovers it is of a new lineage nevertheless.
-func (a *answers) begins(recovered bool) {
+func (a *streams) begins(recovered bool) {
 	a.link.Lock()
 	defer a.link.Unlock()
 	a.fresh = a.fresh || !recovered
@@ -283,18 +283,18 @@ func (a *answers) begins(recovered bool) {
 
 // online tells the open streams that there is a session, which ends with ctx.
 // It returns the session's lineage.
-func (a *answers) online(ctx context.Context, recovered bool) (lineage int) {
+func (a *streams) online(ctx context.Context, recovered bool) (lineage int) {
 	a.link.Lock()
 	defer a.link.Unlock()
 	a.session++
 	if a.fresh || !recovered {
-		a.lineage++
+		a.epoch++
 		a.fresh = false
 	}
 	session := a.session
 	a.up, a.down = ctx, false
 	for _, s := range a.all() {
-		s.online(ctx, a.lineage)
+		s.online(ctx, a.epoch)
 	}
 	context.AfterFunc(ctx, func() {
 		a.link.Lock()
@@ -307,17 +307,17 @@ func (a *answers) online(ctx context.Context, recovered bool) (lineage int) {
 			s.offline()
 		}
 	})
-	return a.lineage
+	return a.epoch
 }
 
 // welcome tells one more stream how things stand.
-func (a *answers) welcome(s *Stream) {
+func (a *streams) welcome(s *Stream) {
 	a.link.Lock()
 	defer a.link.Unlock()
 	s.begin()
 	if a.down {
 		s.offline()
 	} else {
-		s.online(a.up, a.lineage)
+		s.online(a.up, a.epoch)
 	}
 }

@@ -50,7 +50,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	}
 	s := newStream(ctx, c, q)
 	s.release = done
-	if !c.answers.add(s) {
+	if !c.streams.add(s) {
 		done()
 		return nil, ErrDuplicateRequest
 	}
@@ -93,7 +93,7 @@ func (s *Stream) abort(reason string) {
 	if c.State().Phase != conn.Ready {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.lifetime(), abortTimeout)
+	ctx, cancel := context.WithTimeout(c.currentRun(), abortTimeout)
 	defer cancel()
 	c.mu.Lock()
 	session := c.session

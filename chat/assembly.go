@@ -127,7 +127,7 @@ func (a *assembly) gap() *GapError {
 }
 
 // crowded reports whether more tokens are held back than the limit, or were.
-func (a *assembly) crowded() bool { return a.dropped || a.limit >= 0 && len(a.early) > a.limit }
+func (a *assembly) bufferFull() bool { return a.dropped || a.limit >= 0 && len(a.early) > a.limit }
 
 // drop lets go of what is held back.
 func (a *assembly) drop() {

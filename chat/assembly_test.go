@@ -13,15 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnEndlessAnswerIsEnded(t *testing.T) {
+func TestStream_failsWithErrTooLongBeyondSizeLimits(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "many", "long", "laden")
 	for n := range maxTokens + 1 {
-		client.answers.offer(token("many", n, ""))
+		client.streams.offer(token("many", n, ""))
 	}
-	client.answers.offer(token("long", 0, strings.Repeat("x", maxBytes+1)))
+	client.streams.offer(token("long", 0, strings.Repeat("x", maxBytes+1)))
 	laden := map[string]json.RawMessage{"x": make(json.RawMessage, maxBytes/2)}
 	for n := range 3 {
-		client.answers.offer(events.AIToken{RequestID: "laden", Index: n, Extra: laden})
+		client.streams.offer(events.AIToken{RequestID: "laden", Index: n, Extra: laden})
 	}
 	for _, s := range streams {
 		_, err := s.Wait()
@@ -34,8 +34,8 @@ func TestAnEndlessAnswerIsEnded(t *testing.T) {
 	assert.Equal(t, maxTokens, count, "what was within the limit is whole")
 }
 
-func TestEarlyTokensWaitForTheirTurn(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestStream_reordersEarlyTokens(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	offerAll(client, token("r1", 2, "c"), token("r1", 1, "b"), token("r1", 2, "again"), final("r1", "abcd"))
 	assert.False(t, s.Progress().Ended, "something is missing still")
 	offerAll(client, token("r1", 0, "a"))
@@ -45,16 +45,16 @@ func TestEarlyTokensWaitForTheirTurn(t *testing.T) {
 	assert.Equal(t, "abcd", message.Text, "what a backend makes of its tokens is its own affair")
 }
 
-func TestAGapIsBridgedByTheFinalText(t *testing.T) {
+func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{})
+		client, s := open(t, StreamConfig{})
 		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"))
 		time.Sleep(10 * time.Second) // longer than it is waited for
 		offerAll(client, token("r1", 3, "d"), final("r1", "abcd"))
 		assert.Equal(t, "abcd", read(s))
 		assert.Equal(t, 2, s.Progress().Tokens, "the rest is one token")
 
-		client, s = open(t, Answers{})
+		client, s = open(t, StreamConfig{})
 		offerAll(client, token("r1", 0, "a"), token("r1", 2, "c"), final("r1", "something else"))
 		_, err := s.Wait()
 		var gap *GapError
@@ -64,9 +64,9 @@ func TestAGapIsBridgedByTheFinalText(t *testing.T) {
 	})
 }
 
-func TestAGapIsReportedWhereThatWasChosen(t *testing.T) {
+func TestFailOnGap_returnsGapErrorAfterGapTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{OnGap: FailOnGap, Gap: time.Second})
+		client, s := open(t, StreamConfig{OnGap: FailOnGap, GapTimeout: time.Second})
 		start := time.Now()
 		offerAll(client, token("r1", 0, "a"), token("r1", 5, "f"))
 		_, err := s.Wait()
@@ -76,45 +76,45 @@ func TestAGapIsReportedWhereThatWasChosen(t *testing.T) {
 	})
 }
 
-func TestMoreEarlyTokensThanAllowedEndTheWait(t *testing.T) {
+func TestReorderLimit_endsWaitForGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{Early: 2, OnGap: FailOnGap})
+		client, s := open(t, StreamConfig{ReorderLimit: 2, OnGap: FailOnGap})
 		offerAll(client, token("r1", 1, ""), token("r1", 2, ""), token("r1", 3, ""))
 		_, err := s.Wait()
 		assert.Equal(t, &GapError{From: 0, To: 1}, err)
 
-		client, s = open(t, Answers{Early: 2})
+		client, s = open(t, StreamConfig{ReorderLimit: 2})
 		for n := range 100 {
-			client.answers.offer(token("r1", n+1, "x"))
+			client.streams.offer(token("r1", n+1, "x"))
 		}
 		assert.LessOrEqual(t, len(s.answer.early), 3)
-		client.answers.offer(final("r1", strings.Repeat("x", 101)))
+		client.streams.offer(final("r1", strings.Repeat("x", 101)))
 		assert.Len(t, read(s), 101)
 	})
 }
 
-func TestTokensThatWereLostWithASessionAreBridged(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestGapPolicy_appliesToTokensLostWithSession(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	offerAll(client, token("r1", 0, "a"), token("r1", 1, "b"))
 	ctx, lose := context.WithCancel(t.Context())
-	client.answers.online(ctx, false)
+	client.streams.online(ctx, false)
 	lose()
-	client.answers.online(t.Context(), false)
+	client.streams.online(t.Context(), false)
 	offerAll(client, final("r1", "abcd"))
 	assert.Equal(t, "abcd", read(s))
 
-	client, s = open(t, Answers{OnGap: FailOnGap})
+	client, s = open(t, StreamConfig{OnGap: FailOnGap})
 	offerAll(client, token("r1", 0, "a"))
-	client.answers.online(t.Context(), false)
+	client.streams.online(t.Context(), false)
 	offerAll(client, final("r1", "ab"))
 	_, err := s.Wait()
 	assert.EqualError(t, err, "chat: tokens from 1 on are missing")
 }
 
 // What has been decided does not depend on what comes next.
-func TestAGapThatIsReportedStaysOne(t *testing.T) {
+func TestFailOnGap_keepsGapErrorWhenMissingTokenArrives(t *testing.T) {
 	for range 100 {
-		client, s := open(t, Answers{Early: 1, OnGap: FailOnGap})
+		client, s := open(t, StreamConfig{ReorderLimit: 1, OnGap: FailOnGap})
 		offerAll(client, token("r1", 1, "b"), token("r1", 2, "c"), token("r1", 0, "a"), final("r1", "abc"))
 		_, err := s.Wait()
 		assert.Equal(t, &GapError{From: 0, To: 1}, err)
@@ -122,9 +122,9 @@ func TestAGapThatIsReportedStaysOne(t *testing.T) {
 	}
 }
 
-func TestEachGapIsWaitedFor(t *testing.T) {
+func TestGapTimeout_restartsForEachGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{OnGap: FailOnGap, Gap: time.Second})
+		client, s := open(t, StreamConfig{OnGap: FailOnGap, GapTimeout: time.Second})
 		start := time.Now()
 		offerAll(client, token("r1", 1, "b"))
 		time.Sleep(900 * time.Millisecond)
@@ -138,9 +138,9 @@ func TestEachGapIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestAFinalMessageWaitsForWhatIsMissing(t *testing.T) {
+func TestGapTimeout_delaysFinalMessageForMissingTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{})
+		client, s := open(t, StreamConfig{})
 		start := time.Now()
 		offerAll(client, token("r1", 1, "b"), final("r1", "ab"))
 		time.Sleep(time.Second)
@@ -150,26 +150,26 @@ func TestAFinalMessageWaitsForWhatIsMissing(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.Equal(t, 2, s.Progress().Tokens, "both as they came")
 
-		client, s = open(t, Answers{})
+		client, s = open(t, StreamConfig{})
 		offerAll(client, token("r1", 1, "b"), final("r1", "ab"))
 		_, err = s.Wait()
 		require.NoError(t, err)
 		assert.Equal(t, 1, s.Progress().Tokens, "or bridged, when it does not come")
-		assert.Equal(t, 1*time.Second+DefaultGap, time.Since(start))
+		assert.Equal(t, 1*time.Second+DefaultGapTimeout, time.Since(start))
 	})
 }
 
-func TestANegativeLimitToEarlyTokensIsNone(t *testing.T) {
-	client, s := open(t, Answers{Early: -1, Gap: -1, OnGap: FailOnGap})
+func TestReorderLimit_isUnlimitedIfNegative(t *testing.T) {
+	client, s := open(t, StreamConfig{ReorderLimit: -1, GapTimeout: -1, OnGap: FailOnGap})
 	for n := range 5000 {
-		client.answers.offer(token("r1", 5000-n, "x"))
+		client.streams.offer(token("r1", 5000-n, "x"))
 	}
 	offerAll(client, token("r1", 0, "x"), final("r1", ""))
 	assert.Len(t, read(s), 5001)
 }
 
 // Whatever its events carry counts, be it read or not.
-func TestAStreamThatNobodyReadsHoldsBoundedMemory(t *testing.T) {
+func TestStream_boundsMemoryWithoutReader(t *testing.T) {
 	heavy := make(json.RawMessage, 1<<20)
 	for name, event := range map[string]func(n int) events.Event{
 		"tool calls":   func(int) events.Event { return events.AIToolCall{RequestID: "r1", Args: heavy} },
@@ -181,17 +181,17 @@ func TestAStreamThatNobodyReadsHoldsBoundedMemory(t *testing.T) {
 		"tokens":       func(n int) events.Event { return token("r1", n, string(heavy)) },
 		"early tokens": func(n int) events.Event { return token("r1", n+1, string(heavy)) },
 	} {
-		client, s := open(t, Answers{Early: -1})
+		client, s := open(t, StreamConfig{ReorderLimit: -1})
 		for n := range 32 {
-			client.answers.offer(event(n))
+			client.streams.offer(event(n))
 		}
 		_, err := s.Wait()
 		assert.ErrorIs(t, err, ErrTooLong, name)
 		assert.LessOrEqual(t, s.answer.bytes, maxBytes, name)
 	}
-	client, s := open(t, Answers{})
+	client, s := open(t, StreamConfig{})
 	for range maxTokens + 1 {
-		client.answers.offer(events.AIProcessing{RequestID: "r1"})
+		client.streams.offer(events.AIProcessing{RequestID: "r1"})
 	}
 	_, err := s.Wait()
 	assert.ErrorIs(t, err, ErrTooLong, "many small ones")

@@ -32,8 +32,8 @@ func (t *tape) Read() (conn.Message, error) {
 }
 
 func (t *tape) Write(...conn.Message) error { return nil }
-func (t *tape) Goodbye(time.Duration) error { return t.Close() }
-func (t *tape) Close() error {
+func (t *tape) Close(time.Duration) error   { return t.CloseNow() }
+func (t *tape) CloseNow() error {
 	select {
 	case <-t.gone:
 	default:

@@ -49,19 +49,19 @@ type Client struct {
 	// Raw carries every event, whatever its name, as it came.
 	Raw bus.Source[conn.Event]
 
-	cfg     Config
-	conn    *conn.Conn
-	log     *slog.Logger
-	base    members // what every payload starts with
-	feeds   map[events.Key]conn.Sink
-	events  bus.Topic[events.Event]
-	answers answers
-	tools   *toolbox
+	cfg       Config
+	conn      *conn.Conn
+	log       *slog.Logger
+	base      members // what every payload starts with
+	listeners map[events.Key]conn.Listener
+	events    bus.Topic[events.Event]
+	streams   streams
+	tools     *toolbox
 
-	turn       chan struct{} // holds a value while a message is being delivered
-	delivering atomic.Int64  // messages that are, or wait for their turn
+	deliverySem chan struct{} // holds a value while a message is being delivered
+	delivering  atomic.Int64  // messages that are, or wait for their turn
 
-	lane      chan struct{} // holds a value while rooms are being joined or left
+	roomsSem  chan struct{} // holds a value while rooms are being joined or left
 	discovery discovery
 
 	mu       sync.Mutex
@@ -70,7 +70,7 @@ type Client struct {
 	rooms    []room          // joined after each connect, in this order
 	joinings []*joining      // further ones, on their way
 	session  session         // the one that was entered last
-	life     context.Context // ends with the Run that is on its way, its cause why; nil when none is
+	runCtx   context.Context // ends with the Run that is on its way, its cause why; nil when none is
 }
 
 // New makes a client for the chat backend at url: scheme http, https, ws or
@@ -82,13 +82,13 @@ func New(url string, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Conn.Logger, feeds: map[events.Key]conn.Sink{},
-		turn: make(chan struct{}, 1), lane: make(chan struct{}, 1),
+		cfg: cfg, log: cfg.Conn.Logger, listeners: map[events.Key]conn.Listener{},
+		deliverySem: make(chan struct{}, 1), roomsSem: make(chan struct{}, 1),
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	cfg.Conn.Enter = c.enter
+	cfg.Conn.OnConnect = c.enter
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
@@ -104,21 +104,21 @@ func New(url string, cfg Config) (*Client, error) {
 	c.tools = newToolbox(c)
 	c.discovery.client = c
 	if cfg.Discovery.Enabled {
-		c.conn.Rebind(nil, []conn.Binding{{Name: cfg.Discovery.ResponseEvent, Sink: &c.discovery}})
+		c.conn.UpdateRoutes(nil, []conn.Route{{Name: cfg.Discovery.ResponseEvent, Listener: &c.discovery}})
 	}
 
-	c.Processing = newFeed[events.AIProcessing](c, events.KeyAIProcessing)
-	c.Tokens = newFeed[events.AIToken](c, events.KeyAIToken)
-	c.Messages = newFeed[events.AIMessage](c, events.KeyAIMessage)
-	c.Errors = newFeed[events.AIError](c, events.KeyAIError)
-	c.ToolCalls = newFeed[events.AIToolCall](c, events.KeyAIToolCall)
-	c.ToolResults = newFeed[events.AIToolResult](c, events.KeyAIToolResult)
-	c.ChatMessages = newFeed[events.ChatMessage](c, events.KeyChatMessage)
-	c.Presence = newFeed[events.Presence](c, events.KeyPresenceUpdate)
-	c.feeds[events.KeyAIAbort] = &aborts{c}
+	c.Processing = newEventListener[events.AIProcessing](c, events.KeyAIProcessing)
+	c.Tokens = newEventListener[events.AIToken](c, events.KeyAIToken)
+	c.Messages = newEventListener[events.AIMessage](c, events.KeyAIMessage)
+	c.Errors = newEventListener[events.AIError](c, events.KeyAIError)
+	c.ToolCalls = newEventListener[events.AIToolCall](c, events.KeyAIToolCall)
+	c.ToolResults = newEventListener[events.AIToolResult](c, events.KeyAIToolResult)
+	c.ChatMessages = newEventListener[events.ChatMessage](c, events.KeyChatMessage)
+	c.Presence = newEventListener[events.Presence](c, events.KeyPresenceUpdate)
+	c.listeners[events.KeyAIAbort] = &abortListener{c}
 	c.events.Name, c.events.Logger = "Events", cfg.Conn.Logger
 	c.Events = c.events.Source()
-	c.ServerErrors = conn.Topic[ServerError](c.conn, cfg.ServerErrorEvent)
+	c.ServerErrors = conn.On[ServerError](c.conn, cfg.ServerErrorEvent)
 	c.DecodeErrors, c.States, c.Raw = c.conn.DecodeErrors, c.conn.States, c.conn.Raw
 
 	c.mu.Lock()
@@ -129,9 +129,9 @@ func New(url string, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Topic returns the topic of any event the backend has, its payload decoded
-// into T; see [conn.Topic].
-func Topic[T any](c *Client, name string) bus.Source[T] { return conn.Topic[T](c.conn, name) }
+// On returns the source of any event of the backend, its payload decoded
+// into T; see [conn.On].
+func On[T any](c *Client, name string) bus.Source[T] { return conn.On[T](c.conn, name) }
 
 // Conn returns the connection beneath the client. It is the client's to run
 // and to close.
@@ -152,7 +152,7 @@ func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
 func (c *Client) Run(ctx context.Context) error {
 	life, end := context.WithCancelCause(context.Background())
 	c.mu.Lock()
-	if c.life != nil {
+	if c.runCtx != nil {
 		c.mu.Unlock()
 		end(nil)
 		if errors.Is(c.conn.Health(), conn.ErrClosed) {
@@ -160,20 +160,20 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		return conn.ErrRunning
 	}
-	c.life = life
+	c.runCtx = life
 	c.mu.Unlock()
 
 	// When ctx ends, the answers in flight are aborted before the connection is.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
-		c.answers.giveUp()
+		c.streams.giveUp()
 		stop()
 	})()
 	err := c.conn.Run(running)
 
 	c.mu.Lock()
-	c.life = nil
+	c.runCtx = nil
 	c.mu.Unlock()
 	end(stopped(err))
 	return err
@@ -181,11 +181,11 @@ func (c *Client) Run(ctx context.Context) error {
 
 // lifetime returns a context that ends when the Run that is on its way does,
 // with the error that streams then end with as its cause.
-func (c *Client) lifetime() context.Context {
+func (c *Client) currentRun() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life != nil {
-		return c.life
+	if c.runCtx != nil {
+		return c.runCtx
 	}
 	ended, end := context.WithCancelCause(context.Background())
 	end(ErrStopped)
@@ -202,7 +202,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	draining, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	inTime := context.AfterFunc(ctx, func() {
-		c.answers.giveUp() // while there is a connection to say so on
+		c.streams.giveUp() // while there is a connection to say so on
 		stop()
 	})
 	_ = c.conn.Shutdown(draining)
@@ -216,6 +216,6 @@ func (c *Client) Shutdown(ctx context.Context) error {
 // with [ErrStopped], and closes the connection; see [conn.Conn.Close]. It
 // always returns nil.
 func (c *Client) Close() error {
-	c.answers.giveUp()
+	c.streams.giveUp()
 	return c.conn.Close()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
+func TestNew_rejectsInvalidConfig(t *testing.T) {
 	room := events.StringID("room-1")
 	for want, cfg := range map[string]Config{
 		"no ChatID to join":                 {},
@@ -30,7 +30,7 @@ func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 		"Config.JoinPayload":                {JoinPayload: func() {}},
 		"unknown transport":                 {ChatID: room, Conn: conn.Config{Transports: []string{"x"}}},
 		"a timeout of Config is negative":   {ChatID: room, Delivery: Delivery{AckTimeout: -1}},
-		"a limit of Config is negative":     {ChatID: room, Tools: Tools{Limit: -1}},
+		"a limit of Config is negative":     {ChatID: room, Tools: Tools{MaxConcurrent: -1}},
 	} {
 		_, err := New("http://localhost", cfg)
 		assert.ErrorContains(t, err, want)
@@ -39,7 +39,7 @@ func TestAContradictoryConfigIsSaidPlainly(t *testing.T) {
 	assert.ErrorContains(t, err, "scheme")
 }
 
-func TestWhatIsSentIsMergedAndTheBaseStaysAsItIs(t *testing.T) {
+func TestMembers_mergesPayloadAndStaysUnchanged(t *testing.T) {
 	base, err := newBase(events.IntID(7), map[string]any{"a": 1, "b": "meta"})
 	require.NoError(t, err)
 	for range 2 {
@@ -62,7 +62,7 @@ func TestWhatIsSentIsMergedAndTheBaseStaysAsItIs(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestAServerErrorTakesAnyPayload(t *testing.T) {
+func TestServerError_decodesAnyPayload(t *testing.T) {
 	for payload, want := range map[string]string{
 		`"plain"`:                       "chat: server error: plain",
 		`{"code":1,"message":"worded"}`: "chat: server error: worded",
@@ -76,7 +76,7 @@ func TestAServerErrorTakesAnyPayload(t *testing.T) {
 	}
 }
 
-func TestTheServersErrorEventIsHeardUnderTheNameThatWasChosen(t *testing.T) {
+func TestServerErrors_usesConfiguredEventName(t *testing.T) {
 	for name, cfg := range map[string]Config{"error": {}, "oh:no": {ServerErrorEvent: "oh:no"}} {
 		stage := newStage(t, nil)
 		client, _ := stage.run(t, cfg)
@@ -88,7 +88,7 @@ func TestTheServersErrorEventIsHeardUnderTheNameThatWasChosen(t *testing.T) {
 	}
 }
 
-func TestARefusedHandshakeIsReportedByRunAndStates(t *testing.T) {
+func TestRun_reportsRejectedHandshake(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(wiretest.OpenPacket)
 		p.Receive()
@@ -108,7 +108,7 @@ func TestARefusedHandshakeIsReportedByRunAndStates(t *testing.T) {
 	assert.Equal(t, want, state.Err)
 }
 
-func TestBeingPutOutIsReportedByRunAndStatesAndCanBeRetried(t *testing.T) {
+func TestRun_returnsErrDisconnectedUnlessRetryAllows(t *testing.T) {
 	stage := newStage(t, nil)
 	client, ended := stage.run(t, Config{})
 	require.NoError(t, client.Ready(within(t)))
@@ -124,11 +124,11 @@ func TestBeingPutOutIsReportedByRunAndStatesAndCanBeRetried(t *testing.T) {
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t), "it is back, and in its room")
 }
 
-func TestSubscriptionsLiveAcrossReconnectsAndRuns(t *testing.T) {
+func TestSubscription_survivesReconnectsAndRuns(t *testing.T) {
 	stage := newStage(t, nil)
 	client := stage.client(t, Config{})
 	tokens, raw := client.Tokens.Chan(t.Context()), client.Raw.Chan(t.Context())
-	typed := Topic[[]int](client, "results").Chan(t.Context())
+	typed := On[[]int](client, "results").Chan(t.Context())
 	failures := client.ServerErrors.Chan(t.Context())
 	hear := func(p *peer) {
 		t.Helper()
@@ -158,7 +158,7 @@ func TestSubscriptionsLiveAcrossReconnectsAndRuns(t *testing.T) {
 	assert.ErrorIs(t, client.Run(t.Context()), conn.ErrClosed)
 }
 
-func TestNothingIsDialledBeforeRun(t *testing.T) {
+func TestNew_leavesClientIdle(t *testing.T) {
 	client := newStage(t, nil).client(t, Config{})
 	assert.Equal(t, conn.Idle, client.State().Phase)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -166,7 +166,7 @@ func TestNothingIsDialledBeforeRun(t *testing.T) {
 	assert.ErrorIs(t, client.Ready(ctx), context.Canceled)
 }
 
-func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
+func TestRaw_deliversEveryEventWithAllArguments(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -186,7 +186,7 @@ func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFitItsTypeIsADecodeErrorAndNoEvent(t *testing.T) {
+func TestDecodeErrors_reportsInvalidPayloadsInsteadOfEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	tokens, failures := client.Tokens.Chan(t.Context()), client.DecodeErrors.Chan(t.Context())
@@ -203,7 +203,7 @@ func TestWhatDoesNotFitItsTypeIsADecodeErrorAndNoEvent(t *testing.T) {
 	assert.JSONEq(t, `true`, string(token.Extra["extra"]))
 }
 
-func TestEachKindOfEventHasItsTopicAndEventsHasThemInOrder(t *testing.T) {
+func TestEvents_deliversEveryEventKindInOrder(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	ctx := t.Context()

@@ -66,8 +66,8 @@ type Config struct {
 	// Default: DefaultServerErrorEvent.
 	ServerErrorEvent string
 
-	// Answers says how answers are put together, and when they are given up.
-	Answers Answers
+	// Stream says how answers are put together, and when they are given up.
+	Stream StreamConfig
 
 	// Delivery says how Deliver goes about it.
 	Delivery Delivery
@@ -83,7 +83,7 @@ type Config struct {
 // withDefaults checks the Config and fills what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil || c.Conn.Enter != nil:
+	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil || c.Conn.OnConnect != nil:
 		return c, errors.New("chat: Config.Conn.Join or Enter is set: use ChatID, JoinPayload, Names and NoJoin")
 	case c.NoJoin && c.JoinPayload != nil:
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
@@ -91,13 +91,13 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("chat: Config has no ChatID to join: set ChatID, JoinPayload or NoJoin")
 	case c.JoinTimeout < 0 || c.Discovery.Timeout < 0 || c.Delivery.AckTimeout < 0:
 		return c, errors.New("chat: a timeout of Config is negative")
-	case c.Delivery.MaxAttempts < 0 || c.Delivery.MaxWaiting < 0 || c.Tools.Limit < 0 || c.Tools.Waiting < 0:
+	case c.Delivery.MaxAttempts < 0 || c.Delivery.MaxPending < 0 || c.Tools.MaxConcurrent < 0 || c.Tools.MaxPending < 0:
 		return c, errors.New("chat: a limit of Config is negative")
 	}
 	setDefault(&c.ServerErrorEvent, DefaultServerErrorEvent)
 	setDefault(&c.LeaveEvent, DefaultLeaveEvent)
 	c.Discovery.setDefaults()
-	c.Answers.setDefaults()
+	c.Stream.setDefaults()
 	c.Delivery.setDefaults()
 	c.Tools.setDefaults()
 	if c.JoinReply == nil {

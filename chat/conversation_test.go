@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRandomAnswersEndAsTheModelSays plays random conversations to a client:
+// TestStream_matchesModelInRandomConversations plays random conversations to a client:
 // several questions at once whose answers come reordered, twice or not at all,
 // over connections that are cut and come back, resumed or not, while streams
 // are aborted and limits run out. A model that knows nothing of how streams
@@ -26,7 +26,7 @@ import (
 // seed that fails fails again. For more than the usual number of conversations:
 //
 //	go test ./chat -run Model -rapid.checks=20000
-func TestRandomAnswersEndAsTheModelSays(t *testing.T) {
+func TestStream_matchesModelInRandomConversations(t *testing.T) {
 	for _, naming := range []string{"every answer carries its request id", "none does", "some do"} {
 		t.Run(naming, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
@@ -43,12 +43,12 @@ func TestRandomAnswersEndAsTheModelSays(t *testing.T) {
 }
 
 // The limits are such that no two of them run out at once.
-var modelLimits = Answers{
-	FirstToken: 10*time.Second + 7*time.Millisecond,
-	Silence:    7*time.Second + 3*time.Millisecond,
-	Offline:    5*time.Second + 1*time.Millisecond,
-	Gap:        2*time.Second + 500*time.Microsecond,
-	Early:      2,
+var modelLimits = StreamConfig{
+	FirstTokenTimeout: 10*time.Second + 7*time.Millisecond,
+	IdleTimeout:       7*time.Second + 3*time.Millisecond,
+	OfflineTimeout:    5*time.Second + 1*time.Millisecond,
+	GapTimeout:        2*time.Second + 500*time.Microsecond,
+	ReorderLimit:      2,
 }
 
 // A plan is all that is random about a conversation.
@@ -87,7 +87,7 @@ func (p plan) String() string {
 }
 
 func drawPlan(t *rapid.T, naming string) plan {
-	p := plan{onGap: rapid.SampledFrom([]GapPolicy{BridgeGap, FailOnGap}).Draw(t, "onGap")}
+	p := plan{onGap: rapid.SampledFrom([]GapPolicy{FillGap, FailOnGap}).Draw(t, "onGap")}
 	for q := range rapid.IntRange(1, 4).Draw(t, "questions") {
 		p.named = append(p.named, naming == "every answer carries its request id" || naming == "some do" && rapid.Bool().Draw(t, "named"))
 		p.items = append(p.items, drawItems(t, p.named[q]))
@@ -172,7 +172,7 @@ func play(t *testing.T, p plan) (wrong []string) {
 	w := make(wire)
 	limits := modelLimits
 	limits.OnGap = p.onGap
-	client := w.client(t, Config{Answers: limits, Conn: conn.Config{Reconnect: reconnect.Policy{
+	client := w.client(t, Config{Stream: limits, Conn: conn.Config{Reconnect: reconnect.Policy{
 		InitialInterval: time.Millisecond, MaxInterval: time.Millisecond, RandomizationFactor: -1,
 	}}})
 	_, stop := runUntil(client)
@@ -282,7 +282,7 @@ func play(t *testing.T, p plan) (wrong []string) {
 		_, err := s.Wait()
 		wrong = append(wrong, m.check(q, s, err, aborts)...)
 	}
-	if client.answers.waiting() {
+	if client.streams.waiting() {
 		wrong = append(wrong, "streams are left")
 	}
 	return wrong

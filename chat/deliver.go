@@ -15,8 +15,8 @@ import (
 
 // Defaults of [Delivery].
 const (
-	DefaultAckTimeout = 10 * time.Second
-	DefaultMaxWaiting = 1024
+	DefaultAckTimeout           = 10 * time.Second
+	DefaultMaxPendingDeliveries = 1024
 )
 
 // Delivery says how [Client.Deliver] goes about it.
@@ -29,14 +29,14 @@ type Delivery struct {
 	// is acknowledged or the caller's ctx ends.
 	MaxAttempts int
 
-	// MaxWaiting is how many messages may wait for their turn; one more is
+	// MaxPending is how many messages may wait for their turn; one more is
 	// refused with ErrQueueFull. Default: DefaultMaxWaiting.
-	MaxWaiting int
+	MaxPending int
 }
 
 func (d *Delivery) setDefaults() {
 	setDefault(&d.AckTimeout, DefaultAckTimeout)
-	setDefault(&d.MaxWaiting, DefaultMaxWaiting)
+	setDefault(&d.MaxPending, DefaultMaxPendingDeliveries)
 }
 
 // A DeliveryError says that a message was not acknowledged.
@@ -68,15 +68,15 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
 	failed := &DeliveryError{Message: m}
-	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxWaiting)+1 { // one has its turn
+	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxPending)+1 { // one has its turn
 		c.delivering.Add(-1)
 		failed.Err = ErrQueueFull
 		return nil, failed
 	}
 	defer c.delivering.Add(-1)
 	select {
-	case c.turn <- struct{}{}: // goroutines get it in the order in which they came
-		defer func() { <-c.turn }()
+	case c.deliverySem <- struct{}{}: // goroutines get it in the order in which they came
+		defer func() { <-c.deliverySem }()
 	case <-ctx.Done():
 		failed.Err = ctx.Err()
 		return nil, failed

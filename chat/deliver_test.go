@@ -65,7 +65,7 @@ func onWire(t *testing.T, cfg Config, play func(t *testing.T, w wire, client *Cl
 	})
 }
 
-func TestAMessageIsSentUntilItIsAcknowledged(t *testing.T) {
+func TestDeliver_resendsUntilAcknowledged(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		start := time.Now()
 		done := delivering(t.Context(), client, "m1")
@@ -88,7 +88,7 @@ func TestAMessageIsSentUntilItIsAcknowledged(t *testing.T) {
 	})
 }
 
-func TestAMessageWithoutAnIDGetsOneForAllItsAttempts(t *testing.T) {
+func TestDeliver_keepsGeneratedMessageIDAcrossAttempts(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		done := delivering(t.Context(), client, "")
 		first := <-l.out
@@ -100,7 +100,7 @@ func TestAMessageWithoutAnIDGetsOneForAllItsAttempts(t *testing.T) {
 	})
 }
 
-func TestMessagesAreDeliveredInTheOrderOfTheCalls(t *testing.T) {
+func TestDeliver_sendsMessagesInCallOrder(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		const count = 20
 		var all []<-chan delivered
@@ -124,7 +124,7 @@ func TestMessagesAreDeliveredInTheOrderOfTheCalls(t *testing.T) {
 	})
 }
 
-func TestWhatIsSentTwiceIsWhatTheCallerHasAskedFor(t *testing.T) {
+func TestDeliver_doesNotResendWithSingleAttempt(t *testing.T) {
 	// SendMessage is written to a session that is lost; Deliver has one attempt.
 	onWire(t, Config{Delivery: Delivery{MaxAttempts: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
@@ -143,7 +143,7 @@ func TestWhatIsSentTwiceIsWhatTheCallerHasAskedFor(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeDeliveredIsATypedError(t *testing.T) {
+func TestDeliver_returnsDeliveryError(t *testing.T) {
 	t.Run("MaxAttempts", func(t *testing.T) {
 		onWire(t, Config{Delivery: Delivery{MaxAttempts: 3, AckTimeout: time.Second}}, func(t *testing.T, w wire, client *Client, l *link) {
 			start := time.Now()
@@ -184,7 +184,7 @@ func TestWhatCannotBeDeliveredIsATypedError(t *testing.T) {
 		})
 	})
 	t.Run("a full queue", func(t *testing.T) {
-		onWire(t, Config{Delivery: Delivery{MaxWaiting: 2}}, func(t *testing.T, w wire, client *Client, l *link) {
+		onWire(t, Config{Delivery: Delivery{MaxPending: 2}}, func(t *testing.T, w wire, client *Client, l *link) {
 			for n := range 3 {
 				delivering(t.Context(), client, fmt.Sprint("m", n))
 				synctest.Wait()
@@ -207,7 +207,7 @@ func TestWhatCannotBeDeliveredIsATypedError(t *testing.T) {
 }
 
 // What ended Run may look like a timeout: Deliver must not take it for its own.
-func TestADeliveryEndsWithARunThatHasEndedForGood(t *testing.T) {
+func TestDeliver_failsWhenRunEndsWithError(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"a refusal": {JoinTimeout: time.Second},
 		"a timeout": {JoinTimeout: time.Second, Conn: conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}}},
@@ -233,7 +233,7 @@ func TestADeliveryEndsWithARunThatHasEndedForGood(t *testing.T) {
 	}
 }
 
-func TestShutdownLetsADeliveryFinish(t *testing.T) {
+func TestShutdown_waitsForDelivery(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		done := delivering(t.Context(), client, "m1")
 		<-l.out

@@ -40,7 +40,7 @@ func (d *Discovery) setDefaults() {
 	setDefault(&d.ResponseEvent, DefaultDiscoveryResponse)
 }
 
-// discovery is the sink of the server's responses.
+// discovery is the listener of the server's responses.
 type discovery struct {
 	client *Client
 
@@ -48,7 +48,7 @@ type discovery struct {
 	waiting chan map[string]string // takes what has been learnt; nil while nobody has asked
 }
 
-func (d *discovery) Wanted() bool {
+func (d *discovery) Active() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.waiting != nil

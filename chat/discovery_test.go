@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDiscoveryComesBeforeTheJoinAndNamesIt(t *testing.T) {
+func TestDiscovery_runsBeforeJoinAndAppliesNames(t *testing.T) {
 	stage := newStage(t, func(p *peer, frame string) {
 		if frame == `42["meta:events:request",{"chatId":"room-1","tenant":"acme"}]` {
 			p.Send(`42["meta:events:response",{"JOIN":"room:enter","USER_MESSAGE":"say","AI_TOKEN":"llm:delta",` +
@@ -45,7 +45,7 @@ func TestDiscoveryComesBeforeTheJoinAndNamesIt(t *testing.T) {
 }
 
 // The response and what follows it may come in one go.
-func TestTheEventAfterTheResponseIsHeardUnderItsNewName(t *testing.T) {
+func TestDiscovery_appliesNamesToNextEvent(t *testing.T) {
 	for range 50 {
 		stage := newStage(t, func(p *peer, frame string) {
 			if frame == `42["ask",{"chatId":"room-1"}]` {
@@ -60,7 +60,7 @@ func TestTheEventAfterTheResponseIsHeardUnderItsNewName(t *testing.T) {
 	}
 }
 
-func TestDiscoveryWaitsForItsTimeoutAndGoesOnWithWhatItHas(t *testing.T) {
+func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{Discovery: Discovery{Enabled: true}})
@@ -114,7 +114,7 @@ func TestDiscoveryWaitsForItsTimeoutAndGoesOnWithWhatItHas(t *testing.T) {
 	})
 }
 
-func TestANameFuncThatRefusesWhatWasLearntKeepsTheOldNames(t *testing.T) {
+func TestDiscovery_discardsNamesThatNameFuncRejects(t *testing.T) {
 	stage := newStage(t, func(p *peer, frame string) { p.Send(`42["meta:events:response",{"AI_TOKEN":"learnt"}]`) })
 	client, _ := stage.run(t, Config{
 		Discovery: Discovery{Enabled: true},

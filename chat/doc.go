@@ -44,7 +44,7 @@
 // those who want the final message only.
 //
 // A token that comes before its turn is held back, one that comes again is
-// dropped, and one that is missing is waited for: Config.Answers says for how
+// dropped, and one that is missing is waited for: Config.Stream says for how
 // long, how many may be held back meanwhile, and whether the final message then
 // fills the gap or the stream ends with a [GapError].
 //
@@ -67,18 +67,18 @@
 //	the end of Ask's ctx                            the ctx's error               yes
 //	Stream.Abort, Client.Abort                      ErrAborted                    yes
 //	somebody else's abort, passed on by the backend ErrAborted                    no
-//	no token or message for Answers.FirstToken      ErrNoToken                    yes
-//	nothing for Answers.Silence, while connected    ErrStalled                    yes
+//	no token or message for StreamConfig.FirstTokenTimeout      ErrNoToken                    yes
+//	nothing for StreamConfig.IdleTimeout, while connected    ErrStalled                    yes
 //	  and no tool is run for it
-//	no connection for Answers.Offline               ErrOffline                    no
+//	no connection for StreamConfig.OfflineTimeout               ErrOffline                    no
 //	an event without requestId that may be for      ErrAmbiguous                  yes
 //	  this question or for another
 //	more than a stream keeps                        ErrTooLong                    yes
-//	an error of Answers.Resume                      that error, wrapped           yes
+//	an error of StreamConfig.Resume                      that error, wrapped           yes
 //	Close, or the end of Run                        ErrStopped, and Run's error   if it can be
 //
 // When a session is lost, streams go on. If the server resumes it, nothing is
-// missing. If not, Answers.Resume can ask the backend for what follows the last token; what
+// missing. If not, StreamConfig.Resume can ask the backend for what follows the last token; what
 // is missing still is bridged by the final message, whose text is the whole answer.
 //
 // A backend that leaves requestId out is understood as long as one question at
@@ -111,7 +111,7 @@
 //  3. A server gets each message at least once, or the caller gets a
 //     [DeliveryError], which says whether it may have got it. With a
 //     Delivery.MaxAttempts of 1 it gets it at most once.
-//  4. At most Delivery.MaxWaiting messages wait; one more is refused with
+//  4. At most Delivery.MaxPending messages wait; one more is refused with
 //     [ErrQueueFull].
 //
 // # Rooms
@@ -152,7 +152,7 @@
 //
 // [HandleTool] adds a tool that the backend can call. Its result is the
 // acknowledgement of ai:tool_call if the backend wants one, else an event of its own. Calls
-// run side by side up to Tools.Limit, each in a goroutine that ends with the
+// run side by side up to Tools.MaxConcurrent, each in a goroutine that ends with the
 // call; what panics is an error, logged with its stack and told without it. A
 // call's ctx ends when its request is aborted or has failed, on whichever side.
 package chat

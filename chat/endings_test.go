@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnErrorOfTheBackendIsTheStreams(t *testing.T) {
+func TestStream_failsWithAIError(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "r1")
 	offerAll(client, token("r1", 0, "a"), events.AIError{RequestID: "r1", Code: "E", Message: "broken"})
 	assert.Equal(t, "a", read(streams[0]))
@@ -22,7 +22,7 @@ func TestAnErrorOfTheBackendIsTheStreams(t *testing.T) {
 	assert.Equal(t, "broken", failure.Message)
 }
 
-func TestSilenceEndsAStream(t *testing.T) {
+func TestIdleTimeout_endsStreamAfterLastEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, streams, _ := asked(t, t.Context(), "r1")
 		start := time.Now()
@@ -34,7 +34,7 @@ func TestSilenceEndsAStream(t *testing.T) {
 	})
 }
 
-func TestAStreamEndsWithItsContext(t *testing.T) {
+func TestStream_endsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client, streams, _ := asked(t, ctx, "r1")
 	offerAll(client, token("r1", 0, "a"))
@@ -46,7 +46,7 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
+func TestStream_failsWithErrStoppedWhenRunReturns(t *testing.T) {
 	_, streams, endRun := asked(t, t.Context(), "r1")
 	why := errors.New("why")
 	endRun(why)
@@ -62,11 +62,11 @@ func TestWhatIsOpenWhenRunReturnsEndsWithIt(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled, "the reader's own reason comes first")
 }
 
-func TestAQuestionThatIsNotOutYetOutlivesARun(t *testing.T) {
+func TestAsk_keepsUnsentQuestionAcrossRuns(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "out")
 	waiting := newStream(t.Context(), client, Question{RequestID: "waiting"})
-	require.True(t, client.answers.add(waiting))
-	client.answers.giveUp()
+	require.True(t, client.streams.add(waiting))
+	client.streams.giveUp()
 	_, err := streams[0].Wait()
 	assert.ErrorIs(t, err, ErrStopped)
 	offerAll(client, final("waiting", "answered in the next Run"))
@@ -75,38 +75,38 @@ func TestAQuestionThatIsNotOutYetOutlivesARun(t *testing.T) {
 	assert.Equal(t, "answered in the next Run", message.Text)
 }
 
-func TestEachLimitHasItsOwnError(t *testing.T) {
+func TestStreamConfig_reportsDistinctErrorPerTimeout(t *testing.T) {
 	for name, tc := range map[string]struct {
-		limits Answers
+		limits StreamConfig
 		want   error
 		after  time.Duration
 		play   func(c *Client, s *Stream)
 	}{
-		"no first token": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrNoToken, 10 * time.Second, func(c *Client, s *Stream) {
+		"no first token": {StreamConfig{FirstTokenTimeout: 10 * time.Second, IdleTimeout: 8 * time.Second}, ErrNoToken, 10 * time.Second, func(c *Client, s *Stream) {
 			time.Sleep(5 * time.Second)
-			c.answers.offer(events.AIProcessing{RequestID: "r1"})
+			c.streams.offer(events.AIProcessing{RequestID: "r1"})
 		}},
-		"silence": {Answers{FirstToken: 10 * time.Second, Silence: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
+		"silence": {StreamConfig{FirstTokenTimeout: 10 * time.Second, IdleTimeout: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
 			time.Sleep(5 * time.Second)
-			c.answers.offer(token("r1", 0, "a"))
+			c.streams.offer(token("r1", 0, "a"))
 		}},
-		"offline": {Answers{Offline: 20 * time.Second, Silence: 8 * time.Second}, ErrOffline, 25 * time.Second, func(c *Client, s *Stream) {
+		"offline": {StreamConfig{OfflineTimeout: 20 * time.Second, IdleTimeout: 8 * time.Second}, ErrOffline, 25 * time.Second, func(c *Client, s *Stream) {
 			ctx, lose := context.WithCancel(context.Background())
-			c.answers.online(ctx, false)
+			c.streams.online(ctx, false)
 			time.Sleep(5 * time.Second)
 			lose()
 		}},
-		"offline, but not for long": {Answers{Offline: 20 * time.Second, Silence: 30 * time.Second}, ErrStalled, 45 * time.Second, func(c *Client, s *Stream) {
+		"offline, but not for long": {StreamConfig{OfflineTimeout: 20 * time.Second, IdleTimeout: 30 * time.Second}, ErrStalled, 45 * time.Second, func(c *Client, s *Stream) {
 			ctx, lose := context.WithCancel(context.Background())
-			c.answers.online(ctx, false)
+			c.streams.online(ctx, false)
 			lose()
 			time.Sleep(15 * time.Second)
-			c.answers.online(context.Background(), true)
+			c.streams.online(context.Background(), true)
 		}},
-		"no limits": {Answers{FirstToken: -1, Silence: -1, Offline: -1, Gap: -1}, ErrAborted, time.Hour, func(c *Client, s *Stream) {
-			c.answers.offer(token("r1", 1, "b"))
+		"no limits": {StreamConfig{FirstTokenTimeout: -1, IdleTimeout: -1, OfflineTimeout: -1, GapTimeout: -1}, ErrAborted, time.Hour, func(c *Client, s *Stream) {
+			c.streams.offer(token("r1", 1, "b"))
 			ctx, lose := context.WithCancel(context.Background())
-			c.answers.online(ctx, false)
+			c.streams.online(ctx, false)
 			lose()
 			time.Sleep(time.Hour)
 			s.Abort("enough")
@@ -123,7 +123,7 @@ func TestEachLimitHasItsOwnError(t *testing.T) {
 	}
 }
 
-func TestAnAbortByTheClientEndsTheStream(t *testing.T) {
+func TestAbort_endsStreamsWithoutConnection(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()                                             // there is no connection to wait for

@@ -9,15 +9,15 @@ import (
 // *events.AIError) and of the ctx of Ask.
 var (
 	// ErrNoToken ends a Stream that has had neither token nor message for
-	// Answers.FirstToken.
+	// StreamConfig.FirstTokenTimeout.
 	ErrNoToken = errors.New("chat: no first token")
 
 	// ErrStalled ends a Stream for which nothing has come for
-	// Answers.Silence.
+	// StreamConfig.IdleTimeout.
 	ErrStalled = errors.New("chat: the answer has stalled")
 
 	// ErrOffline ends the Streams that are open when the connection has been
-	// lost for Answers.Offline.
+	// lost for StreamConfig.OfflineTimeout.
 	ErrOffline = errors.New("chat: the connection has been lost for too long")
 
 	// ErrAborted ends a Stream whose answer was aborted: by Stream.Abort, by

@@ -217,7 +217,7 @@ func ExampleClient_Answer() {
 
 // An answer outlives the connection: the program asks for what has followed
 // the tokens that it has.
-func ExampleAnswers_resume() {
+func ExampleStreamConfig_resume() {
 	half := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToken{Token: "Hello ", Index: 0})
 		<-ctx.Done()
@@ -227,7 +227,7 @@ func ExampleAnswers_resume() {
 		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
 		return err // acknowledged: a request that is lost with its session is made again on the next
 	}
-	ctx, client, server, stop := startWith(chattest.Config{Answer: half}, chat.Config{Answers: chat.Answers{Resume: resume}})
+	ctx, client, server, stop := startWith(chattest.Config{Answer: half}, chat.Config{Stream: chat.StreamConfig{Resume: resume}})
 	defer stop()
 	server.Handle("ai:resume", func(ctx context.Context, r chattest.Received) (any, error) {
 		var asked struct {

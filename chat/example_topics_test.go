@@ -79,14 +79,14 @@ func Example_slowReader() {
 }
 
 // Any event that the backend has, in a type of one's own.
-func ExampleTopic() {
+func ExampleOn() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
 
 	type names struct {
 		Token string `json:"AI_TOKEN"`
 	}
-	answers := chat.Topic[names](client, "meta:events:response").Chan(ctx)
+	answers := chat.On[names](client, "meta:events:response").Chan(ctx)
 	if err := client.Emit(ctx, "meta:events:request", nil); err != nil {
 		fmt.Println(err)
 		return
@@ -115,7 +115,7 @@ func Example_decodeErrors() {
 	type wrong struct {
 		CallID int `json:"callId"`
 	}
-	_ = chat.Topic[wrong](client, "ai:tool_call").Chan(ctx)
+	_ = chat.On[wrong](client, "ai:tool_call").Chan(ctx)
 	failures := client.DecodeErrors.Chan(ctx)
 	calls := client.ToolCalls.Chan(ctx)
 	go client.Run(ctx)
@@ -184,7 +184,7 @@ func ExampleClient_states() {
 		fmt.Println(state.Phase)
 		switch state.Phase {
 		case conn.Ready:
-			server.Sockets()[0].Kick()
+			server.Sockets()[0].Disconnect()
 		case conn.Stopped:
 			fmt.Println(state.Err)
 			return

@@ -44,8 +44,8 @@ func ExampleClient_Deliver() {
 	attempts := 0
 	server.Handle("user:message", func(_ context.Context, r chattest.Received) (any, error) {
 		if attempts++; attempts == 1 {
-			r.Socket.Cut() // before it is acknowledged
-			return nil, chattest.ErrUnanswered
+			r.Socket.CloseNow() // before it is acknowledged
+			return nil, chattest.ErrNoReply
 		}
 		return map[string]bool{"stored": true}, nil
 	})

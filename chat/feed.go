@@ -12,10 +12,10 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A feed is the sink of one kind of event. It decodes each event once, and
+// An eventListener listens to one kind of event. It decodes each event once, and
 // brings it to the topic of its kind, to Events, and to the stream whose
 // question it answers, all in the reader's goroutine.
-type feed[T events.Event] struct {
+type eventListener[T events.Event] struct {
 	client  *Client
 	answers bool // the event may be part of an answer
 	topic   bus.Topic[T]
@@ -24,22 +24,22 @@ type feed[T events.Event] struct {
 }
 
 // newFeed makes the feed of a key, and returns its topic's public side.
-func newFeed[T events.Event](c *Client, key events.Key) bus.Source[T] {
-	f := &feed[T]{client: c, answers: strings.HasPrefix(string(key), "AI_")}
+func newEventListener[T events.Event](c *Client, key events.Key) bus.Source[T] {
+	f := &eventListener[T]{client: c, answers: strings.HasPrefix(string(key), "AI_")}
 	f.topic.Name, f.topic.Logger = string(key), c.cfg.Conn.Logger
 	if key == events.KeyAIToolCall || key == events.KeyAIError {
 		f.tools = c.tools
 	}
-	c.feeds[key] = f
+	c.listeners[key] = f
 	return f.topic.Source()
 }
 
-func (f *feed[T]) Wanted() bool {
+func (f *eventListener[T]) Active() bool {
 	return f.topic.Active() || f.client.events.Active() ||
-		f.answers && f.client.answers.waiting() || f.tools != nil && f.tools.wanted()
+		f.answers && f.client.streams.waiting() || f.tools != nil && f.tools.wanted()
 }
 
-func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
+func (f *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	var zero T
 	f.next = zero
 	if err := p.Decode(&f.next); err != nil {
@@ -50,8 +50,8 @@ func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
 		err = errors.Join(err, f.client.events.PublishContext(ctx, f.next))
 	}
 	var stream *Stream // the event is part of
-	if f.answers && f.client.answers.waiting() {
-		stream = f.client.answers.offer(f.next)
+	if f.answers && f.client.streams.waiting() {
+		stream = f.client.streams.offer(f.next)
 	}
 	if f.tools != nil && f.tools.wanted() {
 		f.tools.offer(f.next, stream, p.Ack())
@@ -59,7 +59,7 @@ func (f *feed[T]) Receive(ctx context.Context, p conn.Payload) error {
 	return err
 }
 
-func (f *feed[T]) Close() {
+func (f *eventListener[T]) Close() {
 	f.topic.Close()
 	f.client.events.Close()
 	if f.tools != nil {
@@ -67,13 +67,13 @@ func (f *feed[T]) Close() {
 	}
 }
 
-// aborts is the sink of aborts that the backend passes on: somebody else in the
+// An abortListener listens to aborts that the backend passes on: another member of the
 // chat has stopped an answer.
-type aborts struct{ client *Client }
+type abortListener struct{ client *Client }
 
-func (a *aborts) Wanted() bool { return a.client.answers.waiting() || a.client.tools.wanted() }
+func (a *abortListener) Active() bool { return a.client.streams.waiting() || a.client.tools.wanted() }
 
-func (a *aborts) Receive(_ context.Context, p conn.Payload) error {
+func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	var abort events.Abort
 	if err := p.Decode(&abort); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (a *aborts) Receive(_ context.Context, p conn.Payload) error {
 	return nil
 }
 
-func (a *aborts) Close() {}
+func (a *abortListener) Close() {}
 
 // A ServerError is what the server said in its own error event.
 type ServerError struct {

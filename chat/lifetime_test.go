@@ -25,7 +25,7 @@ type lifetime struct {
 
 var errWaits = context.DeadlineExceeded
 
-func TestEveryMethodOfAClientHasAResultAtAnyTime(t *testing.T) {
+func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 	begin := func(t *testing.T, client *Client) {
 		_, stop := runUntil(client)
 		t.Cleanup(stop)

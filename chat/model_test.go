@@ -155,7 +155,7 @@ func (m *model) settle(q int) {
 			gap.To = i
 		}
 	}
-	crowded := x.dropped || early > modelLimits.Early
+	crowded := x.dropped || early > modelLimits.ReorderLimit
 	if early == 0 && !x.dropped {
 		x.gapOf = -1
 	} else if x.gapOf != k {
@@ -176,7 +176,7 @@ func (m *model) settle(q int) {
 	case !x.final, missing && !late:
 	case !missing && !torn:
 		m.end(x, nil)
-	case m.plan.onGap == BridgeGap && continued:
+	case m.plan.onGap == FillGap && continued:
 		x.bridged = true
 		m.end(x, nil)
 	default:
@@ -211,15 +211,15 @@ func (m *model) until(t time.Time) {
 				}
 			}
 			if !x.begun {
-				at(x.asked.Add(modelLimits.FirstToken), func() { m.giveUp(x, ErrNoToken) })
+				at(x.asked.Add(modelLimits.FirstTokenTimeout), func() { m.giveUp(x, ErrNoToken) })
 			}
 			if m.connected {
-				at(latest(x.heard, m.since).Add(modelLimits.Silence), func() { m.giveUp(x, ErrStalled) })
+				at(latest(x.heard, m.since).Add(modelLimits.IdleTimeout), func() { m.giveUp(x, ErrStalled) })
 			} else {
-				at(m.since.Add(modelLimits.Offline), func() { m.giveUp(x, ErrOffline) })
+				at(m.since.Add(modelLimits.OfflineTimeout), func() { m.giveUp(x, ErrOffline) })
 			}
 			if x.gapOf >= 0 && x.overdue != x.gapOf && !x.dropped {
-				at(x.gapSince.Add(modelLimits.Gap), func() { x.overdue = x.gapOf; m.settle(q) })
+				at(x.gapSince.Add(modelLimits.GapTimeout), func() { x.overdue = x.gapOf; m.settle(q) })
 			}
 		}
 		if run == nil {

@@ -77,16 +77,16 @@ func (c *Client) rename(next sources) error {
 	if err != nil {
 		return err
 	}
-	var remove, add []conn.Binding
-	for key, feed := range c.feeds {
+	var remove, add []conn.Route
+	for key, feed := range c.listeners {
 		if was := c.names[key]; was != resolved[key] {
 			if was != "" {
-				remove = append(remove, conn.Binding{Name: was, Sink: feed})
+				remove = append(remove, conn.Route{Name: was, Listener: feed})
 			}
-			add = append(add, conn.Binding{Name: resolved[key], Sink: feed})
+			add = append(add, conn.Route{Name: resolved[key], Listener: feed})
 		}
 	}
-	c.conn.Rebind(remove, add)
+	c.conn.UpdateRoutes(remove, add)
 	c.sources, c.names = next, resolved
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNamesHaveAPrecedence(t *testing.T) {
+func TestNames_followPrecedence(t *testing.T) {
 	stage := newStage(t, func(p *peer, frame string) {
 		if frame == `42["meta:events:request",{}]` {
 			p.Send(`42["meta:events:response",{"AI_TOKEN":"learnt","AI_MESSAGE":"learnt","AI_ERROR":"learnt","CHAT_READ":"learnt"}]`)
@@ -50,7 +50,7 @@ func TestNamesHaveAPrecedence(t *testing.T) {
 	assert.Equal(t, "learnt", client.name(events.KeyAIToken), "a wrong change changes nothing")
 }
 
-func TestAChangeOfNamesIsHeardAndSentLive(t *testing.T) {
+func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	tokens := client.Tokens.Chan(t.Context())
@@ -70,7 +70,7 @@ func TestAChangeOfNamesIsHeardAndSentLive(t *testing.T) {
 
 // Two kinds of events that both fit the payload swap their names all the time:
 // at every moment the name on the wire is that of one of them.
-func TestAChangeOfNamesNeitherLosesNorDoublesAnEvent(t *testing.T) {
+func TestSetNames_doesNotLoseOrDuplicateEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	all := client.Events.Chan(t.Context(), bus.Limit(1<<20))
@@ -109,7 +109,7 @@ func TestAChangeOfNamesNeitherLosesNorDoublesAnEvent(t *testing.T) {
 }
 
 // A name that another key has just given up is that of its new key.
-func TestNamesCanBeSwapped(t *testing.T) {
+func TestSetNames_swapsTwoNames(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	tokens, messages := client.Tokens.Chan(t.Context()), client.Messages.Chan(t.Context())
@@ -124,7 +124,7 @@ func TestNamesCanBeSwapped(t *testing.T) {
 }
 
 // What waits for a session goes out under the name that is in force there.
-func TestWhatWaitsGoesOutUnderTheNameOfItsSession(t *testing.T) {
+func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	names := make(chan string, 2)
 	names <- "first"
 	names <- "second"
@@ -142,7 +142,7 @@ func TestWhatWaitsGoesOutUnderTheNameOfItsSession(t *testing.T) {
 	require.NoError(t, client.Ready(within(t)))
 
 	// A verb that has found the first session just before its end.
-	assert.True(t, untaken(first.Emit(within(t), "x")))
+	assert.True(t, notSent(first.Emit(within(t), "x")))
 	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user}))
 	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","messageIds":[],"readAt":"0001-01-01T00:00:00Z","userId":"u1"}]`; frame = stage.next(t) {
 		assert.NotContains(t, frame, `"first"`)

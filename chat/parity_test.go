@@ -20,7 +20,7 @@ func parity(t *testing.T) string {
 	return string(page)
 }
 
-func TestEveryTestOfTheParityTableExists(t *testing.T) {
+func TestParity_listsExistingTests(t *testing.T) {
 	there := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Example)\w*)\(`)
 	require.NoError(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
@@ -53,7 +53,7 @@ const reference = `url chatId joinEvent joinPayload ioOptions ioOptions.query io
 	onConnect onDisconnect onServerError onChatMessage onPresenceUpdate onAIProcessing onAIToken onAIMessage onAIError
 	onAIToolCall onAIToolResult ChatEvents EventKey SocketService AIChatSocket`
 
-func TestTheParityTableIsComplete(t *testing.T) {
+func TestParity_listsEveryReferenceFeature(t *testing.T) {
 	var listed strings.Builder // the first column
 	for line := range strings.Lines(parity(t)) {
 		if cells := strings.Split(line, " | "); len(cells) == 3 {

@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAnAnswerThatHasComeIsReadToItsEnd(t *testing.T) {
+func TestText_readsToEndAfterContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	client, streams, _ := asked(t, ctx, "r1")
 	for n := range 1000 {
-		client.answers.offer(token("r1", n, "x"))
+		client.streams.offer(token("r1", n, "x"))
 	}
-	client.answers.offer(final("r1", strings.Repeat("x", 1000)))
+	client.streams.offer(final("r1", strings.Repeat("x", 1000)))
 	length := 0
 	for text, err := range streams[0].Text() {
 		require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestAnAnswerThatHasComeIsReadToItsEnd(t *testing.T) {
 	assert.Len(t, read(streams[0]), 1000, "nor does it matter to a reader that comes now")
 }
 
-func TestTextIsTheAnswerPieceByPiece(t *testing.T) {
+func TestText_yieldsTokenTextsAndError(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "whole", "failed", "no tokens", "left early")
 	offerAll(client,
 		token("whole", 0, "a"), token("whole", 1, "b"), final("whole", "ab"),
@@ -65,8 +65,8 @@ func TestTextIsTheAnswerPieceByPiece(t *testing.T) {
 	}
 }
 
-func TestEventsAreTheWholeAnswerInItsOrder(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestStream_Events_yieldsAllEventsInOrder(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
 	tool := events.AIToolCall{RequestID: "r1", CallID: "c1"}
 	offerAll(client, working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab"))
@@ -77,7 +77,7 @@ func TestEventsAreTheWholeAnswerInItsOrder(t *testing.T) {
 	}
 	assert.Equal(t, []events.Event{working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab")}, got)
 
-	client, s = open(t, Answers{})
+	client, s = open(t, StreamConfig{})
 	offerAll(client, events.AIError{RequestID: "r1", Message: "broken"})
 	for event, err := range s.Events() {
 		assert.Nil(t, event)
@@ -85,9 +85,9 @@ func TestEventsAreTheWholeAnswerInItsOrder(t *testing.T) {
 	}
 }
 
-func TestProgressSaysHowFarTheAnswerIs(t *testing.T) {
+func TestProgress_reportsTextStatusAndUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{})
+		client, s := open(t, StreamConfig{})
 		assert.Equal(t, Progress{}, s.Progress())
 		time.Sleep(3 * time.Second)
 		working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
@@ -102,8 +102,8 @@ func TestProgressSaysHowFarTheAnswerIs(t *testing.T) {
 	})
 }
 
-func TestWaitGivesEverybodyTheSameAnswer(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestWait_returnsSameResultToAllCallers(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	type ending struct {
 		message events.AIMessage
 		err     error
@@ -126,9 +126,9 @@ func TestWaitGivesEverybodyTheSameAnswer(t *testing.T) {
 	}
 }
 
-func TestAFinalMessageWithoutTokensIsAnAnswer(t *testing.T) {
-	client, s := open(t, Answers{OnGap: FailOnGap})
-	client.answers.online(t.Context(), false) // even if a session was lost
+func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
+	client, s := open(t, StreamConfig{OnGap: FailOnGap})
+	client.streams.online(t.Context(), false) // even if a session was lost
 	offerAll(client, final("r1", "all at once"))
 	message, err := s.Wait()
 	require.NoError(t, err)
@@ -141,15 +141,15 @@ func TestAFinalMessageWithoutTokensIsAnAnswer(t *testing.T) {
 
 // Every reader gets the whole answer, whenever it comes, and none holds up
 // another or the connection's reader.
-func TestReadersOfAStreamDoNotMindEachOther(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestStream_servesReadersIndependently(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	stuck := s.Tokens() // is not read before the end
 	quick := s.Tokens()
 	for n := range 1000 {
-		client.answers.offer(token("r1", n, "x"))
+		client.streams.offer(token("r1", n, "x"))
 		assert.Equal(t, n, (<-quick).Index)
 	}
-	client.answers.offer(final("r1", strings.Repeat("x", 1000)))
+	client.streams.offer(final("r1", strings.Repeat("x", 1000)))
 	_, open := <-quick
 	assert.False(t, open)
 	n := 0
@@ -160,8 +160,8 @@ func TestReadersOfAStreamDoNotMindEachOther(t *testing.T) {
 	assert.Equal(t, 1000, n)
 }
 
-func TestReadingMayStopAnywhere(t *testing.T) {
-	client, s := open(t, Answers{})
+func TestStream_readsFromStartAfterBreak(t *testing.T) {
+	client, s := open(t, StreamConfig{})
 	offerAll(client, events.AIProcessing{RequestID: "r1"}, token("r1", 0, "a"), token("r1", 1, "b"))
 	for range 3 {
 		for range s.Events() {

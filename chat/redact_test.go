@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNoSecretIsInWhatIsPrintedOfAClient(t *testing.T) {
+func TestClient_printsNoSecrets(t *testing.T) {
 	cfg := chat.Config{NoJoin: true, Conn: conn.Config{
 		Header: http.Header{"Authorization": {"s3cr3t"}},
 		Query:  url.Values{"token": {"s3cr3t"}},

@@ -62,10 +62,10 @@ type joining struct {
 // inLane does one thing about rooms after the other, so that what the server
 // hears last is what holds. Nothing in it outlives its session, and so the next
 // one does not wait for long.
-func (c *Client) inLane(ctx context.Context, event string, do func() error) error {
+func (c *Client) withRooms(ctx context.Context, event string, do func() error) error {
 	select {
-	case c.lane <- struct{}{}:
-		defer func() { <-c.lane }()
+	case c.roomsSem <- struct{}{}:
+		defer func() { <-c.roomsSem }()
 		return do()
 	case <-ctx.Done():
 		return &conn.SendError{Event: event, Err: ctx.Err()}
@@ -74,7 +74,7 @@ func (c *Client) inLane(ctx context.Context, event string, do func() error) erro
 
 // rejoin joins all rooms on a new session.
 func (c *Client) rejoin(ctx context.Context, s *conn.Session) error {
-	return c.inLane(ctx, c.name(events.KeyJoin), func() error {
+	return c.withRooms(ctx, c.name(events.KeyJoin), func() error {
 		c.mu.Lock()
 		rooms := slices.Clone(c.rooms)
 		c.mu.Unlock()
@@ -154,12 +154,12 @@ func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 		if err != nil {
 			err = &conn.SendError{Event: c.name(events.KeyJoin), Err: err}
 		} else {
-			err = c.inLane(ctx, c.name(events.KeyJoin), func() error { return c.joinOn(ctx, s.Session, chatID) })
+			err = c.withRooms(ctx, c.name(events.KeyJoin), func() error { return c.joinOn(ctx, s.Session, chatID) })
 		}
 		switch {
 		case err != nil && context.Cause(ctx) == ErrLeft:
 			return &JoinError{ChatID: chatID, Err: ErrLeft}
-		case !untaken(err):
+		case !notSent(err):
 			return err
 		}
 	}
@@ -208,7 +208,7 @@ func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
 		if err != nil {
 			return &conn.SendError{Event: c.cfg.LeaveEvent, Err: err}
 		}
-		err = c.inLane(ctx, c.cfg.LeaveEvent, func() error {
+		err = c.withRooms(ctx, c.cfg.LeaveEvent, func() error {
 			c.mu.Lock()
 			again := c.roomIndex(chatID) >= 0
 			c.mu.Unlock()
@@ -217,7 +217,7 @@ func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
 			}
 			return s.Emit(ctx, c.cfg.LeaveEvent, c.base.inRoom(chatID).with(nil))
 		})
-		if !untaken(err) {
+		if !notSent(err) {
 			return err
 		}
 	}
@@ -246,5 +246,5 @@ func (c *Client) roomIndex(chatID events.ID) int {
 //
 //	tokens := client.Tokens.Chan(ctx, chat.InRoom[events.AIToken](room))
 func InRoom[T events.Event](chatID events.ID) bus.Option {
-	return bus.Only(func(e T) bool { return e.Envelope().ChatID == chatID })
+	return bus.Filter(func(e T) bool { return e.Envelope().ChatID == chatID })
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheJoinIsWhatTheConfigSays(t *testing.T) {
+func TestConfig_setsJoinEventAndPayload(t *testing.T) {
 	meta := map[string]any{"tenant": "acme", "since": 1}
 	for name, tc := range map[string]struct {
 		cfg  Config
@@ -54,7 +54,7 @@ func acknowledging(replies map[string]string) func(p *peer, frame string) {
 	}
 }
 
-func TestAnAcknowledgedJoinIsReadyWhenItIsAcknowledged(t *testing.T) {
+func TestReady_waitsForJoinAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Second})
@@ -70,7 +70,7 @@ func TestAnAcknowledgedJoinIsReadyWhenItIsAcknowledged(t *testing.T) {
 	})
 }
 
-func TestAJoinWithoutAnswerEndsTheSessionAndIsTriedAgain(t *testing.T) {
+func TestJoinTimeout_endsSessionAndRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Second})
@@ -96,7 +96,7 @@ func TestAJoinWithoutAnswerEndsTheSessionAndIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestARefusedJoinEndsRunWithTheServersReply(t *testing.T) {
+func TestRun_returnsJoinErrorOnRejectedJoin(t *testing.T) {
 	for reply, why := range map[string]string{
 		`[{"error":"members only"}]`:      "refused: members only",
 		`[{"ok":false,"code":7}]`:         "refused",
@@ -120,7 +120,7 @@ func TestARefusedJoinEndsRunWithTheServersReply(t *testing.T) {
 	}
 }
 
-func TestRetryDecidesAboutARefusedJoin(t *testing.T) {
+func TestRetry_repeatsRejectedJoin(t *testing.T) {
 	refusals := 3
 	stage := newStage(t, func(p *peer, frame string) {
 		if refusals--; refusals > 0 {
@@ -143,7 +143,7 @@ func TestRetryDecidesAboutARefusedJoin(t *testing.T) {
 	assert.NoError(t, client.Ready(within(t)))
 }
 
-func TestFurtherRoomsAreJoinedAfterEveryConnect(t *testing.T) {
+func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{Meta: map[string]any{"tenant": "acme"}})
 	ctx := within(t)
@@ -171,7 +171,7 @@ func TestFurtherRoomsAreJoinedAfterEveryConnect(t *testing.T) {
 	assert.Equal(t, join(`"room-2"`), stage.next(t), "and nothing in between")
 }
 
-func TestAFurtherRoomThatIsRefusedIsItsJoinsAffair(t *testing.T) {
+func TestJoin_returnsRejectionWithoutEndingRun(t *testing.T) {
 	stage := newStage(t, acknowledging(map[string]string{"room-1": `[]`, "room-2": `[{"ok":false}]`, "room-3": `[]`}))
 	client := stage.client(t, Config{JoinTimeout: time.Minute})
 	joined := make(chan error, 1)
@@ -196,7 +196,7 @@ func TestAFurtherRoomThatIsRefusedIsItsJoinsAffair(t *testing.T) {
 	assert.Equal(t, `421["chat:join",{"chatId":"room-3"}]`, stage.next(t), "what was refused is not tried again")
 }
 
-func TestAJoinThatIsCutOffIsMadeOnTheNextSession(t *testing.T) {
+func TestJoin_retriesOnNextSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{})
@@ -213,13 +213,13 @@ func TestAJoinThatIsCutOffIsMadeOnTheNextSession(t *testing.T) {
 		l = w.accept("")
 		<-l.out
 		synctest.Wait()
-		assert.True(t, untaken(client.joinOn(t.Context(), first.Session, room2)))
+		assert.True(t, notSent(client.joinOn(t.Context(), first.Session, room2)))
 		require.NoError(t, client.Join(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 	})
 }
 
-func TestLeaveEndsAJoinThatIsOnItsWay(t *testing.T) {
+func TestLeave_endsPendingJoinWithErrLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Hour})
@@ -262,7 +262,7 @@ func TestLeaveEndsAJoinThatIsOnItsWay(t *testing.T) {
 	})
 }
 
-func TestAJoinAfterALeaveThatWaitsIsWhatHolds(t *testing.T) {
+func TestJoin_overridesPendingLeave(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.Join(t.Context(), room2))
 		client.forget(room2) // a Leave that has come so far, and no further
@@ -275,7 +275,7 @@ func TestAJoinAfterALeaveThatWaitsIsWhatHolds(t *testing.T) {
 	})
 }
 
-func TestAJoinThatComesToNothingSaysSo(t *testing.T) {
+func TestJoin_failsWhenContextEndsOrClientCloses(t *testing.T) {
 	stage := newStage(t, acknowledging(map[string]string{"room-1": `[]`}))
 	client, _ := stage.run(t, Config{JoinTimeout: time.Minute})
 	require.NoError(t, client.Ready(within(t)))
@@ -294,7 +294,7 @@ func TestAJoinThatComesToNothingSaysSo(t *testing.T) {
 	assert.ErrorIs(t, client.Leave(t.Context(), room2), conn.ErrClosed)
 }
 
-func TestAFurtherRoomThatIsLostAfterAReconnectEndsRun(t *testing.T) {
+func TestRun_endsWhenRejoinIsRejected(t *testing.T) {
 	var gone atomic.Bool
 	stage := newStage(t, func(p *peer, frame string) {
 		second := `[]`
@@ -317,7 +317,7 @@ func TestAFurtherRoomThatIsLostAfterAReconnectEndsRun(t *testing.T) {
 	}
 }
 
-func TestTopicsCarryTheRoomOfEachEvent(t *testing.T) {
+func TestInRoom_filtersEventsByRoom(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	require.NoError(t, client.Join(within(t), room2))

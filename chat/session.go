@@ -12,12 +12,12 @@ import (
 // discovery has learnt is in force, and the rooms are joined.
 type session struct {
 	*conn.Session
-	lineage int // the same for sessions of which each has resumed the one before
+	epoch int // the same for sessions of which each has resumed the one before
 }
 
 // enter is what a session begins with: discovery, then the joins.
 func (c *Client) enter(ctx context.Context, s *conn.Session) error {
-	c.answers.begins(s.Recovered())
+	c.streams.begins(s.Recovered())
 	if c.cfg.Discovery.Enabled {
 		c.discover(ctx, s)
 	}
@@ -29,7 +29,7 @@ func (c *Client) enter(ctx context.Context, s *conn.Session) error {
 		return err
 	}
 	// The open streams first: whoever finds the session here may ask on it at once.
-	lineage := c.answers.online(ctx, s.Recovered())
+	lineage := c.streams.online(ctx, s.Recovered())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = session{s, lineage}
@@ -62,7 +62,7 @@ func (c *Client) send(ctx context.Context, name func() string, payload any, befo
 		if before != nil {
 			before(s)
 		}
-		if err = s.Emit(ctx, name(), c.base.with(payload)); !untaken(err) {
+		if err = s.Emit(ctx, name(), c.base.with(payload)); !notSent(err) {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (c *Client) work(name func() string, do func() error) error {
 
 // untaken reports whether err says that a session has ended before it took
 // what was to be sent: another one may take it.
-func untaken(err error) bool {
+func notSent(err error) bool {
 	var failed *conn.SendError
 	return errors.As(err, &failed) && !failed.MaybeSent && errors.Is(err, conn.ErrSessionLost)
 }

@@ -46,14 +46,14 @@ func recoverable(t *testing.T, cfg Config, play func(t *testing.T, w wire, clien
 	})
 }
 
-func TestAnAnswerGoesOnUnbrokenOverARecovery(t *testing.T) {
+func TestStream_continuesAcrossRecovery(t *testing.T) {
 	resume := func(context.Context, *Stream) error { return errors.New("there is nothing to ask for") }
-	recoverable(t, Config{Answers: Answers{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, client *Client, l *link) {
+	recoverable(t, Config{Stream: StreamConfig{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, client *Client, l *link) {
 		s := l.ask(t, client, "r1")
 		l.send(tokenFrame("r1", 0, "a"))
 		synctest.Wait()
 		l.cut()
-		time.Sleep(DefaultOffline - time.Second)
+		time.Sleep(DefaultOfflineTimeout - time.Second)
 		l = <-w
 		<-l.out
 		l.send(tokenFrame("r1", 1, "b"), `40{"sid":"socket-1","pid":"p1"}`) // what was missed comes first
@@ -66,12 +66,12 @@ func TestAnAnswerGoesOnUnbrokenOverARecovery(t *testing.T) {
 	})
 }
 
-func TestWithoutRecoveryTheProgramAsksForTheRest(t *testing.T) {
+func TestResume_runsAfterReconnectWithoutRecovery(t *testing.T) {
 	var client *Client
 	resume := func(ctx context.Context, s *Stream) error {
 		return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
 	}
-	onWire(t, Config{Answers: Answers{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
+	onWire(t, Config{Stream: StreamConfig{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
 		client = c
 		s := l.ask(t, client, "r1")
 		l.send(tokenFrame("r1", 0, "a"), tokenFrame("r1", 1, "b"))
@@ -87,7 +87,7 @@ func TestWithoutRecoveryTheProgramAsksForTheRest(t *testing.T) {
 	})
 }
 
-func TestWhatResumeReturnsEndsTheStreamAndWhatEndsItsSessionDoesNot(t *testing.T) {
+func TestResume_endsStreamUnlessSessionIsLost(t *testing.T) {
 	results := make(chan error)
 	resume := func(ctx context.Context, s *Stream) error {
 		select {
@@ -100,7 +100,7 @@ func TestWhatResumeReturnsEndsTheStreamAndWhatEndsItsSessionDoesNot(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		results = make(chan error)
 		w := make(wire)
-		client := w.client(t, Config{Answers: Answers{Resume: resume}})
+		client := w.client(t, Config{Stream: StreamConfig{Resume: resume}})
 		_, stop := runUntil(client)
 		defer stop()
 		l := w.accept("")
@@ -123,13 +123,13 @@ func TestWhatResumeReturnsEndsTheStreamAndWhatEndsItsSessionDoesNot(t *testing.T
 
 // A session that recovers one which was lost while the rest was being asked for
 // recovers no request.
-func TestTheRestIsAskedForUntilASessionLastsForIt(t *testing.T) {
+func TestResume_repeatsUntilItCompletes(t *testing.T) {
 	var client *Client
 	resume := func(ctx context.Context, s *Stream) error {
 		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", s.Progress().Tokens-1)
 		return err
 	}
-	recoverable(t, Config{Answers: Answers{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
+	recoverable(t, Config{Stream: StreamConfig{OnGap: FailOnGap, Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
 		client = c
 		s := l.ask(t, client, "r1")
 		l.send(tokenFrame("r1", 0, "a"))
@@ -163,13 +163,13 @@ func TestTheRestIsAskedForUntilASessionLastsForIt(t *testing.T) {
 	})
 }
 
-func TestASessionThatIsLostBeforeItIsEnteredIsALossToo(t *testing.T) {
+func TestResume_runsWhenSessionIsLostBeforeReady(t *testing.T) {
 	asked := make(chan string, 1)
 	resume := func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }
 	synctest.Test(t, func(t *testing.T) {
 		asked = make(chan string, 1)
 		w := make(wire)
-		client := w.client(t, Config{JoinTimeout: time.Minute, Answers: Answers{Resume: resume}})
+		client := w.client(t, Config{JoinTimeout: time.Minute, Stream: StreamConfig{Resume: resume}})
 		_, stop := runUntil(client)
 		defer stop()
 		l := w.accept("p1")
@@ -190,7 +190,7 @@ func TestASessionThatIsLostBeforeItIsEnteredIsALossToo(t *testing.T) {
 }
 
 // The final text is whole, whatever was lost.
-func TestWhatWasLostWithASessionIsInTheFinalText(t *testing.T) {
+func TestFillGap_restoresTokensLostWithSession(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		s := l.ask(t, client, "r1")
 		l.send(tokenFrame("r1", 0, "a"))
@@ -208,12 +208,12 @@ func TestWhatWasLostWithASessionIsInTheFinalText(t *testing.T) {
 
 // Between the writing of a question and the stream's watch a session can be
 // lost, and the next one begin.
-func TestALossBeforeTheStreamIsWatchedIsALoss(t *testing.T) {
+func TestStream_detectsSessionLostBeforeWatch(t *testing.T) {
 	asked := make(chan string, 1)
-	onWire(t, Config{Answers: Answers{Resume: func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }}},
+	onWire(t, Config{Stream: StreamConfig{Resume: func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }}},
 		func(t *testing.T, w wire, client *Client, l *link) {
 			s := newStream(t.Context(), client, Question{UserID: user, RequestID: "r1"})
-			require.True(t, client.answers.add(s))
+			require.True(t, client.streams.add(s))
 			require.NoError(t, client.ask(t.Context(), s.question, s))
 			l.cut()
 			l = w.accept("")
@@ -224,16 +224,16 @@ func TestALossBeforeTheStreamIsWatchedIsALoss(t *testing.T) {
 			synctest.Wait()
 
 			s = newStream(t.Context(), client, Question{UserID: user, RequestID: "r2"})
-			require.True(t, client.answers.add(s))
+			require.True(t, client.streams.add(s))
 			start := time.Now()
 			s.watch() // there is no session at this moment
 			_, err := s.Wait()
 			assert.ErrorIs(t, err, ErrOffline)
-			assert.Equal(t, DefaultOffline, time.Since(start))
+			assert.Equal(t, DefaultOfflineTimeout, time.Since(start))
 		})
 }
 
-func TestAQuestionThatWaitsForASessionIsNoAmbiguity(t *testing.T) {
+func TestAsk_causesNoAmbiguityWhileUnsent(t *testing.T) {
 	recoverable(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		s := l.ask(t, client, "r1")
 		l.send(tokenFrame("", 0, "a"))
@@ -258,7 +258,7 @@ func TestAQuestionThatWaitsForASessionIsNoAmbiguity(t *testing.T) {
 	})
 }
 
-func TestOfAQuestionThatMayBeOutAGhostStays(t *testing.T) {
+func TestStream_failsWithErrAmbiguousAfterMaybeSentQuestion(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		for range cap(l.out) { // the socket is stuck
 			l.out <- ""
@@ -285,20 +285,20 @@ func TestOfAQuestionThatMayBeOutAGhostStays(t *testing.T) {
 	})
 }
 
-func TestGhostsAreForgotten(t *testing.T) {
+func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _, _ := asked(t, t.Context())
 		for n := range 100 {
 			s := newStream(t.Context(), client, Question{RequestID: fmt.Sprint(n), ChatID: client.cfg.ChatID})
-			require.True(t, client.answers.add(s))
+			require.True(t, client.streams.add(s))
 			s.watch()
 			s.Abort("")
 			time.Sleep(time.Second)
 		}
-		assert.LessOrEqual(t, len(client.answers.ghosts), 6)
-		time.Sleep(haunting)
+		assert.LessOrEqual(t, len(client.streams.abandoned), 6)
+		time.Sleep(abandonedTTL)
 		s := newStream(t.Context(), client, Question{RequestID: "last", ChatID: client.cfg.ChatID})
-		require.True(t, client.answers.add(s))
+		require.True(t, client.streams.add(s))
 		s.watch()
 		offerAll(client, token("", 0, "a"), final("", "a"))
 		assert.Equal(t, "a", read(s))
@@ -308,17 +308,17 @@ func TestGhostsAreForgotten(t *testing.T) {
 }
 
 // An answer that has come, if not in one piece, leaves none.
-func TestAnAnswerWithAGapLeavesNoGhost(t *testing.T) {
+func TestAbandoned_excludesAnsweredQuestionWithGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, Answers{OnGap: FailOnGap})
+		client, s := open(t, StreamConfig{OnGap: FailOnGap})
 		offerAll(client, token("", 1, "b"), final("", "ab"))
 		_, err := s.Wait()
 		assert.IsType(t, &GapError{}, err)
-		assert.Empty(t, client.answers.ghosts)
+		assert.Empty(t, client.streams.abandoned)
 	})
 }
 
-func TestTheEndOfTheContextAbortsTheRequestOverTheWire(t *testing.T) {
+func TestAsk_sendsAbortOnCancelOrTimeout(t *testing.T) {
 	onWire(t, Config{Meta: map[string]any{"tenant": "acme"}}, func(t *testing.T, w wire, client *Client, l *link) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s, err := client.Ask(ctx, Question{UserID: user, RequestID: "r1", TraceID: "t1"})
@@ -351,7 +351,7 @@ func TestTheEndOfTheContextAbortsTheRequestOverTheWire(t *testing.T) {
 	})
 }
 
-func TestAnAbortThatTheBackendPassesOnEndsTheStream(t *testing.T) {
+func TestStream_endsOnAbortFromServer(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		one, other := l.ask(t, client, "r1"), l.ask(t, client, "r2")
 		l.send(`42["ai:abort",{"reason":"of no request"}]`, `42["ai:abort",7]`, `42["ai:abort",{"requestId":"r1"}]`)
@@ -361,7 +361,7 @@ func TestAnAbortThatTheBackendPassesOnEndsTheStream(t *testing.T) {
 	})
 }
 
-func TestAnswerIsTheWholeAnswer(t *testing.T) {
+func TestAnswer_returnsFinalMessageOrError(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		answered := make(chan string, 1)
 		go func() { // ends with the answer

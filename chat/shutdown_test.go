@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestShutdownLetsAnswersFinish(t *testing.T) {
-	onWire(t, Config{Answers: Answers{Resume: func(context.Context, *Stream) error { return nil }}}, func(t *testing.T, w wire, client *Client, l *link) {
+func TestShutdown_waitsForOpenStreams(t *testing.T) {
+	onWire(t, Config{Stream: StreamConfig{Resume: func(context.Context, *Stream) error { return nil }}}, func(t *testing.T, w wire, client *Client, l *link) {
 		HandleTool(client, "search", find)
 		s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r1"})
 		require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestShutdownLetsAnswersFinish(t *testing.T) {
 	})
 }
 
-func TestShutdownAbortsWhatIsLeftWhenItsContextEnds(t *testing.T) {
+func TestShutdown_abortsStreamsWhenContextEnds(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r1"})
 		require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestShutdownAbortsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestShutdownOfAClientWithNothingToDoIsClose(t *testing.T) {
+func TestShutdown_closesIdleClient(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		assert.NoError(t, client.Shutdown(t.Context()))
 		assert.NoError(t, client.Shutdown(t.Context()))
@@ -64,7 +64,7 @@ func TestShutdownOfAClientWithNothingToDoIsClose(t *testing.T) {
 	})
 }
 
-func TestStatsSayWhatAClientHasDone(t *testing.T) {
+func TestStats_reportsStreamsDeliveriesAndTopics(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		sub := client.Tokens.Subscribe(t.Context())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -88,9 +88,9 @@ func TestStatsSayWhatAClientHasDone(t *testing.T) {
 		assert.Equal(t, 1, stats.Conn.Waiting, "the acknowledgement of the delivery")
 		assert.EqualValues(t, 3, stats.Conn.Received)
 		assert.Equal(t, 1, stats.Topics["Tokens"].Subscriptions)
-		assert.Equal(t, 1, stats.Topics["Tokens"].Sum.Pending)
+		assert.Equal(t, 1, stats.Topics["Tokens"].Total.Pending)
 		<-sub.C()
-		assert.EqualValues(t, 1, client.Stats().Topics["Tokens"].Sum.Delivered)
+		assert.EqualValues(t, 1, client.Stats().Topics["Tokens"].Total.Delivered)
 		assert.NoError(t, client.Health())
 
 		l.send(`430[]`)

@@ -34,9 +34,9 @@ func (c *Client) Stats() Stats {
 			"ServerErrors": c.ServerErrors.Stats(), "DecodeErrors": c.DecodeErrors.Stats(),
 			"States": c.States.Stats(), "Raw": c.Raw.Stats(),
 		},
-		Answered:   c.answers.answered.Load(),
-		Failed:     c.answers.failed.Load(),
-		Open:       int(c.answers.count.Load()),
+		Answered:   c.streams.answered.Load(),
+		Failed:     c.streams.failed.Load(),
+		Open:       int(c.streams.count.Load()),
 		Delivering: int(c.delivering.Load()),
 		Tools:      c.tools.underWay(),
 	}

@@ -16,7 +16,7 @@ import (
 // The text of the final message is the answer; tokens are how it was put
 // together: in the order of their indices, each once, whatever order they came
 // in. What is missing is waited for, and then bridged or reported as
-// Config.Answers says.
+// Config.Stream says.
 //
 // It ends with the final message, with an error of the backend (a
 // [*events.AIError]), with the ctx of Ask, or with [ErrAborted], [ErrNoToken],
@@ -27,39 +27,39 @@ type Stream struct {
 	client   *Client
 	question Question
 	ctx      context.Context // Ask's
-	limits   Answers
+	limits   StreamConfig
 	done     chan struct{}   // closed when the answer has ended
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
 	release  func() // when it has ended: Shutdown waits for it
 	named    bool   // the backend has used its request id; under answers.mu
 
-	mu      sync.Mutex
-	changed chan struct{} // closed when something has come; nil when nobody waits
-	answer  assembly
-	out     bool              // the question is out, or may be
-	lineage int               // of the session that it went out on, or that was told of last
-	asked   time.Time         // when the question was known to be out; zero before
-	begun   time.Time         // when the first token or message came; zero before
-	down    bool              // there is no session
-	working int               // tools that are being run for it
-	gapFrom int               // the index that timers.gap waits for
-	overdue int               // the index of a token that has been waited for long enough; -1 for none
-	lost    bool              // a session was lost, and not resumed: tokens may be missing
-	owed    bool              // Answers.Resume has yet to ask for them
-	final   *events.AIMessage // has come, while tokens may be missing
-	ending  bool              // somebody is about to end it, and it takes nothing more
-	ended   bool
-	message events.AIMessage
-	err     error
-	unwatch []func() bool // stops watching what may end the stream
-	timers  timers
+	mu            sync.Mutex
+	changed       chan struct{} // closed when something has come; nil when nobody waits
+	answer        assembly
+	out           bool              // the question is out, or may be
+	lineage       int               // of the session that it went out on, or that was told of last
+	asked         time.Time         // when the question was known to be out; zero before
+	begun         time.Time         // when the first token or message came; zero before
+	down          bool              // there is no session
+	working       int               // tools that are being run for it
+	gapFrom       int               // the index that timers.gap waits for
+	overdue       int               // the index of a token that has been waited for long enough; -1 for none
+	lost          bool              // a session was lost, and not resumed: tokens may be missing
+	resumePending bool              // StreamConfig.Resume has yet to ask for them
+	final         *events.AIMessage // has come, while tokens may be missing
+	ending        bool              // somebody is about to end it, and it takes nothing more
+	ended         bool
+	message       events.AIMessage
+	err           error
+	unwatch       []func() bool // stops watching what may end the stream
+	timers        timers
 }
 
 func newStream(ctx context.Context, c *Client, q Question) *Stream {
-	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Answers, done: make(chan struct{}), release: func() {}, overdue: -1}
+	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Stream, done: make(chan struct{}), release: func() {}, overdue: -1}
 	s.alive, s.kill = context.WithCancel(ctx)
-	s.answer.limit = s.limits.Early
+	s.answer.limit = s.limits.ReorderLimit
 	return s
 }
 
@@ -83,7 +83,7 @@ func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 func (s *Stream) sending(on session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out, s.lineage = true, on.lineage
+	s.out, s.lineage = true, on.epoch
 }
 
 // withdraw notes that the question has not gone out.
@@ -96,7 +96,7 @@ func (s *Stream) withdraw() {
 // watch makes the end of ctx, the end of Run and the limits end the stream,
 // now that the question is out. None of them needs a goroutine until it
 // happens.
-func (s *Stream) watch() { s.client.answers.welcome(s) }
+func (s *Stream) watch() { s.client.streams.welcome(s) }
 
 func (s *Stream) begin() {
 	s.mu.Lock()
@@ -105,13 +105,13 @@ func (s *Stream) begin() {
 	if s.ending {
 		return
 	}
-	life := s.client.lifetime()
+	life := s.client.currentRun()
 	s.unwatch = []func() bool{
 		context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") }),
 		context.AfterFunc(life, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(life)), "") }),
 	}
 	if s.begun.IsZero() {
-		s.timers.first = s.after(s.limits.FirstToken, ErrNoToken)
+		s.timers.first = s.after(s.limits.FirstTokenTimeout, ErrNoToken)
 	}
 }
 
@@ -132,7 +132,7 @@ func (s *Stream) position() (out bool, next int) {
 
 // claim reports whether the caller is the one to end the stream, which the
 // first to ask is. s.mu is held.
-func (s *Stream) claim() bool {
+func (s *Stream) tryFinish() bool {
 	first := !s.ending
 	s.ending = true
 	return first
@@ -142,7 +142,7 @@ func (s *Stream) claim() bool {
 // when the stream has ended.
 func (s *Stream) giveUp(err error, reason string) {
 	s.mu.Lock()
-	first := s.claim()
+	first := s.tryFinish()
 	s.mu.Unlock()
 	if first {
 		s.abandon(err, reason)
@@ -153,7 +153,7 @@ func (s *Stream) giveUp(err error, reason string) {
 // fail is giveUp for the connection's reader, which must not wait.
 func (s *Stream) fail(err error) {
 	s.mu.Lock()
-	first := s.claim()
+	first := s.tryFinish()
 	s.mu.Unlock()
 	if first {
 		go s.abandon(err, "") // ends within abortTimeout
@@ -170,7 +170,7 @@ func (s *Stream) abandon(err error, reason string) {
 // finish ends the stream, unless somebody else does.
 func (s *Stream) finish(m events.AIMessage, err error) {
 	s.mu.Lock()
-	first := s.claim()
+	first := s.tryFinish()
 	s.mu.Unlock()
 	if first {
 		s.end(m, err)
@@ -194,8 +194,8 @@ func (s *Stream) end(m events.AIMessage, err error) {
 		s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
 	}
 	_, failed := err.(*events.AIError)
-	s.client.answers.remove(s, answered || failed)
-	s.client.answers.tally(err)
+	s.client.streams.remove(s, answered || failed)
+	s.client.streams.tally(err)
 	s.kill()
 	close(s.done)
 	s.release()
@@ -209,16 +209,16 @@ func (s *Stream) receive(event events.Event) {
 		s.mu.Unlock()
 		return
 	}
-	s.timers.silence = s.again(s.timers.silence, s.limits.Silence)
+	s.timers.silence = s.again(s.timers.silence, s.limits.IdleTimeout)
 	switch event := event.(type) {
 	case events.AIToken:
-		s.heard()
+		s.markStarted()
 		s.answer.add(event)
 	case events.AIMessage:
-		s.heard()
+		s.markStarted()
 		s.final = &event
 	case events.AIError:
-		s.claim()
+		s.tryFinish()
 		s.mu.Unlock()
 		s.end(events.AIMessage{}, &event)
 		return
@@ -226,29 +226,29 @@ func (s *Stream) receive(event events.Event) {
 		s.answer.note(event)
 	}
 	s.wake()
-	s.settle()
+	s.check()
 }
 
 // settle looks at where the answer stands, ends it if that is due, and lets go
 // of s.mu, which is held. Nobody has claimed the stream.
-func (s *Stream) settle() {
+func (s *Stream) check() {
 	gap := s.answer.gap()
 	if gap == nil && s.final == nil && !s.answer.tooLong { // as for nearly every token
 		stopTimer(&s.timers.gap)
 		s.mu.Unlock()
 		return
 	}
-	s.judge(gap)
+	s.evaluate(gap)
 }
 
 // judge is settle for what may end the answer, or make it wait.
-func (s *Stream) judge(gap *GapError) {
-	late := gap != nil && (s.overdue == gap.From || s.answer.crowded())
+func (s *Stream) evaluate(gap *GapError) {
+	late := gap != nil && (s.overdue == gap.From || s.answer.bufferFull())
 	if gap == nil || late || gap.From != s.gapFrom {
 		stopTimer(&s.timers.gap)
 	}
 	if gap != nil && !late && s.timers.gap == nil {
-		s.gapFrom, s.timers.gap = gap.From, s.afterFunc(s.limits.Gap, func() { s.gapIsLate(gap.From) })
+		s.gapFrom, s.timers.gap = gap.From, s.afterFunc(s.limits.GapTimeout, func() { s.gapIsLate(gap.From) })
 	}
 
 	var end func() // with s.mu released
@@ -258,23 +258,23 @@ func (s *Stream) judge(gap *GapError) {
 		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not wait; ends within abortTimeout
 	case late && final == nil && s.limits.OnGap == FailOnGap:
 		end = func() { go s.abandon(gap, "") } // as above
-	case final == nil && s.answer.crowded():
+	case final == nil && s.answer.bufferFull():
 		s.answer.drop() // the final text will bridge it
 	case final == nil, gap != nil && !late:
-	case gap == nil && !s.torn(*final):
+	case gap == nil && !s.truncated(*final):
 		end = func() { s.end(*final, nil) }
 	default:
 		if gap == nil {
 			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
-		if s.limits.OnGap == BridgeGap && s.answer.bridge(*final) {
+		if s.limits.OnGap == FillGap && s.answer.bridge(*final) {
 			end = func() { s.end(*final, nil) }
 		} else {
 			end = func() { s.end(events.AIMessage{}, gap) }
 		}
 	}
 	if end != nil {
-		s.claim()
+		s.tryFinish()
 	}
 	s.mu.Unlock()
 	if end != nil {
@@ -284,7 +284,7 @@ func (s *Stream) judge(gap *GapError) {
 
 // torn reports whether the final text shows that tokens at the end were lost
 // with a session. Without a loss, or with no tokens at all, a text that differs is the backend's own affair.
-func (s *Stream) torn(final events.AIMessage) bool {
+func (s *Stream) truncated(final events.AIMessage) bool {
 	return s.lost && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
 		final.Text[:s.answer.text.Len()] == s.answer.text.String()
 }
@@ -297,11 +297,11 @@ func (s *Stream) gapIsLate(from int) {
 	}
 	s.timers.gap = nil
 	s.overdue = from
-	s.settle()
+	s.check()
 }
 
 // heard notes that the backend has begun to answer.
-func (s *Stream) heard() {
+func (s *Stream) markStarted() {
 	stopTimer(&s.timers.first)
 	if s.begun.IsZero() {
 		s.begun = time.Now()

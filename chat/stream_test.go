@@ -20,11 +20,11 @@ func asked(t *testing.T, ctx context.Context, requests ...string) (client *Clien
 	life, end := context.WithCancelCause(context.Background()) // as Run has it
 	t.Cleanup(func() { end(nil) })
 	client.mu.Lock()
-	client.life, endRun = life, func(err error) { end(stopped(err)) }
+	client.runCtx, endRun = life, func(err error) { end(stopped(err)) }
 	client.mu.Unlock()
 	for _, id := range requests {
 		s := newStream(ctx, client, Question{RequestID: id, ChatID: client.cfg.ChatID})
-		require.True(t, client.answers.add(s))
+		require.True(t, client.streams.add(s))
 		s.watch()
 		streams = append(streams, s)
 	}
@@ -42,7 +42,7 @@ func final(request, text string) events.Event {
 
 func offerAll(c *Client, all ...events.Event) {
 	for _, event := range all {
-		c.answers.offer(event)
+		c.streams.offer(event)
 	}
 }
 
@@ -55,7 +55,7 @@ func read(s *Stream) string {
 	return text.String()
 }
 
-func TestAStreamCarriesItsOwnTokensInOrderAndOnce(t *testing.T) {
+func TestStream_yieldsOwnTokensOnceInOrder(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "r1", "r2")
 	offerAll(client,
 		token("r1", 0, "a"), token("r2", 0, "x"), token("r1", 1, "b"),
@@ -72,10 +72,10 @@ func TestAStreamCarriesItsOwnTokensInOrderAndOnce(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "abc", message.Text)
 	}
-	assert.False(t, client.answers.waiting())
+	assert.False(t, client.streams.waiting())
 }
 
-func TestWithoutRequestIDTheOnlyQuestionOfTheChatIsMeant(t *testing.T) {
+func TestStream_acceptsEventsWithoutRequestID(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "r1")
 	elsewhere := events.AIToken{ChatID: events.StringID("room-2"), Token: "?"}
 	here := events.AIToken{ChatID: events.StringID("room-1"), Index: 1, Token: "b"}
@@ -83,7 +83,7 @@ func TestWithoutRequestIDTheOnlyQuestionOfTheChatIsMeant(t *testing.T) {
 	assert.Equal(t, "ab", read(streams[0]))
 }
 
-func TestTwoQuestionsMakeAnAnswerWithoutRequestIDAmbiguous(t *testing.T) {
+func TestStream_failsWithErrAmbiguousForConcurrentQuestions(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
 	offerAll(client, token("r3", 0, "a"), events.AIProcessing{Status: events.StatusWorking}, token("", 0, "?"))
 	for _, s := range streams[:2] {
@@ -96,11 +96,11 @@ func TestTwoQuestionsMakeAnAnswerWithoutRequestIDAmbiguous(t *testing.T) {
 }
 
 // A backend without request ids may still speak to a question that was given up.
-func TestWhatIsLeftOfAnAnswerIsNotTakenForTheNext(t *testing.T) {
+func TestStream_ignoresTokensOfAbandonedQuestion(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "begun")
 	next := func(id string) *Stream {
 		s := newStream(t.Context(), client, Question{RequestID: id, ChatID: client.cfg.ChatID})
-		require.True(t, client.answers.add(s))
+		require.True(t, client.streams.add(s))
 		s.watch()
 		return s
 	}
@@ -118,7 +118,7 @@ func TestWhatIsLeftOfAnAnswerIsNotTakenForTheNext(t *testing.T) {
 	assert.ErrorIs(t, err, ErrAmbiguous)
 }
 
-func TestTheSameRequestIDTwiceIsRefused(t *testing.T) {
+func TestAsk_rejectsDuplicateRequestIDAndMissingUser(t *testing.T) {
 	client, _, _ := asked(t, t.Context(), "r1")
 	_, err := client.Ask(t.Context(), Question{UserID: events.StringID("u1"), RequestID: "r1"})
 	assert.ErrorIs(t, err, ErrDuplicateRequest)
@@ -127,20 +127,20 @@ func TestTheSameRequestIDTwiceIsRefused(t *testing.T) {
 }
 
 // open returns one stream in flight of a client with the given limits.
-func open(t *testing.T, limits Answers) (*Client, *Stream) {
+func open(t *testing.T, limits StreamConfig) (*Client, *Stream) {
 	t.Helper()
 	client, streams, _ := asked(t, t.Context())
-	client.cfg.Answers = limits
-	client.cfg.Answers.setDefaults()
+	client.cfg.Stream = limits
+	client.cfg.Stream.setDefaults()
 	s := newStream(t.Context(), client, Question{RequestID: "r1", ChatID: client.cfg.ChatID})
-	require.True(t, client.answers.add(s))
+	require.True(t, client.streams.add(s))
 	s.watch()
 	return client, append(streams, s)[0]
 }
 
 // A question that is given up while another is being answered may be the one
 // that the backend goes on about.
-func TestAGhostOfALaterQuestionMakesTheAnswerAmbiguous(t *testing.T) {
+func TestStream_failsWithErrAmbiguousAfterAbandonedLaterQuestion(t *testing.T) {
 	client, streams, _ := asked(t, t.Context(), "first", "later")
 	offerAll(client, events.AIProcessing{Status: events.StatusWorking}) // of whom does not matter
 	streams[1].Abort("")
@@ -152,7 +152,7 @@ func TestAGhostOfALaterQuestionMakesTheAnswerAmbiguous(t *testing.T) {
 	client, streams, _ = asked(t, t.Context(), "first")
 	offerAll(client, token("", 0, "a"))
 	later := newStream(t.Context(), client, Question{RequestID: "later", ChatID: client.cfg.ChatID})
-	require.True(t, client.answers.add(later))
+	require.True(t, client.streams.add(later))
 	later.watch()
 	later.Abort("")
 	offerAll(client, token("", 1, "whose?"))

@@ -49,7 +49,7 @@ func (s *Stream) again(t *time.Timer, d time.Duration) *time.Timer {
 func (s *Stream) listen() {
 	stopTimer(&s.timers.silence)
 	if !s.down && s.working == 0 {
-		s.timers.silence = s.after(s.limits.Silence, ErrStalled)
+		s.timers.silence = s.after(s.limits.IdleTimeout, ErrStalled)
 	}
 }
 
@@ -62,7 +62,7 @@ func (s *Stream) offline() {
 	}
 	s.down = true
 	stopTimer(&s.timers.silence)
-	s.timers.offline = s.after(s.limits.Offline, ErrOffline)
+	s.timers.offline = s.after(s.limits.OfflineTimeout, ErrOffline)
 }
 
 // online is told of a session of that lineage, which ends with ctx, before it
@@ -78,9 +78,9 @@ func (s *Stream) online(ctx context.Context, lineage int) {
 	s.listen()
 	if lineage != s.lineage { // else nothing is missing
 		s.lineage, s.lost = lineage, true
-		s.owed = s.limits.Resume != nil
+		s.resumePending = s.limits.Resume != nil
 	}
-	if s.owed {
+	if s.resumePending {
 		go s.resume(ctx) // ends with the stream, and with the session
 	}
 }
@@ -98,7 +98,7 @@ func (s *Stream) resume(session context.Context) {
 	}
 	s.mu.Lock()
 	lasted := session.Err() == nil // the next one takes s.mu, and has not begun
-	s.owed = s.owed && !lasted
+	s.resumePending = s.resumePending && !lasted
 	s.mu.Unlock()
 	if err != nil && lasted {
 		s.giveUp(fmt.Errorf("chat: resume: %w", err), "")

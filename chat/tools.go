@@ -18,18 +18,18 @@ import (
 
 // Defaults of [Tools].
 const (
-	DefaultToolLimit   = 16
-	DefaultToolWaiting = 1024
+	DefaultMaxConcurrentTools = 16
+	DefaultMaxPendingTools    = 1024
 )
 
 // Tools says how tools are run.
 type Tools struct {
-	// Limit is how many calls run at the same time. Default: DefaultToolLimit.
-	Limit int
+	// MaxConcurrent is how many calls run at the same time. Default: DefaultMaxConcurrentTools.
+	MaxConcurrent int
 
-	// Waiting is how many more may wait; what comes then is dropped, and that
-	// is logged. Default: DefaultToolWaiting.
-	Waiting int
+	// MaxPending is how many more may wait; what comes then is dropped, and that
+	// is logged. Default: DefaultMaxPendingTools.
+	MaxPending int
 
 	// ResultEvent is the event that carries a result to a backend that has not
 	// asked for an acknowledgement. Default: the name in force of
@@ -38,8 +38,8 @@ type Tools struct {
 }
 
 func (t *Tools) setDefaults() {
-	setDefault(&t.Limit, DefaultToolLimit)
-	setDefault(&t.Waiting, DefaultToolWaiting)
+	setDefault(&t.MaxConcurrent, DefaultMaxConcurrentTools)
+	setDefault(&t.MaxPending, DefaultMaxPendingTools)
 }
 
 // HandleTool makes fn the tool of that name: it is run for each of the
@@ -50,7 +50,7 @@ func (t *Tools) setDefaults() {
 // what a [*conn.ReplyError] says; in the event there is an error in place of the result. Once a client has
 // tools, a call of one that it does not have is answered with an error.
 //
-// Calls run in goroutines of their own, up to Config.Tools.Limit at a time. A
+// Calls run in goroutines of their own, up to Config.Tools.MaxConcurrent at a time. A
 // call's ctx ends when its request is aborted, from this side or by somebody
 // else where the backend passes that on; when the request has failed, by an AIError or
 // in its [Stream]; when the tool is removed or replaced; with the client; and, where an
@@ -100,7 +100,7 @@ type toolCall struct {
 func newToolbox(c *Client) *toolbox {
 	return &toolbox{
 		client: c,
-		slots:  make(chan struct{}, c.cfg.Tools.Limit),
+		slots:  make(chan struct{}, c.cfg.Tools.MaxConcurrent),
 		tools:  map[string]*tool{},
 		calls:  map[*toolCall]struct{}{},
 	}
@@ -146,7 +146,7 @@ func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	full := len(b.calls) >= b.client.cfg.Tools.Limit+b.client.cfg.Tools.Waiting
+	full := len(b.calls) >= b.client.cfg.Tools.MaxConcurrent+b.client.cfg.Tools.MaxPending
 	if full && !b.full {
 		b.client.log.Warn("chat: too many tool calls: they are dropped", "tool", event.ToolName)
 	}

@@ -40,7 +40,7 @@ func find(_ context.Context, args search) (hits, error) {
 	return hits{Found: []string{args.Query, fmt.Sprint(args.Size)}}, nil
 }
 
-func TestAToolsResultIsItsAcknowledgement(t *testing.T) {
+func TestHandleTool_acknowledgesWithResult(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{NoJoin: true})
 	defer HandleTool(client, "search", find)()
@@ -63,7 +63,7 @@ func TestAToolsResultIsItsAcknowledgement(t *testing.T) {
 	assert.Contains(t, stage.next(t), `4399[{"error":"`)
 }
 
-func TestAToolsResultIsAnEventWhereNoAcknowledgementIsWanted(t *testing.T) {
+func TestHandleTool_emitsResultEventWhenNoAckRequested(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"ai:tool_result": {},
 		"llm:result":     {Names: map[events.Key]string{events.KeyAIToolResult: "llm:result"}},
@@ -96,7 +96,7 @@ func TestAToolsResultIsAnEventWhereNoAcknowledgementIsWanted(t *testing.T) {
 	}
 }
 
-func TestAToolsPanicIsLoggedAndNotTold(t *testing.T) {
+func TestHandleTool_logsPanicWithoutSendingIt(t *testing.T) {
 	stage := newStage(t, nil)
 	var log bytes.Buffer
 	client := stage.client(t, Config{NoJoin: true, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
@@ -135,7 +135,7 @@ func waitingTool(client *Client) (begun chan int, ended chan error, release chan
 	return begun, ended, release, remove
 }
 
-func TestWhateverEndsARequestEndsItsToolCalls(t *testing.T) {
+func TestHandleTool_cancelsCallWhenRequestEnds(t *testing.T) {
 	for name, end := range map[string]func(client *Client, l *link, s *Stream, stop func()){
 		"Client.Abort of the request": func(client *Client, _ *link, _ *Stream, _ func()) {
 			_ = client.Abort(context.Background(), events.Abort{RequestID: "r1"})
@@ -194,7 +194,7 @@ func TestWhateverEndsARequestEndsItsToolCalls(t *testing.T) {
 	}
 }
 
-func TestOtherRequestsToolCallsGoOn(t *testing.T) {
+func TestAbort_keepsToolCallsOfOtherRequestsRunning(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, ended, release, _ := waitingTool(client)
 		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"), strings.Replace(ackedCall(3, "r3"), "{", `{"chatId":"room-2",`, 1))
@@ -218,7 +218,7 @@ func TestOtherRequestsToolCallsGoOn(t *testing.T) {
 	})
 }
 
-func TestAnAcknowledgedToolCallEndsWithItsSessionAndAnotherDoesNot(t *testing.T) {
+func TestHandleTool_cancelsOnlyAcknowledgedCallsOnLostSession(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, ended, release, _ := waitingTool(client)
 		l.send(ackedCall(1, "r1"), call(2, "r1"))
@@ -235,9 +235,9 @@ func TestAnAcknowledgedToolCallEndsWithItsSessionAndAnotherDoesNot(t *testing.T)
 	})
 }
 
-func TestToolCallsRunUpToALimitAndWaitUpToAnother(t *testing.T) {
+func TestTools_limitsConcurrentAndPendingCalls(t *testing.T) {
 	var log bytes.Buffer
-	onWire(t, Config{Tools: Tools{Limit: 3, Waiting: 2}, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}},
+	onWire(t, Config{Tools: Tools{MaxConcurrent: 3, MaxPending: 2}, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}},
 		func(t *testing.T, w wire, client *Client, l *link) {
 			begun, _, release, _ := waitingTool(client)
 			for n := range 8 {
@@ -255,8 +255,8 @@ func TestToolCallsRunUpToALimitAndWaitUpToAnother(t *testing.T) {
 		})
 }
 
-func TestAToolCallThatIsAbortedBeforeItsTurnIsAnsweredAndNotRun(t *testing.T) {
-	onWire(t, Config{Tools: Tools{Limit: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
+func TestAbort_cancelsPendingToolCall(t *testing.T) {
+	onWire(t, Config{Tools: Tools{MaxConcurrent: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, _, release, _ := waitingTool(client)
 		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"))
 		synctest.Wait()
@@ -271,7 +271,7 @@ func TestAToolCallThatIsAbortedBeforeItsTurnIsAnsweredAndNotRun(t *testing.T) {
 	})
 }
 
-func TestShutdownLetsAToolFinish(t *testing.T) {
+func TestShutdown_waitsForToolCalls(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, _, release, _ := waitingTool(client)
 		l.send(ackedCall(1, "r1"), call(2, "r1"))
@@ -291,8 +291,8 @@ func TestShutdownLetsAToolFinish(t *testing.T) {
 	})
 }
 
-func TestSilenceRestsWhileAToolRuns(t *testing.T) {
-	onWire(t, Config{Answers: Answers{FirstToken: -1}}, func(t *testing.T, w wire, client *Client, l *link) {
+func TestIdleTimeout_pausesWhileToolRuns(t *testing.T) {
+	onWire(t, Config{Stream: StreamConfig{FirstTokenTimeout: -1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, _, release, _ := waitingTool(client)
 		s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r1"})
 		require.NoError(t, err)
@@ -306,11 +306,11 @@ func TestSilenceRestsWhileAToolRuns(t *testing.T) {
 		start := time.Now()
 		_, err = s.Wait()
 		assert.ErrorIs(t, err, ErrStalled)
-		assert.Equal(t, DefaultSilence, time.Since(start))
+		assert.Equal(t, DefaultIdleTimeout, time.Since(start))
 	})
 }
 
-func TestAToolThatIsRemovedIsNoLongerThere(t *testing.T) {
+func TestHandleTool_removesToolUnlessReplaced(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{NoJoin: true})
 	remove := HandleTool(client, "search", find)

@@ -56,7 +56,7 @@ func (c *Client) Abort(ctx context.Context, a events.Abort) error {
 // aborted ends what an abort is about.
 func (c *Client) aborted(a events.Abort) {
 	c.tools.abort(a)
-	c.answers.aborted(a)
+	c.streams.aborted(a)
 }
 
 // MarkRead says which messages a person has read, and when.

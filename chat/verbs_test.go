@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEveryVerbSendsThePayloadOfTheContract(t *testing.T) {
+func TestClient_methodsSendExpectedPayload(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{Meta: map[string]any{"tenant": "acme", "text": "overridden", "userId": "overridden"}})
 	ctx := within(t)
@@ -62,7 +62,7 @@ func TestEveryVerbSendsThePayloadOfTheContract(t *testing.T) {
 }
 
 // ctx is what decides how long a verb waits for Ready.
-func TestAVerbWaitsUntilItsContextEnds(t *testing.T) {
+func TestClient_methodsWaitForReadyUntilContextEnds(t *testing.T) {
 	client := newStage(t, nil).client(t, Config{})
 	for _, verb := range []func(ctx context.Context) error{
 		func(ctx context.Context) error { return client.SendMessage(ctx, events.UserMessage{UserID: user}) },
@@ -82,15 +82,15 @@ func TestAVerbWaitsUntilItsContextEnds(t *testing.T) {
 		assert.False(t, failed.MaybeSent)
 		assert.NotEmpty(t, failed.Event)
 	}
-	assert.False(t, client.answers.waiting(), "a question that was not asked is not waited for")
-	assert.Empty(t, client.answers.ghosts)
+	assert.False(t, client.streams.waiting(), "a question that was not asked is not waited for")
+	assert.Empty(t, client.streams.abandoned)
 	client.Close()
 	assert.ErrorIs(t, client.SendMessage(t.Context(), events.UserMessage{UserID: user}), conn.ErrClosed)
 	_, err := client.Ask(t.Context(), Question{UserID: user})
 	assert.ErrorIs(t, err, conn.ErrClosed)
 }
 
-func TestTypingIsDroppedWhileThereIsNoSession(t *testing.T) {
+func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 	stage := newStage(t, nil)
 	client := stage.client(t, Config{})
 	err := client.TypingStart(t.Context(), user)
@@ -109,7 +109,7 @@ func TestTypingIsDroppedWhileThereIsNoSession(t *testing.T) {
 	assert.ErrorIs(t, client.TypingStart(ended, user), context.Canceled)
 }
 
-func TestAbortNamesItsRequestAndEndsItsStream(t *testing.T) {
+func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	ask := func(chatID events.ID, id string) *Stream {

@@ -204,5 +204,5 @@ func (l *link) Write(messages ...conn.Message) error {
 	return nil
 }
 
-func (l *link) Goodbye(time.Duration) error { l.cut(); return nil }
-func (l *link) Close() error                { l.cut(); return nil }
+func (l *link) Close(time.Duration) error { l.cut(); return nil }
+func (l *link) CloseNow() error           { l.cut(); return nil }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // An Ack answers one event of the server, on the session that it came on. Of
@@ -14,7 +14,7 @@ type Ack struct {
 	id      int64
 }
 
-// Ack returns what answers the event. It stays good after Sink.Receive.
+// Ack returns what answers the event. It stays good after Listener.Receive.
 func (p Payload) Ack() Ack { return Ack{p.session, p.id} }
 
 // Wanted reports whether the server has asked for an acknowledgement.

@@ -95,7 +95,7 @@ func floodConn(b *testing.B, url string) {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	tokens := conn.Topic[events.AIToken](c, "ai:token").Subscribe(b.Context(), bus.Limit(flood))
+	tokens := conn.On[events.AIToken](c, "ai:token").Subscribe(b.Context(), bus.Limit(flood))
 	go c.Run(b.Context())
 	receiveAll(b, tokens.C())
 }
@@ -147,7 +147,7 @@ func BenchmarkUnheard(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		last := conn.Topic[int](c, "last").Chan(b.Context())
+		last := conn.On[int](c, "last").Chan(b.Context())
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()

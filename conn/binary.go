@@ -43,23 +43,23 @@ func (e *encoder) takeOut(enc *jsontext.Encoder, b []byte) error {
 
 // encodeArgs encodes arguments as a JSON array, an event's with its name in
 // front. The attachments are the caller's own slices.
-func encodeArgs(args []any) (content, error) {
+func encodeArgs(args []any) (body, error) {
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
 	e.attachments = nil
 	data, err := jsonv2.Marshal(args, e.options)
-	c := content{data, e.attachments}
+	c := body{data, e.attachments}
 	e.attachments = nil
 	return c, err
 }
 
 // content is what a packet says: a JSON array and its attachments.
-type content struct {
+type body struct {
 	data        []byte
 	attachments [][]byte
 }
 
-func (c content) size() int {
+func (c body) size() int {
 	n := len(c.data)
 	for _, a := range c.attachments {
 		n += len(a)

@@ -58,12 +58,12 @@ func FuzzPlaceholders(f *testing.F) {
 	attachments := [][]byte{{1}, {2}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var untyped any
-		_ = new(decoder).first(content{data, attachments}, 0, &untyped)
+		_ = new(decoder).first(body{data, attachments}, 0, &untyped)
 		var typed struct {
 			A []byte
 			B [][]byte
 			C map[string]any
 		}
-		_ = new(decoder).first(content{data, attachments}, 0, &typed)
+		_ = new(decoder).first(body{data, attachments}, 0, &typed)
 	})
 }

@@ -30,7 +30,7 @@ func fileFrames(p *wiretest.Peer, header string) {
 	}
 }
 
-func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
+func TestOn_replacesPlaceholdersWithAttachments(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		p.Receive()
@@ -39,8 +39,8 @@ func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
 		p.UntilGone()
 	})
 	c, _, _ := start(t, url, conn.Config{})
-	files := conn.Topic[file](c, "file").Chan(t.Context())
-	untyped := conn.Topic[any](c, "file").Chan(t.Context())
+	files := conn.On[file](c, "file").Chan(t.Context())
+	untyped := conn.On[any](c, "file").Chan(t.Context())
 	raw := c.Raw.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
@@ -67,7 +67,7 @@ func TestAttachmentsAreWhereTheyBelong(t *testing.T) {
 	assert.Equal(t, "abc", string(wiretest.ReceiveFrom(t, files).Data), "base64 stays what it was")
 }
 
-func TestBytesGoOutAsAttachments(t *testing.T) {
+func TestEmit_sendsByteSlicesAsAttachments(t *testing.T) {
 	type message struct {
 		Blob  []byte          `json:"blob"`
 		None  []byte          `json:"none"`
@@ -105,7 +105,7 @@ func TestBytesGoOutAsAttachments(t *testing.T) {
 	assert.Equal(t, [][]byte{[]byte("a"), []byte("b")}, all.Attachments)
 }
 
-func TestAHandlerGetsAndGivesBytes(t *testing.T) {
+func TestHandle_receivesAndReturnsAttachments(t *testing.T) {
 	acked := make(chan []byte, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -124,7 +124,7 @@ func TestAHandlerGetsAndGivesBytes(t *testing.T) {
 	assert.Equal(t, "abab", string(wiretest.ReceiveFrom(t, acked)))
 }
 
-func TestAPlaceholderWithoutAnAttachmentIsADecodeError(t *testing.T) {
+func TestDecodeErrors_reportsPlaceholderWithoutAttachment(t *testing.T) {
 	for _, num := range []string{`1`, `-1`, `0.5`, `1e300`} {
 		c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
 			p.Welcome()
@@ -134,8 +134,8 @@ func TestAPlaceholderWithoutAnAttachmentIsADecodeError(t *testing.T) {
 			p.Send(`42["x",null]`)
 			p.UntilGone()
 		}), conn.Config{})
-		bytes := conn.Topic[[]byte](c, "x").Chan(t.Context())
-		untyped := conn.Topic[any](c, "x").Chan(t.Context())
+		bytes := conn.On[[]byte](c, "x").Chan(t.Context())
+		untyped := conn.On[any](c, "x").Chan(t.Context())
 		failures := c.DecodeErrors.Chan(t.Context())
 		require.NoError(t, c.Emit(t.Context(), "go"))
 		assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")

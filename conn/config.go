@@ -70,13 +70,12 @@ type Config struct {
 	// Dialer opens the sessions. Default: the native client.
 	Dialer Dialer
 
-	// Enter is called after each connect, before the connection is Ready: for
-	// what has to be said and asked first. Its ctx ends with the session, and
-	// Enter has to return then. An error ends the session, and is worth another try unless it
+	// OnConnect is called after each connect, to send setup messages before
+	// Ready. Its ctx ends with the session, and OnConnect must return then. An error ends the session, and is worth another try unless it
 	// is wrapped in reconnect.Permanent. Default: nothing.
-	Enter func(ctx context.Context, s *Session) error
+	OnConnect func(ctx context.Context, s *Session) error
 
-	// Join is sent after each connect, when Enter has returned; then the
+	// Join is sent after each connect, when OnConnect has returned; then the
 	// connection is Ready. Default: nothing.
 	Join Join
 
@@ -84,7 +83,7 @@ type Config struct {
 	Reconnect reconnect.Policy
 
 	// Retry is asked about an error that ends Run by default; true tries again.
-	// It is not asked about one that Auth or Enter has marked with
+	// It is not asked about one that Auth or OnConnect has marked with
 	// reconnect.Permanent.
 	// Default: always false. The table of errors is in the package's manual.
 	Retry func(err error) bool
@@ -219,19 +218,19 @@ func (c Config) validateTransports() error {
 }
 
 // encode returns the payload of the join's event, nil for no join.
-func (j Join) encode() (content, error) {
+func (j Join) encode() (body, error) {
 	var args []any
 	switch {
 	case j.Event == "" && j.Payload != nil:
-		return content{}, errors.New("conn: Join has a payload, but no event")
+		return body{}, errors.New("conn: Join has a payload, but no event")
 	case j.Event == "":
-		return content{}, nil
+		return body{}, nil
 	case j.Payload != nil:
 		args = []any{j.Payload}
 	}
 	data, err := encodeEvent(j.Event, args)
 	if err != nil {
-		return content{}, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
+		return body{}, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
 	}
 	return data, nil
 }

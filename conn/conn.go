@@ -26,7 +26,7 @@ type Conn struct {
 	cfg    Config
 	target target
 	log    *slog.Logger
-	join   content // the join's event; no data for none
+	join   body // the join's event; no data for none
 	routes routes
 
 	states       bus.Topic[State]

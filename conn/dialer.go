@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/seed67206a74/parley/conn/internal/engineio"
+	"github.com/seed67206a74/parley/internal/engineio"
 )
 
 // The transports that Config.Transports can name.
@@ -51,13 +51,13 @@ type Engine interface {
 	// use.
 	Write(messages ...Message) error
 
-	// Goodbye tells the server, within the given time, that the session ends.
+	// Close tells the server, within the given time, that the session ends.
 	// Read then fails before long.
-	Goodbye(within time.Duration) error
+	Close(within time.Duration) error
 
 	// Close ends the session at once: Read and Write fail from then on. It may
 	// be called more than once, from anywhere.
-	Close() error
+	CloseNow() error
 }
 
 // A Message is what an [Engine] carries: Data, which is text unless Binary is

@@ -8,7 +8,7 @@
 //		return err
 //	}
 //	defer c.Close()
-//	pings := conn.Topic[Ping](c, "ping").Chan(ctx)
+//	pings := conn.On[Ping](c, "ping").Chan(ctx)
 //	go c.Run(ctx)
 //	err = c.Emit(ctx, "hi")                           // waits until the room is joined
 //	reply, err := conn.Call[Reply](ctx, c, "echo", 1) // waits for the acknowledgement
@@ -37,7 +37,7 @@
 // # States
 //
 // After each connect the order is CONNECT (with Config.Auth and, where the
-// server can resume the session before, with what that takes), Config.Enter,
+// server can resume the session before, with what that takes), Config.OnConnect,
 // join, Ready.
 // Every change is published on Conn.States, with its cause:
 //
@@ -103,7 +103,7 @@
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
 //	*AuthError                Config.Auth failed                                  retry
-//	*EnterError               Config.Enter failed                                 retry
+//	*OnConnectError               Config.OnConnect failed                                 retry
 //	 … either one in reconnect.Permanent                                          end
 //
 // "End" means that Run returns the error, unless Config.Retry says to try
@@ -142,7 +142,7 @@
 //	Shutdown               ErrRunning  ErrClosed           ErrClosed     ErrClosed  ErrNotReady
 //	Close                  ErrClosed   ErrClosed           ErrClosed     ErrClosed  ErrClosed
 //
-// Ready itself goes on to tell the truth during Shutdown. Topic, Handle and Rebind may be called at any
+// Ready still reports the actual state during Shutdown. On, Handle and UpdateRoutes may be called at any
 // time; after Close a subscription is closed from the start.
 //
 // # Operation

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // Emit sends an event. Each argument is encoded as
@@ -17,9 +17,9 @@ import (
 // error is a [*SendError] that says whether the event may have been sent.
 // Written is not the same as received: for that there is [Call].
 func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
-	_, err := c.emit(ctx, event, args, func(ctx context.Context, s *session, data content) (content, bool, error) {
+	_, err := c.emit(ctx, event, args, func(ctx context.Context, s *session, data body) (body, bool, error) {
 		handed, err := s.send(ctx, socketio.Event, socketio.NoID, data)
-		return content{}, handed, err
+		return body{}, handed, err
 	})
 	return err
 }
@@ -40,7 +40,7 @@ func (c *Conn) TryEmit(event string, args ...any) error {
 	return nil
 }
 
-func (c *Conn) tryEmit(data content) error {
+func (c *Conn) tryEmit(data body) error {
 	c.mu.Lock()
 	s, closed := c.ready, c.closed || c.draining
 	c.mu.Unlock()
@@ -78,9 +78,9 @@ func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, er
 
 // decodeReply decodes the acknowledgement of an event. Its error is a
 // *DecodeError.
-func (c *Conn) decodeReply(event string, data content, reply any) error {
+func (c *Conn) decodeReply(event string, data body, reply any) error {
 	err := ErrTooDeep
-	if !deeper(data.data, c.cfg.MaxNesting) {
+	if !exceedsDepth(data.data, c.cfg.MaxNesting) {
 		err = decodeReply(event, data, reply)
 	}
 	if err != nil {
@@ -90,8 +90,8 @@ func (c *Conn) decodeReply(event string, data content, reply any) error {
 }
 
 // call returns the payload of the acknowledgement.
-func (c *Conn) call(ctx context.Context, event string, args []any) (content, error) {
-	return c.emit(ctx, event, args, func(ctx context.Context, s *session, data content) (content, bool, error) {
+func (c *Conn) call(ctx context.Context, event string, args []any) (body, error) {
+	return c.emit(ctx, event, args, func(ctx context.Context, s *session, data body) (body, bool, error) {
 		return s.call(ctx, data)
 	})
 }
@@ -99,50 +99,50 @@ func (c *Conn) call(ctx context.Context, event string, args []any) (content, err
 // emit encodes an event and has it sent on a session that is Ready: on the
 // next one when a session ends before it has taken the event.
 func (c *Conn) emit(ctx context.Context, event string, args []any,
-	send func(ctx context.Context, s *session, data content) (reply content, handed bool, err error)) (content, error) {
+	send func(ctx context.Context, s *session, data body) (reply body, handed bool, err error)) (body, error) {
 	data, err := encodeEvent(event, args)
 	if err != nil {
-		return content{}, &SendError{Event: event, Err: err}
+		return body{}, &SendError{Event: event, Err: err}
 	}
 	done, err := c.Begin()
 	if err != nil {
-		return content{}, &SendError{Event: event, Err: err}
+		return body{}, &SendError{Event: event, Err: err}
 	}
 	defer done()
 	for {
 		s, err := c.awaitReady(ctx)
 		if err != nil {
-			return content{}, &SendError{Event: event, Err: err}
+			return body{}, &SendError{Event: event, Err: err}
 		}
 		reply, handed, err := send(ctx, s, data)
 		switch {
 		case err == nil:
 			return reply, nil
 		case handed || !errors.Is(err, ErrSessionLost):
-			return content{}, &SendError{Event: event, MaybeSent: handed, Err: err}
+			return body{}, &SendError{Event: event, MaybeSent: handed, Err: err}
 		}
 	}
 }
 
 // call sends an event and waits for its acknowledgement. handed reports whether
 // the server may have seen the event.
-func (s *session) call(ctx context.Context, data content) (answer content, handed bool, err error) {
+func (s *session) call(ctx context.Context, data body) (answer body, handed bool, err error) {
 	id, reply := s.expectAck()
 	defer s.takeAck(id)
 	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
-		return content{}, handed, err
+		return body{}, handed, err
 	}
 	select {
 	case answer := <-reply:
 		return answer, true, nil
 	case <-ctx.Done():
-		return content{}, true, ctx.Err()
+		return body{}, true, ctx.Err()
 	case <-s.ended:
 		select {
 		case answer := <-reply: // it came just before the end
 			return answer, true, nil
 		default:
-			return content{}, true, ErrSessionLost
+			return body{}, true, ErrSessionLost
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEmitWaitsUntilReady(t *testing.T) {
+func TestEmit_waitsUntilReady(t *testing.T) {
 	frames := make(chan string)
 	c, err := conn.New(wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestEmitWaitsUntilReady(t *testing.T) {
 	assert.NoError(t, wiretest.ReceiveFrom(t, sent))
 }
 
-func TestAFailedEmitSaysWhetherItMayHaveBeenSent(t *testing.T) {
+func TestEmit_returnsSendErrorWhenNotSent(t *testing.T) {
 	c, err := conn.New("http://127.0.0.1:1", conn.Config{})
 	require.NoError(t, err)
 	defer c.Close()
@@ -48,7 +48,7 @@ func TestAFailedEmitSaysWhetherItMayHaveBeenSent(t *testing.T) {
 	assert.EqualError(t, err, `conn: event "disconnect" not sent: the name is reserved`)
 }
 
-func TestConcurrentEmitsEachArriveOnce(t *testing.T) {
+func TestEmit_sendsConcurrentEventsOnce(t *testing.T) {
 	const senders, each = 8, 50
 	got := make(chan map[string]int, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
@@ -75,7 +75,7 @@ func TestConcurrentEmitsEachArriveOnce(t *testing.T) {
 	assert.Equal(t, 1, seen[`42["n",7,49]`])
 }
 
-func TestCallGetsItsOwnAcknowledgement(t *testing.T) {
+func TestCall_returnsMatchingAcknowledgement(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		first, second := p.Receive(), p.Receive()
@@ -121,7 +121,7 @@ func TestCallGetsItsOwnAcknowledgement(t *testing.T) {
 	assert.Equal(t, `["a"]`, string(decode.Raw))
 }
 
-func TestALateAcknowledgementReachesNobody(t *testing.T) {
+func TestCall_ignoresLateAcknowledgement(t *testing.T) {
 	release := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -148,7 +148,7 @@ func TestALateAcknowledgementReachesNobody(t *testing.T) {
 	assert.Equal(t, "on time", got, "a caller's deadline bounds its call, and breaks nothing")
 }
 
-func TestACallWhoseSessionIsLostSaysSo(t *testing.T) {
+func TestCall_failsWhenSessionIsLost(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Receive() })
 	c, _, _ := start(t, url, conn.Config{Reconnect: soon})
 	_, err := conn.Call[string](t.Context(), c, "cut")
@@ -158,7 +158,7 @@ func TestACallWhoseSessionIsLostSaysSo(t *testing.T) {
 	assert.ErrorIs(t, err, conn.ErrSessionLost)
 }
 
-func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
+func TestHandle_acknowledgesEventsUntilStopped(t *testing.T) {
 	frames := make(chan string, 4)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -185,7 +185,7 @@ func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
 		return s.A + s.B, nil
 	})
 	failures := c.DecodeErrors.Chan(t.Context())
-	ends := conn.Topic[any](c, "end").Chan(t.Context())
+	ends := conn.On[any](c, "end").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
 	assert.Equal(t, `437[3]`, wiretest.ReceiveFrom(t, frames))
@@ -202,7 +202,7 @@ func TestHandleAcknowledgesTheServersEvents(t *testing.T) {
 	assert.Empty(t, called)
 }
 
-func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
+func TestHandle_dropsPendingEventsWhenSessionEnds(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		for range 400 {
@@ -235,7 +235,7 @@ func TestEventsOfALostSessionAreNotHandled(t *testing.T) {
 	assert.Zero(t, late.Load())
 }
 
-func TestAHandlersContextEndsWithTheSession(t *testing.T) {
+func TestHandle_cancelsContextWhenSessionEnds(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send(`421["wait"]`); p.Receive() })
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
@@ -253,7 +253,7 @@ func TestAHandlersContextEndsWithTheSession(t *testing.T) {
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), context.Canceled)
 }
 
-func TestTryEmitSendsNowOrNever(t *testing.T) {
+func TestTryEmit_sendsOnlyWhenReady(t *testing.T) {
 	frames := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() })
 	c, err := conn.New(url, conn.Config{})
@@ -272,7 +272,7 @@ func TestTryEmitSendsNowOrNever(t *testing.T) {
 }
 
 // The server reads nothing: what the kernel does not take stays in the queue.
-func TestAFullQueueMakesEmitWaitAndTryEmitDrop(t *testing.T) {
+func TestMaxQueue_blocksEmitAndFailsTryEmit(t *testing.T) {
 	enough := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-enough })
 	defer close(enough)
@@ -291,7 +291,7 @@ func TestAFullQueueMakesEmitWaitAndTryEmitDrop(t *testing.T) {
 	assert.False(t, failed.MaybeSent, "it never left the queue's door")
 }
 
-func TestAHandlersErrorSaysWhatTheServerGets(t *testing.T) {
+func TestHandle_sendsErrorAsAcknowledgement(t *testing.T) {
 	acks := make(chan string, 3)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()

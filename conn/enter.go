@@ -3,10 +3,10 @@ package conn
 import (
 	"context"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// A Session is one stay in the namespace, as [Config].Enter has it: what it
+// A Session is one stay in the namespace, as Config.OnConnect has it: what it
 // sends goes out before the connection is Ready, and before anything that
 // waits for that. It is safe for concurrent use.
 type Session struct {
@@ -15,7 +15,7 @@ type Session struct {
 }
 
 // ID returns the id that the server knows this socket by.
-func (s *Session) ID() string { return s.session.welcome.SID }
+func (s *Session) ID() string { return s.session.reply.SID }
 
 // Recovered reports whether the server has resumed the session before.
 func (s *Session) Recovered() bool { return s.session.recovered }
@@ -54,20 +54,20 @@ func (s *Session) Learnt(facts map[string]string) {
 	s.session.learnt = facts
 }
 
-// An EnterError is what Config.Enter failed with. It is worth another try,
+// An OnConnectError is what Config.OnConnect failed with. It is worth another try,
 // unless it is wrapped in reconnect.Permanent.
-type EnterError struct{ Err error }
+type OnConnectError struct{ Err error }
 
-func (e *EnterError) Error() string { return "conn: Config.Enter: " + e.Err.Error() }
+func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.Err.Error() }
 
-// Unwrap returns the error of Config.Enter.
-func (e *EnterError) Unwrap() error { return e.Err }
+// Unwrap returns the error of Config.OnConnect.
+func (e *OnConnectError) Unwrap() error { return e.Err }
 
 // enterRoom does what is to be done between Connected and Ready.
-func (c *Conn) enterRoom(s *session) error {
-	if c.cfg.Enter != nil {
-		if err := c.cfg.Enter(s.ctx, &Session{c, s}); err != nil {
-			return &EnterError{err}
+func (c *Conn) prepare(s *session) error {
+	if c.cfg.OnConnect != nil {
+		if err := c.cfg.OnConnect(s.ctx, &Session{c, s}); err != nil {
+			return &OnConnectError{err}
 		}
 	}
 	if c.join.data != nil {

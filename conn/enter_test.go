@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEnterComesBeforeEverythingElse(t *testing.T) {
+func TestOnConnect_runsBeforePendingEmits(t *testing.T) {
 	frames := make(chan string, 4)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -26,7 +26,7 @@ func TestEnterComesBeforeEverythingElse(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{
 		Join: conn.Join{Event: "join", Payload: 1},
-		Enter: func(ctx context.Context, s *conn.Session) error {
+		OnConnect: func(ctx context.Context, s *conn.Session) error {
 			assert.Equal(t, "socket-1", s.ID())
 			assert.False(t, s.Recovered())
 			require.NoError(t, s.Emit(ctx, "hello"))
@@ -37,7 +37,7 @@ func TestEnterComesBeforeEverythingElse(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	ready := c.States.Subscribe(t.Context(), bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+	ready := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 	go c.Emit(t.Context(), "early")
 	run(t, c)
 	for _, want := range []string{`42["hello"]`, `420["ask"]`, `42["join",1]`, `42["early"]`} {
@@ -46,29 +46,29 @@ func TestEnterComesBeforeEverythingElse(t *testing.T) {
 	assert.Equal(t, map[string]string{"names": "new"}, wiretest.ReceiveFrom(t, ready).Learnt)
 }
 
-func TestAFailedEnterIsTriedAgainUnlessPermanent(t *testing.T) {
+func TestOnConnect_retriesUnlessErrorIsPermanent(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() })
 	full, closed := errors.New("full"), errors.New("closed")
 	times := 0
-	c, ended, _ := start(t, url, conn.Config{Reconnect: soon, Enter: func(context.Context, *conn.Session) error {
+	c, ended, _ := start(t, url, conn.Config{Reconnect: soon, OnConnect: func(context.Context, *conn.Session) error {
 		if times++; times < 3 {
 			return full
 		}
 		return reconnect.Permanent(closed)
 	}})
 	err := wiretest.ReceiveFrom(t, ended)
-	var failed *conn.EnterError
+	var failed *conn.OnConnectError
 	require.ErrorAs(t, err, &failed)
 	assert.ErrorIs(t, err, closed)
 	assert.Equal(t, 3, times)
 	assert.ErrorIs(t, c.Emit(t.Context(), "x"), closed)
 }
 
-func TestEnterEndsWithItsSession(t *testing.T) {
+func TestOnConnect_cancelsContextWhenSessionEnds(t *testing.T) {
 	cut := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-cut })
 	entering := make(chan struct{}, 100)
-	c, ended, cancel := start(t, url, conn.Config{Reconnect: soon, Enter: func(ctx context.Context, s *conn.Session) error {
+	c, ended, cancel := start(t, url, conn.Config{Reconnect: soon, OnConnect: func(ctx context.Context, s *conn.Session) error {
 		entering <- struct{}{}
 		<-ctx.Done()
 		err := s.Emit(ctx, "too late")

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/seed67206a74/parley/conn/internal/engineio"
+	"github.com/seed67206a74/parley/internal/engineio"
 )
 
 var (

@@ -63,7 +63,7 @@ func Example() {
 	}
 	defer c.Close()
 	type ping struct{ N int }
-	pings := conn.Topic[ping](c, "ping").Chan(ctx)
+	pings := conn.On[ping](c, "ping").Chan(ctx)
 	go c.Run(ctx)
 	if err := c.Ready(ctx); err != nil {
 		fmt.Println(err)
@@ -110,7 +110,7 @@ func ExampleHandle() {
 		return call.ToolName + " says noon", nil
 	})
 	defer remove()
-	thanks := conn.Topic[string](c, "thanks").Chan(ctx)
+	thanks := conn.On[string](c, "thanks").Chan(ctx)
 	go c.Run(ctx)
 	if err := c.Emit(ctx, "ask me"); err != nil {
 		fmt.Println(err)

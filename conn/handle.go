@@ -53,15 +53,15 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		}
 	}()
 
-	binding := []Binding{{name, h}}
-	c.Rebind(nil, binding)
+	binding := []Route{{name, h}}
+	c.UpdateRoutes(nil, binding)
 	return func() {
-		c.Rebind(binding, nil)
+		c.UpdateRoutes(binding, nil)
 		h.Close()
 	}
 }
 
-// handler is the sink behind Handle.
+// handler is the listener behind Handle.
 type handler[Req any] struct {
 	calls  bus.Topic[handlerCall[Req]]
 	cancel context.CancelFunc
@@ -73,7 +73,7 @@ type handlerCall[Req any] struct {
 	ack     Ack
 }
 
-func (h *handler[Req]) Wanted() bool { return true }
+func (h *handler[Req]) Active() bool { return true }
 func (h *handler[Req]) Close()       { h.cancel() }
 
 func (h *handler[Req]) Receive(_ context.Context, p Payload) error {

@@ -21,7 +21,7 @@ var chunk = strings.Repeat("x", 16<<10)
 
 // What a server may do before there is a session: each row answers every
 // request, over either transport, in its own way.
-func TestAHostileHandshakeIsTyped(t *testing.T) {
+func TestRun_returnsTypedErrorOnHostileHandshake(t *testing.T) {
 	var dial *conn.DialError
 	var protocol *conn.ProtocolError
 	endless := []string{"half an answer, then silence", "half a body, then silence", "a byte at a time"} // only time ends these
@@ -105,7 +105,7 @@ func hijacked(write func(c io.Writer)) http.HandlerFunc {
 
 // A session over polling whose server does not play by the rules, once it is
 // open. The first GET gets the open packet, the POST with CONNECT its answer.
-func TestAHostilePollIsTyped(t *testing.T) {
+func TestRun_returnsTypedErrorOnHostilePoll(t *testing.T) {
 	var protocol *conn.ProtocolError
 	var transport *conn.TransportError
 	for name, tc := range map[string]struct {
@@ -174,7 +174,7 @@ func TestAHostilePollIsTyped(t *testing.T) {
 				if !assert.NoError(t, err) {
 					return
 				}
-				conn.Topic[any](c, "heard").Chan(t.Context())
+				conn.On[any](c, "heard").Chan(t.Context())
 				ended, _ := run(t, c)
 				assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), tc.want)
 			})

@@ -47,7 +47,7 @@ func nested(name string, depth int) string {
 	return `42["` + name + `",` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `]`
 }
 
-func TestWhatEndsNoSessionIsPassedOver(t *testing.T) {
+func TestRun_keepsSessionOnUnexpectedPackets(t *testing.T) {
 	for name, play := range map[string]func(p *wiretest.Peer){
 		"an event that nests 100,000 deep":            func(p *wiretest.Peer) { p.Send(nested("heard", 100_000)) },
 		"an unheard one that does":                    func(p *wiretest.Peer) { p.Send(nested("unheard", 100_000)) },
@@ -75,7 +75,7 @@ func TestWhatEndsNoSessionIsPassedOver(t *testing.T) {
 				p.Send(`42["heard","after"]`)
 				p.UntilGone()
 			}), conn.Config{MaxFrame: hostileLimit})
-			heard := conn.Topic[any](c, "heard").Chan(t.Context())
+			heard := conn.On[any](c, "heard").Chan(t.Context())
 			allocated := allocates(func() {
 				require.NoError(t, c.Emit(t.Context(), "go"))
 				assert.Equal(t, "after", wiretest.ReceiveFrom(t, heard))
@@ -87,9 +87,9 @@ func TestWhatEndsNoSessionIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestAnEventThatNestsTooDeepIsADecodeError(t *testing.T) {
+func TestMaxNesting_rejectsDeeplyNestedEvent(t *testing.T) {
 	c, _, _ := start(t, sends(t, nested("heard", 10), nested("heard", 9)), conn.Config{MaxNesting: 10})
-	heard := conn.Topic[any](c, "heard").Chan(t.Context())
+	heard := conn.On[any](c, "heard").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 	failure := wiretest.ReceiveFrom(t, failures)
@@ -98,7 +98,7 @@ func TestAnEventThatNestsTooDeepIsADecodeError(t *testing.T) {
 	wiretest.ReceiveFrom(t, heard)
 }
 
-func TestAnAcknowledgementThatNestsTooDeepIsADecodeError(t *testing.T) {
+func TestCall_rejectsDeeplyNestedAcknowledgement(t *testing.T) {
 	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		p.Receive()
@@ -111,7 +111,7 @@ func TestAnAcknowledgementThatNestsTooDeepIsADecodeError(t *testing.T) {
 	assert.ErrorIs(t, err, conn.ErrTooDeep)
 }
 
-func TestWhatEndsASessionIsTyped(t *testing.T) {
+func TestRun_returnsProtocolErrorOnInvalidPackets(t *testing.T) {
 	for name, play := range map[string]func(p *wiretest.Peer){
 		"a message of 64 MiB":              func(p *wiretest.Peer) { sendEndless(p, 64<<20) },
 		"binary when none is due":          func(p *wiretest.Peer) { p.SendBinary([]byte("x")) },
@@ -149,7 +149,7 @@ func TestWhatEndsASessionIsTyped(t *testing.T) {
 
 // Announced, and then nothing but pings: what waits for the attachments is
 // bounded, and the session lives as long as its heartbeat.
-func TestAttachmentsThatNeverComeCostOneHeader(t *testing.T) {
+func TestRun_timesOutWithIncompleteBinaryEvent(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
 		p.Receive()

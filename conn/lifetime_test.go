@@ -33,7 +33,7 @@ type moment struct {
 
 // Every exported method in every phase of a connection's life, twice, and from
 // several goroutines at once.
-func TestEveryMethodHasAResultAtAnyTime(t *testing.T) {
+func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 	echo := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		for frame := p.Receive(); frame != ""; frame = p.Receive() {
@@ -76,7 +76,7 @@ func TestEveryMethodHasAResultAtAnyTime(t *testing.T) {
 		},
 		"connected": {
 			func(t *testing.T) *conn.Conn {
-				return running(t, echo, conn.Config{Enter: func(ctx context.Context, _ *conn.Session) error { <-ctx.Done(); return ctx.Err() }}, conn.Connected)
+				return running(t, echo, conn.Config{OnConnect: func(ctx context.Context, _ *conn.Session) error { <-ctx.Done(); return ctx.Err() }}, conn.Connected)
 			},
 			conn.Connected, errWaits, conn.ErrNotReady, nil, conn.ErrNotReady, conn.ErrRunning,
 		},
@@ -184,7 +184,7 @@ func (m moment) check(t *testing.T, c *conn.Conn) {
 	stop := conn.Handle(c, "handled", func(context.Context, int) (int, error) { return 0, nil })
 	stop()
 	stop()
-	sub := conn.Topic[int](c, "topic").Subscribe(ctx)
+	sub := conn.On[int](c, "topic").Subscribe(ctx)
 	if errors.Is(m.run, conn.ErrClosed) {
 		_, open := <-sub.C()
 		assert.False(t, open, "what is subscribed to after Close is closed")

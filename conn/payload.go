@@ -8,7 +8,7 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // Args are the arguments of an event or an acknowledgement, each one as the
@@ -32,17 +32,17 @@ func (e Event) Decode(i int, v any) error {
 		return ErrNoPayload
 	}
 	array := append(append([]byte{'['}, e.Args[i]...), ']')
-	return new(decoder).first(content{array, e.Attachments}, 0, v)
+	return new(decoder).first(body{array, e.Attachments}, 0, v)
 }
 
 // ErrNoPayload is Payload.Decode's answer when an event has no argument.
 var ErrNoPayload = errors.New("conn: event without payload")
 
 // A Payload holds the arguments of an event that has just been read. It
-// borrows the read buffer: it is good until Sink.Receive returns.
+// borrows the read buffer: it is good until Listener.Receive returns.
 type Payload struct {
-	content content // ["name",…]
-	id      int64   // of the acknowledgement that the server asks for, or NoID
+	content body  // ["name",…]
+	id      int64 // of the acknowledgement that the server asks for, or NoID
 	session *session
 	offset  bool // the last argument is one that the server has added for recovery
 }
@@ -97,7 +97,7 @@ type decoder struct {
 
 // first decodes the element of the array that follows the skipped ones, and
 // reads the array to its end.
-func (d *decoder) first(c content, skip int, v any) error {
+func (d *decoder) first(c body, skip int, v any) error {
 	d.buf = *bytes.NewBuffer(c.data)
 	if d.dec == nil {
 		d.dec = jsontext.NewDecoder(&d.buf, decoderOptions...)
@@ -152,7 +152,7 @@ func splitArgs(data []byte, skip int) (Args, error) {
 // decodeReply decodes the payload of an acknowledgement into v: its first
 // argument, nothing if it has none, or all of them if v is an *Args or an
 // *Event.
-func decodeReply(event string, c content, v any) error {
+func decodeReply(event string, c body, v any) error {
 	switch v := v.(type) {
 	case *Args:
 		args, err := splitArgs(c.data, 0)
@@ -174,9 +174,9 @@ func decodeReply(event string, c content, v any) error {
 // itself: no event by that name is ever sent or received.
 func Reserved(name string) bool { return socketio.Reserved(name) }
 
-func encodeEvent(name string, args []any) (content, error) {
+func encodeEvent(name string, args []any) (body, error) {
 	if socketio.Reserved(name) {
-		return content{}, errors.New("the name is reserved")
+		return body{}, errors.New("the name is reserved")
 	}
 	return encodeArgs(append([]any{name}, args...))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheZeroPayloadHoldsNothing(t *testing.T) {
+func TestPayload_zeroValueReturnsErrNoPayload(t *testing.T) {
 	assert.ErrorIs(t, Payload{}.Decode(new(int)), ErrNoPayload)
 	_, err := Payload{}.Args()
 	assert.ErrorIs(t, err, ErrNoPayload)
@@ -20,8 +20,8 @@ func FuzzDecoder(f *testing.F) {
 	var reused decoder
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, again any
-		err := reused.first(content{data: data}, 1, &first)
-		fresh := new(decoder).first(content{data: data}, 1, &again)
+		err := reused.first(body{data: data}, 1, &first)
+		fresh := new(decoder).first(body{data: data}, 1, &again)
 		require.Equal(t, err == nil, fresh == nil)
 		args, splitErr := splitArgs(data, 1)
 		if err != nil {

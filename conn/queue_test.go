@@ -12,7 +12,7 @@ import (
 
 func packetOf(size int64) *outgoing { return &outgoing{size: size, written: make(chan error, 1)} }
 
-func TestAFullQueueMakesItsCallersWait(t *testing.T) {
+func TestQueue_blocksPutWhileFull(t *testing.T) {
 	for name, fill := range map[string][]int64{"by count": {1, 1, 1}, "by bytes": {6, 4}} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newQueue(3, 10)
@@ -44,14 +44,14 @@ func TestAFullQueueMakesItsCallersWait(t *testing.T) {
 	}
 }
 
-func TestAPacketLargerThanTheQueueGoesInAlone(t *testing.T) {
+func TestQueue_acceptsOversizedPacketWhenEmpty(t *testing.T) {
 	q := newQueue(3, 10)
 	require.NoError(t, q.put(t.Context(), packetOf(100)))
 	_, err := q.tryPut(packetOf(1))
 	assert.ErrorIs(t, err, ErrNotReady)
 }
 
-func TestWhatIsWithdrawnIsNotTaken(t *testing.T) {
+func TestQueue_dropsWithdrawnPacket(t *testing.T) {
 	q := newQueue(3, 10)
 	first, second := packetOf(5), packetOf(5)
 	require.NoError(t, q.put(t.Context(), first))
@@ -65,7 +65,7 @@ func TestWhatIsWithdrawnIsNotTaken(t *testing.T) {
 	assert.False(t, q.withdraw(second), "it is being written")
 }
 
-func TestAClosedQueueLetsNobodyWait(t *testing.T) {
+func TestQueue_failsBlockedPutOnClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1, 10)
 		require.NoError(t, q.put(t.Context(), packetOf(1)))

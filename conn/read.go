@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // read is the session's reader: it takes packets off the socket, and publishes
@@ -35,7 +35,7 @@ func (c *Conn) packet(s *session, p socketio.Packet) error {
 		return nil
 	}
 	c.counters.received.Add(1)
-	c.counters.receivedBytes.Add(uint64(content{p.Data, p.Binary}.size()))
+	c.counters.receivedBytes.Add(uint64(body{p.Data, p.Binary}.size()))
 	switch p.Type {
 	case socketio.Event, socketio.BinaryEvent:
 		offset := s.offsetOf(p)
@@ -48,7 +48,7 @@ func (c *Conn) packet(s *session, p socketio.Packet) error {
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if waiting := s.takeAck(p.ID); waiting != nil {
-			waiting <- content{bytes.Clone(p.Data), p.Binary}
+			waiting <- body{bytes.Clone(p.Data), p.Binary}
 		}
 	case socketio.Disconnect:
 		return ErrDisconnected
@@ -65,21 +65,21 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 	if err != nil {
 		return false, err
 	}
-	sinks := c.routes.to(name)
-	if !c.raw.Active() && !slices.ContainsFunc(sinks, Sink.Wanted) {
+	listeners := c.routes.to(name)
+	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
 		return true, nil
 	}
-	if deeper(p.Data, c.cfg.MaxNesting) {
-		c.skip(s, name, p.Data, ErrTooDeep)
+	if exceedsDepth(p.Data, c.cfg.MaxNesting) {
+		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
 		return true, nil
 	}
 	delivered = true
-	payload := Payload{content: content{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
-	for _, sink := range sinks {
-		if !sink.Wanted() {
+	payload := Payload{content: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	for _, listener := range listeners {
+		if !listener.Active() {
 			continue
 		}
-		err := sink.Receive(s.ctx, payload)
+		err := listener.Receive(s.ctx, payload)
 		switch {
 		case err == nil:
 		case !isJSON(p.Data):
@@ -87,7 +87,7 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 		case s.ctx.Err() != nil:
 			delivered = false
 		default:
-			c.skip(s, name, p.Data, err)
+			c.reportDecodeError(s, name, p.Data, err)
 		}
 	}
 	if c.raw.Active() {
@@ -103,7 +103,7 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 }
 
 // skip tells of an event that did not reach those who asked for it.
-func (c *Conn) skip(s *session, name, data []byte, err error) {
+func (c *Conn) reportDecodeError(s *session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }
@@ -112,7 +112,7 @@ func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptio
 
 // deeper reports whether arrays and objects in data nest deeper than limit.
 // What is no JSON is found by whoever decodes it.
-func deeper(data []byte, limit int) bool {
+func exceedsDepth(data []byte, limit int) bool {
 	if len(data) <= limit {
 		return false // as most events: each level takes a byte
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestDepthIsCountedOutsideOfStrings(t *testing.T) {
+func TestExceedsDepth_ignoresBracketsInStrings(t *testing.T) {
 	for data, depth := range map[string]int{
 		`["e"]`:                     1,
 		`["e",{"a":[1,2,{}]}]`:      4,
@@ -16,8 +16,8 @@ func TestDepthIsCountedOutsideOfStrings(t *testing.T) {
 		`["\\",[[]]]`:               3,
 		`["e",[],[],[],{},{"a":1}]`: 2,
 	} {
-		assert.False(t, deeper([]byte(data), depth), data)
-		assert.True(t, deeper([]byte(data), depth-1), data)
+		assert.False(t, exceedsDepth([]byte(data), depth), data)
+		assert.True(t, exceedsDepth([]byte(data), depth-1), data)
 	}
-	assert.True(t, deeper([]byte(strings.Repeat("[", 1001)), 1000), "broken, but too deep to look at")
+	assert.True(t, exceedsDepth([]byte(strings.Repeat("[", 1001)), 1000), "broken, but too deep to look at")
 }

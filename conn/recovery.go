@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // Connection state recovery: a server that has it on gives each session a
@@ -21,10 +21,10 @@ type resumption struct {
 
 // after returns what can be resumed once s has ended with err.
 func after(s *session, err error) resumption {
-	if s.welcome.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
+	if s.reply.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
 		return resumption{}
 	}
-	return resumption{s.welcome.PID, string(s.offset)}
+	return resumption{s.reply.PID, string(s.offset)}
 }
 
 // addTo adds the resumption to the payload of a CONNECT packet, an object or
@@ -47,7 +47,7 @@ func (r resumption) addTo(auth []byte) ([]byte, error) {
 
 // offsetOf returns the offset of an event; nil if it has none.
 func (s *session) offsetOf(p socketio.Packet) []byte {
-	if s.welcome.PID == "" || p.ID != socketio.NoID {
+	if s.reply.PID == "" || p.ID != socketio.NoID {
 		return nil
 	}
 	return lastString(p.Data)

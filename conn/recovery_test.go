@@ -29,7 +29,7 @@ func connects(t *testing.T, welcome string, parts ...func(p *wiretest.Peer)) (ur
 	}), connects
 }
 
-func TestALostSessionIsResumedWhereItStopped(t *testing.T) {
+func TestRecovery_resumesFromLastOffset(t *testing.T) {
 	url, said := connects(t, `40{"sid":"socket-1","pid":"private"}`,
 		func(p *wiretest.Peer) {
 			p.Receive()
@@ -46,9 +46,9 @@ func TestALostSessionIsResumedWhereItStopped(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: soon, Retry: func(error) bool { return true },
 		Auth: func(context.Context) (any, error) { return map[string]string{"token": "t"}, nil }})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
-	bytes := conn.Topic[[]byte](c, "b").Chan(t.Context())
-	states := c.States.Subscribe(t.Context(), bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+	numbers := conn.On[int](c, "n").Chan(t.Context())
+	bytes := conn.On[[]byte](c, "b").Chan(t.Context())
+	states := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 	run(t, c)
 
 	assert.Equal(t, `40{"token":"t"}`, wiretest.ReceiveFrom(t, said))
@@ -77,7 +77,7 @@ func TestALostSessionIsResumedWhereItStopped(t *testing.T) {
 	assert.Equal(t, `40{"token":"t"}`, wiretest.ReceiveFrom(t, said), "who was put out starts anew")
 }
 
-func TestAServerThatHasForgottenStartsAnew(t *testing.T) {
+func TestRecovery_startsNewSessionWhenServerLostState(t *testing.T) {
 	turn := make(chan int, 1)
 	turn <- 0
 	said := make(chan string, 3)
@@ -93,8 +93,8 @@ func TestAServerThatHasForgottenStartsAnew(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
-	states := c.States.Subscribe(t.Context(), bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+	numbers := conn.On[int](c, "n").Chan(t.Context())
+	states := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 	run(t, c)
 	for _, want := range []struct{ said, id string }{{"40", "a"}, {`first`, "b"}, {`second`, "c"}} {
 		assert.Contains(t, wiretest.ReceiveFrom(t, said), want.said)
@@ -110,7 +110,7 @@ func TestAServerThatHasForgottenStartsAnew(t *testing.T) {
 }
 
 // As npm's server does it: what was missed comes before the answer to CONNECT.
-func TestWhatWasMissedMayComeBeforeTheWelcome(t *testing.T) {
+func TestRecovery_deliversMissedEventsBeforeConnectReply(t *testing.T) {
 	turn := make(chan int, 1)
 	turn <- 0
 	said := make(chan string, 4)
@@ -136,7 +136,7 @@ func TestWhatWasMissedMayComeBeforeTheWelcome(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	run(t, c)
 	for want := range 5 {
 		assert.Equal(t, want+1, wiretest.ReceiveFrom(t, numbers))
@@ -149,7 +149,7 @@ func TestWhatWasMissedMayComeBeforeTheWelcome(t *testing.T) {
 }
 
 // With recovery on, an event without arguments still has one.
-func TestAnOffsetIsNoPayload(t *testing.T) {
+func TestRecovery_doesNotDecodeOffsetAsPayload(t *testing.T) {
 	url, _ := connects(t, `40{"sid":"socket-1","pid":"private"}`, func(p *wiretest.Peer) {
 		p.Receive()
 		p.Send(`42["tick","offset-1"]`)
@@ -159,7 +159,7 @@ func TestAnOffsetIsNoPayload(t *testing.T) {
 	})
 	c, _, _ := start(t, url, conn.Config{})
 	type tick struct{ N int }
-	ticks := conn.Topic[tick](c, "tick").Chan(t.Context())
+	ticks := conn.On[tick](c, "tick").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 	assert.Equal(t, tick{}, wiretest.ReceiveFrom(t, ticks))

@@ -7,49 +7,49 @@ import (
 	"sync/atomic"
 )
 
-// A Sink is where the reader brings the events of a name. Topics and handlers
-// are sinks; a layer above conn that wants to decode an event once and publish
-// it more than once can bring its own.
+// A Listener receives the events of a name from the reader. Topics and handlers
+// are listeners; a layer above conn that decodes an event once and publishes
+// it more than once can have its own.
 //
-// Wanted and Receive are called in the reader's goroutine, in wire order, and
-// must not block. A sink stays in place over any number of sessions. It is told
-// from others by ==, so it should be a pointer.
-type Sink interface {
-	// Wanted reports whether anybody listens. An event that nobody wants is
-	// not decoded.
-	Wanted() bool
+// Active and Receive are called in the reader's goroutine, in wire order, and
+// must not block. A listener stays in place over any number of sessions. Listeners
+// are compared with ==, so a listener should be a pointer.
+type Listener interface {
+	// Active reports whether the listener has readers. An event without an
+	// active listener is not decoded.
+	Active() bool
 
 	// Receive takes an event. The payload is good until Receive returns; ctx
 	// ends with the session. An error goes out on Conn.DecodeErrors.
 	Receive(ctx context.Context, p Payload) error
 
-	// Close is called when the connection is closed, once for each binding.
+	// Close is called when the connection is closed, once for each route.
 	Close()
 }
 
-// A Binding brings the events of a name to a sink.
-type Binding struct {
-	Name string
-	Sink Sink
+// A Route sends the events of a name to a listener.
+type Route struct {
+	Name     string
+	Listener Listener
 }
 
-// Rebind removes and adds bindings in one step: no event falls in between,
-// and none is delivered under both. A binding to remove that is not there is
-// passed over.
-func (c *Conn) Rebind(remove, add []Binding) { c.routes.rebind(remove, add) }
+// UpdateRoutes removes and adds routes in one step: no event is lost in
+// between, and none is delivered twice. A route to remove that does not exist is
+// ignored.
+func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) }
 
-// routes tells which sinks listen to which name. The reader looks names up in
+// routes holds the listeners of each name. The reader looks names up in
 // a map that never changes; a change replaces the map.
 type routes struct {
-	current atomic.Pointer[map[string][]Sink]
+	current atomic.Pointer[map[string][]Listener]
 
 	mu     sync.Mutex // held while the map is replaced
-	topics map[topicID]Sink
+	topics map[topicID]Listener
 	closed bool
 }
 
-// to returns the sinks of a name. It allocates nothing.
-func (r *routes) to(name []byte) []Sink {
+// to returns the listeners of a name. It allocates nothing.
+func (r *routes) to(name []byte) []Listener {
 	m := r.current.Load()
 	if m == nil {
 		return nil
@@ -57,22 +57,22 @@ func (r *routes) to(name []byte) []Sink {
 	return (*m)[string(name)]
 }
 
-func (r *routes) rebind(remove, add []Binding) {
+func (r *routes) update(remove, add []Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.replace(remove, add)
 }
 
-// replace does rebind's work; r.mu is held.
-func (r *routes) replace(remove, add []Binding) {
-	next := map[string][]Sink{}
+// replace does the work of update; r.mu is held.
+func (r *routes) replace(remove, add []Route) {
+	next := map[string][]Listener{}
 	if m := r.current.Load(); m != nil {
-		for name, sinks := range *m {
-			next[name] = sinks
+		for name, listeners := range *m {
+			next[name] = listeners
 		}
 	}
 	for _, b := range remove {
-		if i := slices.Index(next[b.Name], b.Sink); i >= 0 {
+		if i := slices.Index(next[b.Name], b.Listener); i >= 0 {
 			next[b.Name] = slices.Delete(slices.Clone(next[b.Name]), i, i+1)
 		}
 		if len(next[b.Name]) == 0 {
@@ -80,15 +80,15 @@ func (r *routes) replace(remove, add []Binding) {
 		}
 	}
 	for _, b := range add {
-		next[b.Name] = append(slices.Clone(next[b.Name]), b.Sink)
+		next[b.Name] = append(slices.Clone(next[b.Name]), b.Listener)
 		if r.closed {
-			b.Sink.Close()
+			b.Listener.Close()
 		}
 	}
 	r.current.Store(&next)
 }
 
-// close closes every sink that is bound.
+// close closes every listener.
 func (r *routes) close() {
 	r.mu.Lock()
 	again := r.closed
@@ -98,8 +98,8 @@ func (r *routes) close() {
 	if again || m == nil {
 		return
 	}
-	for _, sinks := range *m {
-		for _, s := range sinks {
+	for _, listeners := range *m {
+		for _, s := range listeners {
 			s.Close()
 		}
 	}

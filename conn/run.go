@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
 
@@ -81,7 +81,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	if s.recovered {
 		c.counters.recovered.Add(1)
 	}
-	state := State{Phase: Connected, Attempt: attempt, SessionID: s.welcome.SID, Recovered: s.recovered}
+	state := State{Phase: Connected, Attempt: attempt, SessionID: s.reply.SID, Recovered: s.recovered}
 	c.setState(ctx, state, nil)
 	state.Phase = Ready
 	err = c.serve(ctx, s, state)
@@ -131,14 +131,14 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 		return nil, dialError(err)
 	}
 	s := c.newSession(engine)
-	stop := context.AfterFunc(ctx, func() { s.cancel(); engine.Close() })
+	stop := context.AfterFunc(ctx, func() { s.cancel(); engine.CloseNow() })
 	w, err := c.enter(s, packet)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		s.cancel()
-		engine.Close()
+		engine.CloseNow()
 		c.resume.offset = string(s.offset) // what was missed may have come all the same
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 	if !s.recovered {
 		s.offset = nil // it was the offset of another session
 	}
-	s.welcome = w
+	s.reply = w
 	return s, nil
 }
 
@@ -168,46 +168,46 @@ func encodeAuth(auth any) ([]byte, error) {
 // enter sends the CONNECT packet and reads until its answer ("Connection to a
 // namespace" in the protocol). A server that resumes a session may send the
 // events that were missed before it answers.
-func (c *Conn) enter(s *session, connect socketio.Packet) (welcome, error) {
+func (c *Conn) enter(s *session, connect socketio.Packet) (connectReply, error) {
 	if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
-		return welcome{}, &TransportError{err}
+		return connectReply{}, &TransportError{err}
 	}
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
-			return welcome{}, readError(err)
+			return connectReply{}, readError(err)
 		}
 		p, whole, err := s.packets.Add(m.Data, m.Binary)
 		switch {
 		case err != nil:
-			return welcome{}, &ProtocolError{err}
+			return connectReply{}, &ProtocolError{err}
 		case !whole || string(p.Namespace) != c.target.namespace:
 			continue
 		case p.Type == socketio.ConnectError:
-			return welcome{}, refusedError(p.Data)
+			return connectReply{}, refusedError(p.Data)
 		case p.Type == socketio.Connect:
 			return readWelcome(p.Data)
 		case c.resume.pid == "" || p.Type != socketio.Event && p.Type != socketio.BinaryEvent:
-			return welcome{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(p.Type))}
+			return connectReply{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(p.Type))}
 		}
 		if err := c.packet(s, p); err != nil {
-			return welcome{}, err
+			return connectReply{}, err
 		}
 	}
 }
 
 // readWelcome reads the payload of the server's CONNECT. A server of protocol
 // revision 4 and older sends none, and does so without being asked.
-func readWelcome(data []byte) (welcome, error) {
+func readWelcome(data []byte) (connectReply, error) {
 	if data == nil {
-		return welcome{}, versionError("Socket.IO 2 over Engine.IO 3, or older")
+		return connectReply{}, versionError("Socket.IO 2 over Engine.IO 3, or older")
 	}
-	var answer welcome
+	var answer connectReply
 	if err := json.Unmarshal(data, &answer); err != nil {
-		return welcome{}, &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
+		return connectReply{}, &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
 	}
 	if answer.SID == "" {
-		return welcome{}, versionError("CONNECT gives no id")
+		return connectReply{}, versionError("CONNECT gives no id")
 	}
 	return answer, nil
 }
@@ -219,9 +219,9 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	entered := make(chan error, 1)
 	defer func() { <-entered }()
 	defer s.end()
-	defer c.notReady()                        // before s.end, which sends those who wait for s to look for another session
-	go func() { s.readDone <- c.read(s) }()   // ends when s.engine is closed, by s.end at the latest
-	go func() { entered <- c.enterRoom(s) }() // ends when s.ctx does at the latest
+	defer c.notReady()                      // before s.end, which sends those who wait for s to look for another session
+	go func() { s.readDone <- c.read(s) }() // ends when s.engine is closed, by s.end at the latest
+	go func() { entered <- c.prepare(s) }() // ends when s.ctx does at the latest
 	inside := entered
 
 	// Once ctx has ended the socket is closed before long, whatever this
@@ -229,7 +229,7 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	defer context.AfterFunc(ctx, func() {
 		select {
 		case <-time.After(goodbyeTimeout):
-			s.engine.Close()
+			s.engine.CloseNow()
 		case <-s.ended:
 		}
 	})()

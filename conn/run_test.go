@@ -56,7 +56,7 @@ func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
 	return ended, cancel
 }
 
-func TestAConnectionGoesThroughItsPhases(t *testing.T) {
+func TestRun_reportsPhasesAndSendsFramesInOrder(t *testing.T) {
 	frames := make(chan []string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		connect := p.Welcome()
@@ -88,13 +88,13 @@ func TestAConnectionGoesThroughItsPhases(t *testing.T) {
 	}, wiretest.ReceiveFrom(t, frames), "CONNECT with auth, then the join, then the rest, then a goodbye")
 }
 
-func TestANewSubscriberHearsTheCurrentState(t *testing.T) {
+func TestStates_sendsCurrentStateToNewSubscriber(t *testing.T) {
 	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, c.Ready(t.Context()))
 	assert.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, c.States.Chan(t.Context())).Phase)
 }
 
-func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
+func TestNew_takesNamespaceAndQueryFromURL(t *testing.T) {
 	requests := make(chan *http.Request, 1)
 	frames := make(chan []string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
@@ -124,7 +124,7 @@ func TestTheURLNamesNamespaceAndQuery(t *testing.T) {
 	assert.Equal(t, "k1", r.Header.Get("X-Api-Key"))
 }
 
-func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
+func TestRun_keepsSubscriptionsAcrossReconnects(t *testing.T) {
 	var sessions, asked atomic.Int32
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		n := sessions.Add(1)
@@ -143,7 +143,7 @@ func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
 		Auth:      func(context.Context) (any, error) { asked.Add(1); return nil, nil },
 	})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	run(t, c)
 	for want := 1; want <= 3; want++ {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, numbers))
@@ -152,7 +152,7 @@ func TestALostConnectionComesBackWithItsSubscriptions(t *testing.T) {
 	assert.EqualValues(t, 3, asked.Load(), "auth is asked anew on each attempt")
 }
 
-func TestWaitingSaysWhy(t *testing.T) {
+func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	url := "http://" + listener.Addr().String()
@@ -180,7 +180,7 @@ func TestWaitingSaysWhy(t *testing.T) {
 	assert.ErrorIs(t, c.Emit(t.Context(), "x"), err)
 }
 
-func TestWhatEndsRun(t *testing.T) {
+func TestRun_endsOnPermanentErrorUnlessRetryAllows(t *testing.T) {
 	for name, tc := range map[string]struct {
 		play  func(p *wiretest.Peer)
 		check func(t *testing.T, err error)
@@ -236,7 +236,7 @@ func TestWhatEndsRun(t *testing.T) {
 	}
 }
 
-func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
+func TestRun_endsOnHTTPRefusal(t *testing.T) {
 	for _, tc := range []struct {
 		status int
 		body   string
@@ -256,7 +256,7 @@ func TestARefusalByHTTPStatusEndsRun(t *testing.T) {
 	}
 }
 
-func TestABadCertificateEndsRun(t *testing.T) {
+func TestRun_endsOnInvalidCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -266,7 +266,7 @@ func TestABadCertificateEndsRun(t *testing.T) {
 	assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &certificate)
 }
 
-func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
+func TestRun_reconnectsAfterMalformedPacket(t *testing.T) {
 	for name, frame := range map[string]string{
 		"an unknown engine type":          `9`,
 		"a second open packet":            wiretest.OpenPacket,
@@ -297,7 +297,7 @@ func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
 			})
 			c, err := conn.New(url, conn.Config{Reconnect: soon})
 			require.NoError(t, err)
-			heard := conn.Topic[int](c, "heard").Chan(t.Context())
+			heard := conn.On[int](c, "heard").Chan(t.Context())
 			states := c.States.Chan(t.Context())
 			run(t, c)
 			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "nothing after the malformed packet is believed")
@@ -313,7 +313,7 @@ func TestMalformedPacketsLeadToAnotherTry(t *testing.T) {
 	}
 }
 
-func TestABrokenHandshakeIsTyped(t *testing.T) {
+func TestReady_returnsProtocolErrorOnInvalidOpenPacket(t *testing.T) {
 	for _, open := range []string{
 		`0`, `0{}`, `0[]`, `4hello`, `x`,
 		`0{"sid":"s","pingInterval":-1,"pingTimeout":1}`,
@@ -327,7 +327,7 @@ func TestABrokenHandshakeIsTyped(t *testing.T) {
 	}
 }
 
-func TestPingsAreAnsweredAndTheirAbsenceIsNoticed(t *testing.T) {
+func TestRun_answersPingsAndReportsPingTimeout(t *testing.T) {
 	pongs := make(chan string, 2)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
@@ -343,7 +343,7 @@ func TestPingsAreAnsweredAndTheirAbsenceIsNoticed(t *testing.T) {
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrPingTimeout)
 }
 
-func TestDialAndHandshakeEndWithRun(t *testing.T) {
+func TestRun_stopsDuringHandshakeOnCancelOrTimeout(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()
@@ -385,7 +385,7 @@ func TestDialAndHandshakeEndWithRun(t *testing.T) {
 	}
 }
 
-func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
+func TestAuth_retriesUnlessErrorIsPermanent(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() })
 	asked := 0
 	down := errors.New("token service down")
@@ -403,7 +403,7 @@ func TestAFailingAuthIsTriedAgainUnlessPermanent(t *testing.T) {
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), down)
 }
 
-func TestAnAuthIsAnObjectOrNothing(t *testing.T) {
+func TestAuth_acceptsOnlyObjectOrNil(t *testing.T) {
 	connects := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { connects <- p.Welcome(); p.UntilGone() })
 	var none *struct{}
@@ -420,7 +420,7 @@ func TestAnAuthIsAnObjectOrNothing(t *testing.T) {
 	}
 }
 
-func TestASessionThatIsPingedLivesOn(t *testing.T) {
+func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":100,"pingTimeout":100}`)
 		p.Receive()
@@ -435,7 +435,7 @@ func TestASessionThatIsPingedLivesOn(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
-	alive := conn.Topic[any](c, "alive").Chan(t.Context())
+	alive := conn.On[any](c, "alive").Chan(t.Context())
 	ended, _ := run(t, c)
 	select {
 	case <-alive:
@@ -444,7 +444,7 @@ func TestASessionThatIsPingedLivesOn(t *testing.T) {
 	}
 }
 
-func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
+func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 	const events, size = 400, 64 << 10 // more than what fits between the two ends
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
@@ -481,7 +481,7 @@ func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
-	alive := conn.Topic[any](c, "alive").Chan(t.Context())
+	alive := conn.On[any](c, "alive").Chan(t.Context())
 	ended, _ := run(t, c)
 	payload := strings.Repeat("x", size)
 	for range events {
@@ -494,7 +494,7 @@ func TestPingsCountWhileAWriteIsStuck(t *testing.T) {
 	}
 }
 
-func TestAStableSessionStartsTheCountOver(t *testing.T) {
+func TestReconnect_resetsAttemptsAfterStableSession(t *testing.T) {
 	var sessions atomic.Int32
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -509,7 +509,7 @@ func TestAStableSessionStartsTheCountOver(t *testing.T) {
 	assert.NoError(t, c.Ready(t.Context()))
 }
 
-func TestAnAnswerToTheHandshakeIsBounded(t *testing.T) {
+func TestRun_limitsHandshakeResponseSize(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	gone := make(chan struct{})
@@ -531,7 +531,7 @@ func TestAnAnswerToTheHandshakeIsBounded(t *testing.T) {
 	listener.Close()
 }
 
-func TestAWriteThatTakesTooLongEndsTheSession(t *testing.T) {
+func TestWriteTimeout_endsSessionWithoutResending(t *testing.T) {
 	release := make(chan struct{})
 	frames := make(chan int, 2)
 	var sessions atomic.Int32
@@ -558,7 +558,7 @@ func TestAWriteThatTakesTooLongEndsTheSession(t *testing.T) {
 	assert.Equal(t, 1, wiretest.ReceiveFrom(t, frames), "only the goodbye: what may have been sent is not sent again")
 }
 
-func TestASubscriptionToStatesThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
+func TestRun_returnsDespiteBlockedStatesSubscriber(t *testing.T) {
 	c, err := conn.New(wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
 	require.NoError(t, err)
 	states := c.States.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
@@ -569,7 +569,7 @@ func TestASubscriptionToStatesThatBlocksDoesNotHoldUpTheEnd(t *testing.T) {
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 }
 
-func TestReadyIsSaidOnStatesFirst(t *testing.T) {
+func TestReady_returnsAfterStatesReportsReady(t *testing.T) {
 	slow := slog.New(slog.NewTextHandler(writerFunc(func() { <-time.After(10 * time.Millisecond) }), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{Logger: slow})
 	require.NoError(t, c.Ready(t.Context()))
@@ -580,11 +580,11 @@ type writerFunc func()
 
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
+func TestRun_allowsRepeatedButNotConcurrentCalls(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send(`42["n",1]`); p.UntilGone() })
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	for range 2 {
 		ended, cancel := run(t, c)
 		require.NoError(t, c.Ready(t.Context()))
@@ -598,7 +598,7 @@ func TestRunIsOneAtATimeAndCanBeRepeated(t *testing.T) {
 }
 
 // The new Run has begun, and is held up before it can say so.
-func TestReadyWaitsForTheRunThatIsOnItsWay(t *testing.T) {
+func TestReady_waitsForNewRun(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
@@ -614,7 +614,7 @@ func TestReadyWaitsForTheRunThatIsOnItsWay(t *testing.T) {
 	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
 }
 
-func TestCloseEndsEverything(t *testing.T) {
+func TestClose_endsRunCallsAndSubscriptions(t *testing.T) {
 	called := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -625,7 +625,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Subscribe(context.Background())
+	numbers := conn.On[int](c, "n").Subscribe(context.Background())
 	all := c.Raw.Chan(context.Background())
 	ended, _ := run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
@@ -649,11 +649,11 @@ func TestCloseEndsEverything(t *testing.T) {
 	assert.False(t, open)
 	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrClosed)
 	assert.ErrorIs(t, c.Emit(t.Context(), "x"), conn.ErrClosed)
-	_, open = <-conn.Topic[int](c, "later").Chan(t.Context())
+	_, open = <-conn.On[int](c, "later").Chan(t.Context())
 	assert.False(t, open, "a topic of a closed connection is closed")
 }
 
-func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
+func TestRun_returnsDespiteBlockedEventSubscriber(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		for range 10 {
@@ -663,7 +663,7 @@ func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
 	})
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	numbers := conn.On[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	ended, cancel := run(t, c)
 	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
 	cancel()
@@ -671,7 +671,7 @@ func TestABlockedSubscriptionDoesNotHoldUpTheEnd(t *testing.T) {
 	numbers.Close()
 }
 
-func TestAGoodbyeIsBoundedInTime(t *testing.T) {
+func TestRun_returnsOnCancelDespiteBlockedWrite(t *testing.T) {
 	release := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release }) // reads nothing any more
 	defer close(release)
@@ -689,7 +689,7 @@ func TestAGoodbyeIsBoundedInTime(t *testing.T) {
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 }
 
-func TestAFrameOverTheLimitEndsTheSession(t *testing.T) {
+func TestMaxFrame_endsSessionOnLargerFrame(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		p.Send(`42["n","` + strings.Repeat("x", 2000) + `"]`)

@@ -64,7 +64,7 @@ func (o *output) assertNoSecret(t *testing.T) {
 	}
 }
 
-func TestNoSecretReachesALogOrAnError(t *testing.T) {
+func TestConfig_keepsSecretsOutOfLogsAndErrors(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	refusing := func(status int) string {
@@ -122,7 +122,7 @@ func TestNoSecretReachesALogOrAnError(t *testing.T) {
 	}
 }
 
-func TestWhatIsPrintedOfAConnectionNamesIt(t *testing.T) {
+func TestString_hidesQueryAndHeaders(t *testing.T) {
 	c, err := conn.New("https://host:8443/admin?key="+secretURL, conn.Config{})
 	require.NoError(t, err)
 	assert.Equal(t, "conn https://host:8443/admin (idle)", fmt.Sprintf("%+v", c))
@@ -133,7 +133,7 @@ func TestWhatIsPrintedOfAConnectionNamesIt(t *testing.T) {
 
 // What would be another header, another request or another parameter than it
 // says is refused before anything is sent.
-func TestInjectionIsRefused(t *testing.T) {
+func TestNew_rejectsInvalidHeadersAndReservedParameters(t *testing.T) {
 	for want, cfg := range map[string]conn.Config{
 		`"X-A\r\nX-B" is not a name`:                  {Header: http.Header{"X-A\r\nX-B": {"c"}}},
 		`"" is not a name`:                            {Header: http.Header{"": {"c"}}},
@@ -155,7 +155,7 @@ func TestInjectionIsRefused(t *testing.T) {
 }
 
 // A query may hold anything: it arrives as what it is.
-func TestAQueryStaysAQuery(t *testing.T) {
+func TestQuery_escapesValues(t *testing.T) {
 	const value = "a&transport=polling&sid=1#x\r\nX-A: b"
 	queries := make(chan url.Values, 1)
 	address := wiretest.Serve(t, func(p *wiretest.Peer) { queries <- p.Request.URL.Query(); p.Welcome(); p.UntilGone() })
@@ -167,7 +167,7 @@ func TestAQueryStaysAQuery(t *testing.T) {
 }
 
 // Credentials go to the host that they are for, wherever that points to.
-func TestARedirectIsNotFollowed(t *testing.T) {
+func TestRun_doesNotFollowRedirects(t *testing.T) {
 	elsewhere := make(chan *http.Request, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r }))
 	defer other.Close()

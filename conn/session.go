@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed67206a74/parley/conn/internal/socketio"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // goodbyeTimeout bounds how long an ending session waits for the other end.
@@ -18,8 +18,8 @@ const goodbyeTimeout = time.Second
 type session struct {
 	engine    Engine
 	counters  *counters
-	welcome   welcome // the server's answer to CONNECT
-	recovered bool    // the server has resumed the session before
+	reply     connectReply // the server's answer to CONNECT
+	recovered bool         // the server has resumed the session before
 	namespace []byte
 
 	queue    *queue          // to the goroutine that serves the session
@@ -28,10 +28,10 @@ type session struct {
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
-	learnt map[string]string // by Config.Enter; under Conn.mu
+	learnt map[string]string // by Config.OnConnect; under Conn.mu
 
 	mu     sync.Mutex
-	acks   map[int64]chan<- content // who waits for which acknowledgement
+	acks   map[int64]chan<- body // who waits for which acknowledgement
 	nextID int64
 
 	// The reader's own.
@@ -43,7 +43,7 @@ type session struct {
 }
 
 // welcome is what the server's CONNECT says.
-type welcome struct {
+type connectReply struct {
 	SID string `json:"sid"` // the socket's id
 	PID string `json:"pid"` // private, for recovery; "" where the server has none
 }
@@ -54,13 +54,13 @@ func (c *Conn) newSession(engine Engine) *session {
 	s := &session{
 		engine:    engine,
 		counters:  &c.counters,
-		welcome:   welcome{PID: c.resume.pid},
+		reply:     connectReply{PID: c.resume.pid},
 		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
-		acks:      map[int64]chan<- content{},
+		acks:      map[int64]chan<- body{},
 		packets:   socketio.Decoder{MaxAttachments: c.cfg.MaxAttachments, MaxBytes: c.cfg.MaxFrame},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -69,7 +69,7 @@ func (c *Conn) newSession(engine Engine) *session {
 
 // packet encodes a packet of this session's namespace: its text, and its
 // attachments.
-func (s *session) packet(t socketio.Type, id int64, c content) []Message {
+func (s *session) packet(t socketio.Type, id int64, c body) []Message {
 	if len(c.attachments) > 0 {
 		t = map[socketio.Type]socketio.Type{socketio.Event: socketio.BinaryEvent, socketio.Ack: socketio.BinaryAck}[t]
 	}
@@ -82,7 +82,7 @@ func (s *session) packet(t socketio.Type, id int64, c content) []Message {
 	return messages
 }
 
-func (s *session) outgoing(t socketio.Type, id int64, c content) *outgoing {
+func (s *session) outgoing(t socketio.Type, id int64, c body) *outgoing {
 	o := &outgoing{messages: s.packet(t, id, c), written: make(chan error, 1)}
 	for _, m := range o.messages {
 		o.size += int64(len(m.Data))
@@ -92,7 +92,7 @@ func (s *session) outgoing(t socketio.Type, id int64, c content) *outgoing {
 
 // send queues a packet and waits until it is written. handed reports whether
 // the server may have seen any of it.
-func (s *session) send(ctx context.Context, t socketio.Type, id int64, c content) (handed bool, err error) {
+func (s *session) send(ctx context.Context, t socketio.Type, id int64, c body) (handed bool, err error) {
 	o := s.outgoing(t, id, c)
 	if err := s.queue.put(ctx, o); err != nil {
 		return false, err
@@ -147,8 +147,8 @@ func (s *session) write() (items []*outgoing, err error) {
 
 // expectAck gives out an id for a packet that wants an acknowledgement, and
 // the channel that its payload will come on.
-func (s *session) expectAck() (id int64, reply <-chan content) {
-	ch := make(chan content, 1)
+func (s *session) expectAck() (id int64, reply <-chan body) {
+	ch := make(chan body, 1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id = s.nextID
@@ -166,7 +166,7 @@ func (s *session) waiting() int {
 
 // takeAck returns who waits for the acknowledgement, once; nil if nobody does
 // any more, or nobody ever did.
-func (s *session) takeAck(id int64) chan<- content {
+func (s *session) takeAck(id int64) chan<- body {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch := s.acks[id]
@@ -181,10 +181,10 @@ func (s *session) sayGoodbye() {
 	s.queue.close()
 	items, err := s.write()
 	s.queue.written(items, err)
-	if err != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, content{})...) != nil {
+	if err != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, body{})...) != nil {
 		return
 	}
-	if s.engine.Goodbye(goodbyeTimeout) == nil {
+	if s.engine.Close(goodbyeTimeout) == nil {
 		s.awaitReader()
 	}
 }
@@ -207,7 +207,7 @@ func (s *session) awaitReader() error {
 func (s *session) end() {
 	s.cancel()
 	s.queue.close()
-	s.engine.Close()
+	s.engine.CloseNow()
 	<-s.readDone
 	close(s.ended)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
+func TestShutdown_waitsForCallsAndHandlers(t *testing.T) {
 	drop, answer := make(chan struct{}), make(chan struct{})
 	url, _ := connects(t, `40{"sid":"socket-1"}`,
 		func(p *wiretest.Peer) { <-drop },
@@ -61,7 +61,7 @@ func TestShutdownLetsWhatHasBegunFinish(t *testing.T) {
 	assert.NoError(t, c.Shutdown(t.Context()), "again")
 }
 
-func TestShutdownEndsWithItsContext(t *testing.T) {
+func TestShutdown_closesWhenContextEnds(t *testing.T) {
 	frames := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.Receive(); p.UntilGone() })
 	c, ended, _ := start(t, url, conn.Config{})
@@ -79,7 +79,7 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 	assert.ErrorIs(t, c.Emit(t.Context(), "new"), conn.ErrClosed)
 }
 
-func TestShutdownOfAnIdleConnectionIsClose(t *testing.T) {
+func TestShutdown_closesIdleConnection(t *testing.T) {
 	c, err := conn.New("http://localhost", conn.Config{})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
@@ -89,7 +89,7 @@ func TestShutdownOfAnIdleConnectionIsClose(t *testing.T) {
 	assert.ErrorIs(t, c.Run(t.Context()), conn.ErrClosed)
 }
 
-func TestCloseWritesWhatIsQueued(t *testing.T) {
+func TestClose_sendsQueuedEvents(t *testing.T) {
 	frames := make(chan []string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); frames <- p.UntilGone() })
 	c, _, _ := start(t, url, conn.Config{})

@@ -56,7 +56,7 @@ type State struct {
 	// anything new.
 	Recovered bool
 
-	// Learnt is, while Ready, what Config.Enter has learnt from the server: in
+	// Learnt is, while Ready, what Config.OnConnect has learnt from the server: in
 	// package chat, the event names that discovery has changed, by key.
 	Learnt map[string]string
 }

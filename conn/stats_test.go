@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStatsCountWhatWasDone(t *testing.T) {
+func TestStats_countsSessionsEventsAndBytes(t *testing.T) {
 	cut := make(chan struct{})
 	sessions := 0
 	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
@@ -29,7 +29,7 @@ func TestStatsCountWhatWasDone(t *testing.T) {
 		p.UntilGone()
 	}), conn.Config{Reconnect: soon})
 	assert.Zero(t, c.Stats().Sent)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	states := c.States.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
@@ -62,7 +62,7 @@ func TestStatsCountWhatWasDone(t *testing.T) {
 	assert.EqualValues(t, 2, c.Stats().Sent)
 }
 
-func TestHealthSaysWhatAProbeWantsToKnow(t *testing.T) {
+func TestHealth_reportsErrorUnlessReady(t *testing.T) {
 	release := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release })
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}})

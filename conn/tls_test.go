@@ -105,7 +105,7 @@ func serveTLS(t *testing.T, config *tls.Config) string {
 	return server.URL
 }
 
-func TestTheServersCertificateIsVerified(t *testing.T) {
+func TestRun_verifiesServerCertificate(t *testing.T) {
 	trusted, stranger := newAuthority(t), newAuthority(t)
 	self := &authority{t: t}
 	for name, tc := range map[string]struct {
@@ -140,7 +140,7 @@ func TestTheServersCertificateIsVerified(t *testing.T) {
 	}
 }
 
-func TestTheServerMayAskForACertificate(t *testing.T) {
+func TestHTTP_presentsClientCertificate(t *testing.T) {
 	a := newAuthority(t)
 	url := serveTLS(t, &tls.Config{
 		Certificates: []tls.Certificate{a.pair(&x509.Certificate{IPAddresses: loopback})},

@@ -26,7 +26,7 @@ func sends(t *testing.T, frames ...string) string {
 	})
 }
 
-func TestTopicsCarryTheFirstArgumentInItsType(t *testing.T) {
+func TestOn_decodesFirstArgument(t *testing.T) {
 	c, _, _ := start(t, sends(t,
 		`42["result",{"name":"a","size":1},"an offset"]`,
 		`42[ "result" , {"name":"b","name":"c","size":2} ]`,
@@ -39,10 +39,10 @@ func TestTopicsCarryTheFirstArgumentInItsType(t *testing.T) {
 		Name string `json:"name"`
 		Size int    `json:"size"`
 	}
-	results := conn.Topic[result](c, "result").Chan(t.Context())
-	same := conn.Topic[result](c, "result").Chan(t.Context())
-	asText := conn.Topic[json.RawMessage](c, "big").Chan(t.Context())
-	numbered := conn.Topic[string](c, "17").Chan(t.Context())
+	results := conn.On[result](c, "result").Chan(t.Context())
+	same := conn.On[result](c, "result").Chan(t.Context())
+	asText := conn.On[json.RawMessage](c, "big").Chan(t.Context())
+	numbered := conn.On[string](c, "17").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
 	for _, want := range []result{{"a", 1}, {"c", 2}, {}, {"\ufffd", 0}} {
@@ -53,7 +53,7 @@ func TestTopicsCarryTheFirstArgumentInItsType(t *testing.T) {
 	assert.Equal(t, "a number is a name too", wiretest.ReceiveFrom(t, numbered))
 }
 
-func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
+func TestDecodeErrors_reportsMismatchAndKeepsSession(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		p.Receive()
@@ -63,7 +63,7 @@ func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
 		p.Send(`42["n",2]`)
 		p.UntilGone()
 	}), conn.Config{})
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	failures := c.DecodeErrors.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
 
@@ -76,7 +76,7 @@ func TestWhatDoesNotFitIsADecodeErrorAndEndsNothing(t *testing.T) {
 	assert.Empty(t, ended)
 }
 
-func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
+func TestRaw_receivesEventsWithAllArguments(t *testing.T) {
 	c, _, _ := start(t, sends(t, `42["a"]`, `4212["b",1,{"x":null},"last"]`), conn.Config{})
 	raw := c.Raw.Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "go"))
@@ -86,15 +86,15 @@ func TestRawCarriesEveryEventWithAllItsArguments(t *testing.T) {
 	}}, wiretest.ReceiveFrom(t, raw))
 }
 
-func TestAnEventThatNobodyHearsIsNotDecoded(t *testing.T) {
+func TestOn_doesNotDecodeWithoutSubscriber(t *testing.T) {
 	c, _, _ := start(t, sends(t, `42["unheard",{]`, `42["heard",1]`), conn.Config{})
-	heard := conn.Topic[int](c, "heard").Chan(t.Context())
-	_ = conn.Topic[int](c, "unheard") // a topic without a subscription hears nothing
+	heard := conn.On[int](c, "heard").Chan(t.Context())
+	_ = conn.On[int](c, "unheard") // a topic without a subscription hears nothing
 	require.NoError(t, c.Emit(t.Context(), "go"))
 	assert.Equal(t, 1, wiretest.ReceiveFrom(t, heard))
 }
 
-func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
+func TestNew_rejectsInvalidURLAndConfig(t *testing.T) {
 	for raw, want := range map[string]string{
 		"localhost:4000":          "scheme",
 		"ftp://localhost":         "scheme",
@@ -124,7 +124,7 @@ func TestABadURLOrConfigIsSaidPlainly(t *testing.T) {
 	}
 }
 
-func TestErrorsUnwrapToTheirCause(t *testing.T) {
+func TestErrors_unwrapToCause(t *testing.T) {
 	cause := errors.New("cause")
 	for _, err := range []error{
 		&conn.DialError{Err: cause}, &conn.TransportError{Err: cause}, &conn.ProtocolError{Err: cause},

@@ -18,7 +18,7 @@ var (
 
 // Every link to a file leads to one, every anchor to a heading, and a link
 // that is called by the name of a test leads to the file that has it.
-func TestTheLinksLeadSomewhere(t *testing.T) {
+func TestLinks_pointToExistingTargets(t *testing.T) {
 	for _, page := range pages(t) {
 		text := withoutFences(read(t, page))
 		for _, m := range link.FindAllStringSubmatch(text, -1) {

@@ -21,7 +21,7 @@ import (
 
 // The table of messages in operating.md has each message that the library
 // logs, with its fields, and no other.
-func TestTheListOfLogMessagesIsComplete(t *testing.T) {
+func TestLogMessages_matchTableInOperatingPage(t *testing.T) {
 	_, section, _ := strings.Cut(read(t, "operating.md"), "## Logs")
 	section, _, _ = strings.Cut(section, "\n## ")
 	listed := map[string][]string{}

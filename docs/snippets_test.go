@@ -32,7 +32,7 @@ import (
 // besides is in testdata/preamble.go, and in a comment <!-- go: … --> on the
 // line before the fence, which the reader does not see. An ellipsis … stands for what is left out.
 // Statements need not use all that they declare.
-func TestTheSnippetsCompile(t *testing.T) {
+func TestSnippets_compile(t *testing.T) {
 	var all []snippet
 	for _, page := range pages(t) {
 		all = append(all, snippets(page, read(t, page))...)
@@ -46,7 +46,7 @@ func TestTheSnippetsCompile(t *testing.T) {
 }
 
 // What does not compile is found, and its line is named.
-func TestASnippetThatDoesNotCompileIsFound(t *testing.T) {
+func TestSnippets_reportLineOfCompileError(t *testing.T) {
 	c := newChecker(t, nil)
 	for text, want := range map[string]string{
 		"```go\nx := 1\nclient.Nothing()\n```":                  "page.md:3:",

@@ -15,7 +15,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestAnErrorSaysWhereAndWhy(t *testing.T) {
+func TestFieldError_namesFieldAndReason(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{"token":"a"}`:             `events: AIToken: field "index": required field is missing`,
 		`{"token":1,"index":1}`:     `events: AIToken: field "token": want a string, got a number`,
@@ -43,7 +43,7 @@ func TestAnErrorSaysWhereAndWhy(t *testing.T) {
 	assert.EqualError(t, err, `events: AIMessage: field "usage.totalTokens": want an integer, got a boolean`)
 }
 
-func TestDecodingReplacesWhatTheValueHeld(t *testing.T) {
+func TestPayload_decodeReplacesPreviousValue(t *testing.T) {
 	for _, c := range codecs {
 		var token events.AIToken
 		require.NoError(t, c.unmarshal([]byte(`{"chatId":"c","token":"a","index":1,"done":true,"x":1}`), &token))
@@ -55,7 +55,7 @@ func TestDecodingReplacesWhatTheValueHeld(t *testing.T) {
 	}
 }
 
-func TestADecodedValueSharesNoMemoryWithItsJSON(t *testing.T) {
+func TestDecode_sharesNoMemoryWithInput(t *testing.T) {
 	payload := []byte(`{"callId":"c1","toolName":"search","args":{"q":"go"},"step":[1]}`)
 	ev, err := events.Decode(events.KeyAIToolCall, payload)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestADecodedValueSharesNoMemoryWithItsJSON(t *testing.T) {
 	}, ev)
 }
 
-func TestAFieldErrorLeavesTheDecoderAtTheNextPayload(t *testing.T) {
+func TestFieldError_leavesDecoderAtNextPayload(t *testing.T) {
 	stream := jsontext.NewDecoder(strings.NewReader(`{"index":"bad","token":{"a":[1]}} {"token":"good","index":1}`))
 	var token events.AIToken
 
@@ -79,7 +79,7 @@ func TestAFieldErrorLeavesTheDecoderAtTheNextPayload(t *testing.T) {
 	assert.ErrorIs(t, json.UnmarshalDecode(stream, &token), io.EOF)
 }
 
-func TestPayloadsNestInOtherValues(t *testing.T) {
+func TestPayload_nestsInOtherTypes(t *testing.T) {
 	type frame struct {
 		Event string           `json:"event"`
 		Data  *events.AIToken  `json:"data"`
@@ -100,7 +100,7 @@ func TestPayloadsNestInOtherValues(t *testing.T) {
 	}
 }
 
-func TestATokenAllocatesNothingButItsStrings(t *testing.T) {
+func TestAIToken_decodeAllocatesOnlyStrings(t *testing.T) {
 	payload := []byte(`{"chatId":"room-1","token":"h\u00e9llo ","index":12,"requestId":"req-1234"}`)
 	var token events.AIToken
 	allocations := testing.AllocsPerRun(100, func() {
@@ -111,7 +111,7 @@ func TestATokenAllocatesNothingButItsStrings(t *testing.T) {
 	assert.Equal(t, 3.0, allocations)
 }
 
-func TestAPayloadMayBeAnArgumentInAFrame(t *testing.T) {
+func TestPayload_decodesInsideArray(t *testing.T) {
 	frame := jsontext.NewDecoder(strings.NewReader(`["ai:token",{"token":"a","index":1},"offset"]`), browserRules)
 	for range 2 { // the bracket and the name
 		_, err := frame.ReadToken()

@@ -19,7 +19,7 @@ var fromServer = []events.Key{
 	events.KeyAIMessage, events.KeyAIError, events.KeyAIToolCall, events.KeyAIToolResult,
 }
 
-func TestDecodeGivesTheTypeOfTheKey(t *testing.T) {
+func TestDecode_returnsTypeForKey(t *testing.T) {
 	var decoded []events.Key
 	for _, p := range contract {
 		want, ok := p.value.(events.Event)
@@ -35,7 +35,7 @@ func TestDecodeGivesTheTypeOfTheKey(t *testing.T) {
 	assert.ElementsMatch(t, fromServer, decoded)
 }
 
-func TestDecodeKnowsNoOtherKeys(t *testing.T) {
+func TestDecode_rejectsClientAndUnknownKeys(t *testing.T) {
 	for key := range events.Keys() {
 		if !slices.Contains(fromServer, key) {
 			_, err := events.Decode(key, []byte(`{}`))
@@ -46,7 +46,7 @@ func TestDecodeKnowsNoOtherKeys(t *testing.T) {
 	assert.ErrorContains(t, err, "NO_SUCH_KEY")
 }
 
-func TestWhatIsNotJSONIsASyntaxError(t *testing.T) {
+func TestDecode_returnsSyntacticErrorForInvalidJSON(t *testing.T) {
 	for _, key := range fromServer {
 		for _, data := range []string{``, ` `, `{`, `{"a"`, `{"a":1`, `{"a":1,}`, `nul`, "\x00"} {
 			ev, err := events.Decode(key, []byte(data))
@@ -57,20 +57,20 @@ func TestWhatIsNotJSONIsASyntaxError(t *testing.T) {
 	}
 }
 
-func TestNothingMayFollowThePayload(t *testing.T) {
+func TestDecode_rejectsTrailingData(t *testing.T) {
 	_, err := events.Decode(events.KeyAIToken, []byte(`{"token":"a","index":1} {}`))
 	_, ok := errors.AsType[*jsontext.SyntacticError](err)
 	assert.True(t, ok, err)
 }
 
-func TestNobodyElseCanMakeAnEvent(t *testing.T) {
+func TestEvent_cannotBeImplementedByOtherPackages(t *testing.T) {
 	event := reflect.TypeFor[events.Event]()
 	method, ok := event.MethodByName("isEvent")
 	require.True(t, ok)
 	assert.NotEmpty(t, method.PkgPath, "a method that no other package can have")
 }
 
-func TestAnAIErrorIsAnError(t *testing.T) {
+func TestAIError_implementsError(t *testing.T) {
 	failure := &events.AIError{Code: "rate_limit", Message: "slow down"}
 	assert.EqualError(t, failure, "ai error: rate_limit: slow down")
 	assert.EqualError(t, &events.AIError{Message: "no idea"}, "ai error: no idea")
@@ -80,7 +80,7 @@ func TestAnAIErrorIsAnError(t *testing.T) {
 	assert.Same(t, failure, found)
 }
 
-func TestAStatusThatIsUnknownIsPassedOn(t *testing.T) {
+func TestStatus_keepsUnknownValue(t *testing.T) {
 	ev, err := events.Decode(events.KeyAIProcessing, []byte(`{"status":"dreaming"}`))
 	require.NoError(t, err)
 	assert.Equal(t, events.Status("dreaming"), ev.(events.AIProcessing).Status)

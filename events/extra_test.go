@@ -10,7 +10,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestMembersThatTheContractDoesNotNameAreKept(t *testing.T) {
+func TestExtra_keepsUnknownMembers(t *testing.T) {
 	const payload = `{"token":"a","index":1,"Token":"not the token","big":123456789012345678901234567890,` +
 		`"deep":{"a":[1,{"b":"}]\""}],"c":null},"nothing":null,"q\"uote":1.10}`
 	for _, c := range codecs {
@@ -31,7 +31,7 @@ func TestMembersThatTheContractDoesNotNameAreKept(t *testing.T) {
 	}
 }
 
-func TestWithoutOtherMembersExtraIsNil(t *testing.T) {
+func TestExtra_isNilWithoutUnknownMembers(t *testing.T) {
 	for _, c := range codecs {
 		var token events.AIToken
 		require.NoError(t, c.unmarshal([]byte(`{"token":"a","index":1}`), &token))
@@ -39,7 +39,7 @@ func TestWithoutOtherMembersExtraIsNil(t *testing.T) {
 	}
 }
 
-func TestAFieldWinsOverAnEntryOfExtra(t *testing.T) {
+func TestExtra_doesNotOverrideFields(t *testing.T) {
 	token := events.AIToken{Token: "field", Extra: map[string]raw{
 		"token": raw(`"extra"`), "chatId": raw(`"extra"`), "kept": raw(`1`), "empty": nil,
 	}}
@@ -50,7 +50,7 @@ func TestAFieldWinsOverAnEntryOfExtra(t *testing.T) {
 	}
 }
 
-func TestExtraThatIsNoJSONIsAnError(t *testing.T) {
+func TestExtra_rejectsInvalidJSON(t *testing.T) {
 	for _, c := range codecs {
 		_, err := c.marshal(events.AIToken{Extra: map[string]raw{"bad": raw(`{"a":`)}})
 		assert.Error(t, err, c.name)

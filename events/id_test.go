@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestAnIDRemembersWhetherItIsAStringOrAnInteger(t *testing.T) {
+func TestID_distinguishesStringsFromIntegers(t *testing.T) {
 	for _, c := range codecs {
 		var ids []events.ID
 		require.NoError(t, c.unmarshal([]byte(`[5,"5",-7,"",null]`), &ids))
@@ -25,20 +25,20 @@ func TestAnIDRemembersWhetherItIsAStringOrAnInteger(t *testing.T) {
 	}
 }
 
-func TestOnlyTheZeroIDIsNone(t *testing.T) {
+func TestID_isZeroOnlyForZeroValue(t *testing.T) {
 	assert.True(t, events.ID{}.IsZero())
 	assert.False(t, events.StringID("").IsZero())
 	assert.False(t, events.IntID(0).IsZero())
 	assert.NotEqual(t, events.ID{}, events.StringID(""))
 }
 
-func TestAnIDPrintsAsItsTextOrDigits(t *testing.T) {
+func TestID_printsTextOrDigits(t *testing.T) {
 	assert.Equal(t, "room-1", events.StringID("room-1").String())
 	assert.Equal(t, "-42", events.IntID(-42).String())
 	assert.Equal(t, "", events.ID{}.String())
 }
 
-func TestAnIntegerIDKeepsEveryDigit(t *testing.T) {
+func TestID_keepsAllDigitsOfInteger(t *testing.T) {
 	for _, digits := range []string{"9007199254740993", "18446744073709551617", "-123456789012345678901234567890"} {
 		for _, c := range codecs {
 			var id events.ID
@@ -51,13 +51,13 @@ func TestAnIntegerIDKeepsEveryDigit(t *testing.T) {
 	}
 }
 
-func TestMinusZeroIsTheIDZero(t *testing.T) {
+func TestID_decodesMinusZeroAsZero(t *testing.T) {
 	var id events.ID
 	require.NoError(t, stdjson.Unmarshal([]byte(`-0`), &id))
 	assert.Equal(t, events.IntID(0), id)
 }
 
-func TestNullTurnsAnIDIntoNone(t *testing.T) {
+func TestID_becomesZeroValueOnNull(t *testing.T) {
 	for _, c := range codecs {
 		id := events.IntID(1)
 		require.NoError(t, c.unmarshal([]byte(`null`), &id))
@@ -65,7 +65,7 @@ func TestNullTurnsAnIDIntoNone(t *testing.T) {
 	}
 }
 
-func TestWhatIsNeitherAStringNorAnIntegerIsNoID(t *testing.T) {
+func TestID_rejectsOtherThanStringOrInteger(t *testing.T) {
 	for _, bad := range []string{`1.5`, `1.0`, `1e3`, `1E3`, `-0.0`, `true`, `false`, `{}`, `[]`} {
 		for _, c := range codecs {
 			var id events.ID
@@ -78,7 +78,7 @@ func TestWhatIsNeitherAStringNorAnIntegerIsNoID(t *testing.T) {
 	}
 }
 
-func TestAnIDCanBeAKeyOfAMap(t *testing.T) {
+func TestID_worksAsMapKey(t *testing.T) {
 	seen := map[events.ID]int{events.IntID(5): 1, events.StringID("5"): 2, hugeID: 3, {}: 4}
 	var id events.ID
 	require.NoError(t, stdjson.Unmarshal([]byte(hugeID.String()), &id))

@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestKeysComeInOrderWithTheirDefaultNames(t *testing.T) {
+func TestKeys_yieldsOrderedKeysWithDefaultNames(t *testing.T) {
 	var got [][2]string
 	for key := range events.Keys() {
 		got = append(got, [2]string{string(key), key.DefaultName()})
@@ -31,12 +31,12 @@ func TestKeysComeInOrderWithTheirDefaultNames(t *testing.T) {
 	}, got)
 }
 
-func TestAnUnknownKeyHasNoDefaultName(t *testing.T) {
+func TestDefaultName_isEmptyForUnknownKey(t *testing.T) {
 	assert.Empty(t, events.Key("NO_SUCH_KEY").DefaultName())
 	assert.Empty(t, events.Key("").DefaultName())
 }
 
-func TestALoopOverKeysMayStopEarly(t *testing.T) {
+func TestKeys_allowsEarlyBreak(t *testing.T) {
 	for key := range events.Keys() {
 		assert.Equal(t, events.KeyJoin, key)
 		break

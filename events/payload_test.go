@@ -16,7 +16,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestEveryPayloadDecodesAsTheContractSays(t *testing.T) {
+func TestPayload_decodesContractExample(t *testing.T) {
 	eachPayload(t, func(t *testing.T, payload string, value any, c codec) {
 		got, err := decodeAs(c, payload, value)
 		require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestEveryPayloadDecodesAsTheContractSays(t *testing.T) {
 	})
 }
 
-func TestEveryPayloadEncodesAsTheContractSays(t *testing.T) {
+func TestPayload_encodesContractExample(t *testing.T) {
 	eachPayload(t, func(t *testing.T, payload string, value any, c codec) {
 		b, err := c.marshal(value)
 		require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestEveryPayloadEncodesAsTheContractSays(t *testing.T) {
 	})
 }
 
-func TestRequiredFieldsAreThoseOfTheContract(t *testing.T) {
+func TestPayload_requiresFieldsOfContract(t *testing.T) {
 	want := map[string]string{
 		"UserMessage":  "messageId text userId",
 		"Part":         "type value",
@@ -62,7 +62,7 @@ func TestRequiredFieldsAreThoseOfTheContract(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-func TestARequiredFieldMayBeNeitherMissingNorNull(t *testing.T) {
+func TestPayload_rejectsMissingOrNullRequiredField(t *testing.T) {
 	eachPayload(t, func(t *testing.T, payload string, value any, c codec) {
 		for name, f := range jsonFields(value) {
 			for _, absent := range []string{"", "null"} {
@@ -83,7 +83,7 @@ func TestARequiredFieldMayBeNeitherMissingNorNull(t *testing.T) {
 	})
 }
 
-func TestAFieldOfTheWrongTypeIsAnError(t *testing.T) {
+func TestPayload_rejectsFieldOfWrongType(t *testing.T) {
 	samples := []string{`"x"`, `1`, `1.5`, `1e2`, `true`, `{}`, `[]`, `[null]`, `[true]`}
 	fits := map[reflect.Type]string{ // a sample apart from those is of the wrong type
 		reflect.TypeFor[string]():        `"x"`,
@@ -120,7 +120,7 @@ func TestAFieldOfTheWrongTypeIsAnError(t *testing.T) {
 	})
 }
 
-func TestAPayloadIsAnObject(t *testing.T) {
+func TestPayload_rejectsNonObject(t *testing.T) {
 	eachPayload(t, func(t *testing.T, _ string, value any, c codec) {
 		for _, payload := range []string{`null`, `"x"`, `1`, `true`, `[]`, `[{}]`} {
 			_, err := decodeAs(c, payload, value)
@@ -132,7 +132,7 @@ func TestAPayloadIsAnObject(t *testing.T) {
 	})
 }
 
-func TestOptionalFieldsThatAreZeroAreNotWritten(t *testing.T) {
+func TestPayload_omitsZeroOptionalFields(t *testing.T) {
 	eachPayload(t, func(t *testing.T, payload string, value any, c codec) {
 		bare := payload
 		fields := jsonFields(value)
@@ -149,7 +149,7 @@ func TestOptionalFieldsThatAreZeroAreNotWritten(t *testing.T) {
 	})
 }
 
-func TestZeroPayloadsAreWrittenWithTheJSONTypesOfTheContract(t *testing.T) {
+func TestPayload_encodesZeroValueWithContractTypes(t *testing.T) {
 	for _, c := range codecs {
 		b, err := c.marshal([]any{events.Presence{}, events.Read{}, events.AIToolCall{}, events.AIToken{}})
 		require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestZeroPayloadsAreWrittenWithTheJSONTypesOfTheContract(t *testing.T) {
 	}
 }
 
-func TestWhatJSONCannotSayIsAnError(t *testing.T) {
+func TestPayload_failsToEncodeInvalidValue(t *testing.T) {
 	for _, c := range codecs {
 		for _, v := range []any{
 			events.AIProcessing{EtaMs: math.NaN()},
@@ -177,7 +177,7 @@ func TestWhatJSONCannotSayIsAnError(t *testing.T) {
 	}
 }
 
-func TestAPartIsWrittenByTheRulesOfEncodingJSON(t *testing.T) {
+func TestPart_encodesValueLikeEncodingJSON(t *testing.T) {
 	type image struct {
 		URL string        `json:"url"`
 		Alt int           `json:"alt,omitempty"` // left out by encoding/json only
@@ -190,7 +190,7 @@ func TestAPartIsWrittenByTheRulesOfEncodingJSON(t *testing.T) {
 	}
 }
 
-func TestNumbersOutOfRangeAreErrors(t *testing.T) {
+func TestPayload_rejectsOutOfRangeNumber(t *testing.T) {
 	for _, c := range codecs {
 		assert.ErrorContains(t, c.unmarshal([]byte(`{"token":"","index":9223372036854775808}`), new(events.AIToken)),
 			`field "index": integer out of range`)
@@ -199,7 +199,7 @@ func TestNumbersOutOfRangeAreErrors(t *testing.T) {
 	}
 }
 
-func TestTimesKeepNanosecondsAndOffset(t *testing.T) {
+func TestPayload_keepsNanosecondsAndOffsetOfTime(t *testing.T) {
 	for _, at := range []string{
 		"2026-03-04T05:06:07Z", "2026-03-04T05:06:07.1Z", "2026-03-04T05:06:07.123456789+14:00", "1969-12-31T23:59:59.000000001-00:30",
 	} {

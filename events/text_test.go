@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-func TestNamesMayBeEscaped(t *testing.T) {
+func TestPayload_decodesEscapedNames(t *testing.T) {
 	for _, c := range codecs {
 		var token events.AIToken
 		require.NoError(t, c.unmarshal([]byte(`{"\u0074oken":"\u0061\n","ind\u0065x":1,"e\u0078tra":2}`), &token))
@@ -19,7 +19,7 @@ func TestNamesMayBeEscaped(t *testing.T) {
 	}
 }
 
-func TestWhiteSpaceMeansNothing(t *testing.T) {
+func TestPayload_ignoresWhitespace(t *testing.T) {
 	const payload = " {\n\t\"onlineUserIds\" : [ \"u1\" ,\r\n 2 ] , \"n\" : { } \n} "
 	for _, c := range codecs {
 		var presence events.Presence
@@ -29,7 +29,7 @@ func TestWhiteSpaceMeansNothing(t *testing.T) {
 	}
 }
 
-func TestOfDuplicateMembersTheLastWins(t *testing.T) {
+func TestPayload_usesLastDuplicateMember(t *testing.T) {
 	for _, c := range codecs {
 		if c.name == "go-json-experiment" {
 			continue // refuses duplicates unless told otherwise
@@ -45,14 +45,14 @@ func TestOfDuplicateMembersTheLastWins(t *testing.T) {
 	}
 }
 
-func TestTheCallersOptionsMayRefuseWhatABrowserReads(t *testing.T) {
+func TestPayload_respectsStrictDecoderOptions(t *testing.T) {
 	for _, payload := range []string{`{"token":"a","token":"b","index":1}`, "{\"token\":\"\xff\",\"index\":1}"} {
 		var token events.AIToken
 		assert.Error(t, json.Unmarshal([]byte(payload), &token))
 	}
 }
 
-func TestTextThatIsNotUnicodeIsReadAsInABrowser(t *testing.T) {
+func TestPayload_replacesInvalidUnicode(t *testing.T) {
 	const payload = "{\"token\":\"a\\ud83d b\\udc00\",\"index\":1,\"chatId\":\"c\xff\",\"x\xff\":\"\xfe\"}"
 	for _, c := range codecs {
 		if c.name == "go-json-experiment" {
@@ -74,7 +74,7 @@ func TestTextThatIsNotUnicodeIsReadAsInABrowser(t *testing.T) {
 	}
 }
 
-func TestTextOfAnyScriptIsKept(t *testing.T) {
+func TestPayload_roundTripsAnyText(t *testing.T) {
 	for _, c := range codecs {
 		for _, text := range []string{"", "日本語", "é", "🙂", "\u2028", "a\"b\\c\x00\n", strings.Repeat("long \"text\" ", 1000)} {
 			b, err := c.marshal(events.AIToken{Token: text})

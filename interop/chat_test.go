@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAQuestionIsAnswered(t *testing.T) {
+func TestAsk_streamsTokensAndReturnsMessage(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	statuses := client.Processing.Chan(t.Context())
 	echo := client.ChatMessages.Chan(t.Context())
@@ -39,7 +39,7 @@ func TestAQuestionIsAnswered(t *testing.T) {
 	assert.Equal(t, user, receiveFrom(t, echo).UserID)
 }
 
-func TestEventsKeepTheOrderOfTheWire(t *testing.T) {
+func TestEvents_keepWireOrder(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	all := client.Events.Chan(t.Context())
 	_, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 3000 0"})
@@ -57,9 +57,9 @@ func TestEventsKeepTheOrderOfTheWire(t *testing.T) {
 	}
 }
 
-func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
+func TestAsk_abortsAnswerWhenContextEnds(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	aborted := chat.Topic[struct {
+	aborted := chat.On[struct {
 		RequestID string `json:"requestId"`
 		Sent      int    `json:"sent"`
 	}](client, "debug:aborted").Chan(t.Context())
@@ -75,7 +75,7 @@ func TestCancellingAQuestionStopsItsAnswer(t *testing.T) {
 	assert.Less(t, stopped.Sent, 100000)
 }
 
-func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
+func TestAsk_abortsAnswerWhenClientStops(t *testing.T) {
 	backend := startBackend(t)
 	observer, _ := startClient(t, backend.URL(), chat.Config{ChatID: events.StringID("elsewhere")})
 	for name, leave := range map[string]func(client *chat.Client, stop context.CancelFunc){
@@ -103,7 +103,7 @@ func TestAnAnswerIsAbortedHoweverItsClientEnds(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {
+func TestAsk_returnsAIError(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/error"})
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestAnErrorOfTheBackendEndsTheStream(t *testing.T) {
 	assert.JSONEq(t, `{"text":"/error"}`, string(failure.Details))
 }
 
-func TestAnAnswerWithoutRequestIDBelongsToTheOnlyQuestion(t *testing.T) {
+func TestAsk_acceptsAnswerWithoutRequestID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/noid"})
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestAnAnswerWithoutRequestIDBelongsToTheOnlyQuestion(t *testing.T) {
 	assert.Equal(t, "You said: /noid", message.Text)
 }
 
-func TestQuestionsAtOnceDoNotMix(t *testing.T) {
+func TestAsk_separatesConcurrentAnswers(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	var streams []*chat.Stream
 	for n := range 10 {
@@ -142,7 +142,7 @@ func TestQuestionsAtOnceDoNotMix(t *testing.T) {
 	}
 }
 
-func TestAPayloadOfTheWrongShapeIsReportedAndTheAnswerGoesOn(t *testing.T) {
+func TestDecodeErrors_reportInvalidTokenWithoutEndingAnswer(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.DecodeErrors.Chan(t.Context())
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/bad"})
@@ -157,7 +157,7 @@ func TestAPayloadOfTheWrongShapeIsReportedAndTheAnswerGoesOn(t *testing.T) {
 	assert.Equal(t, "index", field.Field)
 }
 
-func TestNamesChangeWhatIsSentAndWhatIsHeardLive(t *testing.T) {
+func TestNames_applyToSentAndReceivedEvents(t *testing.T) {
 	backend := startBackend(t, `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`)
 	client, _ := startClient(t, backend.URL(), chat.Config{
 		Names: map[events.Key]string{events.KeyJoin: "room:enter", events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"},
@@ -171,7 +171,7 @@ func TestNamesChangeWhatIsSentAndWhatIsHeardLive(t *testing.T) {
 	assert.Equal(t, "You said: hi", message.Text)
 }
 
-func TestTheServersOwnErrorsAreHeard(t *testing.T) {
+func TestServerErrors_reportErrorEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.ServerErrors.Chan(t.Context())
 	require.NoError(t, client.Emit(within(t), "debug:error", nil))

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAServerKilledMidAnswerComesBack(t *testing.T) {
+func TestServerRestart_reconnectsAndRejoins(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
@@ -43,7 +43,7 @@ func TestAServerKilledMidAnswerComesBack(t *testing.T) {
 	assert.Equal(t, `chat:join [{"chatId":"room-1"}]`, received(t, client)[0], "the new process was joined first")
 }
 
-func TestARefusedHandshakeComesBackTyped(t *testing.T) {
+func TestRun_returnsRefusedError(t *testing.T) {
 	backend := startBackend(t)
 	for _, tc := range []struct{ path, message, data string }{
 		{"/", "not authorised", `{"code":"E_AUTH"}`},
@@ -63,7 +63,7 @@ func TestARefusedHandshakeComesBackTyped(t *testing.T) {
 	assert.EqualError(t, receiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
 }
 
-func TestAuthQueryAndHeadersReachTheServer(t *testing.T) {
+func TestConfig_sendsAuthQueryAndHeaders(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL()+"/admin", chat.Config{Conn: conn.Config{
 		Auth:   func(context.Context) (any, error) { return map[string]any{"admin": true}, nil },
 		Query:  url.Values{"tenant": {"acme"}},
@@ -82,7 +82,7 @@ func TestAuthQueryAndHeadersReachTheServer(t *testing.T) {
 	assert.Equal(t, "t1", handshake.Headers["x-trace"])
 }
 
-func TestBeingPutOutEndsRunAndACutDoesNot(t *testing.T) {
+func TestRun_endsOnDisconnectNotOnLostConnection(t *testing.T) {
 	client, ended := startClient(t, startBackend(t).URL(), chat.Config{})
 	require.NoError(t, client.Ready(within(t)))
 	first := client.State().SessionID

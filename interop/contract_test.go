@@ -13,7 +13,7 @@ import (
 
 // The TypeScript of docs/contract compiles, alone and as a backend and a
 // browser with socket.io use it: interop/node/contract.ts.
-func TestTheContractCompilesAsTypeScript(t *testing.T) {
+func TestContract_compilesAsTypeScript(t *testing.T) {
 	modules := nodetest.Modules(t)
 	compiler := exec.Command("node", filepath.Join(modules, "typescript", "bin", "tsc"),
 		"--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "contract.ts")
@@ -23,7 +23,7 @@ func TestTheContractCompilesAsTypeScript(t *testing.T) {
 }
 
 // The AsyncAPI document of docs/contract is one, by the official schema.
-func TestTheContractIsAnAsyncAPIDocument(t *testing.T) {
+func TestContract_isValidAsyncAPI(t *testing.T) {
 	modules := nodetest.Modules(t)
 	compiler := jsonschema.NewCompiler()
 	official, err := compiler.Compile(filepath.Join(modules, "@asyncapi", "specs", "schemas", "3.0.0-without-$id.json"))

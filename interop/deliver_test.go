@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDeliverIsAcknowledgedOverACut(t *testing.T) {
+func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	processed := client.ChatMessages.Chan(t.Context())
 	states := client.States.Chan(t.Context())
@@ -40,7 +40,7 @@ func TestDeliverIsAcknowledgedOverACut(t *testing.T) {
 	}, of(received(t, client), "user:message"))
 }
 
-func TestDeliverSaysWhatCouldNotBeDelivered(t *testing.T) {
+func TestDeliver_returnsDeliveryError(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{Delivery: chat.Delivery{MaxAttempts: 1}})
 	_, err := client.Deliver(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
@@ -60,7 +60,7 @@ func TestDeliverSaysWhatCouldNotBeDelivered(t *testing.T) {
 	assert.Len(t, of(received(t, client), "user:message"), 1, "nothing is sent again that was not to be")
 }
 
-func TestSendMessageIsNeverSentTwice(t *testing.T) {
+func TestSendMessage_doesNotResendAfterReconnect(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
 	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"}))

@@ -17,7 +17,7 @@ import (
 // Each of these shows one promise that the TypeScript original makes and does
 // not keep, by what the server has received.
 
-func TestPromise1NullJoinEventSendsNoJoin(t *testing.T) {
+func TestPromise1_noJoinSendsNoJoinEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{ChatID: room, NoJoin: true})
 	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user, MessageIDs: []string{"m1"}}))
 	cutAndBack(t, client)
@@ -25,7 +25,7 @@ func TestPromise1NullJoinEventSendsNoJoin(t *testing.T) {
 	assert.Equal(t, []string{"chat:read", "debug:cut", "ai:abort"}, names(received(t, client)))
 }
 
-func TestPromise2ALearntNameIsHeardAndJoined(t *testing.T) {
+func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 	renamed := `NAMES={"JOIN":"room:enter","USER_MESSAGE":"say",` +
 		`"AI_PROCESSING":"llm:status","AI_TOKEN":"llm:delta","AI_MESSAGE":"llm:final"}`
 	answered := func(t *testing.T, client *chat.Client) {
@@ -79,7 +79,7 @@ func TestPromise2ALearntNameIsHeardAndJoined(t *testing.T) {
 	})
 }
 
-func TestPromise3ServerErrorsAndRefusalsAreReported(t *testing.T) {
+func TestPromise3_reportsServerErrorsAndRefusedHandshakes(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{})
 	failures := client.ServerErrors.Chan(t.Context())
@@ -101,7 +101,7 @@ func TestPromise3ServerErrorsAndRefusalsAreReported(t *testing.T) {
 	assert.Len(t, sockets(t, client), 1, "the stranger was never in")
 }
 
-func TestPromise4RunsBeginWhenAskedAndOneAtATime(t *testing.T) {
+func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
 	backend := startBackend(t)
 	observer, _ := startClient(t, backend.URL(), chat.Config{ChatID: events.StringID("elsewhere")})
 	require.Len(t, sockets(t, observer), 1)
@@ -139,11 +139,11 @@ func TestPromise4RunsBeginWhenAskedAndOneAtATime(t *testing.T) {
 	assert.Empty(t, tokens, "each token came once")
 }
 
-func TestPromise5RawSubscriptionsOutliveSessions(t *testing.T) {
+func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 	client, err := chat.New(startBackend(t).URL(), chat.Config{NoJoin: true, Conn: conn.Config{Reconnect: soon}})
 	require.NoError(t, err)
 	defer client.Close()
-	raw := chat.Topic[map[string]int](client, "echo").Chan(t.Context())
+	raw := chat.On[map[string]int](client, "echo").Chan(t.Context())
 	wildcard := client.Raw.Chan(t.Context())
 	states := client.States.Chan(t.Context())
 	heard := func(n int) {
@@ -172,7 +172,7 @@ func TestPromise5RawSubscriptionsOutliveSessions(t *testing.T) {
 	assert.Empty(t, wildcard)
 }
 
-func TestPromise6AnswersBelongToTheirRequest(t *testing.T) {
+func TestPromise6_matchesAnswersByRequestID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	long, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
@@ -197,9 +197,9 @@ func TestPromise6AnswersBelongToTheirRequest(t *testing.T) {
 	long.Abort("")
 }
 
-func TestPromise7AnAbortNamesItsRequest(t *testing.T) {
+func TestPromise7_abortStopsOnlyItsRequest(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	stopped := chat.Topic[struct{ RequestID string }](client, "debug:aborted").Chan(t.Context())
+	stopped := chat.On[struct{ RequestID string }](client, "debug:aborted").Chan(t.Context())
 	ask := func(ctx context.Context, id string) *chat.Stream {
 		stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1", RequestID: id})
 		require.NoError(t, err)
@@ -239,7 +239,7 @@ func TestPromise7AnAbortNamesItsRequest(t *testing.T) {
 	streams[3].Abort("")
 }
 
-func TestPromise8MetaIsInEveryEmit(t *testing.T) {
+func TestPromise8_sendsMetaWithEveryEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{
 		Meta:      map[string]any{"tenant": "acme"},
 		Discovery: chat.Discovery{Enabled: true},
@@ -277,7 +277,7 @@ func TestPromise8MetaIsInEveryEmit(t *testing.T) {
 	assert.Equal(t, `chat:join [{"chatId":7,"tenant":"acme"}]`, all[9])
 }
 
-func TestPromise9AServerSideDisconnectCanBeRetried(t *testing.T) {
+func TestPromise9_canReconnectAfterServerDisconnect(t *testing.T) {
 	backend := startBackend(t)
 	t.Run("by another Run", func(t *testing.T) {
 		client, ended := startClient(t, backend.URL(), chat.Config{})

@@ -42,8 +42,8 @@ func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
 	return stream
 }
 
-func TestAnAnswerGoesOnUnbrokenOverACutWithRecovery(t *testing.T) {
-	client, _ := startClient(t, startBackend(t, "RECOVERY=1").URL(), chat.Config{Answers: chat.Answers{
+func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
+	client, _ := startClient(t, startBackend(t, "RECOVERY=1").URL(), chat.Config{Stream: chat.StreamConfig{
 		OnGap:  chat.FailOnGap,
 		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("there is nothing to ask for") },
 	}})
@@ -63,9 +63,9 @@ func TestAnAnswerGoesOnUnbrokenOverACutWithRecovery(t *testing.T) {
 	assert.Len(t, sockets(t, client), 1)
 }
 
-func TestWithoutRecoveryTheProgramAsksForTheRest(t *testing.T) {
+func TestResume_requestsMissingTokensAfterReconnect(t *testing.T) {
 	var client *chat.Client
-	client, _ = startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{
+	client, _ = startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{
 		OnGap: chat.FailOnGap,
 		Resume: func(ctx context.Context, s *chat.Stream) error {
 			return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
@@ -77,8 +77,8 @@ func TestWithoutRecoveryTheProgramAsksForTheRest(t *testing.T) {
 	assert.Contains(t, resumed[0], stream.RequestID())
 }
 
-func TestAResumeThatFailsEndsTheAnswer(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{
+func TestResume_endsAnswerOnError(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{
 		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("this backend cannot") },
 	}})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
@@ -89,8 +89,8 @@ func TestAResumeThatFailsEndsTheAnswer(t *testing.T) {
 	assert.ErrorContains(t, err, "this backend cannot")
 }
 
-func TestWithoutResumeTheFinalTextIsWhole(t *testing.T) {
-	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Answers: chat.Answers{Gap: time.Millisecond}})
+func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
+	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{GapTimeout: time.Millisecond}})
 	const n = 300
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPresenceIsHeard(t *testing.T) {
+func TestPresence_listsOnlineUsers(t *testing.T) {
 	backend := startBackend(t)
 	auth := func(id string) conn.Config {
 		return conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"userId": id}, nil }}
@@ -30,7 +30,7 @@ func TestPresenceIsHeard(t *testing.T) {
 	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
 }
 
-func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
+func TestNoJoin_sendsQuestionWithoutJoinOrChatID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{NoJoin: true})
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi", RequestID: "r1", MessageID: "m1"})
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestABackendWithoutRoomsIsNotJoined(t *testing.T) {
 	assert.Equal(t, []string{`user:message [{"messageId":"m1","requestId":"r1","text":"hi","userId":"u1"}]`}, received(t, client))
 }
 
-func TestARefusedJoinIsAJoinErrorWithTheReply(t *testing.T) {
+func TestJoin_returnsJoinErrorWithReply(t *testing.T) {
 	backend := startBackend(t)
 	locked := events.StringID("locked")
 	cfg := chat.Config{ChatID: locked, JoinTimeout: 10 * time.Second}
@@ -66,7 +66,7 @@ func TestARefusedJoinIsAJoinErrorWithTheReply(t *testing.T) {
 	assert.Len(t, of(received(t, client), `chat:join [{"chatId":"locked"}]`), 2, "one by each client, none after the cut")
 }
 
-func TestAJoinThatIsRetriedGetsInWhenTheServerLetsIt(t *testing.T) {
+func TestRetry_repeatsRejectedJoin(t *testing.T) {
 	backend := startBackend(t)
 	observer, _ := startClient(t, backend.URL(), chat.Config{})
 	asked := 0
@@ -84,7 +84,7 @@ func TestAJoinThatIsRetriedGetsInWhenTheServerLetsIt(t *testing.T) {
 	assert.Len(t, of(received(t, observer), `chat:join [{"chatId":"room-2"}]`), 3)
 }
 
-func TestFurtherRoomsAreJoinedAndRejoinedAfterACut(t *testing.T) {
+func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{JoinTimeout: 10 * time.Second})
 	seven, eight := events.IntID(7), events.StringID("eight")

@@ -21,7 +21,7 @@ type found struct {
 	Found []string `json:"found"`
 }
 
-func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
+func TestHandle_acknowledgesToolCall(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	defer conn.Handle(client.Conn(), "ai:tool_call", func(_ context.Context, call events.AIToolCall) (found, error) {
 		return found{[]string{call.ToolName, string(call.Args)}}, nil
@@ -33,14 +33,14 @@ func TestAToolCallIsAcknowledgedByItsHandler(t *testing.T) {
 // acknowledgement, and returns the arguments of that.
 func acknowledged(t *testing.T, client *chat.Client) string {
 	t.Helper()
-	acked := chat.Topic[struct{ Args json.RawMessage }](client, "tool:acked").Chan(t.Context())
+	acked := chat.On[struct{ Args json.RawMessage }](client, "tool:acked").Chan(t.Context())
 	message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "/toolack"})
 	require.NoError(t, err)
 	assert.Equal(t, "You said: /toolack", message.Text, "the answer goes on, whatever the tool said")
 	return string(receiveFrom(t, acked).Args)
 }
 
-func TestAToolAnswersWithAnAcknowledgementIfOneIsWanted(t *testing.T) {
+func TestHandleTool_repliesByAcknowledgement(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	remove := chat.HandleTool(client, "search", func(_ context.Context, args query) (found, error) {
 		return found{[]string{args.Query}}, nil
@@ -61,7 +61,7 @@ func TestAToolAnswersWithAnAcknowledgementIfOneIsWanted(t *testing.T) {
 	assert.Contains(t, acknowledged(t, client), `args of tool \"search\"`)
 }
 
-func TestAToolAnswersWithAnEventIfNoAcknowledgementIsWanted(t *testing.T) {
+func TestHandleTool_sendsResultEventWithoutAcknowledgement(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cfg   chat.Tools
 		tool  func(context.Context, query) (found, error)
@@ -100,7 +100,7 @@ func TestAToolAnswersWithAnEventIfNoAcknowledgementIsWanted(t *testing.T) {
 	}
 }
 
-func TestAnAbortEndsTheToolsOfItsRequest(t *testing.T) {
+func TestAbort_cancelsToolsOfRequest(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	running, ended := make(chan struct{}, 1), make(chan error, 1)
 	chat.HandleTool(client, "search", func(ctx context.Context, _ query) (found, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
+func TestMeta_isMergedIntoObjectPayloadsWithChatID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{
 		ChatID:      events.IntID(7),
 		Meta:        map[string]any{"tenant": "acme", "text": "overridden"},
@@ -41,7 +41,7 @@ func TestEverythingSentIsOneObjectWithChatIDAndMeta(t *testing.T) {
 	}, received(t, client))
 }
 
-func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
+func TestSetNames_appliesToWaitingMessage(t *testing.T) {
 	backend := startBackend(t)
 	client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestWhatWaitsGoesOutUnderTheNameThatIsThenInForce(t *testing.T) {
 	receiveFrom(t, ended)
 }
 
-func TestTypingIsDroppedWhenThereIsNoSession(t *testing.T) {
+func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 	backend := startBackend(t)
 	client, err := chat.New(backend.URL(), chat.Config{ChatID: room, Conn: conn.Config{Reconnect: soon}})
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-func TestPoliciesThatMakeSenseAreValid(t *testing.T) {
+func TestValidate_acceptsValidPolicies(t *testing.T) {
 	for name, p := range map[string]reconnect.Policy{
 		"zero":                      {},
 		"constant interval":         {Multiplier: 1},
@@ -28,7 +28,7 @@ func TestPoliciesThatMakeSenseAreValid(t *testing.T) {
 	}
 }
 
-func TestPoliciesThatMakeNoSenseAreRefusedByFieldName(t *testing.T) {
+func TestValidate_namesInvalidField(t *testing.T) {
 	for _, tc := range []struct {
 		policy reconnect.Policy
 		want   string
@@ -48,7 +48,7 @@ func TestPoliciesThatMakeNoSenseAreRefusedByFieldName(t *testing.T) {
 	}
 }
 
-func TestEveryFieldThatMakesNoSenseIsReported(t *testing.T) {
+func TestValidate_reportsAllInvalidFields(t *testing.T) {
 	err := reconnect.Policy{InitialInterval: -1, Multiplier: 0.5, RandomizationFactor: 2}.Validate()
 	for _, field := range []string{"InitialInterval", "Multiplier", "RandomizationFactor"} {
 		require.ErrorContains(t, err, field)

@@ -41,7 +41,7 @@ func waits(t *testing.T, p reconnect.Policy, n int) []reconnect.Wait {
 	return got
 }
 
-func TestDelaysOfTheZeroPolicyGrowAndStayInRange(t *testing.T) {
+func TestRun_growsDelaysWithinJitterRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		intervals := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second}
 		lowest, highest := math.Inf(1), math.Inf(-1)
@@ -58,7 +58,7 @@ func TestDelaysOfTheZeroPolicyGrowAndStayInRange(t *testing.T) {
 	})
 }
 
-func TestDelaysWithoutJitter(t *testing.T) {
+func TestRun_waitsExactIntervalsWithoutJitter(t *testing.T) {
 	for name, tc := range map[string]struct {
 		policy reconnect.Policy
 		want   []time.Duration
@@ -84,7 +84,7 @@ func TestDelaysWithoutJitter(t *testing.T) {
 	}
 }
 
-func TestTheLongestIntervalsHaveRoomForTheirJitter(t *testing.T) {
+func TestRun_jitterDoesNotOverflowLongestIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := reconnect.Policy{InitialInterval: math.MaxInt64, RandomizationFactor: 1}
 		second := reconnect.Policy{InitialInterval: 1, MaxInterval: math.MaxInt64, Multiplier: math.MaxFloat64, RandomizationFactor: 1}
@@ -95,7 +95,7 @@ func TestTheLongestIntervalsHaveRoomForTheirJitter(t *testing.T) {
 	})
 }
 
-func TestTheZeroPolicyNeverGivesUp(t *testing.T) {
+func TestRun_retriesForeverWithZeroPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
@@ -106,7 +106,7 @@ func TestTheZeroPolicyNeverGivesUp(t *testing.T) {
 	})
 }
 
-func TestAnAttemptThatSucceedsEndsTheRun(t *testing.T) {
+func TestRun_returnsNilWhenAttemptSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		err := reconnect.Policy{}.Run(t.Context(), func(context.Context, func()) error {
@@ -120,7 +120,7 @@ func TestAnAttemptThatSucceedsEndsTheRun(t *testing.T) {
 	})
 }
 
-func TestASessionThatStayedUpStartsTheCountOver(t *testing.T) {
+func TestRun_resetsCountAfterStableSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := reconnect.Policy{RandomizationFactor: -1, MaxAttempts: 3, MaxElapsedTime: 5 * time.Second}
 		tries := 0
@@ -145,7 +145,7 @@ func TestASessionThatStayedUpStartsTheCountOver(t *testing.T) {
 	})
 }
 
-func TestAShortSessionLeavesTheCountAsItWas(t *testing.T) {
+func TestRun_keepsCountAfterShortSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := reconnect.Policy{MaxAttempts: 4, StableAfter: time.Second}
 		var attempts []int
@@ -157,7 +157,7 @@ func TestAShortSessionLeavesTheCountAsItWas(t *testing.T) {
 	})
 }
 
-func TestASlowDialIsNoSession(t *testing.T) {
+func TestRun_doesNotCountSlowDialAsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		p := reconnect.Policy{MaxAttempts: 2}
@@ -171,7 +171,7 @@ func TestASlowDialIsNoSession(t *testing.T) {
 	})
 }
 
-func TestOnlyTheFirstUpOfAnAttemptCounts(t *testing.T) {
+func TestRun_measuresSessionFromFirstUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		p := reconnect.Policy{MaxAttempts: 1, StableAfter: 10 * time.Second}
@@ -188,7 +188,7 @@ func TestOnlyTheFirstUpOfAnAttemptCounts(t *testing.T) {
 	})
 }
 
-func TestAnUpAfterItsAttemptReturnedChangesNothing(t *testing.T) {
+func TestRun_ignoresUpAfterAttemptReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var late func()
 		tries := 0
@@ -207,7 +207,7 @@ func TestAnUpAfterItsAttemptReturnedChangesNothing(t *testing.T) {
 	})
 }
 
-func TestUpMayBeCalledFromAnyGoroutine(t *testing.T) {
+func TestRun_acceptsUpFromAnyGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
 		p := reconnect.Policy{MaxAttempts: 1}
@@ -225,7 +225,7 @@ func TestUpMayBeCalledFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-func TestAPermanentErrorEndsTheRunAndLosesItsMark(t *testing.T) {
+func TestPermanent_endsRunWithUnwrappedError(t *testing.T) {
 	errRefused := errors.New("not authorised")
 	err := reconnect.Policy{}.Run(t.Context(), func(context.Context, func()) error {
 		return reconnect.Permanent(errRefused)
@@ -233,7 +233,7 @@ func TestAPermanentErrorEndsTheRunAndLosesItsMark(t *testing.T) {
 	assert.Same(t, errRefused, err)
 }
 
-func TestAWrappedPermanentErrorKeepsItsContext(t *testing.T) {
+func TestPermanent_keepsMessageOfWrappingError(t *testing.T) {
 	errRefused := errors.New("not authorised")
 	err := reconnect.Policy{}.Run(t.Context(), func(context.Context, func()) error {
 		return fmt.Errorf("namespace /admin: %w", reconnect.Permanent(errRefused))
@@ -242,11 +242,11 @@ func TestAWrappedPermanentErrorKeepsItsContext(t *testing.T) {
 	assert.ErrorIs(t, err, errRefused)
 }
 
-func TestPermanentOfNilIsNil(t *testing.T) {
+func TestPermanent_returnsNilForNil(t *testing.T) {
 	assert.NoError(t, reconnect.Permanent(nil))
 }
 
-func TestANegativeMaxAttemptsNeverRetries(t *testing.T) {
+func TestMaxAttempts_disablesRetriesWhenNegative(t *testing.T) {
 	err := reconnect.Policy{MaxAttempts: -1}.Run(t.Context(), alwaysDown, func(reconnect.Wait) { t.Error("waited for a retry") })
 	var exhausted *reconnect.ExhaustedError
 	require.ErrorAs(t, err, &exhausted)
@@ -254,7 +254,7 @@ func TestANegativeMaxAttemptsNeverRetries(t *testing.T) {
 	assert.ErrorIs(t, err, errDown)
 }
 
-func TestARowOfFailuresEndsBeforeMaxElapsedTime(t *testing.T) {
+func TestMaxElapsedTime_stopsBeforeWaitThatExceedsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := reconnect.Policy{RandomizationFactor: -1, MaxElapsedTime: 10 * time.Second}
 		start := time.Now()
@@ -268,7 +268,7 @@ func TestARowOfFailuresEndsBeforeMaxElapsedTime(t *testing.T) {
 	})
 }
 
-func TestElapsedTimeIsMeasuredFromTheFirstFailure(t *testing.T) {
+func TestMaxElapsedTime_startsAtFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := reconnect.Policy{RandomizationFactor: -1, MaxElapsedTime: time.Second}
 		tries := 0
@@ -283,7 +283,7 @@ func TestElapsedTimeIsMeasuredFromTheFirstFailure(t *testing.T) {
 	})
 }
 
-func TestAContextThatEndsCutsTheWaitShort(t *testing.T) {
+func TestRun_stopsWaitingWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -296,7 +296,7 @@ func TestAContextThatEndsCutsTheWaitShort(t *testing.T) {
 	})
 }
 
-func TestAContextThatEndsDuringAnAttemptIsWhatRunReturns(t *testing.T) {
+func TestRun_returnsContextErrorWhenCanceledDuringAttempt(t *testing.T) {
 	for name, failure := range map[string]error{
 		"failure":   errDown,
 		"permanent": reconnect.Permanent(errDown),
@@ -313,7 +313,7 @@ func TestAContextThatEndsDuringAnAttemptIsWhatRunReturns(t *testing.T) {
 	}
 }
 
-func TestAnEndedContextAllowsNoAttempt(t *testing.T) {
+func TestRun_makesNoAttemptWithCanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := reconnect.Policy{}.Run(ctx, func(context.Context, func()) error {
@@ -323,7 +323,7 @@ func TestAnEndedContextAllowsNoAttempt(t *testing.T) {
 	assert.Equal(t, context.Canceled, err)
 }
 
-func TestAnInvalidPolicyIsRefusedBeforeTheFirstTry(t *testing.T) {
+func TestRun_rejectsInvalidPolicyBeforeFirstAttempt(t *testing.T) {
 	p := reconnect.Policy{Multiplier: 0.5}
 	err := p.Run(t.Context(), func(context.Context, func()) error {
 		t.Error("tried")

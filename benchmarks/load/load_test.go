@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestQuantilesAreWithinABucket(t *testing.T) {
+func TestHistogram_returnsQuantilesWithinOneBucket(t *testing.T) {
 	var h histogram
 	assert.Zero(t, h.quantile(0.5))
 	for ms := range 1000 {
@@ -36,7 +36,7 @@ func TestQuantilesAreWithinABucket(t *testing.T) {
 }
 
 // The whole program, small: every token arrives, and figures come out.
-func TestAFewConnectionsAreMeasured(t *testing.T) {
+func TestMeasure_receivesAllTokensOfFewConnections(t *testing.T) {
 	r, err := measure(5, 20*time.Millisecond, 5)
 	require.NoError(t, err)
 	assert.Zero(t, r.lost)

@@ -38,12 +38,12 @@ func clock[T any](t *testing.T, c <-chan T) (values []T, at []time.Duration) {
 	return values, at
 }
 
-func TestABatchIsSentWhenItIsFull(t *testing.T) {
+func TestBatch_sendsWhenFull(t *testing.T) {
 	batches := read(t, pipe.Batch(t.Context(), numbers(4), 2, time.Hour))
 	assert.Equal(t, [][]int{{0, 1}, {2, 3}}, batches)
 }
 
-func TestABatchIsSentWhenItsFirstValueHasWaitedLongEnough(t *testing.T) {
+func TestBatch_sendsPartialBatchAfterDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := play(t,
 			timed{5 * time.Second, 1}, timed{5900 * time.Millisecond, 2}, timed{6100 * time.Millisecond, 3},
@@ -54,12 +54,12 @@ func TestABatchIsSentWhenItsFirstValueHasWaitedLongEnough(t *testing.T) {
 	})
 }
 
-func TestABatchBegunIsSentWhenTheInputCloses(t *testing.T) {
+func TestBatch_sendsPartialBatchWhenInputCloses(t *testing.T) {
 	batches := read(t, pipe.Batch(t.Context(), numbers(5), 3, time.Hour))
 	assert.Equal(t, [][]int{{0, 1, 2}, {3, 4}}, batches)
 }
 
-func TestABatchWithoutATimeWaitsUntilItIsFull(t *testing.T) {
+func TestBatch_waitsUntilFullWithoutDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := play(t, timed{0, 1}, timed{100 * time.Hour, 2}, timed{200 * time.Hour, 3})
 		batches, at := clock(t, pipe.Batch(t.Context(), in, 2, 0))
@@ -68,20 +68,20 @@ func TestABatchWithoutATimeWaitsUntilItIsFull(t *testing.T) {
 	})
 }
 
-func TestABatchOfNoneIsABatchOfOne(t *testing.T) {
+func TestBatch_treatsSizeBelowOneAsOne(t *testing.T) {
 	for _, n := range []int{0, -1} {
 		assert.Equal(t, [][]int{{0}, {1}}, read(t, pipe.Batch(t.Context(), numbers(2), n, time.Hour)))
 	}
 }
 
-func TestABatchIsItsReadersOwn(t *testing.T) {
+func TestBatch_doesNotReuseSentSlice(t *testing.T) {
 	out := pipe.Batch(t.Context(), numbers(4), 2, time.Hour)
 	first := <-out
 	<-out
 	assert.Equal(t, []int{0, 1}, first)
 }
 
-func TestAWindowHoldsWhatCameInIt(t *testing.T) {
+func TestWindow_groupsValuesByInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := play(t,
 			timed{900 * time.Millisecond, 1}, timed{1100 * time.Millisecond, 2}, timed{1900 * time.Millisecond, 3},
@@ -93,7 +93,7 @@ func TestAWindowHoldsWhatCameInIt(t *testing.T) {
 	})
 }
 
-func TestAWindowWithoutATimeHoldsOneValue(t *testing.T) {
+func TestWindow_sendsSingleValuesWithoutDuration(t *testing.T) {
 	for _, d := range []time.Duration{0, -time.Second} {
 		assert.Equal(t, [][]int{{0}, {1}}, read(t, pipe.Window(t.Context(), numbers(2), d)))
 	}

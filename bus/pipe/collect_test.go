@@ -12,13 +12,13 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-func TestCollectReturnsAllValuesOfAClosedInput(t *testing.T) {
+func TestCollect_returnsAllValuesOfClosedInput(t *testing.T) {
 	values, err := pipe.Collect(t.Context(), of(1, 2, 3))
 	require.NoError(t, err)
 	assert.Equal(t, []int{1, 2, 3}, values)
 }
 
-func TestCollectReturnsWhatItHasWhenItsContextEnds(t *testing.T) {
+func TestCollect_returnsReceivedValuesWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -28,7 +28,7 @@ func TestCollectReturnsWhatItHasWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestFirstReturnsTheNextValueAndLeavesTheRest(t *testing.T) {
+func TestFirst_takesOnlyNextValue(t *testing.T) {
 	in := of(1, 2)
 	v, err := pipe.First(t.Context(), in)
 	require.NoError(t, err)
@@ -36,12 +36,12 @@ func TestFirstReturnsTheNextValueAndLeavesTheRest(t *testing.T) {
 	assert.Equal(t, []int{2}, read(t, in))
 }
 
-func TestFirstOfNothingIsErrEmpty(t *testing.T) {
+func TestFirst_returnsErrEmptyOnClosedInput(t *testing.T) {
 	_, err := pipe.First(t.Context(), of[int]())
 	assert.Equal(t, pipe.ErrEmpty, err)
 }
 
-func TestFirstEndsWithItsContext(t *testing.T) {
+func TestFirst_returnsContextError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := pipe.First(ctx, of(1))

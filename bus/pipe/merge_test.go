@@ -9,7 +9,7 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-func TestMergeDeliversEveryValueAndKeepsTheOrderOfEachInput(t *testing.T) {
+func TestMerge_deliversAllValuesInOrderPerInput(t *testing.T) {
 	type value struct{ input, n int }
 	var ins []<-chan value
 	for i := range 3 {
@@ -23,17 +23,17 @@ func TestMergeDeliversEveryValueAndKeepsTheOrderOfEachInput(t *testing.T) {
 	assert.Equal(t, []int{100, 100, 100}, next)
 }
 
-func TestAnInputThatIsSilentHoldsUpNoOther(t *testing.T) {
+func TestMerge_doesNotWaitForIdleInput(t *testing.T) {
 	out := pipe.Merge(t.Context(), make(chan int), of(1, 2))
 	assert.Equal(t, 1, <-out)
 	assert.Equal(t, 2, <-out)
 }
 
-func TestMergeOfNothingIsClosed(t *testing.T) {
+func TestMerge_closesWithoutInputs(t *testing.T) {
 	assert.Empty(t, read(t, pipe.Merge[int](t.Context())))
 }
 
-func TestMergeDoesNotReadItsSliceLater(t *testing.T) {
+func TestMerge_copiesArgumentSlice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ins := []<-chan int{of(1)}
 		out := pipe.Merge(t.Context(), ins...)
@@ -42,7 +42,7 @@ func TestMergeDoesNotReadItsSliceLater(t *testing.T) {
 	})
 }
 
-func TestBothOutputsOfTeeGetEveryValueInOrder(t *testing.T) {
+func TestTee_sendsEveryValueToBothOutputs(t *testing.T) {
 	a, b := pipe.Tee(t.Context(), numbers(3))
 	copied := make(chan []int)
 	go func() { copied <- read(t, b) }() // ends with b
@@ -50,7 +50,7 @@ func TestBothOutputsOfTeeGetEveryValueInOrder(t *testing.T) {
 	assert.Equal(t, []int{0, 1, 2}, <-copied)
 }
 
-func TestTheOutputsOfTeeAreAtMostOneValueApart(t *testing.T) {
+func TestTee_keepsOutputsWithinOneValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pipe.Tee(t.Context(), numbers(2))
 		assert.Equal(t, 0, <-a)

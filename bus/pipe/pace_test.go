@@ -10,7 +10,7 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-func TestThrottleSendsTheFirstAtOnceAndThenTheLatest(t *testing.T) {
+func TestThrottle_sendsFirstAtOnceThenLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := play(t,
 			timed{100 * time.Millisecond, 1}, timed{200 * time.Millisecond, 2}, timed{300 * time.Millisecond, 3},
@@ -25,7 +25,7 @@ func TestThrottleSendsTheFirstAtOnceAndThenTheLatest(t *testing.T) {
 	})
 }
 
-func TestDebounceSendsTheLastValueBeforeASilence(t *testing.T) {
+func TestDebounce_sendsLastValueBeforePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := play(t,
 			timed{100 * time.Millisecond, 1}, timed{900 * time.Millisecond, 2}, timed{1800 * time.Millisecond, 3},
@@ -37,7 +37,7 @@ func TestDebounceSendsTheLastValueBeforeASilence(t *testing.T) {
 	})
 }
 
-func TestAValueThatWaitsToBeReadGivesWayToANewerOne(t *testing.T) {
+func TestThrottleAndDebounce_replaceUnreadValueWithNewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := make(chan int)
 		out := pipe.Throttle(t.Context(), pipe.Debounce(t.Context(), in, time.Second), time.Second)
@@ -50,7 +50,7 @@ func TestAValueThatWaitsToBeReadGivesWayToANewerOne(t *testing.T) {
 	})
 }
 
-func TestAReaderThatKeepsUpMissesNothingWithoutATime(t *testing.T) {
+func TestThrottleAndDebounce_passEveryValueWithoutDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, d := range []time.Duration{0, -time.Second} {
 			in := make(chan int)

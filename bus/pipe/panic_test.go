@@ -89,7 +89,7 @@ func captureLog(t *testing.T) *bytes.Buffer {
 	return buf
 }
 
-func TestAPanicInAStageDropsItsValueAndIsLogged(t *testing.T) {
+func TestStage_dropsValueAndLogsOnPanic(t *testing.T) {
 	for name, start := range faulty {
 		t.Run(name, func(t *testing.T) {
 			logged := captureLog(t)
@@ -102,7 +102,7 @@ func TestAPanicInAStageDropsItsValueAndIsLogged(t *testing.T) {
 	}
 }
 
-func TestAStageThatIsExitedClosesAndIsLogged(t *testing.T) {
+func TestStage_closesAndLogsOnGoexit(t *testing.T) {
 	for name, start := range faulty {
 		t.Run(name, func(t *testing.T) {
 			logged := captureLog(t)
@@ -112,7 +112,7 @@ func TestAStageThatIsExitedClosesAndIsLogged(t *testing.T) {
 	}
 }
 
-func TestAPanicInASequenceEndsIt(t *testing.T) {
+func TestFromSeq_closesAndLogsOnPanic(t *testing.T) {
 	logged := captureLog(t)
 	out := pipe.FromSeq(t.Context(), func(yield func(int) bool) {
 		yield(1)
@@ -140,7 +140,7 @@ var ends = map[string]func(ctx context.Context, in <-chan int) error{
 	},
 }
 
-func TestAPanicInAStageEndsItsPipelineWithItsError(t *testing.T) {
+func TestWithCancelOnPanic_endsPipelineWithPanicError(t *testing.T) {
 	for name, start := range faulty {
 		for end, run := range ends {
 			t.Run(name+" to "+end, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestAPanicInAStageEndsItsPipelineWithItsError(t *testing.T) {
 	}
 }
 
-func TestWithCancelOnPanicEndsWithItsParentAndItsCancel(t *testing.T) {
+func TestWithCancelOnPanic_isCanceledByParentOrCancel(t *testing.T) {
 	parent, cancelParent := context.WithCancelCause(t.Context())
 	ctx, cancel := pipe.WithCancelOnPanic(parent)
 	defer cancel()
@@ -174,7 +174,7 @@ func TestWithCancelOnPanicEndsWithItsParentAndItsCancel(t *testing.T) {
 	assert.Equal(t, context.Canceled, context.Cause(ctx))
 }
 
-func TestAPanicWithAnErrorIsNotThatError(t *testing.T) {
+func TestPanicError_doesNotUnwrapPanicValue(t *testing.T) {
 	err := pipe.Workers(t.Context(), of(1), 1, func(context.Context, int) error { panic(io.EOF) })
 	assert.False(t, errors.Is(err, io.EOF))
 	assert.EqualError(t, err, "pipe: panic: EOF")

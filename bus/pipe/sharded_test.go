@@ -14,7 +14,7 @@ import (
 // room is how many values wait for a worker, as the manual says.
 const room = 64
 
-func TestEachKeysValuesStayInOrder(t *testing.T) {
+func TestSharded_keepsOrderPerKey(t *testing.T) {
 	const keys = 10
 	var next [keys]int // each key has one worker, so the race detector has no objection
 	err := pipe.Sharded(t.Context(), numbers(2000), 4, func(n int) int { return n % keys },
@@ -29,7 +29,7 @@ func TestEachKeysValuesStayInOrder(t *testing.T) {
 	}
 }
 
-func TestKeysRunInParallel(t *testing.T) {
+func TestSharded_runsKeysInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := make(chan int)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -50,7 +50,7 @@ func TestKeysRunInParallel(t *testing.T) {
 	})
 }
 
-func TestASlowKeyHoldsUpTheOthersOnlyWhenItsWorkerHasNoRoom(t *testing.T) {
+func TestSharded_blocksOnSlowKeyOnlyWhenFull(t *testing.T) {
 	const slow = -1
 	synctest.Test(t, func(t *testing.T) {
 		in, release := make(chan int), make(chan struct{})
@@ -97,7 +97,7 @@ func TestASlowKeyHoldsUpTheOthersOnlyWhenItsWorkerHasNoRoom(t *testing.T) {
 	})
 }
 
-func TestLessThanOneShardIsOne(t *testing.T) {
+func TestSharded_usesOneWorkerForCountBelowOne(t *testing.T) {
 	for _, n := range []int{0, -1} {
 		var seen []int // by one worker
 		err := pipe.Sharded(t.Context(), numbers(100), n, func(n int) int { return n },
@@ -110,7 +110,7 @@ func TestLessThanOneShardIsOne(t *testing.T) {
 	}
 }
 
-func TestAPanicInTheKeyIsAnError(t *testing.T) {
+func TestSharded_returnsPanicInKeyFunctionAsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ignore := func(context.Context, int) error { return nil }
 		err := pipe.Sharded(t.Context(), open(1), 2, func(int) string { explode("boom"); return "" }, ignore)
@@ -121,7 +121,7 @@ func TestAPanicInTheKeyIsAnError(t *testing.T) {
 	})
 }
 
-func TestAKeyThatCannotBeComparedIsAnError(t *testing.T) {
+func TestSharded_returnsErrorForUnhashableKey(t *testing.T) {
 	err := pipe.Sharded(t.Context(), open(1), 2, func(int) any { return []int{1} },
 		func(context.Context, int) error { return nil })
 	var panicked *pipe.PanicError

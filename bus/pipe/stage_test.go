@@ -72,7 +72,7 @@ func isClosed(c any) bool {
 	return chosen == 0 && !ok
 }
 
-func TestAStageClosesAfterItsInput(t *testing.T) {
+func TestStage_closesOutputWhenInputCloses(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		for _, out := range start(t.Context(), of[int]()) {
 			synctest.Wait()
@@ -81,7 +81,7 @@ func TestAStageClosesAfterItsInput(t *testing.T) {
 	})
 }
 
-func TestAStageThatWaitsForItsInputClosesWithItsContext(t *testing.T) {
+func TestStage_closesOnCancelWhileWaitingForInput(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		ctx, cancel := context.WithCancel(t.Context())
 		outs := start(ctx, make(chan int))
@@ -97,7 +97,7 @@ func TestAStageThatWaitsForItsInputClosesWithItsContext(t *testing.T) {
 	})
 }
 
-func TestAStageThatWaitsForItsReaderClosesWithItsContext(t *testing.T) {
+func TestStage_closesOnCancelWhileWaitingForReader(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		ctx, cancel := context.WithCancel(t.Context())
 		outs := start(ctx, numbers(10))
@@ -110,7 +110,7 @@ func TestAStageThatWaitsForItsReaderClosesWithItsContext(t *testing.T) {
 	})
 }
 
-func TestAStageOfANilChannelClosesWithItsContext(t *testing.T) {
+func TestStage_closesOnlyOnCancelWithNilInput(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		ctx, cancel := context.WithCancel(t.Context())
 		outs := start(ctx, nil)
@@ -126,7 +126,7 @@ func TestAStageOfANilChannelClosesWithItsContext(t *testing.T) {
 	})
 }
 
-func TestAStageStartedTooLateTakesNothing(t *testing.T) {
+func TestStage_readsNothingWithCanceledContext(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -142,7 +142,7 @@ func TestAStageStartedTooLateTakesNothing(t *testing.T) {
 }
 
 // However a pipeline is cut short, it is gone afterwards: goleak would tell.
-func TestAnyPipelineEndsWithItsContext(t *testing.T) {
+func TestPipeline_leavesNoGoroutineAfterCancel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		ctx, cancel := context.WithCancel(t.Context())

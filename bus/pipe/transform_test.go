@@ -14,22 +14,22 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-func TestMapKeepsTheOrder(t *testing.T) {
+func TestMap_keepsOrder(t *testing.T) {
 	out := pipe.Map(t.Context(), numbers(5), strconv.Itoa)
 	assert.Equal(t, []string{"0", "1", "2", "3", "4"}, read(t, out))
 }
 
-func TestFilterPassesOnWhatItsFunctionKeeps(t *testing.T) {
+func TestFilter_passesMatchingValues(t *testing.T) {
 	out := pipe.Filter(t.Context(), numbers(6), func(n int) bool { return n%2 == 1 })
 	assert.Equal(t, []int{1, 3, 5}, read(t, out))
 }
 
-func TestFlatMapSendsEveryValueOfEverySequence(t *testing.T) {
+func TestFlatMap_sendsAllValuesOfEachSequence(t *testing.T) {
 	out := pipe.FlatMap(t.Context(), of("a b", "", "c"), strings.FieldsSeq)
 	assert.Equal(t, []string{"a", "b", "c"}, read(t, out))
 }
 
-func TestFlatMapDoesNotWaitForTheEndOfASequence(t *testing.T) {
+func TestFlatMap_sendsBeforeSequenceEnds(t *testing.T) {
 	endless := func(n int) iter.Seq[int] {
 		return func(yield func(int) bool) {
 			for ; yield(n); n++ {
@@ -41,7 +41,7 @@ func TestFlatMapDoesNotWaitForTheEndOfASequence(t *testing.T) {
 	assert.Equal(t, 8, <-out)
 }
 
-func TestSeqGoesOnWhereALoopBrokeOff(t *testing.T) {
+func TestSeq_resumesAfterBreak(t *testing.T) {
 	all := pipe.Seq(t.Context(), numbers(4))
 	for n := range all {
 		if n == 1 {
@@ -51,7 +51,7 @@ func TestSeqGoesOnWhereALoopBrokeOff(t *testing.T) {
 	assert.Equal(t, []int{2, 3}, slices.Collect(all))
 }
 
-func TestFromSeqSendsNothingOnceItsContextHasEnded(t *testing.T) {
+func TestFromSeq_sendsNothingAfterCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		out := pipe.FromSeq(ctx, func(yield func(int) bool) {
@@ -63,6 +63,6 @@ func TestFromSeqSendsNothingOnceItsContextHasEnded(t *testing.T) {
 	})
 }
 
-func TestFromSeqSendsTheSequenceInOrder(t *testing.T) {
+func TestFromSeq_keepsOrder(t *testing.T) {
 	assert.Equal(t, []int{3, 1, 2}, read(t, pipe.FromSeq(t.Context(), slices.Values([]int{3, 1, 2}))))
 }

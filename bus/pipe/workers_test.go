@@ -45,7 +45,7 @@ func hang(ctx context.Context, _ int) error {
 	return fmt.Errorf("job: %w", ctx.Err())
 }
 
-func TestEveryValueIsWorkedOnOnce(t *testing.T) {
+func TestWorkersAndSharded_processEachValueOnce(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		var mu sync.Mutex
 		var seen []int
@@ -61,7 +61,7 @@ func TestEveryValueIsWorkedOnOnce(t *testing.T) {
 	})
 }
 
-func TestThereAreAsManyWorkersAsAskedFor(t *testing.T) {
+func TestWorkers_runsRequestedNumberConcurrently(t *testing.T) {
 	for n, rounds := range map[int]int{3: 2, 1: 6, 0: 6, -1: 6} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
@@ -75,7 +75,7 @@ func TestThereAreAsManyWorkersAsAskedFor(t *testing.T) {
 	}
 }
 
-func TestTheFirstErrorEndsTheOtherCallsAndIsReturned(t *testing.T) {
+func TestWorkersAndSharded_returnFirstErrorAndCancelOthers(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		in := make(chan int, 1000)
 		for n := range cap(in) {
@@ -93,7 +93,7 @@ func TestTheFirstErrorEndsTheOtherCallsAndIsReturned(t *testing.T) {
 	})
 }
 
-func TestAPanicIsAnErrorThatEndsTheOtherCalls(t *testing.T) {
+func TestWorkersAndSharded_returnPanicAsErrorAndCancelOthers(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		err := run(t.Context(), open(0, 1), 2, func(ctx context.Context, n int) error {
 			if n == 0 {
@@ -105,7 +105,7 @@ func TestAPanicIsAnErrorThatEndsTheOtherCalls(t *testing.T) {
 	})
 }
 
-func TestAJobThatExitsItsGoroutineIsAnError(t *testing.T) {
+func TestWorkersAndSharded_returnGoexitAsErrorAndCancelOthers(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		err := run(t.Context(), open(0, 1), 2, func(ctx context.Context, n int) error {
 			if n == 0 {
@@ -117,7 +117,7 @@ func TestAJobThatExitsItsGoroutineIsAnError(t *testing.T) {
 	})
 }
 
-func TestThePoolReturnsWhatEndedItsContext(t *testing.T) {
+func TestWorkersAndSharded_returnContextError(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -135,7 +135,7 @@ func TestThePoolReturnsWhatEndedItsContext(t *testing.T) {
 
 // A context ends its children one after the other, so the stage before the pool
 // may close its output before the pool's own context has ended.
-func TestAnInputThatTheContextClosedIsNotComplete(t *testing.T) {
+func TestWorkersAndSharded_returnCanceledWhenCancelClosesInput(t *testing.T) {
 	eachPool(t, func(t *testing.T, run pool) {
 		for range 500 {
 			ctx, cancel := context.WithCancel(t.Context())

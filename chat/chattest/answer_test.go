@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAQuestionIsEchoedToTheRoomAndThenAnswered(t *testing.T) {
+func TestServer_sendsQuestionThenAnswerToRoom(t *testing.T) {
 	server := start(t, chattest.Config{Answer: chattest.Say("I am fine.", 0)})
 	c, heard := joined(t, server, "room-1", "ada")
 	before := time.Now()
@@ -45,21 +45,21 @@ func TestAQuestionIsEchoedToTheRoomAndThenAnswered(t *testing.T) {
 	}, answer)
 }
 
-func TestTheZeroConfigEchoes(t *testing.T) {
+func TestConfig_echoesQuestionByDefault(t *testing.T) {
 	c, heard := joined(t, start(t, chattest.Config{}), "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
 	_, answer := until(t, heard, "ai:message")
 	assert.Equal(t, "You said: How are you?", as[events.AIMessage](t, answer).Text)
 }
 
-func TestAQuestionWithoutRequestIDIsAnsweredWithoutOne(t *testing.T) {
+func TestServer_omitsRequestIDIfQuestionHasNone(t *testing.T) {
 	c, heard := joined(t, start(t, chattest.Config{}), "room-1", "ada")
 	ask(t, c, question("room-1", ""))
 	_, answer := until(t, heard, "ai:message")
 	assert.NotContains(t, string(answer.Args[0]), "requestId")
 }
 
-func TestABackendMayOmitRequestIDs(t *testing.T) {
+func TestOmitRequestIDs_removesRequestIDFromAllEvents(t *testing.T) {
 	server := start(t, chattest.Config{OmitRequestIDs: true})
 	c, heard := joined(t, server, "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
@@ -73,7 +73,7 @@ func TestABackendMayOmitRequestIDs(t *testing.T) {
 	}
 }
 
-func TestAnAnswerMayUseEveryEventAndItsOwnIDs(t *testing.T) {
+func TestAnswer_fillsMissingRequestIDOfAnyEvent(t *testing.T) {
 	server := start(t, chattest.Config{Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToolCall{CallID: "c1", ToolName: "search", Args: []byte(`{"q":123456789012345678901234567890}`)})
 		emit(events.AIToolResult{CallID: "c1", ToolName: "search", Result: []byte(`[]`)})
@@ -90,7 +90,7 @@ func TestAnAnswerMayUseEveryEventAndItsOwnIDs(t *testing.T) {
 	assert.Equal(t, "overloaded", as[events.AIError](t, next(t, heard)).Code)
 }
 
-func TestAnEventThatIsNoJSONIsReportedToTheRoom(t *testing.T) {
+func TestAnswer_reportsInvalidJSONToRoom(t *testing.T) {
 	server := start(t, chattest.Config{Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToolCall{CallID: "c1", ToolName: "search", Args: []byte(`{`)})
 	}})
@@ -100,7 +100,7 @@ func TestAnEventThatIsNoJSONIsReportedToTheRoom(t *testing.T) {
 	assert.Contains(t, string(problem.Args[0]), `"event":"ai:tool_call"`)
 }
 
-func TestALongAnswerKeepsItsOrder(t *testing.T) {
+func TestAnswer_keepsTokenOrder(t *testing.T) {
 	const tokens = 10_000
 	server := start(t, chattest.Config{Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 		for i := range tokens {
@@ -132,7 +132,7 @@ func stubborn(more <-chan struct{}, stopped chan<- string) chattest.Answer {
 	}
 }
 
-func TestAnAbortedAnswerIsSilentAtOnce(t *testing.T) {
+func TestAbort_dropsEventsOfAbortedAnswer(t *testing.T) {
 	more, stopped := make(chan struct{}), make(chan string, 1)
 	c, heard := joined(t, start(t, chattest.Config{Answer: stubborn(more, stopped)}), "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
@@ -149,7 +149,7 @@ func TestAnAbortedAnswerIsSilentAtOnce(t *testing.T) {
 	assert.Empty(t, before)
 }
 
-func TestAnAbortStopsOnlyTheRequestThatItNames(t *testing.T) {
+func TestAbort_stopsOnlyNamedRequest(t *testing.T) {
 	more, stopped := make(chan struct{}), make(chan string, 2)
 	c, heard := joined(t, start(t, chattest.Config{Answer: stubborn(more, stopped)}), "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
@@ -165,7 +165,7 @@ func TestAnAbortStopsOnlyTheRequestThatItNames(t *testing.T) {
 	assert.Equal(t, "r2", as[events.AIToken](t, token).Token)
 }
 
-func TestAnAbortWithoutRequestIDStopsEveryAnswerInTheChat(t *testing.T) {
+func TestAbort_stopsAllAnswersInChatWithoutRequestID(t *testing.T) {
 	stopped := make(chan string, 2)
 	c, _ := joined(t, start(t, chattest.Config{Answer: stubborn(nil, stopped)}), "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
@@ -174,7 +174,7 @@ func TestAnAbortWithoutRequestIDStopsEveryAnswerInTheChat(t *testing.T) {
 	assert.ElementsMatch(t, []string{"r1", "r2"}, []string{next(t, stopped), next(t, stopped)})
 }
 
-func TestAnotherRoomCannotAbort(t *testing.T) {
+func TestAbort_hasNoEffectFromOtherRoom(t *testing.T) {
 	more, stopped := make(chan struct{}), make(chan string, 1)
 	server := start(t, chattest.Config{Answer: stubborn(more, stopped)})
 	ada, heard := joined(t, server, "room-1", "ada")
@@ -186,7 +186,7 @@ func TestAnotherRoomCannotAbort(t *testing.T) {
 	until(t, heard, "ai:token")
 }
 
-func TestAnAnswerEndsWhenItsAskerIsGone(t *testing.T) {
+func TestAnswer_endsWhenClientDisconnects(t *testing.T) {
 	stopped := make(chan string, 1)
 	server := start(t, chattest.Config{Answer: stubborn(nil, stopped)})
 	c, _, stop := client(t, server, inRoom(events.StringID("room-1"), "ada"))
@@ -195,7 +195,7 @@ func TestAnAnswerEndsWhenItsAskerIsGone(t *testing.T) {
 	assert.Equal(t, "r1", next(t, stopped))
 }
 
-func TestSayPausesBeforeEachWord(t *testing.T) {
+func TestSay_pausesBeforeEachWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var at []time.Duration
@@ -209,7 +209,7 @@ func TestSayPausesBeforeEachWord(t *testing.T) {
 	})
 }
 
-func TestSayStopsWhenItsContextEnds(t *testing.T) {
+func TestSay_stopsWhenContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()

@@ -20,7 +20,7 @@
 // branch on the text of the question; and go on as another answer, [Say] and [Echo] being two of them.
 //
 //	Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-//		asker := chattest.Asker(ctx)
+//		socket := chattest.SocketFromContext(ctx)
 //		switch q.Text {
 //		case "status":
 //			emit(events.AIProcessing{Status: events.StatusRetrying, Reason: "busy"})
@@ -39,20 +39,20 @@
 //			…
 //		case "cut":
 //			emit(events.AIToken{Token: "Well…"})
-//			asker.Cut() // with Config.Recovery the answer can go on after that
+//			socket.CloseNow() // with Config.Recovery the answer can go on after that
 //		case "kick":
-//			asker.Kick()
+//			socket.Disconnect()
 //		}
 //	}
 //
 // What a backend does before it answers, or instead:
 //
 //	server.Handle("chat:join", chattest.Refuse(errors.New("the room is full")))     // a *chat.JoinError
-//	server.Handle("chat:join", chattest.Refuse(chattest.ErrUnanswered))             // no acknowledgement, ever
-//	server.Handle("meta:events:request", chattest.Refuse(chattest.ErrUnanswered))   // no discovery
+//	server.Handle("chat:join", chattest.Refuse(chattest.ErrNoReply))             // no acknowledgement, ever
+//	server.Handle("meta:events:request", chattest.Refuse(chattest.ErrNoReply))   // no discovery
 //	server.Handle("user:message", func(_ context.Context, r chattest.Received) (any, error) {
-//		r.Socket.Cut()                                // the message has come,
-//		return nil, chattest.ErrUnanswered            // and its sender does not know
+//		r.Socket.CloseNow()                                // the message has come,
+//		return nil, chattest.ErrNoReply            // and its sender does not know
 //	})
 //	server.Handle("ai:resume", func(ctx context.Context, r chattest.Received) (any, error) {
 //		var from struct{ RequestID string; After int }
@@ -70,7 +70,7 @@
 //	server.CloseClientConnections()                                                    // the network fails
 //	server.Close(); server, err = chattest.Start(addr, cfg)                             // the backend restarts
 //
-// Who is let in: Config.Auth refuses a CONNECT, Config.Wrap a request, as any HTTP
+// Who is let in: Config.Auth refuses a CONNECT, Config.Middleware a request, as any HTTP
 // middleware does. Config.Names renames events, which discovery then tells.
 //
 // What clients have sent: [Server.Expect] waits for the next event of a name and compares
@@ -149,7 +149,7 @@
 //		defer server.Close()
 //		client, err := chat.New(server.URL, chat.Config{
 //			ChatID:  events.StringID("room-1"),
-//			Answers: chat.Answers{FirstToken: time.Hour, Silence: time.Hour},
+//			Stream: chat.StreamConfig{FirstTokenTimeout: time.Hour, IdleTimeout: time.Hour},
 //			Conn:    conn.Config{HTTP: server.Transport()},
 //		})
 //		…

@@ -106,12 +106,12 @@ func ExampleCallTool() {
 }
 
 // The network fails in the middle of an answer. The client gets its session back, and misses nothing.
-func ExampleSocket_Cut() {
+func ExampleSocket_CloseNow() {
 	server := chattest.NewServer(chattest.Config{
 		Recovery: time.Minute,
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "Once upon ", Index: 0})
-			chattest.Asker(ctx).Cut()
+			chattest.SocketFromContext(ctx).CloseNow()
 			emit(events.AIToken{Token: "a time", Index: 1})
 			emit(events.AIMessage{MessageID: "m1", Role: "assistant", Text: "Once upon a time"})
 		},
@@ -137,7 +137,7 @@ func ExampleSocket_Cut() {
 }
 
 // A client is put out, and takes that for final.
-func ExampleSocket_Kick() {
+func ExampleSocket_Disconnect() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 
@@ -146,7 +146,7 @@ func ExampleSocket_Kick() {
 	states := client.States.Chan(ctx)
 	fmt.Println(client.Ready(ctx))
 	for _, socket := range server.Sockets() {
-		socket.Kick()
+		socket.Disconnect()
 	}
 	for state := range states {
 		if state.Phase == conn.Stopped {
@@ -163,7 +163,7 @@ func ExampleSocket_Kick() {
 func ExampleSocket_Emit() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-			_ = chattest.Asker(ctx).Emit(ctx, "ai:token", map[string]any{"requestId": q.RequestID, "token": "x", "index": "zero"})
+			_ = chattest.SocketFromContext(ctx).Emit(ctx, "ai:token", map[string]any{"requestId": q.RequestID, "token": "x", "index": "zero"})
 			chattest.Say("All the same.", 0)(ctx, q, emit)
 		},
 	})
@@ -258,7 +258,7 @@ func ExampleServer_Expect() {
 
 // A proxy in front of the backend wants to know who is there.
 func ExampleConfig_wrap() {
-	server := chattest.NewServer(chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+	server := chattest.NewServer(chattest.Config{Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") == "" {
 				http.Error(w, "who are you?", http.StatusUnauthorized)

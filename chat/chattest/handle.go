@@ -12,10 +12,10 @@ import (
 // when the client is gone for good, and on Close.
 type Handler func(ctx context.Context, r Received) (reply any, err error)
 
-// ErrUnanswered is what a Handler returns to have nothing done about an event,
+// ErrNoReply is what a Handler returns to have nothing done about an event,
 // as if it had never come: no room is entered, no question answered, nothing
 // acknowledged.
-var ErrUnanswered = errors.New("chattest: not answered")
+var ErrNoReply = errors.New("chattest: not answered")
 
 // Handle has h deal with the events of a name from now on: one of the backend's own that
 // the contract does not have, or one of the contract's, whose name is that of Config.Names. A
@@ -26,7 +26,7 @@ var ErrUnanswered = errors.New("chattest: not answered")
 // which h was the first step. An error refuses it: nothing more is done, the
 // client gets an error event with the error's text and, if it wants an
 // acknowledgement, {"ok": false, "error"}, or what a [*conn.ReplyError] says. [Refuse]
-// makes such a Handler. With [ErrUnanswered] there is silence.
+// makes such a Handler. With [ErrNoReply] there is silence.
 //
 // A client's events are dealt with one after the other, so a Handler that waits
 // lets those behind it wait. It may wait for anything but these, the client's acknowledgements included.

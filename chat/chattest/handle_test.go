@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAHandlerAnswersAnEventOfTheBackendsOwn(t *testing.T) {
+func TestHandle_repliesToCustomEvent(t *testing.T) {
 	server := start(t, chattest.Config{})
 	server.Handle("order", func(_ context.Context, r chattest.Received) (any, error) {
 		var order struct{ Cups int }
@@ -36,7 +36,7 @@ func TestAHandlerAnswersAnEventOfTheBackendsOwn(t *testing.T) {
 	assert.True(t, server.Expect(t, "order", map[string]int{"cups": 2}).WantsAck)
 }
 
-func TestAHandlerIsTheFirstStepOfAnEventOfTheContract(t *testing.T) {
+func TestHandle_runsBeforeBuiltInHandling(t *testing.T) {
 	server := start(t, chattest.Config{})
 	server.Handle("chat:join", func(context.Context, chattest.Received) (any, error) {
 		return map[string]string{"role": "guest"}, nil
@@ -47,7 +47,7 @@ func TestAHandlerIsTheFirstStepOfAnEventOfTheContract(t *testing.T) {
 	assert.Equal(t, "presence:update", next(t, heard).Name, "the room is entered all the same")
 }
 
-func TestARefusedJoinEntersNoRoom(t *testing.T) {
+func TestRefuse_preventsJoin(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, heard, _ := client(t, server, conn.Config{})
 	join := map[string]string{"chatId": "room-1"}
@@ -66,10 +66,10 @@ func TestARefusedJoinEntersNoRoom(t *testing.T) {
 	assert.Equal(t, "presence:update", next(t, heard).Name)
 }
 
-func TestAnEventMayBeLeftUnanswered(t *testing.T) {
+func TestErrNoReply_sendsNoAcknowledgement(t *testing.T) {
 	server := start(t, chattest.Config{})
-	server.Handle("user:message", chattest.Refuse(chattest.ErrUnanswered))
-	server.Handle("meta:events:request", chattest.Refuse(chattest.ErrUnanswered))
+	server.Handle("user:message", chattest.Refuse(chattest.ErrNoReply))
+	server.Handle("meta:events:request", chattest.Refuse(chattest.ErrNoReply))
 	c, heard := joined(t, server, "room-1", "ada")
 	require.NoError(t, c.Emit(t.Context(), "meta:events:request"))
 	ctx, giveUp := context.WithCancel(t.Context())
@@ -83,7 +83,7 @@ func TestAnEventMayBeLeftUnanswered(t *testing.T) {
 	assert.Empty(t, heard)
 }
 
-func TestAHandlerMayAskItsClientBack(t *testing.T) {
+func TestHandle_canCallClient(t *testing.T) {
 	server := start(t, chattest.Config{})
 	server.Handle("delete", func(ctx context.Context, r chattest.Received) (any, error) {
 		answer, err := r.Socket.Call(ctx, "sure?")
@@ -94,7 +94,7 @@ func TestAHandlerMayAskItsClientBack(t *testing.T) {
 	assert.JSONEq(t, `{"sure":9007199254740993}`, string(call[json.RawMessage](t, c, "delete")), "every digit")
 }
 
-func TestAHandlersContextEndsWithItsClient(t *testing.T) {
+func TestHandle_cancelsContextWhenClientDisconnects(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ended := make(chan error, 1)
 	server.Handle("wait", func(ctx context.Context, _ chattest.Received) (any, error) {
@@ -108,7 +108,7 @@ func TestAHandlersContextEndsWithItsClient(t *testing.T) {
 	assert.ErrorIs(t, next(t, ended), context.Canceled)
 }
 
-func TestCloseEndsAHandler(t *testing.T) {
+func TestClose_cancelsRunningHandler(t *testing.T) {
 	server := start(t, chattest.Config{})
 	waiting := make(chan struct{})
 	server.Handle("wait", func(ctx context.Context, _ chattest.Received) (any, error) {
@@ -124,7 +124,7 @@ func TestCloseEndsAHandler(t *testing.T) {
 	assert.Empty(t, server.Received("wait"))
 }
 
-func TestWhatAClientSaysLastIsDealtWithBeforeItLeaves(t *testing.T) {
+func TestServer_handlesLastEventsBeforeDisconnect(t *testing.T) {
 	server := start(t, chattest.Config{})
 	for range 50 {
 		c, _, stop := client(t, server, conn.Config{})
@@ -138,7 +138,7 @@ func TestWhatAClientSaysLastIsDealtWithBeforeItLeaves(t *testing.T) {
 	}
 }
 
-func TestALeftRoomIsNotHeard(t *testing.T) {
+func TestLeave_removesClientFromRoom(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, heardByAda := joined(t, server, "room-1", "ada")
 	_, heardByBob := joined(t, server, "room-1", "bob")

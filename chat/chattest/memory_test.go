@@ -23,9 +23,9 @@ func inBubble(t *testing.T, cfg chattest.Config, change func(*chat.Config), play
 		server := chattest.NewInMemory(cfg)
 		defer server.Close()
 		config := chat.Config{
-			ChatID:  events.StringID("room-1"),
-			Answers: chat.Answers{FirstToken: -1, Silence: -1, Offline: -1},
-			Conn:    conn.Config{HTTP: server.Transport(), Logger: slog.New(slog.DiscardHandler)},
+			ChatID: events.StringID("room-1"),
+			Stream: chat.StreamConfig{FirstTokenTimeout: -1, IdleTimeout: -1, OfflineTimeout: -1},
+			Conn:   conn.Config{HTTP: server.Transport(), Logger: slog.New(slog.DiscardHandler)},
 		}
 		if change != nil {
 			change(&config)
@@ -42,7 +42,7 @@ func inBubble(t *testing.T, cfg chattest.Config, change func(*chat.Config), play
 	})
 }
 
-func TestAnAnswerOfAnHourTakesNoTime(t *testing.T) {
+func TestNewInMemory_answersOnFakeClock(t *testing.T) {
 	inBubble(t, chattest.Config{Answer: chattest.Say("one two three", 20*time.Minute)}, nil, func(t *testing.T, _ *chattest.Server, client *chat.Client) {
 		start := time.Now()
 		answer, err := client.Answer(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Count."})
@@ -54,9 +54,9 @@ func TestAnAnswerOfAnHourTakesNoTime(t *testing.T) {
 
 // A backend that is away for ten minutes, and a client that tries again and
 // again: the waits are those of the policy.
-func TestMinutesOfReconnects(t *testing.T) {
+func TestNewInMemory_reconnectsAfterLongOutage(t *testing.T) {
 	var away atomic.Bool
-	inBubble(t, chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+	inBubble(t, chattest.Config{Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if away.Load() {
 				http.Error(w, "away", http.StatusServiceUnavailable)
@@ -89,7 +89,7 @@ func TestMinutesOfReconnects(t *testing.T) {
 }
 
 // An answer goes on over a cut, with what the backend kept for the client.
-func TestRecoveryInABubble(t *testing.T) {
+func TestNewInMemory_continuesAnswerAcrossRecovery(t *testing.T) {
 	inBubble(t, chattest.Config{Recovery: 2 * time.Minute, Answer: chattest.Say("a b c d e f", time.Second)}, nil,
 		func(t *testing.T, server *chattest.Server, client *chat.Client) {
 			stream, err := client.Ask(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Spell."})
@@ -106,7 +106,7 @@ func TestRecoveryInABubble(t *testing.T) {
 		})
 }
 
-func TestPollingInABubble(t *testing.T) {
+func TestNewInMemory_supportsPolling(t *testing.T) {
 	inBubble(t, chattest.Config{}, func(cfg *chat.Config) { cfg.Conn.Transports = []string{conn.Polling} },
 		func(t *testing.T, server *chattest.Server, client *chat.Client) {
 			answer, err := client.Answer(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Hi"})
@@ -117,7 +117,7 @@ func TestPollingInABubble(t *testing.T) {
 		})
 }
 
-func TestABackendInMemoryThatIsClosedCannotBeReached(t *testing.T) {
+func TestTransport_failsAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := chattest.NewInMemory(chattest.Config{})
 		transport := server.Transport()

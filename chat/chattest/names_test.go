@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNewNamesAreToldBeforeTheyAreUsed(t *testing.T) {
+func TestSetNames_announcesNamesBeforeUse(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, heard := joined(t, server, "room-1", "ada")
 	server.Emit(events.StringID("room-1"), events.AIToken{Token: "before"})
@@ -34,7 +34,7 @@ func TestNewNamesAreToldBeforeTheyAreUsed(t *testing.T) {
 	assert.Equal(t, "r2", message.RequestID)
 }
 
-func TestARoomHasThoseWhoJoinedIt(t *testing.T) {
+func TestRoom_returnsSocketsInRoom(t *testing.T) {
 	server := start(t, chattest.Config{})
 	joined(t, server, "room-1", "ada")
 	joined(t, server, "room-1", "bob")

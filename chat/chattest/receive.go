@@ -60,7 +60,7 @@ func (s *Server) deal(r Received, acknowledge func(...any)) {
 		}
 	}
 	switch {
-	case errors.Is(err, ErrUnanswered):
+	case errors.Is(err, ErrNoReply):
 	case err != nil:
 		s.sendError(r.Socket, r.Name, err)
 		acknowledge(refusalReply(err))

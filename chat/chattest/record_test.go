@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatClientsSendIsRecorded(t *testing.T) {
+func TestReceived_recordsClientEvents(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _ := joined(t, server, "room-1", "ada")
 	require.NoError(t, c.Emit(t.Context(), "several", 1, "two", nil))
@@ -33,7 +33,7 @@ func TestWhatClientsSendIsRecorded(t *testing.T) {
 	assert.Empty(t, server.Received("nothing"))
 }
 
-func TestNextTakesEachEventOnce(t *testing.T) {
+func TestNext_returnsEachEventOnce(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _ := joined(t, server, "room-1", "ada")
 	call[int](t, c, "echo", 0)
@@ -59,7 +59,7 @@ func TestNextTakesEachEventOnce(t *testing.T) {
 	assert.Len(t, server.Received("echo"), 101, "Next takes nothing off the record")
 }
 
-func TestNextEndsWithItsContextAndWithTheServer(t *testing.T) {
+func TestNext_failsWhenContextEndsOrServerCloses(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -70,7 +70,7 @@ func TestNextEndsWithItsContextAndWithTheServer(t *testing.T) {
 	assert.ErrorIs(t, err, chattest.ErrClosed)
 }
 
-func TestTheOldestIsForgottenFirst(t *testing.T) {
+func TestReceived_dropsOldestEvents(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _, _ := client(t, server, conn.Config{})
 	for n := range 10_001 {
@@ -92,7 +92,7 @@ func (r *recorder) Helper()                         {}
 func (r *recorder) Context() context.Context        { return r.ctx }
 func (r *recorder) Fatalf(text string, args ...any) { r.failure = fmt.Sprintf(text, args...) }
 
-func TestExpectSaysWhatIsWrong(t *testing.T) {
+func TestExpect_reportsMismatch(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _ := joined(t, server, "room-1", "ada")
 	payload := map[string]any{"id": 9007199254740993, "list": []int{1}, "name": "x"}

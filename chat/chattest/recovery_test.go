@@ -32,7 +32,7 @@ func speak(token func(), most int, stop <-chan struct{}) {
 	<-stop
 }
 
-func TestAnAnswerGoesOnUnbrokenOverManyCuts(t *testing.T) {
+func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
 	const cuts, most = 20, 200
 	cutAt, back := make(chan int, 1), make(chan struct{})
 	server := start(t, chattest.Config{
@@ -45,7 +45,7 @@ func TestAnAnswerGoesOnUnbrokenOverManyCuts(t *testing.T) {
 			}
 			for range cuts {
 				token()
-				chattest.Asker(ctx).Cut()
+				chattest.SocketFromContext(ctx).CloseNow()
 				cutAt <- index
 				speak(token, most, back) // while the client is away, on its way, and back
 			}
@@ -96,7 +96,7 @@ func TestAnAnswerGoesOnUnbrokenOverManyCuts(t *testing.T) {
 	assert.Len(t, server.Received("chat:join"), 1, "the room is that of the session")
 }
 
-func TestAClientThatIsAwayIsNotPresentAndMissesNothing(t *testing.T) {
+func TestRecovery_updatesPresenceAndReplaysMissedEvents(t *testing.T) {
 	var refuse atomic.Bool
 	server := start(t, chattest.Config{
 		Recovery: time.Minute,
@@ -112,7 +112,7 @@ func TestAClientThatIsAwayIsNotPresentAndMissesNothing(t *testing.T) {
 	require.Equal(t, "presence:update", next(t, heardByAda).Name)
 	require.Equal(t, "presence:update", next(t, heardByBob).Name)
 	refuse.Store(true) // who is recovered is not asked again
-	server.Sockets()[1].Cut()
+	server.Sockets()[1].CloseNow()
 	online := func(ids ...string) {
 		t.Helper()
 		var want []events.ID
@@ -132,7 +132,7 @@ func TestAClientThatIsAwayIsNotPresentAndMissesNothing(t *testing.T) {
 	assert.True(t, c.State().Recovered)
 }
 
-func TestWhoSaysGoodbyeOrIsKickedHasNoSessionToComeBackTo(t *testing.T) {
+func TestRecovery_dropsSessionAfterDisconnect(t *testing.T) {
 	server := start(t, chattest.Config{Recovery: time.Hour})
 	_, heard := joined(t, server, "room-1", "ada")
 	_, _, stop := client(t, server, inRoom(events.StringID("room-1"), "bob"))
@@ -140,12 +140,12 @@ func TestWhoSaysGoodbyeOrIsKickedHasNoSessionToComeBackTo(t *testing.T) {
 	stop()
 	assert.Len(t, as[events.Presence](t, next(t, heard)).OnlineUserIDs, 1)
 	ada := server.Sockets()[0]
-	ada.Kick()
+	ada.Disconnect()
 	assert.ErrorIs(t, ada.Emit(t.Context(), "hello"), chattest.ErrGone)
 	assert.Empty(t, server.Sockets())
 }
 
-func TestASessionIsLostAfterItsTime(t *testing.T) {
+func TestRecovery_expiresAfterTimeout(t *testing.T) {
 	stopped := make(chan string, 1)
 	server := start(t, chattest.Config{Recovery: time.Millisecond, Answer: stubborn(nil, stopped)})
 	ws := dial(t, server, `40`, `420["chat:join",{"chatId":"room-1"}]`,
@@ -159,9 +159,9 @@ func TestASessionIsLostAfterItsTime(t *testing.T) {
 	assert.ErrorIs(t, k.Emit(t.Context(), "hello"), chattest.ErrGone)
 }
 
-func TestWhoHasMissedTooMuchIsANewClient(t *testing.T) {
+func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
 	var wayBack sync.RWMutex
-	server := start(t, chattest.Config{Recovery: time.Minute, Wrap: func(backend http.Handler) http.Handler {
+	server := start(t, chattest.Config{Recovery: time.Minute, Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			wayBack.RLock()
 			defer wayBack.RUnlock()
@@ -171,7 +171,7 @@ func TestWhoHasMissedTooMuchIsANewClient(t *testing.T) {
 	c, _ := joined(t, server, "room-1", "ada")
 	session := server.Sockets()[0]
 	wayBack.Lock()
-	session.Cut()
+	session.CloseNow()
 	for n := range 5_000 {
 		require.NoError(t, session.Emit(t.Context(), "n", n))
 	}

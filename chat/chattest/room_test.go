@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEverybodyInARoomHearsTheQuestionAndItsAnswer(t *testing.T) {
+func TestRoom_receivesQuestionAndAnswer(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, _ := joined(t, server, "room-1", "ada")
 	_, bob := joined(t, server, "room-1", "bob")
@@ -25,7 +25,7 @@ func TestEverybodyInARoomHearsTheQuestionAndItsAnswer(t *testing.T) {
 	assert.Equal(t, "r1", as[events.AIMessage](t, answer).RequestID)
 }
 
-func TestTwoRoomsDoNotHearEachOther(t *testing.T) {
+func TestRoom_receivesNoEventsOfOtherRooms(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, heardByAda := joined(t, server, "room-1", "ada")
 	bob, heardByBob := joined(t, server, "room-2", "bob")
@@ -40,7 +40,7 @@ func TestTwoRoomsDoNotHearEachOther(t *testing.T) {
 	}
 }
 
-func TestAUserWhoHasNotJoinedIsAlone(t *testing.T) {
+func TestServer_answersClientOutsideRoomPrivately(t *testing.T) {
 	server := start(t, chattest.Config{})
 	_, heardInRoom := joined(t, server, "room-1", "ada")
 	eve, heardByEve, _ := client(t, server, conn.Config{})
@@ -53,7 +53,7 @@ func TestAUserWhoHasNotJoinedIsAlone(t *testing.T) {
 	assert.Equal(t, "presence:update", next(t, heardInRoom).Name, "nothing of what eve said and heard")
 }
 
-func TestOneClientMayBeInSeveralRooms(t *testing.T) {
+func TestJoin_allowsSeveralRooms(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, heardByAda := joined(t, server, "room-1", "ada")
 	bob, _ := joined(t, server, "room-2", "bob")
@@ -64,7 +64,7 @@ func TestOneClientMayBeInSeveralRooms(t *testing.T) {
 	assert.Equal(t, "r1", as[events.ChatMessage](t, next(t, heardByAda)).RequestID)
 }
 
-func TestChatIDsAreKeptAsTheyCame(t *testing.T) {
+func TestChatID_keepsTypeAndPrecision(t *testing.T) {
 	server := start(t, chattest.Config{})
 	large := events.IntID(math.MaxInt64) // a float64 would make ...808 of its ...807
 	for _, chatID := range []events.ID{events.IntID(5), events.StringID("5"), large, events.StringID("")} {
@@ -84,7 +84,7 @@ func TestChatIDsAreKeptAsTheyCame(t *testing.T) {
 	}
 }
 
-func TestARoomLearnsWhoComesAndGoes(t *testing.T) {
+func TestPresence_updatesOnJoinAndDisconnect(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, bob := events.StringID("ada"), events.IntID(math.MaxInt64)
 	_, heard := joined(t, server, "room-1", "ada")
@@ -103,7 +103,7 @@ func TestARoomLearnsWhoComesAndGoes(t *testing.T) {
 	assert.Equal(t, []events.ID{ada}, as[events.Presence](t, next(t, heard)).OnlineUserIDs)
 }
 
-func TestAUserWithoutAuthIsKnownBySocketIDThenByTheFirstUserID(t *testing.T) {
+func TestUserID_fallsBackToSocketIDThenFirstEvent(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, heard, _ := client(t, server, conn.Config{Join: conn.Join{Event: "chat:join", Payload: map[string]any{"chatId": "room-1"}}})
 	present := as[events.Presence](t, next(t, heard))
@@ -121,7 +121,7 @@ func TestAUserWithoutAuthIsKnownBySocketIDThenByTheFirstUserID(t *testing.T) {
 	assert.Equal(t, []events.ID{events.StringID("ada"), events.StringID("bob")}, present.OnlineUserIDs, "the first counts")
 }
 
-func TestAJoinOfAnotherKindEntersNoRoom(t *testing.T) {
+func TestJoin_ignoresPayloadWithoutChatID(t *testing.T) {
 	c, heard, _ := client(t, start(t, chattest.Config{}), conn.Config{})
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "chat:join", map[string]string{"consultationId": "abc"}))
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "chat:join"))
@@ -129,7 +129,7 @@ func TestAJoinOfAnotherKindEntersNoRoom(t *testing.T) {
 	assert.Equal(t, "chat:message", next(t, heard).Name)
 }
 
-func TestEveryEventOfTheContractIsAcknowledged(t *testing.T) {
+func TestServer_acknowledgesEveryProtocolEvent(t *testing.T) {
 	c, _ := joined(t, start(t, chattest.Config{}), "room-1", "ada")
 	for event, payload := range map[string]string{
 		"chat:join":        `{"chatId":"room-1"}`,
@@ -143,7 +143,7 @@ func TestEveryEventOfTheContractIsAcknowledged(t *testing.T) {
 	}
 }
 
-func TestAnEchoReturnsItsArguments(t *testing.T) {
+func TestEcho_returnsArguments(t *testing.T) {
 	c, _, _ := client(t, start(t, chattest.Config{}), conn.Config{})
 	args := []any{json.RawMessage(`{"n":12345678901234567890,"<b>":[null,1.50]}`), "two", nil}
 	echoed := call[conn.Args](t, c, "echo", args...)
@@ -153,7 +153,7 @@ func TestAnEchoReturnsItsArguments(t *testing.T) {
 	assert.Equal(t, []string{`"two"`, `null`}, []string{string(echoed[1]), string(echoed[2])})
 }
 
-func TestAPayloadThatDoesNotFitIsReported(t *testing.T) {
+func TestServer_rejectsInvalidPayload(t *testing.T) {
 	c, heard := joined(t, start(t, chattest.Config{}), "room-1", "ada")
 	for event, payload := range map[string]string{
 		"user:message": `{"chatId":"room-1","messageId":"m1","userId":"ada"}`,
@@ -169,7 +169,7 @@ func TestAPayloadThatDoesNotFitIsReported(t *testing.T) {
 	}
 }
 
-func TestABackendMayHaveNamesOfItsOwn(t *testing.T) {
+func TestNames_renamesEvents(t *testing.T) {
 	server := start(t, chattest.Config{Names: map[events.Key]string{
 		events.KeyUserMessage: "chat/user_message",
 		events.KeyAIToken:     "llm:delta",
@@ -183,10 +183,10 @@ func TestABackendMayHaveNamesOfItsOwn(t *testing.T) {
 	assert.Equal(t, "r2", as[events.AIMessage](t, answer).RequestID)
 }
 
-func TestDiscoveryTellsTheNames(t *testing.T) {
+func TestDiscovery_returnsNames(t *testing.T) {
 	server := start(t, chattest.Config{Names: map[events.Key]string{events.KeyAIToken: "llm:delta"}})
 	c, _, _ := client(t, server, conn.Config{})
-	names := conn.Topic[map[events.Key]string](c, "meta:events:response").Chan(t.Context())
+	names := conn.On[map[events.Key]string](c, "meta:events:response").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "meta:events:request", map[string]string{"chatId": "room-1"}))
 	told := next(t, names)
 	assert.Equal(t, "llm:delta", told[events.KeyAIToken])

@@ -43,9 +43,9 @@ type Config struct {
 	// Default: none, a client that comes back is a new one.
 	Recovery time.Duration
 
-	// Wrap puts a handler of one's own before the backend: to refuse requests with an HTTP
+	// Middleware puts a handler of the test before the backend: to refuse requests with an HTTP
 	// status, for example, or to look at them. Default: there is none.
-	Wrap func(http.Handler) http.Handler
+	Middleware func(http.Handler) http.Handler
 
 	// OmitRequestIDs sends everything without requestId, as some backends do.
 	// Default: what belongs to a question carries the question's requestId.
@@ -143,8 +143,8 @@ func serve(listener net.Listener, cfg Config) *Server {
 	s.engine = s.io.ServeHandler(nil)
 
 	var handler http.Handler = http.HandlerFunc(s.serve)
-	if cfg.Wrap != nil {
-		handler = cfg.Wrap(handler)
+	if cfg.Middleware != nil {
+		handler = cfg.Middleware(handler)
 	}
 	s.http = &http.Server{
 		Handler:  handler,

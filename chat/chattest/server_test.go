@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAuthRefusesWithMessageAndData(t *testing.T) {
+func TestAuth_rejectsWithMessageAndData(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
 		want conn.RefusedError
@@ -38,7 +38,7 @@ func TestAuthRefusesWithMessageAndData(t *testing.T) {
 	}
 }
 
-func TestAuthSeesWhatTheClientSent(t *testing.T) {
+func TestAuth_receivesClientPayload(t *testing.T) {
 	seen := make(chan map[string]any, 2)
 	server := start(t, chattest.Config{Auth: func(auth map[string]any) error {
 		seen <- auth
@@ -55,7 +55,7 @@ func TestAuthSeesWhatTheClientSent(t *testing.T) {
 	assert.Equal(t, map[string]any{"token": "t1", "tenant": json.Number("12345678901234567890")}, next(t, seen))
 }
 
-func TestCloseEndsAnAnswerThatIsStreaming(t *testing.T) {
+func TestClose_cancelsRunningAnswer(t *testing.T) {
 	stopped := make(chan string, 1)
 	server := start(t, chattest.Config{Answer: stubborn(nil, stopped)})
 	c, heard := joined(t, server, "room-1", "ada")
@@ -69,7 +69,7 @@ func TestCloseEndsAnAnswerThatIsStreaming(t *testing.T) {
 	server.Close() // once more is no harm
 }
 
-func TestABackendMayComeBackOnItsPort(t *testing.T) {
+func TestStart_reusesPortAfterClose(t *testing.T) {
 	first := start(t, chattest.Config{})
 	c, _, _ := client(t, first, conn.Config{})
 	require.NoError(t, c.Ready(t.Context()))
@@ -91,13 +91,13 @@ func reach(t *testing.T, states <-chan conn.State, phase conn.Phase) {
 	}
 }
 
-func TestStartReportsAPortThatIsTaken(t *testing.T) {
+func TestStart_reportsPortInUse(t *testing.T) {
 	server := start(t, chattest.Config{})
 	_, err := chattest.Start(strings.TrimPrefix(server.URL, "http://"), chattest.Config{})
 	assert.ErrorContains(t, err, "address already in use")
 }
 
-func TestAnAddressWithoutHostIsReachedByLoopback(t *testing.T) {
+func TestStart_usesLoopbackWithoutHost(t *testing.T) {
 	server, err := chattest.Start(":0", chattest.Config{})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -106,7 +106,7 @@ func TestAnAddressWithoutHostIsReachedByLoopback(t *testing.T) {
 	assert.NoError(t, c.Ready(t.Context()))
 }
 
-func TestAClientSurvivesACutConnection(t *testing.T) {
+func TestCloseClientConnections_letsClientReconnect(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, heard := joined(t, server, "room-1", "ada")
 	server.CloseClientConnections()
@@ -114,7 +114,7 @@ func TestAClientSurvivesACutConnection(t *testing.T) {
 	ask(t, c, question("room-1", "r1"))
 }
 
-func TestAnAnswerMayCutTheConnection(t *testing.T) {
+func TestCloseClientConnections_endsRunningAnswer(t *testing.T) {
 	servers := make(chan *chattest.Server, 1)
 	server := start(t, chattest.Config{Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToken{Token: "Well"})
@@ -129,20 +129,20 @@ func TestAnAnswerMayCutTheConnection(t *testing.T) {
 	assert.Empty(t, before, "it has come back, to no answer")
 }
 
-func TestAPageOfAnotherOriginMayConnect(t *testing.T) {
+func TestServer_acceptsAnyOrigin(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _, _ := client(t, server, conn.Config{Header: http.Header{"Origin": {"http://localhost:5173"}}})
 	assert.NoError(t, c.Ready(t.Context()))
 }
 
-func TestAnotherNamespaceIsRefused(t *testing.T) {
+func TestServer_rejectsUnknownNamespace(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, err := conn.New(server.URL+"/admin", quiet)
 	require.NoError(t, err)
 	assert.ErrorAs(t, c.Run(t.Context()), new(*conn.RefusedError))
 }
 
-func TestAClientMayTalkBeforeItHasBeenAnswered(t *testing.T) {
+func TestServer_acceptsEventsBeforeConnectReply(t *testing.T) {
 	server := start(t, chattest.Config{})
 	for range 200 {
 		ws := dial(t, server, `40`, `420["echo","hello"]`)
@@ -153,7 +153,7 @@ func TestAClientMayTalkBeforeItHasBeenAnswered(t *testing.T) {
 	}
 }
 
-func TestAQuestionIsAcknowledgedBeforeItIsAnswered(t *testing.T) {
+func TestServer_acknowledgesQuestionBeforeAnswer(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ws := dial(t, server, `40`, `427["user:message",{"messageId":"m1","userId":5,"text":"hi"}]`)
 	for _, part := range []string{`0{`, `40{`, `42["chat:message"`, `437[{"ok":true}]`, `42["ai:processing"`} {
@@ -187,7 +187,7 @@ func (w wire) read() string {
 	return string(frame)
 }
 
-func TestLongPollingIsServedToo(t *testing.T) {
+func TestServer_supportsLongPolling(t *testing.T) {
 	url := start(t, chattest.Config{}).URL + "/socket.io/?EIO=4&transport=polling"
 	defer http.DefaultClient.CloseIdleConnections()
 	request := func(method, body string) string {

@@ -18,7 +18,7 @@ import (
 var ErrGone = errors.New("chattest: the client is gone")
 
 // A Socket is one client, as the backend sees it, from the moment it is let in.
-// [Asker] gives an Answer the one that has asked, a [Received] names the one that it
+// [SocketFromContext] gives an Answer the one that has asked, a [Received] names the one that it
 // came from, and [Server.Sockets] lists all. Its methods are safe for concurrent
 // use, and may be called from anywhere, an Answer or a Handler for example.
 type Socket struct {
@@ -112,7 +112,7 @@ func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMe
 // Cut breaks the client's connection without a word, as a failing network would.
 // What was sent before is written first, unless that takes longer than a second;
 // what is sent after is lost, without Config.Recovery. The client may come back.
-func (k *Socket) Cut() {
+func (k *Socket) CloseNow() {
 	k.server.mu.Lock()
 	link := k.conn
 	written := k.written()
@@ -144,12 +144,12 @@ func (k *Socket) written() <-chan struct{} {
 	return written
 }
 
-// Kick puts the client out, with a DISCONNECT packet behind what was sent before.
+// Disconnect disconnects the client with a DISCONNECT packet, after everything that was sent before.
 // A client takes that for final, unless it is told otherwise.
 //
 // The packet is out before the library knows of it: what still comes from a client that
 // it has put out it takes for a stranger's, and cuts the connection with all that is not written.
-func (k *Socket) Kick() {
+func (k *Socket) Disconnect() {
 	k.server.mu.Lock()
 	k.left() // first, so that nothing can follow
 	k.conn.socket.Conn().Write(types.NewStringBufferString(disconnect), nil, nil)

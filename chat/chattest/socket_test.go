@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestASocketKnowsItsHandshake(t *testing.T) {
+func TestSocket_exposesHandshake(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _, _ := client(t, server, conn.Config{
 		Auth:   func(context.Context) (any, error) { return map[string]any{"userId": 5, "token": "t1"}, nil },
@@ -31,7 +31,7 @@ func TestASocketKnowsItsHandshake(t *testing.T) {
 	assert.Equal(t, "t1", sockets[0].Header.Get("X-Trace"))
 }
 
-func TestSocketsAreThoseThatAreThere(t *testing.T) {
+func TestSockets_listsConnectedClients(t *testing.T) {
 	server := start(t, chattest.Config{})
 	assert.Empty(t, server.Sockets())
 	_, heard := joined(t, server, "room-1", "ada")
@@ -47,11 +47,11 @@ func TestSocketsAreThoseThatAreThere(t *testing.T) {
 	assert.ErrorIs(t, both[1].Emit(t.Context(), "hello"), chattest.ErrGone)
 	_, err := both[1].Call(t.Context(), "hello")
 	assert.ErrorIs(t, err, chattest.ErrGone)
-	both[1].Cut() // no harm
-	both[1].Kick()
+	both[1].CloseNow() // no harm
+	both[1].Disconnect()
 }
 
-func TestASocketCanBeSentAnything(t *testing.T) {
+func TestSocket_sendsArbitraryArguments(t *testing.T) {
 	server := start(t, chattest.Config{})
 	_, heard := joined(t, server, "room-1", "ada")
 	k := server.Sockets()[0]
@@ -75,7 +75,7 @@ func TestASocketCanBeSentAnything(t *testing.T) {
 	assert.Empty(t, heard)
 }
 
-func TestACallEndsWithItsContextOrItsConnection(t *testing.T) {
+func TestCall_endsWithContextOrConnection(t *testing.T) {
 	server := start(t, chattest.Config{})
 	_, heard := joined(t, server, "room-1", "ada") // it does not acknowledge
 	k := server.Sockets()[0]
@@ -84,7 +84,7 @@ func TestACallEndsWithItsContextOrItsConnection(t *testing.T) {
 		next(t, heard)
 		cancel()
 		next(t, heard)
-		k.Cut()
+		k.CloseNow()
 	}()
 	_, err := k.Call(ctx, "well?")
 	assert.ErrorIs(t, err, context.Canceled)
@@ -92,21 +92,21 @@ func TestACallEndsWithItsContextOrItsConnection(t *testing.T) {
 	assert.ErrorIs(t, err, chattest.ErrGone)
 }
 
-func TestOneClientIsCutAndTheOtherIsNot(t *testing.T) {
+func TestCloseNow_closesOnlyItsOwnConnection(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, _ := joined(t, server, "room-1", "ada")
 	bob, _ := joined(t, server, "room-2", "bob")
 	statesOfAda, bobsSession := ada.States.Chan(t.Context()), bob.State().SessionID
-	server.Sockets()[0].Cut()
+	server.Sockets()[0].CloseNow()
 	reach(t, statesOfAda, conn.Waiting)
 	reach(t, statesOfAda, conn.Ready)
 	assert.Equal(t, bobsSession, bob.State().SessionID)
 }
 
-func TestAKickedClientStaysOut(t *testing.T) {
+func TestDisconnect_stopsClient(t *testing.T) {
 	server := start(t, chattest.Config{Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToken{Token: "Out"})
-		chattest.Asker(ctx).Kick()
+		chattest.SocketFromContext(ctx).Disconnect()
 		emit(events.AIToken{Token: "too late", Index: 1})
 	}})
 	c, heard := joined(t, server, "room-1", "ada")
@@ -123,7 +123,7 @@ func TestAKickedClientStaysOut(t *testing.T) {
 	assert.Empty(t, server.Sockets())
 }
 
-func TestAnAnswerCallsATool(t *testing.T) {
+func TestCallTool_returnsClientResult(t *testing.T) {
 	results := make(chan json.RawMessage, 1)
 	server := start(t, chattest.Config{Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		result, err := chattest.CallTool(ctx, events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"UTC"}`)})
@@ -141,13 +141,13 @@ func TestAnAnswerCallsATool(t *testing.T) {
 	assert.Equal(t, `"clock{\"zone\":\"UTC\"}"`, string(next(t, results)))
 }
 
-func TestOnlyAnAnswersContextHasAnAsker(t *testing.T) {
-	assert.Nil(t, chattest.Asker(t.Context()))
+func TestSocketFromContext_returnsNilOutsideAnswer(t *testing.T) {
+	assert.Nil(t, chattest.SocketFromContext(t.Context()))
 	_, err := chattest.CallTool(t.Context(), events.AIToolCall{})
 	assert.ErrorIs(t, err, chattest.ErrGone)
 }
 
-func TestTheBackendSpeaksToARoomUnasked(t *testing.T) {
+func TestEmit_sendsOnlyToRoom(t *testing.T) {
 	server := start(t, chattest.Config{})
 	_, heard := joined(t, server, "room-1", "ada")
 	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m1", UserID: events.StringID("bob"), Text: "Hello"})
@@ -159,8 +159,8 @@ func TestTheBackendSpeaksToARoomUnasked(t *testing.T) {
 	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m3"}) // no harm
 }
 
-func TestAHandlerBeforeTheBackendMayRefuse(t *testing.T) {
-	server := start(t, chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+func TestMiddleware_canRejectRequests(t *testing.T) {
+	server := start(t, chattest.Config{Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") == "" {
 				http.Error(w, "who are you?", http.StatusUnauthorized)

@@ -19,9 +19,9 @@ type turn struct {
 // turnKey is where the ctx of an Answer keeps its turn.
 type turnKey struct{}
 
-// Asker returns the client whose question is being answered: with the ctx that
+// SocketFromContext returns the client whose question is being answered: with the ctx that
 // an [Answer] has got, or one made from it. With any other it returns nil.
-func Asker(ctx context.Context) *Socket {
+func SocketFromContext(ctx context.Context) *Socket {
 	if t, ok := ctx.Value(turnKey{}).(*turn); ok {
 		return t.asker
 	}

@@ -26,7 +26,7 @@ func BenchmarkSession(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_ = s.Close()
+		_ = s.CloseNow()
 	}
 	after := measure()
 	b.ReportMetric(float64(after.goroutines-before.goroutines)/float64(b.N), "goroutines-left/session")

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
-	"github.com/seed67206a74/parley/conn/zishang/internal/disguise"
+	"github.com/seed67206a74/parley/conn/zishang/internal/argv0"
 	"github.com/zishang520/socket.io/clients/engine/v3"
 	"github.com/zishang520/socket.io/clients/socket/v3"
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-func init() { disguise.Off() }
+func init() { argv0.Restore() }
 
 // WebTransport is the name, in conn.Config.Transports, of a transport that only
 // this package has.
@@ -141,11 +141,11 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 			<-s.gate.ready // it has opened: this is a matter of moments
 			return s, nil
 		}
-		s.Close()
+		s.CloseNow()
 		return nil, cause(err)
 	case <-ctx.Done():
 		s.engine.Emit("error", ctx.Err()) // so that the Manager stops its timer
-		s.Close()
+		s.CloseNow()
 		return nil, ctx.Err()
 	}
 }

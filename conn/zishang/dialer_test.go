@@ -53,7 +53,7 @@ func start(t *testing.T, url string, cfg conn.Config) (*conn.Conn, <-chan error)
 	return c, ended
 }
 
-func TestEventsComeInOrderAndGoOutInOrder(t *testing.T) {
+func TestDialer_keepsEventsInOrder(t *testing.T) {
 	const count = 10_000
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -64,7 +64,7 @@ func TestEventsComeInOrderAndGoOutInOrder(t *testing.T) {
 		p.UntilGone()
 	})
 	c, _ := start(t, url, conn.Config{})
-	numbers := conn.Topic[int](c, "n").Subscribe(t.Context(), bus.Limit(count)).C()
+	numbers := conn.On[int](c, "n").Subscribe(t.Context(), bus.Limit(count)).C()
 	for n := range count {
 		require.NoError(t, c.Emit(t.Context(), "n", n))
 	}
@@ -73,7 +73,7 @@ func TestEventsComeInOrderAndGoOutInOrder(t *testing.T) {
 	}
 }
 
-func TestBinaryAndEmptyMessagesPass(t *testing.T) {
+func TestDialer_passesBinaryAndEmptyMessages(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		assert.Equal(t, `451-["b",{"_placeholder":true,"num":0}]`, p.Receive())
@@ -84,14 +84,14 @@ func TestBinaryAndEmptyMessagesPass(t *testing.T) {
 		p.UntilGone()
 	})
 	c, _ := start(t, url, conn.Config{})
-	bytes := conn.Topic[[]byte](c, "b").Chan(t.Context())
+	bytes := conn.On[[]byte](c, "b").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "b", []byte{0, 1, 2}))
 	assert.Equal(t, []byte{3}, wiretest.ReceiveFrom(t, bytes))
 }
 
 // A cut in the middle of a binary event, which the client's own decoder does
 // not get over.
-func TestACutConnectionComesBack(t *testing.T) {
+func TestDialer_reconnectsAfterIncompleteBinaryEvent(t *testing.T) {
 	var sessions atomic.Int32
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -107,7 +107,7 @@ func TestACutConnectionComesBack(t *testing.T) {
 		Reconnect: reconnect.Policy{InitialInterval: time.Millisecond},
 	})
 	require.NoError(t, err)
-	numbers := conn.Topic[int](c, "n").Chan(t.Context())
+	numbers := conn.On[int](c, "n").Chan(t.Context())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = c.Run(ctx) }()
@@ -117,7 +117,7 @@ func TestACutConnectionComesBack(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-func TestSilenceAndNonsenseAreTyped(t *testing.T) {
+func TestDialer_reportsPingTimeoutAndProtocolErrors(t *testing.T) {
 	noRetry := reconnect.Policy{MaxAttempts: -1}
 	var protocol *conn.ProtocolError
 	for name, tc := range map[string]struct {
@@ -146,7 +146,7 @@ func TestSilenceAndNonsenseAreTyped(t *testing.T) {
 	}
 }
 
-func TestDialEndsWithItsContext(t *testing.T) {
+func TestDial_returnsOnClose(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	accepted := make(chan net.Conn, 1)
@@ -169,7 +169,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 
 // What is not read stays with the server: one that sends without end gets
 // stuck.
-func TestASlowReaderHoldsUpTheServer(t *testing.T) {
+func TestDialer_appliesBackpressureToServer(t *testing.T) {
 	stuck := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
@@ -180,7 +180,7 @@ func TestASlowReaderHoldsUpTheServer(t *testing.T) {
 		close(stuck)
 	})
 	c, _ := start(t, url, conn.Config{MaxFrame: 4 << 20})
-	sub := conn.Topic[string](c, "large").Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	sub := conn.On[string](c, "large").Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	wiretest.ReceiveFrom(t, stuck2(stuck))
 	sub.Close()
 }
@@ -192,7 +192,7 @@ func stuck2(closed <-chan struct{}) <-chan bool {
 	return values
 }
 
-func TestWhatTheClientCannotUseIsRefused(t *testing.T) {
+func TestDial_rejectsUnsupportedEndpoint(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	for want, to := range map[string]conn.Endpoint{
@@ -209,7 +209,7 @@ func TestWhatTheClientCannotUseIsRefused(t *testing.T) {
 
 type roundTrips struct{ http.RoundTripper }
 
-func TestABadCertificateEndsRun(t *testing.T) {
+func TestDialer_endsRunOnInvalidCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()

@@ -25,7 +25,7 @@
 //     then holds the client up, and with it the server.
 //   - Signals. Imported by itself, the client takes SIGINT, SIGTERM and
 //     SIGQUIT over, and they no longer end the program. With this package they
-//     are what the program makes of them (internal/disguise).
+//     are what the program makes of them (internal/argv0).
 //
 // # What it cannot do
 //

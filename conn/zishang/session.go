@@ -219,15 +219,15 @@ func (s *session) reason() error {
 	return s.err
 }
 
-// Goodbye closes the client's session: it knows no other goodbye than to close
+// Close closes the client's session: it knows no other goodbye than to close
 // the transport, after a close packet where that is polling.
-func (s *session) Goodbye(time.Duration) error {
+func (s *session) Close(time.Duration) error {
 	s.engine.Close()
 	return nil
 }
 
 // Close ends the session at once.
-func (s *session) Close() error {
+func (s *session) CloseNow() error {
 	s.gate.close()
 	s.fail(net.ErrClosed)
 	go s.engine.Close() // it may wait for listeners of its own; ends with them

@@ -13,7 +13,7 @@ import (
 
 // A program of its own, because in a test binary the client leaves signals
 // alone anyway.
-func TestImportingLeavesTheSignalsToTheProgram(t *testing.T) {
+func TestImport_leavesSignalHandlingToProgram(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "importer")
 	out, err := exec.Command("go", "build", "-o", binary, "./testdata/importer").CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -64,10 +64,10 @@ func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
 	return "https://" + port.LocalAddr().String(), &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 }
 
-func TestWebTransportIsReached(t *testing.T) {
+func TestWebTransport_sendsAndReceivesEvents(t *testing.T) {
 	url, way := serveWebTransport(t)
 	c, _ := start(t, url, conn.Config{Transports: []string{zishang.WebTransport}, HTTP: way})
-	echo := conn.Topic[int](c, "echo").Chan(t.Context())
+	echo := conn.On[int](c, "echo").Chan(t.Context())
 	name, err := conn.Call[string](t.Context(), c, "transport")
 	require.NoError(t, err)
 	assert.Equal(t, zishang.WebTransport, name)

@@ -26,7 +26,7 @@ func book(_ context.Context, r chattest.Received) (any, error) {
 // confirm answers a question, and asks the client something itself first.
 func confirm(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 	text := "There is no telling."
-	reply, err := chattest.Asker(ctx).Call(ctx, "consultation:confirm", Booking{Name: "Ada"})
+	reply, err := chattest.SocketFromContext(ctx).Call(ctx, "consultation:confirm", Booking{Name: "Ada"})
 	var said Confirmation
 	if err == nil && json.Unmarshal(reply, &said) == nil && said.Agreed {
 		text = "It is, since you have just agreed."

@@ -73,8 +73,8 @@ func run(ctx context.Context, out io.Writer, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	slots := chat.Topic[[]Slot](client, "consultation:slots").Chan(ctx) // typed: what is none goes to DecodeErrors
-	raw := client.Raw.Chan(ctx)                                         // everything, whatever its name
+	slots := chat.On[[]Slot](client, "consultation:slots").Chan(ctx) // typed: what is none goes to DecodeErrors
+	raw := client.Raw.Chan(ctx)                                      // everything, whatever its name
 	remove := conn.Handle(client.Conn(), "consultation:confirm",
 		func(_ context.Context, b Booking) (Confirmation, error) { // what it returns is the acknowledgement
 			return Confirmation{Agreed: b.Name == "Ada"}, nil

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestEventsAndAcknowledgementsGoBothWays(t *testing.T) {
+func TestCustomEvents_printsEventsAndAcknowledgements(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, ""))
 	assert.Equal(t, `offered: [{Dr. Wu 9:00} {Dr. Gray 10:30}]
@@ -29,7 +29,7 @@ raw: ai:message, arguments: 1
 `, out.String())
 }
 
-func TestAnAcknowledgementOfAnotherTypeIsAnError(t *testing.T) {
+func TestCustomEvents_failsOnInvalidAcknowledgement(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: confirm})
 	defer server.Close()
 	server.Handle("consultation:list", list)

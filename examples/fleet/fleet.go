@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed67206a74/parley/bus/natsbus"
+	"github.com/seed67206a74/parley/chat/chatnats"
 	"github.com/seed67206a74/parley/chat/chattest"
 )
 
@@ -28,7 +28,7 @@ func fleet(ctx context.Context, s settings) error {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-		server, err := natsbus.Embedded(dir)
+		server, err := chatnats.Embedded(dir)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/nats-io/nats.go v1.55.0
 	github.com/seed67206a74/parley v0.0.0
-	github.com/seed67206a74/parley/bus/natsbus v0.0.0
+	github.com/seed67206a74/parley/chat/chatnats v0.0.0
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/sync v0.24.0
 )
@@ -48,5 +48,5 @@ require (
 
 replace (
 	github.com/seed67206a74/parley => ../..
-	github.com/seed67206a74/parley/bus/natsbus => ../../bus/natsbus
+	github.com/seed67206a74/parley/chat/chatnats => ../../chat/chatnats
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheFleetAnswersAlthoughItsHolderIsKilled(t *testing.T) {
+func TestFleet_answersAfterHolderIsKilled(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "fleet")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(out))

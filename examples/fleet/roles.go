@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/seed67206a74/parley/bus/natsbus"
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chatnats"
 	"github.com/seed67206a74/parley/events"
 	"golang.org/x/sync/errgroup"
 )
@@ -22,12 +22,12 @@ var rooms = []events.ID{
 // holds is what a holder says when it has joined the rooms.
 const holds = "holds the socket"
 
-func open(ctx context.Context, url string) (*natsbus.Bus, func(), error) {
+func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
 	conn, err := nats.Connect(url, nats.MaxReconnects(-1))
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := natsbus.Open(ctx, conn, natsbus.Config{})
+	b, err := chatnats.Open(ctx, conn, chatnats.Config{})
 	if err != nil {
 		conn.Close()
 		return nil, nil, err
@@ -43,13 +43,13 @@ func holder(ctx context.Context, s settings) error {
 		return err
 	}
 	defer done()
-	return natsbus.Hold(ctx, b, rooms[0], natsbus.HoldConfig{ID: s.id, TTL: 2 * time.Second}, func(ctx context.Context) error {
+	return chatnats.RunWithLease(ctx, b, rooms[0], chatnats.LeaseConfig{ID: s.id, TTL: 2 * time.Second}, func(ctx context.Context) error {
 		client, err := chat.New(s.backend, chat.Config{ChatID: rooms[0], JoinTimeout: 5 * time.Second})
 		if err != nil {
 			return err
 		}
 		defer func() { _ = client.Close() }()
-		forwarding, err := natsbus.Forward(ctx, b, client.Events, natsbus.ForwardConfig{ChatID: rooms[0]})
+		forwarding, err := chatnats.Forward(ctx, b, client.Events, chatnats.ForwardConfig{ChatID: rooms[0]})
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func holder(ctx context.Context, s settings) error {
 				}
 			}
 			fmt.Println(holds)
-			return natsbus.Serve(ctx, b, client, rooms...)
+			return chatnats.Serve(ctx, b, client, rooms...)
 		})
 		return g.Wait()
 	})
@@ -78,8 +78,8 @@ func worker(ctx context.Context, s settings) error {
 	defer done()
 	words := map[string]int{}
 	// One at a time, for the sake of the map.
-	cfg := natsbus.GroupConfig{Name: "word-count", Sequence: 1, FromStart: true, Parallel: 1}
-	return natsbus.Work(ctx, b, cfg, func(_ context.Context, d natsbus.Delivery) error {
+	cfg := chatnats.GroupConfig{Name: "word-count", Sequence: 1, FromStart: true, Parallel: 1}
+	return chatnats.Work(ctx, b, cfg, func(_ context.Context, d chatnats.Delivery) error {
 		switch event := d.Event.(type) {
 		case events.AIToken:
 			words[event.RequestID] = event.Index + 1 // the same however often it comes
@@ -99,12 +99,12 @@ func front(ctx context.Context, s settings) error {
 	}
 	defer done()
 	for n := 1; n <= s.questions; n++ {
-		remote := &natsbus.Remote{Bus: b, ChatID: rooms[n%len(rooms)]}
+		remote := &chatnats.Remote{Bus: b, ChatID: rooms[n%len(rooms)]}
 		question := chat.Question{
 			UserID: events.StringID("u1"), RequestID: fmt.Sprintf("question-%d", n), Text: fmt.Sprintf("what is %d times %d?", n, n),
 		}
 		answer, err := ask(ctx, remote, question)
-		for errors.Is(err, natsbus.ErrHolderLost) { // killed in the middle: whoever follows is asked again
+		for errors.Is(err, chatnats.ErrHolderLost) { // killed in the middle: whoever follows is asked again
 			fmt.Println("asks again:", err)
 			answer, err = ask(ctx, remote, question)
 		}
@@ -122,7 +122,7 @@ func front(ctx context.Context, s settings) error {
 }
 
 // ask returns the whole answer, put together from its pieces.
-func ask(ctx context.Context, remote *natsbus.Remote, question chat.Question) (string, error) {
+func ask(ctx context.Context, remote *chatnats.Remote, question chat.Question) (string, error) {
 	stream, err := remote.Ask(ctx, question)
 	if err != nil {
 		return "", err

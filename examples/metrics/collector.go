@@ -74,8 +74,8 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	for topic, s := range stats.Topics { // of the subscriptions that are open: they go, and so do their counts
 		send(gauge, "subscriptions", "Open subscriptions.", float64(s.Subscriptions), topic)
 		send(gauge, "slow_subscriptions", "Subscriptions that have fallen behind.", float64(s.Slow), topic)
-		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Sum.Pending), topic)
-		send(gauge, "dropped_by_open_subscriptions", "Events that a reader will never see.", float64(s.Sum.Dropped), topic)
+		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Total.Pending), topic)
+		send(gauge, "dropped_by_open_subscriptions", "Events that a reader will never see.", float64(s.Total.Dropped), topic)
 	}
 	c.changes.Collect(metrics)
 }

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAScrapeTellsWhatTheClientDoes(t *testing.T) {
+func TestMetrics_servesClientMetrics(t *testing.T) {
 	answered := make(chan struct{}, 1)
 	backend := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -61,7 +61,7 @@ func TestAScrapeTellsWhatTheClientDoes(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-func TestALostConnectionAndASlowReaderAreSeen(t *testing.T) {
+func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{})
 	defer backend.Close()
 	client, err := chat.New(backend.URL, chat.Config{
@@ -108,7 +108,7 @@ func TestALostConnectionAndASlowReaderAreSeen(t *testing.T) {
 	assert.Equal(t, 1.0, value(gathered, "parley_answers_total", ""))
 }
 
-func TestTheNamesAreAsPrometheusWantsThem(t *testing.T) {
+func TestMetrics_passesPrometheusLint(t *testing.T) {
 	client, err := chat.New("http://localhost", chat.Config{ChatID: events.StringID("room-1")})
 	require.NoError(t, err)
 	defer client.Close()

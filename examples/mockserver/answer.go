@@ -84,16 +84,16 @@ func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func
 	}
 	switch token.Index + 1 {
 	case faults.CutAfter:
-		chattest.Asker(ctx).Cut()
+		chattest.SocketFromContext(ctx).CloseNow()
 	case faults.KickAfter:
-		chattest.Asker(ctx).Kick()
+		chattest.SocketFromContext(ctx).Disconnect()
 	}
 }
 
 // emitWrong sends a token in a shape that no token has.
 func (b *backend) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
-	asker := chattest.Asker(ctx)
+	asker := chattest.SocketFromContext(ctx)
 	_ = asker.Emit(ctx, b.name(events.KeyAIToken), shape) // one that is gone hears nothing
 	for _, k := range b.others(asker, q.ChatID) {
 		_ = k.Emit(ctx, b.name(events.KeyAIToken), shape)

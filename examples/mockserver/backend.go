@@ -77,11 +77,11 @@ func (b *backend) listen() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	server, err := chattest.Start(b.addr, chattest.Config{
-		Answer:   b.answer,
-		Auth:     b.admit,
-		Names:    b.names,
-		Recovery: b.cfg.Recovery,
-		Wrap:     b.handler,
+		Answer:     b.answer,
+		Auth:       b.admit,
+		Names:      b.names,
+		Recovery:   b.cfg.Recovery,
+		Middleware: b.handler,
 	})
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func ask(t *testing.T, client *chat.Client, text string) *chat.Stream {
 	return stream
 }
 
-func TestAnAnswerHasItsStatusFirstAndItsUsageLast(t *testing.T) {
+func TestMockserver_sendsStatusTokensAndUsage(t *testing.T) {
 	b := serve(t, config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	all := client.Events.Chan(t.Context())
@@ -120,14 +120,14 @@ func TestAnAnswerHasItsStatusFirstAndItsUsageLast(t *testing.T) {
 	}
 }
 
-func TestWhatPeopleDoIsPassedOnToTheOthersInTheirRoom(t *testing.T) {
+func TestMockserver_relaysTypingAndReadsToOthers(t *testing.T) {
 	b := serve(t, config{Names: names{events.KeyChatRead: "seen"}})
 	ada := joined(t, b.URL(), "ada", chat.Config{Names: map[events.Key]string{events.KeyChatRead: "seen"}})
 	bob := joined(t, b.URL(), "bob", chat.Config{})
-	own := chat.Topic[events.Typing](ada, "user:typingStart").Chan(t.Context())
-	begins := chat.Topic[events.Typing](bob, "user:typingStart").Chan(t.Context())
-	ends := chat.Topic[events.Typing](bob, "user:typingStop").Chan(t.Context())
-	reads := chat.Topic[events.Read](bob, "seen").Chan(t.Context())
+	own := chat.On[events.Typing](ada, "user:typingStart").Chan(t.Context())
+	begins := chat.On[events.Typing](bob, "user:typingStart").Chan(t.Context())
+	ends := chat.On[events.Typing](bob, "user:typingStop").Chan(t.Context())
+	reads := chat.On[events.Read](bob, "seen").Chan(t.Context())
 
 	id := events.StringID("ada")
 	require.NoError(t, ada.TypingStart(t.Context(), id))
@@ -140,7 +140,7 @@ func TestWhatPeopleDoIsPassedOnToTheOthersInTheirRoom(t *testing.T) {
 	assert.Equal(t, events.StringID("bob"), next(t, own).UserID, "one's own comes back to nobody")
 }
 
-func TestAnAbortStopsAnAnswerAtOnce(t *testing.T) {
+func TestMockserver_stopsAbortedAnswer(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	bystander := joined(t, b.URL(), "bob", chat.Config{})
@@ -156,7 +156,7 @@ func TestAnAbortStopsAnAnswerAtOnce(t *testing.T) {
 	assert.NotEmpty(t, next(t, tokens))
 }
 
-func TestAQuestionAboutTheTimeCallsAToolOfTheClient(t *testing.T) {
+func TestMockserver_callsClientTool(t *testing.T) {
 	b := serve(t, config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	defer chat.HandleTool(client, "clock", func(_ context.Context, args struct{ Zone string }) (map[string]string, error) {
@@ -169,7 +169,7 @@ func TestAQuestionAboutTheTimeCallsAToolOfTheClient(t *testing.T) {
 	assert.JSONEq(t, `{"time":"12:00 UTC"}`, string(next(t, results).Result))
 }
 
-func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
+func TestMockserver_recoversAnswerAfterCut(t *testing.T) {
 	b := serve(t, config{Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond), CutAfter: 10}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	states := client.States.Chan(t.Context())
@@ -186,7 +186,7 @@ func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
 	}
 }
 
-func TestATokenIsAskedFor(t *testing.T) {
+func TestMockserver_requiresToken(t *testing.T) {
 	b := serve(t, config{Token: "secret"})
 	with := func(token string) chat.Config {
 		return chat.Config{Conn: conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"token": token}, nil }}}
@@ -199,7 +199,7 @@ func TestATokenIsAskedFor(t *testing.T) {
 	assert.Equal(t, "the token is not the right one", refused.Message)
 }
 
-func TestOtherNamesAreFoundByDiscovery(t *testing.T) {
+func TestMockserver_announcesNamesByDiscovery(t *testing.T) {
 	b := serve(t, config{Names: names{events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"}})
 	client := joined(t, b.URL(), "ada", chat.Config{Discovery: chat.Discovery{Enabled: true}})
 	tokens := client.Tokens.Chan(t.Context())
@@ -209,7 +209,7 @@ func TestOtherNamesAreFoundByDiscovery(t *testing.T) {
 	assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
 }
 
-func TestManyTalkAtOnce(t *testing.T) {
+func TestMockserver_answersConcurrentQuestions(t *testing.T) {
 	b := serve(t, config{Recovery: time.Minute})
 	var streams []*chat.Stream
 	for n := range 5 {

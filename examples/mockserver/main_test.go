@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestItServesUntilItIsTerminated(t *testing.T) {
+func TestMockserver_servesUntilSignal(t *testing.T) {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			program := exec.CommandContext(t.Context(), os.Args[0])
@@ -54,13 +54,13 @@ func TestItServesUntilItIsTerminated(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatCannotBeUsedIsReported(t *testing.T) {
+func TestMockserver_reportsInvalidAddress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	assert.ErrorContains(t, run(ctx, io.Discard, config{Addr: "127.0.0.1:-1"}), "invalid port")
 }
 
-func TestSettingsThatCannotBeUsedAreReported(t *testing.T) {
+func TestMockserver_reportsInvalidSettings(t *testing.T) {
 	_, err := start(config{Addr: "127.0.0.1:0", Faults: Faults{Drop: 2}})
 	assert.ErrorContains(t, err, "drop is a share from 0 to 1, not 2")
 	var n names

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTheClientOfSocketIOItselfCanUseIt(t *testing.T) {
+func TestMockserver_servesSocketIOClient(t *testing.T) {
 	b := serve(t, config{Token: "secret", Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond)}})
 	seen := nodetest.Run(t, "mockclient.js", b.URL(), "secret")
 	assert.Equal(t, []string{

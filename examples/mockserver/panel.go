@@ -28,8 +28,8 @@ func (b *backend) handler(backend http.Handler) http.Handler {
 	mux.HandleFunc("GET /faults/state", b.showState)
 	mux.HandleFunc("PATCH /faults/settings", b.changeSettings)
 	mux.HandleFunc("PATCH /faults/names", b.changeNames)
-	mux.HandleFunc("POST /faults/cut", b.forEach((*chattest.Socket).Cut))
-	mux.HandleFunc("POST /faults/kick", b.forEach((*chattest.Socket).Kick))
+	mux.HandleFunc("POST /faults/cut", b.forEach((*chattest.Socket).CloseNow))
+	mux.HandleFunc("POST /faults/kick", b.forEach((*chattest.Socket).Disconnect))
 	mux.HandleFunc("POST /faults/restart", b.askForRestart)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		faults := b.faults()

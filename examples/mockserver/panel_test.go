@@ -40,7 +40,7 @@ func change(t *testing.T, b *backend, settings string) {
 	require.Equal(t, http.StatusOK, status, text)
 }
 
-func TestThePanelShowsWhatIsInForceAndWhoIsThere(t *testing.T) {
+func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	change(t, b, `{"latency": "1ms", "drop": 0.5}`)
@@ -56,7 +56,7 @@ func TestThePanelShowsWhatIsInForceAndWhoIsThere(t *testing.T) {
 	assert.Contains(t, page, "<h1>Faults</h1>")
 }
 
-func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
+func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 	b := serve(t, config{})
 	for _, c := range []struct{ method, path, body, says string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
@@ -77,7 +77,7 @@ func TestWhatMakesNoSenseChangesNothing(t *testing.T) {
 	assert.Equal(t, Faults{}, b.faults())
 }
 
-func TestTokensAreLeftOutOrComeInTheWrongShape(t *testing.T) {
+func TestFaults_dropOrCorruptTokens(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Drop: 1}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	tokens := client.Tokens.Chan(t.Context())
@@ -97,9 +97,9 @@ func TestTokensAreLeftOutOrComeInTheWrongShape(t *testing.T) {
 	assert.Empty(t, tokens)
 }
 
-func TestAnswersFailOrFallSilentHalfWay(t *testing.T) {
+func TestFaults_failOrStallAnswers(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Error: 1}})
-	client := joined(t, b.URL(), "ada", chat.Config{Answers: chat.Answers{Silence: 100 * time.Millisecond}})
+	client := joined(t, b.URL(), "ada", chat.Config{Stream: chat.StreamConfig{IdleTimeout: 100 * time.Millisecond}})
 	stream := ask(t, client, "Hello")
 	_, err := stream.Wait()
 	var failure *events.AIError
@@ -112,7 +112,7 @@ func TestAnswersFailOrFallSilentHalfWay(t *testing.T) {
 	assert.ErrorIs(t, err, chat.ErrStalled)
 }
 
-func TestOneIsKickedOrAllAre(t *testing.T) {
+func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
 	b := serve(t, config{})
 	ada, adaEnded := enter(t, b.URL(), "ada", chat.Config{})
 	bob, bobEnded := enter(t, b.URL(), "bob", chat.Config{})
@@ -126,7 +126,7 @@ func TestOneIsKickedOrAllAre(t *testing.T) {
 	assert.ErrorIs(t, next(t, bobEnded), conn.ErrDisconnected)
 }
 
-func TestConnectionsAreCutAndTheServerIsRestarted(t *testing.T) {
+func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
 	b := serve(t, config{})
 	client, _ := enter(t, b.URL(), "ada", chat.Config{})
 	require.NoError(t, client.Ready(within(t)))
@@ -143,7 +143,7 @@ func TestConnectionsAreCutAndTheServerIsRestarted(t *testing.T) {
 	assert.NotEmpty(t, message.Text)
 }
 
-func TestWhoConnectsIsRefusedOrPutOff(t *testing.T) {
+func TestFaults_rejectNewConnections(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Refuse: true}})
 	_, ended := enter(t, b.URL(), "ada", chat.Config{})
 	var refused *conn.RefusedError
@@ -160,16 +160,16 @@ func TestWhoConnectsIsRefusedOrPutOff(t *testing.T) {
 	assert.NoError(t, client.Ready(within(t)))
 }
 
-func TestEventsAreRenamedLive(t *testing.T) {
+func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
 	b := serve(t, config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
-	told := chat.Topic[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
+	told := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
 	status, text := request(t, b, "PATCH", "/faults/names", `{"AI_TOKEN": "llm:delta", "USER_TYPING_START": "types"}`)
 	require.Equal(t, http.StatusOK, status, text)
 	require.NoError(t, client.SetNames(next(t, told)))
 
 	bob := joined(t, b.URL(), "bob", chat.Config{Discovery: chat.Discovery{Enabled: true}})
-	begins := chat.Topic[events.Typing](client, "types").Chan(t.Context())
+	begins := chat.On[events.Typing](client, "types").Chan(t.Context())
 	require.NoError(t, bob.TypingStart(t.Context(), events.StringID("bob")))
 	assert.Equal(t, events.StringID("bob"), next(t, begins).UserID, "passed on under the new name")
 	tokens := client.Tokens.Chan(t.Context())
@@ -178,7 +178,7 @@ func TestEventsAreRenamedLive(t *testing.T) {
 	assert.Equal(t, "You ", next(t, tokens).Token)
 }
 
-func TestKicksAndRestartsComeByThemselves(t *testing.T) {
+func TestFaults_disconnectAndRestartAutomatically(t *testing.T) {
 	b := serve(t, config{Faults: Faults{KickAfter: 3}})
 	client, ended := enter(t, b.URL(), "ada", chat.Config{})
 	stream := ask(t, client, "Hello")

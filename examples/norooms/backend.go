@@ -19,7 +19,7 @@ func admit(auth map[string]any) error {
 
 // recall says where the backend has seen which consultation.
 func recall(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-	query := chattest.Asker(ctx).Query.Get("consultationId")
+	query := chattest.SocketFromContext(ctx).Query.Get("consultationId")
 	text := fmt.Sprintf("It is about %s: so says the query, and the message says %s.", query, q.Extra["consultationId"])
 	chattest.Say(text, 0)(ctx, q, emit)
 }

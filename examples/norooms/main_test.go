@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAnExpiredTokenIsReplaced(t *testing.T) {
+func TestNoRooms_replacesExpiredToken(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "abc-123"))
 	assert.Equal(t, `fetched token-1
@@ -23,7 +23,7 @@ It is about abc-123: so says the query, and the message says "abc-123".
 `, out.String())
 }
 
-func TestNothingIsJoined(t *testing.T) {
+func TestNoRooms_joinsNoRoom(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: recall})
 	defer server.Close()
 	require.NoError(t, run(t.Context(), &strings.Builder{}, server.URL, "abc-123"))
@@ -31,7 +31,7 @@ func TestNothingIsJoined(t *testing.T) {
 	server.Expect(t, "user:message", map[string]any{"consultationId": "abc-123", "text": "What is this about?"})
 }
 
-func TestAnotherRefusalIsFinal(t *testing.T) {
+func TestNoRooms_endsOnOtherRefusal(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Auth: func(map[string]any) error { return errors.New("no such consultation") },
 	})

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSentencesGoOutInPairs(t *testing.T) {
+func TestPipeline_groupsSentencesInPairs(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "Tell me a story."))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -23,7 +23,7 @@ func TestSentencesGoOutInPairs(t *testing.T) {
 	assert.Contains(t, lines[len(lines)-1], "5. Speak each sentence as soon as it is there.")
 }
 
-func TestASentenceIsOutWhileTheAnswerIsBeingWritten(t *testing.T) {
+func TestPipeline_printsSentencesDuringAnswer(t *testing.T) {
 	spoken := make(chan struct{})
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
@@ -48,7 +48,7 @@ func TestASentenceIsOutWhileTheAnswerIsBeingWritten(t *testing.T) {
 	assert.Equal(t, "1. The first one. | 2. And the second.\n3. The third\n", said.String())
 }
 
-func TestAnAnswerThatFailsEndsThePipeline(t *testing.T) {
+func TestPipeline_printsPartialAnswerBeforeError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "It was a dark and"})

@@ -156,7 +156,7 @@ func post(t *testing.T, address, body string, header ...string) (status int, tex
 	return response.StatusCode, strings.TrimSpace(string(answer))
 }
 
-func TestRunServesThePageUntilItsContextEnds(t *testing.T) {
+func TestPlayground_servesPageUntilContextEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)

@@ -42,7 +42,7 @@ type reading struct {
 // subscribe subscribes with a meter. The key of a value is something that can be compared.
 func subscribe[T any](ctx context.Context, name string, from bus.Source[T], limit int, policy bus.Policy, key func(T) any) *meter[T] {
 	m := &meter[T]{name: name, limit: limit, policy: policy, key: key}
-	m.Subscription = from.Subscribe(ctx, bus.Name(name), bus.Limit(limit), bus.OnOverflow(policy), bus.Only(m.note))
+	m.Subscription = from.Subscribe(ctx, bus.Name(name), bus.Limit(limit), bus.OnOverflow(policy), bus.Filter(m.note))
 	return m
 }
 

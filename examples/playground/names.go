@@ -44,21 +44,21 @@ func (s *session) name(key events.Key) string {
 // followNames puts names in force that the backend tells, whether it was asked or has renamed its events meanwhile.
 //
 // A channel would be one step too late: the next event may come under a new name before its reader has called SetNames. A
-// Sink is called by the connection's own reader, so the names are in force before the next event is looked at.
+// A Listener is called by the connection's own reader, so the names are in force before the next event is looked at.
 func (s *session) followNames() {
 	s.renamed.Publish(s.names)
-	s.client.Conn().Rebind(nil, []conn.Binding{{Name: chat.DefaultDiscoveryResponse, Sink: &follower{s}}})
+	s.client.Conn().UpdateRoutes(nil, []conn.Route{{Name: chat.DefaultDiscoveryResponse, Listener: &follower{s}}})
 }
 
 type follower struct{ session *session }
 
-// Wanted is conn.Sink.
-func (f *follower) Wanted() bool { return true }
+// Active is conn.Listener.
+func (f *follower) Active() bool { return true }
 
-// Close is conn.Sink.
+// Close is conn.Listener.
 func (f *follower) Close() {}
 
-// Receive is conn.Sink.
+// Receive is conn.Listener.
 func (f *follower) Receive(_ context.Context, p conn.Payload) error {
 	var told map[string]string
 	if err := p.Decode(&told); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATabAsksAndHearsTheAnswerInOrder(t *testing.T) {
+func TestPlayground_streamsAnswerInOrder(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say("Hello yourself, ada.", 0)})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
@@ -37,7 +37,7 @@ func TestATabAsksAndHearsTheAnswerInOrder(t *testing.T) {
 	wait(ada, "log", func(e logged) bool { return e.Sent && e.Name == "user:message" })
 }
 
-func TestStoppingAQuestionAbortsItsAnswer(t *testing.T) {
+func TestPlayground_abortsOwnAndOtherAnswers(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
 	playground := serve(t, server.URL)
 	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
@@ -58,7 +58,7 @@ func TestStoppingAQuestionAbortsItsAnswer(t *testing.T) {
 	server.Expect(t, "ai:abort", map[string]any{"requestId": other})
 }
 
-func TestATabThatIsClosedLeavesTheRoom(t *testing.T) {
+func TestPlayground_leavesRoomWhenTabCloses(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
 	playground := serve(t, server.URL)
 	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
@@ -73,7 +73,7 @@ func TestATabThatIsClosedLeavesTheRoom(t *testing.T) {
 	}
 }
 
-func TestANetworkThatIsCutComesBackWithNothingLost(t *testing.T) {
+func TestPlayground_losesNoTokenOnNetworkCut(t *testing.T) {
 	server := backend(t, chattest.Config{Recovery: time.Minute, Answer: chattest.Say(strings.Repeat("word ", 500), time.Millisecond)})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
@@ -97,7 +97,7 @@ func TestANetworkThatIsCutComesBackWithNothingLost(t *testing.T) {
 	assert.Equal(t, 500, index)
 }
 
-func TestNamesFollowTheBackendOrAreChangedHereAlone(t *testing.T) {
+func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say("Hello", 0)})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
@@ -115,7 +115,7 @@ func TestNamesFollowTheBackendOrAreChangedHereAlone(t *testing.T) {
 	assert.Contains(t, text, "NO_KEY")
 }
 
-func TestTypingAndReceiptsGoBothWays(t *testing.T) {
+func TestPlayground_relaysTypingAndReceipts(t *testing.T) {
 	server := backend(t, chattest.Config{})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
@@ -135,7 +135,7 @@ func TestTypingAndReceiptsGoBothWays(t *testing.T) {
 	wait(ada, "problem", func(p problem) bool { return p.Event == "ai:token" })
 }
 
-func TestASlowReaderFallsBehindAlone(t *testing.T) {
+func TestPlayground_keepsConversationWholeBesideSlowReader(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 200), 0)})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
@@ -158,14 +158,14 @@ func TestASlowReaderFallsBehindAlone(t *testing.T) {
 	wait(ada, "meters", func(all []reading) bool { return len(all) == 3 && all[0].Name == "conversation" && all[0].Dropped == 0 })
 }
 
-func TestWhoIsPutOutCanConnectAgain(t *testing.T) {
+func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	server := backend(t, chattest.Config{})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
 	status, text := ada.post("kick", `{}`)
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
 	assert.Contains(t, text, "fault panel", "this backend has none")
-	server.Sockets()[0].Kick()
+	server.Sockets()[0].Disconnect()
 	wait(ada, "state", func(s connState) bool { return s.Phase == "stopped" && s.Error != "" })
 	for connected := false; !connected; { // the state is told a moment before Run has returned
 		ada.post("connect", `{}`)
@@ -174,7 +174,7 @@ func TestWhoIsPutOutCanConnectAgain(t *testing.T) {
 	ada.ready()
 }
 
-func TestCommandsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestPlayground_rejectsInvalidCommands(t *testing.T) {
 	server := backend(t, chattest.Config{})
 	playground := serve(t, server.URL)
 	ada := open(t, playground, "ada")

@@ -13,14 +13,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestItPrintsStatusAnswerAndUsage(t *testing.T) {
+func TestQuickstart_printsStatusAnswerAndUsage(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "u1", "What is it?"))
 	assert.Contains(t, out.String(), "u1: What is it?\n(queued)\n(working)\nA parley is")
 	assert.Contains(t, out.String(), "tokens: 3 prompt + 31 completion = 34")
 }
 
-func TestADeadServerIsOneClearLine(t *testing.T) {
+func TestQuickstart_reportsUnreachableServerInOneLine(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	listener.Close()
@@ -30,7 +30,7 @@ func TestADeadServerIsOneClearLine(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), &strings.Builder{}, "nonsense", "room-1", "u1", "Hi"), "scheme")
 }
 
-func TestAnInterruptEndsIt(t *testing.T) {
+func TestQuickstart_stopsWhenContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	lines := 0
 	out := writerFunc(func(p []byte) {

@@ -19,21 +19,21 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // statements are the lines about the connection, which may come anywhere in the answer.
 var statements = regexp.MustCompile(`\[[a-z]+\]\n`)
 
-func TestItPrintsStatesAndTheWholeAnswer(t *testing.T) {
+func TestSelectLoop_printsStatesAndAnswer(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "How are you?", time.Minute))
 	assert.Contains(t, out.String(), "[ready]\n")
 	assert.Equal(t, "You said: How are you?\n", statements.ReplaceAllString(out.String(), ""))
 }
 
-func TestItGoesOnAfterACutInTheMiddle(t *testing.T) {
+func TestSelectLoop_continuesAnswerAfterLostConnection(t *testing.T) {
 	heard := make(chan struct{}) // the client has a session to come back to
 	server := chattest.NewServer(chattest.Config{
 		Recovery: time.Minute,
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "before "})
 			<-heard
-			chattest.Asker(ctx).Cut()
+			chattest.SocketFromContext(ctx).CloseNow()
 			emit(events.AIToken{Token: "and after", Index: 1})
 			emit(events.AIMessage{MessageID: "m2", Role: "assistant", Text: "before and after", CreatedAt: time.Now()})
 		},
@@ -50,7 +50,7 @@ func TestItGoesOnAfterACutInTheMiddle(t *testing.T) {
 	assert.Equal(t, "before and after\n", statements.ReplaceAllString(said.String(), ""))
 }
 
-func TestAnAnswerThatFailsIsItsError(t *testing.T) {
+func TestSelectLoop_returnsAnswerError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIError{RequestID: "of somebody else", Message: "not yours"})
@@ -63,7 +63,7 @@ func TestAnAnswerThatFailsIsItsError(t *testing.T) {
 	assert.ErrorContains(t, err, "try later")
 }
 
-func TestASilentBackendIsGivenUp(t *testing.T) {
+func TestSelectLoop_failsOnSilentBackend(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, _ func(events.Event)) { <-ctx.Done() },
 	})
@@ -72,7 +72,7 @@ func TestASilentBackendIsGivenUp(t *testing.T) {
 	assert.ErrorContains(t, err, "silent")
 }
 
-func TestTheEndOfItsContextEndsIt(t *testing.T) {
+func TestSelectLoop_stopsWhenContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, _ func(events.Event)) {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestItIsReadyExceptWhileItReconnects(t *testing.T) {
+func TestService_isNotReadyWhileReconnecting(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{})
 	defer backend.Close()
 	client, err := chat.New(backend.URL, chat.Config{
@@ -45,7 +45,7 @@ func TestItIsReadyExceptWhileItReconnects(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, body)
 }
 
-func TestAnAnswerThatNeverBeginsIsABadGateway(t *testing.T) {
+func TestService_returnsBadGatewayOnAnswerError(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIError{Message: "out of ideas"})
@@ -63,7 +63,7 @@ func TestAnAnswerThatNeverBeginsIsABadGateway(t *testing.T) {
 	assert.Equal(t, "ai error: out of ideas\n", response.Body.String())
 }
 
-func TestABackendThatRefusesEndsTheService(t *testing.T) {
+func TestService_endsWhenBackendRefuses(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{Auth: func(map[string]any) error { return errors.New("who are you?") }})
 	defer backend.Close()
 	err := run(t.Context(), &strings.Builder{}, "127.0.0.1:0", backend.URL, "room-1", time.Minute)

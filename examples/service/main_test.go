@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestAnswersUnderWayFinishAfterASignal(t *testing.T) {
+func TestService_finishesAnswersAfterSignal(t *testing.T) {
 	backend, finish := halfway(t)
 	service := start(t, backend.URL, "1m")
 	answers := []*bufio.Reader{service.ask(t), service.ask(t), service.ask(t)}
@@ -53,9 +53,9 @@ func TestAnswersUnderWayFinishAfterASignal(t *testing.T) {
 	assert.Empty(t, backend.Received("ai:abort"))
 }
 
-func TestAQuestionThatWaitsForTheBackendIsNotLost(t *testing.T) {
+func TestService_answersWaitingQuestionAfterSignal(t *testing.T) {
 	reachable := make(chan struct{})
-	backend := chattest.NewServer(chattest.Config{Wrap: func(backend http.Handler) http.Handler {
+	backend := chattest.NewServer(chattest.Config{Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-reachable:
@@ -94,7 +94,7 @@ func TestAQuestionThatWaitsForTheBackendIsNotLost(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-func TestAnswersThatTakeTooLongAreGivenUp(t *testing.T) {
+func TestService_abortsAnswersAfterDrainTimeout(t *testing.T) {
 	backend, _ := halfway(t)
 	service := start(t, backend.URL, "1ms")
 	answer := service.ask(t)
@@ -110,14 +110,14 @@ func TestAnswersThatTakeTooLongAreGivenUp(t *testing.T) {
 	assert.Contains(t, service.complaints.String(), "service: answers given up after 1ms: 1\n")
 }
 
-func TestAnswersThatAreLostMeanwhileAreNotASuccess(t *testing.T) {
+func TestService_failsWhenAnswersAreLostDuringDrain(t *testing.T) {
 	backend, _ := halfway(t)
 	service := start(t, backend.URL, "1h")
 	answer := service.ask(t)
 
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
-	backend.Sockets()[0].Kick()
+	backend.Sockets()[0].Disconnect()
 	_, err := io.ReadAll(answer)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "it does not pass for whole")
 	_, _ = io.Copy(io.Discard, service.out)
@@ -127,7 +127,7 @@ func TestAnswersThatAreLostMeanwhileAreNotASuccess(t *testing.T) {
 	assert.Contains(t, service.complaints.String(), "service: conn: disconnected by the server\n")
 }
 
-func TestASecondSignalEndsItAtOnce(t *testing.T) {
+func TestService_exitsOnSecondSignal(t *testing.T) {
 	backend, _ := halfway(t)
 	service := start(t, backend.URL, "1h")
 	answer := service.ask(t)

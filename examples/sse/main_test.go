@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAnAnswerIsStreamedAsEvents(t *testing.T) {
+func TestSSE_streamsAnswerAsEvents(t *testing.T) {
 	lines := visit(t.Context(), t, serve(t, ""))
 	all, err := io.ReadAll(lines)
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestAnAnswerIsStreamedAsEvents(t *testing.T) {
 	assert.Contains(t, string(all), `"text":"You said: Hello"`)
 }
 
-func TestAVisitorWhoLeavesAbortsTheAnswer(t *testing.T) {
+func TestSSE_abortsAnswerWhenVisitorLeaves(t *testing.T) {
 	stopped := make(chan struct{})
 	backend := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
@@ -54,7 +54,7 @@ func TestAVisitorWhoLeavesAbortsTheAnswer(t *testing.T) {
 	<-stopped
 }
 
-func TestAnAnswerThatFailsEndsWithItsError(t *testing.T) {
+func TestSSE_sendsErrorEventOnAnswerError(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIError{Message: "out of ideas"})

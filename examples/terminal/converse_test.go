@@ -20,7 +20,7 @@ const (
 	enter = "\r"
 )
 
-func TestAQuestionIsAnsweredOnTheScreen(t *testing.T) {
+func TestTerminal_showsQuestionOnceAndAnswer(t *testing.T) {
 	s := show(t, 80, 24, "-user", "ada")
 	s.await(t, "ready · room-1 as ada · online: 1 · Ctrl-C leaves")
 	s.press(t, "Hello"+enter)
@@ -32,7 +32,7 @@ func TestAQuestionIsAnsweredOnTheScreen(t *testing.T) {
 	assert.NoError(t, s.wait())
 }
 
-func TestCtrlCAbortsTheAnswerAndThenLeaves(t *testing.T) {
+func TestTerminal_ctrlCAbortsAnswerThenExits(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: never})
 	defer server.Close()
 	s := show(t, 80, 24, "-url", server.URL)
@@ -46,7 +46,7 @@ func TestCtrlCAbortsTheAnswerAndThenLeaves(t *testing.T) {
 	assert.NoError(t, s.wait())
 }
 
-func TestASecondCtrlCLeavesInTheMiddleOfAnAnswer(t *testing.T) {
+func TestTerminal_secondCtrlCExitsDuringAnswer(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: never})
 	defer server.Close()
 	s := show(t, 80, 24, "-url", server.URL)
@@ -58,7 +58,7 @@ func TestASecondCtrlCLeavesInTheMiddleOfAnAnswer(t *testing.T) {
 	server.Expect(t, "ai:abort", nil)
 }
 
-func TestOneQuestionAtATime(t *testing.T) {
+func TestTerminal_sendsOneQuestionAtATime(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: never})
 	defer server.Close()
 	s := show(t, 80, 24, "-url", server.URL)
@@ -70,7 +70,7 @@ func TestOneQuestionAtATime(t *testing.T) {
 	require.Len(t, server.Received("user:message"), 1)
 }
 
-func TestWhatOthersSayIsShownInItsOrderAndDoesNotSteerTheTerminal(t *testing.T) {
+func TestTerminal_showsOtherMessagesInOrderAndEscaped(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	s := show(t, 80, 24, "-url", server.URL, "-user", "ada")
@@ -85,7 +85,7 @@ func TestWhatOthersSayIsShownInItsOrderAndDoesNotSteerTheTerminal(t *testing.T) 
 	assert.Less(t, strings.Index(seen, "second"), strings.Index(seen, "third"))
 }
 
-func TestTheStatusSaysWhatIsWrong(t *testing.T) {
+func TestTerminal_showsLostConnectionInStatus(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	s := show(t, 200, 24, "-url", server.URL)
 	s.await(t, "ready")
@@ -99,7 +99,7 @@ func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 	assert.NoError(t, s.wait())
 }
 
-func TestARefusalEndsIt(t *testing.T) {
+func TestTerminal_exitsWhenRefused(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Auth: func(auth map[string]any) error { return errors.New("who are you?") },
 	})
@@ -109,14 +109,14 @@ func TestARefusalEndsIt(t *testing.T) {
 	assert.ErrorContains(t, s.wait(), "exit status 1")
 }
 
-func TestASignalEndsIt(t *testing.T) {
+func TestTerminal_exitsOnSignal(t *testing.T) {
 	s := show(t, 80, 24)
 	s.await(t, "ready")
 	require.NoError(t, s.program.Process.Signal(syscall.SIGTERM))
 	assert.NoError(t, s.wait())
 }
 
-func TestAnAnswerThatFailsSaysWhy(t *testing.T) {
+func TestTerminal_showsAnswerError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "I begin"})
@@ -130,7 +130,7 @@ func TestAnAnswerThatFailsSaysWhy(t *testing.T) {
 	s.await(t, "ai: I begin", "no answer: ai error: out of ideas")
 }
 
-func TestALongAnswerIsWrappedAndKeepsTheStatusInSight(t *testing.T) {
+func TestTerminal_wrapsLongAnswerAndKeepsStatusVisible(t *testing.T) {
 	long := strings.Repeat("word ", 60) + "end"
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // noInput is an input at its end.
 var noInput = strings.NewReader("")
 
-func TestEveryEventIsALineOfJSON(t *testing.T) {
+func TestTerminal_writesEventsAsJSONLines(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), []string{"-json", "-user", "ada", "How", "are you?"}, noInput, &out, io.Discard))
 	var names, states []string
@@ -51,7 +51,7 @@ func TestEveryEventIsALineOfJSON(t *testing.T) {
 	assert.Equal(t, "ai:message", names[len(names)-1], "it ends with the answer, and withholds nothing")
 }
 
-func TestEachLineOfTheInputIsAQuestion(t *testing.T) {
+func TestTerminal_asksOneQuestionPerInputLine(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 			if q.Text == "Fail." {
@@ -76,7 +76,7 @@ func TestEachLineOfTheInputIsAQuestion(t *testing.T) {
 	assert.Equal(t, []string{"You said: One.", "as you wish", "You said: Three."}, answers)
 }
 
-func TestASignalAbortsTheAnswerOfAPipe(t *testing.T) {
+func TestTerminal_abortsPipedAnswerWhenContextEnds(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: never})
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -90,7 +90,7 @@ func TestASignalAbortsTheAnswerOfAPipe(t *testing.T) {
 	server.Expect(t, "ai:abort", nil)
 }
 
-func TestAPipeThatNobodyReadsEndsIt(t *testing.T) {
+func TestTerminal_endsOnWriteError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{Answer: never})
 	defer server.Close()
 	broken := errors.New("broken pipe")
@@ -99,7 +99,7 @@ func TestAPipeThatNobodyReadsEndsIt(t *testing.T) {
 	assert.ErrorIs(t, run(t.Context(), []string{"tail", "-url", server.URL}, noInput, out, io.Discard), broken)
 }
 
-func TestAWrongArgumentIsSaid(t *testing.T) {
+func TestTerminal_reportsInvalidArguments(t *testing.T) {
 	for _, wrong := range []struct{ arguments, complaint string }{
 		{"", "-json is for pipes"},
 		{"tail", "-url"},

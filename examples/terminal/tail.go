@@ -37,7 +37,7 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 	// A slow terminal holds the server up, rather than miss something.
 	options := []bus.Option{bus.OnOverflow(bus.Block)}
 	if len(o.words) > 0 {
-		options = append(options, bus.Only(func(e conn.Event) bool { return slices.Contains(o.words, e.Name) }))
+		options = append(options, bus.Filter(func(e conn.Event) bool { return slices.Contains(o.words, e.Name) }))
 	}
 	raw := c.Raw.Chan(context.Background(), options...) // ends with c.Close, as states does
 	states := c.States.Chan(context.Background())

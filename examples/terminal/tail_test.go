@@ -28,7 +28,7 @@ func price(ctx context.Context, r chattest.Received) (any, error) {
 	return nil, nil
 }
 
-func TestTailPrintsWhatAServerSends(t *testing.T) {
+func TestTail_printsServerEvents(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	server.Handle("enter", price)
@@ -44,7 +44,7 @@ func TestTailPrintsWhatAServerSends(t *testing.T) {
 	assert.NoError(t, leave())
 }
 
-func TestTailPrintsOnlyWhatIsAskedFor(t *testing.T) {
+func TestTail_filtersByEventName(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	server.Handle("enter", price)
@@ -55,7 +55,7 @@ func TestTailPrintsOnlyWhatIsAskedFor(t *testing.T) {
 	assert.NoError(t, leave())
 }
 
-func TestTailWatchesTheNamespaceOfTheURL(t *testing.T) {
+func TestTail_usesNamespaceOfURL(t *testing.T) {
 	asked := make(chan string, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(wiretest.OpenPacket)
@@ -71,11 +71,11 @@ func TestTailWatchesTheNamespaceOfTheURL(t *testing.T) {
 	assert.NoError(t, leave())
 }
 
-func TestTailEndsWhenTheServerPutsItOut(t *testing.T) {
+func TestTail_endsOnServerDisconnect(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	server.Handle("enter", func(_ context.Context, r chattest.Received) (any, error) {
-		r.Socket.Kick()
+		r.Socket.Disconnect()
 		return nil, nil
 	})
 	var out strings.Builder

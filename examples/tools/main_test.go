@@ -14,16 +14,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestTheAnswerHasWhatTheToolReturns(t *testing.T) {
+func TestTools_answersWithToolResult(t *testing.T) {
 	assert.Equal(t, `The tool says {"celsius":7,"sky":"cloudy"}`+"\n", answer(t, "", "What is the weather in Oslo?"))
 }
 
-func TestAToolThatFailsTellsTheAI(t *testing.T) {
+func TestTools_returnsToolErrorToBackend(t *testing.T) {
 	assert.Equal(t, `The tool says {"error":"no weather station in \"Atlantis\""}`+"\n",
 		answer(t, "", "What is the weather in Atlantis?"))
 }
 
-func TestAToolIsAskedByItsNameAndType(t *testing.T) {
+func TestTools_rejectsUnknownToolOrArguments(t *testing.T) {
 	for what, call := range map[string]events.AIToolCall{
 		"another tool":    {CallID: "c", ToolName: "traffic", Args: []byte(`{}`)},
 		"other arguments": {CallID: "c", ToolName: "weather", Args: []byte(`{"city":1}`)},

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestEachChatGetsItsOwnAnswer(t *testing.T) {
+func TestWorkerPool_answersEachChat(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", 12, 4))
 	assert.Equal(t, 12, strings.Count(out.String(), "\n"))
@@ -26,7 +26,7 @@ func TestEachChatGetsItsOwnAnswer(t *testing.T) {
 	}
 }
 
-func TestAsManyAnswersAsWorkersAreUnderWay(t *testing.T) {
+func TestWorkerPool_runsOneAnswerPerWorker(t *testing.T) {
 	const workers = 3
 	var underWay, most atomic.Int64
 	var together sync.WaitGroup // of the first answers: none ends before all have begun
@@ -54,7 +54,7 @@ func TestAsManyAnswersAsWorkersAreUnderWay(t *testing.T) {
 	}
 }
 
-func TestTheFirstFailureEndsTheOthers(t *testing.T) {
+func TestWorkerPool_stopsOnFirstError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 			if q.ChatID == events.StringID("room-2") {

@@ -21,7 +21,7 @@ func read(t *testing.T) *Contract {
 	return c
 }
 
-func TestTheFilesAreThoseThatThePackageComesTo(t *testing.T) {
+func TestFiles_matchCommittedContract(t *testing.T) {
 	files, err := read(t).Files()
 	require.NoError(t, err)
 	for name, want := range files {
@@ -31,7 +31,7 @@ func TestTheFilesAreThoseThatThePackageComesTo(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsInIt(t *testing.T) {
+func TestRead_includesEveryKeyInOrder(t *testing.T) {
 	var keys []events.Key
 	for _, e := range read(t).events {
 		if e.key != "" {
@@ -41,7 +41,7 @@ func TestEveryKeyIsInIt(t *testing.T) {
 	assert.Equal(t, slices.Collect(events.Keys()), keys)
 }
 
-func TestEveryEventFromTheServerIsAnEventThatPackageEventsDecodes(t *testing.T) {
+func TestDecode_acceptsOnlyEventsFromServer(t *testing.T) {
 	for _, e := range read(t).events {
 		if e.key == "" {
 			continue
@@ -51,7 +51,7 @@ func TestEveryEventFromTheServerIsAnEventThatPackageEventsDecodes(t *testing.T) 
 	}
 }
 
-func TestTheStatusesAreTheConstants(t *testing.T) {
+func TestMembers_listsStatusConstants(t *testing.T) {
 	for _, m := range members(reflect.TypeFor[events.AIProcessing]()) {
 		if m.name == "status" {
 			assert.Equal(t, []string{string(events.StatusQueued), string(events.StatusWorking), string(events.StatusRetrying)}, m.allowed)
@@ -59,14 +59,14 @@ func TestTheStatusesAreTheConstants(t *testing.T) {
 	}
 }
 
-func TestEveryExampleFitsItsSchema(t *testing.T) {
+func TestAsyncAPI_acceptsEveryExample(t *testing.T) {
 	schemas := compile(t)
 	for _, e := range read(t).events {
 		assert.NoError(t, accepts(t, schemas(e.payload), encode(t, e.example)), e.name)
 	}
 }
 
-func TestWhatTheContractDoesNotAllowFitsNoSchema(t *testing.T) {
+func TestAsyncAPI_rejectsValuesOutsideEnum(t *testing.T) {
 	schemas := compile(t)
 	for _, c := range read(t).payloads {
 		whole := encode(t, exampleOf(t, c))
@@ -85,7 +85,7 @@ func TestWhatTheContractDoesNotAllowFitsNoSchema(t *testing.T) {
 // each member left out, and with values of every type in its place. What only
 // the codec lets through is told by the test above: it passes on values that
 // the contract does not allow, and takes null for an optional member as none.
-func TestTheSchemasTakeWhatTheCodecTakes(t *testing.T) {
+func TestAsyncAPI_acceptsSameJSONAsCodec(t *testing.T) {
 	schemas := compile(t)
 	for _, payload := range read(t).payloads {
 		schema, whole := schemas(payload.Name()), encode(t, exampleOf(t, payload))

@@ -23,7 +23,7 @@ const (
 	answered  = `[...document.querySelectorAll(".answer")].at(-1)?.querySelector(".chip.done")`
 )
 
-func TestAQuestionIsStreamedToItsEnd(t *testing.T) {
+func TestPlayground_streamsAnswerAndLogsEvents(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
 	ada.say("How <b>are</b> you? <img src=x onerror=document.title='taken'>")
 	ada.waitFor(answering)
@@ -54,7 +54,7 @@ func TestAQuestionIsStreamedToItsEnd(t *testing.T) {
 	ada.waitFor(`document.querySelectorAll(".event").length > ` + fmt.Sprint(before))
 }
 
-func TestAnAnswerIsStopped(t *testing.T) {
+func TestPlayground_stopsAnswerByButtonOrEscape(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
 	ada.say("Tell me something long")
 	ada.waitFor(answering)
@@ -73,7 +73,7 @@ func TestAnAnswerIsStopped(t *testing.T) {
 	assert.True(t, eval[bool](ada, `document.querySelector("#stop").hidden`))
 }
 
-func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
+func TestPlayground_losesNoTokenOnNetworkCut(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-recovery", "1m", "-pace", "20ms")), "ada")
 	session := ada.text("#session")
 	ada.say("Tell me something long")
@@ -91,7 +91,7 @@ func TestACutInTheMiddleOfAnAnswerLosesNoToken(t *testing.T) {
 	assert.True(t, eval[bool](ada, whole))
 }
 
-func TestTwoTabsSeeEachOther(t *testing.T) {
+func TestPlayground_showsPresenceTypingAndReceiptsBetweenTabs(t *testing.T) {
 	play := playground(t, backend(t))
 	ada, grace := enter(t, play, "ada"), enter(t, play, "grace")
 	for _, tab := range []*tab{ada, grace} {
@@ -112,7 +112,7 @@ func TestTwoTabsSeeEachOther(t *testing.T) {
 	ada.waitFor(`!document.querySelector("#people").textContent.includes("grace")`)
 }
 
-func TestEventsAreRenamedInTheMiddleOfAnAnswer(t *testing.T) {
+func TestPlayground_renamesEventsDuringAnswer(t *testing.T) {
 	play := playground(t, backend(t, "-pace", "20ms"))
 	ada, grace := enter(t, play, "ada"), enter(t, play, "grace")
 	ada.click("#names-details summary")
@@ -139,7 +139,7 @@ func TestEventsAreRenamedInTheMiddleOfAnAnswer(t *testing.T) {
 	assert.True(t, eval[bool](grace, whole))
 }
 
-func TestASlowReaderIsShown(t *testing.T) {
+func TestPlayground_showsSlowReader(t *testing.T) {
 	ada := enter(t, playground(t, backend(t)), "ada")
 	ada.choose("#reader-limit", "20")
 	ada.choose("#reader-pace", "0")
@@ -166,7 +166,7 @@ func TestASlowReaderIsShown(t *testing.T) {
 	ada.waitFor(`!document.querySelector("[data-name='slow reader']")`)
 }
 
-func TestItSaysWhatToDoWhenTheBackendIsDown(t *testing.T) {
+func TestPlayground_showsHintWhileBackendIsDown(t *testing.T) {
 	mock := backend(t)
 	play := playground(t, mock)
 	mock.stop()
@@ -182,7 +182,7 @@ func TestItSaysWhatToDoWhenTheBackendIsDown(t *testing.T) {
 	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`))
 }
 
-func TestWhoIsKickedCanComeBack(t *testing.T) {
+func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	ada := enter(t, playground(t, backend(t)), "ada")
 	ada.click("#kick")
 	ada.waitForText("#banner", "The backend has ended the connection")
@@ -192,7 +192,7 @@ func TestWhoIsKickedCanComeBack(t *testing.T) {
 	ada.waitFor(answered)
 }
 
-func TestThePanelOfTheMockServerIsAPage(t *testing.T) {
+func TestFaultPanel_appliesSettingsAndDisconnectsClient(t *testing.T) {
 	mock := backend(t)
 	ada := enter(t, playground(t, mock), "ada")
 	panel := open(t, mock.url+"/faults")
@@ -212,7 +212,7 @@ func TestThePanelOfTheMockServerIsAPage(t *testing.T) {
 	ada.waitForText("#banner", "The backend has ended the connection")
 }
 
-func TestItWorksByKeyboardAndOnAPhone(t *testing.T) {
+func TestPlayground_worksByKeyboardAndOnPhone(t *testing.T) {
 	ada := enter(t, playground(t, backend(t)), "ada")
 	ada.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
 	assert.True(t, eval[bool](ada, `document.documentElement.scrollWidth <= innerWidth`), "nothing is wider than the phone")
@@ -257,7 +257,7 @@ const faint = `(() => {
 	});
 })()`
 
-func TestTextCanBeReadInLightAndInDark(t *testing.T) {
+func TestPlayground_hasReadableContrastInLightAndDark(t *testing.T) {
 	ada := enter(t, playground(t, backend(t)), "ada")
 	ada.say("What time is it?")
 	ada.waitFor(answered)

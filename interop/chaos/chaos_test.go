@@ -93,7 +93,7 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 	w := &work{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
 	var peers []*peer
 	for n := range 2 {
-		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Fate)
+		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Faults)
 		peers = append(peers, m.startPeer(t, fmt.Sprintf("room%d-%d", n, seed), proxy, control))
 	}
 
@@ -125,7 +125,7 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 	for i, p := range peers {
 		t.Logf("%s\n%v", p.room, &p.diary)
 		for n := range p.proxy.Connections() {
-			t.Logf("%s, connection %d: %v", p.room, n, Plan{Seed: seed, Client: uint64(i)}.Fate(n))
+			t.Logf("%s, connection %d: %v", p.room, n, Plan{Seed: seed, Client: uint64(i)}.Faults(n))
 		}
 	}
 }
@@ -134,14 +134,14 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.Conn) *peer {
 	t.Helper()
 	cfg := chat.Config{
-		Answers:  chat.Answers{FirstToken: time.Second, Silence: time.Second, Offline: time.Second, Gap: 300 * time.Millisecond},
+		Stream:   chat.StreamConfig{FirstTokenTimeout: time.Second, IdleTimeout: time.Second, OfflineTimeout: time.Second, GapTimeout: 300 * time.Millisecond},
 		Delivery: chat.Delivery{AckTimeout: 2 * time.Second},
 		Conn:     conn.Config{Transports: m.transports},
 	}
 	var p *peer
 	if m.recovering {
-		cfg.Answers = chat.Answers{
-			FirstToken: 2 * time.Second, Silence: 10 * time.Second, Offline: 30 * time.Second, Gap: 30 * time.Second,
+		cfg.Stream = chat.StreamConfig{
+			FirstTokenTimeout: 2 * time.Second, IdleTimeout: 10 * time.Second, OfflineTimeout: 30 * time.Second, GapTimeout: 30 * time.Second,
 			Resume: func(ctx context.Context, s *chat.Stream) error { return p.resume(ctx, s) },
 		}
 	}

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestAServerWhoseClockJumps(t *testing.T) {
+func TestClockJump_completesAnswer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		jump      time.Duration
@@ -74,7 +74,7 @@ type report struct {
 	Waits int // times of waiting
 }
 
-func TestAMachineThatSleepsWakesUpToItsAnswer(t *testing.T) {
+func TestSuspend_completesAnswerAfterWakeUp(t *testing.T) {
 	t.Parallel()
 	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
 		t.Run(recovery, func(t *testing.T) {
@@ -114,9 +114,9 @@ func sleep(url string) {
 	p := &peer{room: "room"}
 	var err error
 	p.client, err = chat.New(url, chat.Config{
-		ChatID:  events.StringID(p.room),
-		Answers: chat.Answers{Resume: p.resume},
-		Conn:    conn.Config{Reconnect: policy, Logger: quiet},
+		ChatID: events.StringID(p.room),
+		Stream: chat.StreamConfig{Resume: p.resume},
+		Conn:   conn.Config{Reconnect: policy, Logger: quiet},
 	})
 	if err != nil {
 		say(report{Error: err.Error()})

@@ -34,7 +34,7 @@
 //  2. A stream that ends without error has every token of the server's answer,
 //     in order, each once. Only where a session was lost for good may the last of
 //     them be one token with the rest of the text.
-//  3. With a recovering server and Answers.Resume, a stream ends with an error
+//  3. With a recovering server and StreamConfig.Resume, a stream ends with an error
 //     only if its question was lost on the way, or an abort came late; asked
 //     again it is answered.
 //  4. Without recovery, a stream ends with its whole answer or with an error of
@@ -51,9 +51,9 @@
 // A recovery needs an offset: a session that is lost before its first event is
 // not recovered. Nor is one whose server still believes in the old connection,
 // because the end of it got lost: the client comes back as a new one, and
-// Answers.Resume asks for the rest. And what goes up is no part of recovery: a
+// StreamConfig.Resume asks for the rest. And what goes up is no part of recovery: a
 // question that was written, and then lost with its connection, ends with
-// ErrNoToken. Deliver is for what must arrive. For the same reason Answers.Resume
+// ErrNoToken. Deliver is for what must arrive. For the same reason StreamConfig.Resume
 // should wait for an acknowledgement: it is called again until it has returned.
 //
 // # Clocks

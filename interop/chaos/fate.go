@@ -7,7 +7,7 @@ import (
 )
 
 // A Fate is what becomes of one connection. The zero Fate is a whole network.
-type Fate struct {
+type FaultPlan struct {
 	Refuse bool // reset as soon as it is accepted
 
 	Delay time.Duration // before each piece
@@ -43,12 +43,12 @@ var kindNames = [...]string{"stall", "cut", "cut at the client", "cut at the ser
 func (k Kind) String() string { return kindNames[k] }
 
 // whole reports whether nothing is done to the connection.
-func (f Fate) whole() bool {
+func (f FaultPlan) whole() bool {
 	return !f.Refuse && f.Delay == 0 && f.Chunk == 0 && f.Rate == 0 && len(f.Breaks) == 0
 }
 
 // String is the fate in one line, for logs.
-func (f Fate) String() string {
+func (f FaultPlan) String() string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if f.Refuse {

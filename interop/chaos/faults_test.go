@@ -36,8 +36,8 @@ func play(t *testing.T, cfg chat.Config, env ...string) *scene {
 	s := &scene{backend: startServer(t, env...)}
 	proxy := startProxy(t, s.backend, nil)
 	control := startControl(t, s.backend)
-	if cfg.Answers.Offline == 0 {
-		cfg.Answers.Resume = func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }
+	if cfg.Stream.OfflineTimeout == 0 {
+		cfg.Stream.Resume = func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }
 	}
 	s.peer = startPeer(t, "room", proxy, control, cfg)
 	s.states = s.client.States.Chan(t.Context())
@@ -88,9 +88,9 @@ func answered(t *testing.T, stream *chat.Stream) {
 	assert.False(t, bridged)
 }
 
-func TestAServerThatIsGoneIsWaitedFor(t *testing.T) {
+func TestServerDown_deliversAfterRestart(t *testing.T) {
 	t.Parallel()
-	s := play(t, chat.Config{Answers: chat.Answers{Offline: 300 * time.Millisecond}})
+	s := play(t, chat.Config{Stream: chat.StreamConfig{OfflineTimeout: 300 * time.Millisecond}})
 	s.backend.Kill()
 	delivered := make(chan error, 1)
 	ctx := within(t)
@@ -113,7 +113,7 @@ func TestAServerThatIsGoneIsWaitedFor(t *testing.T) {
 	assert.Empty(t, s.peer.states.wrong())
 }
 
-func TestAnAnswerOutlivesTheRestartOfItsServer(t *testing.T) {
+func TestServerRestart_completesAnswer(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *nodetest.Backend){
 		"killed":     func(b *nodetest.Backend) { b.Kill() },
@@ -136,7 +136,7 @@ func terminate(b *nodetest.Backend) {
 	_ = b.Wait()
 }
 
-func TestAServerOutOfFileDescriptorsIsTriedAgain(t *testing.T) {
+func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	t.Parallel()
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
@@ -174,7 +174,7 @@ func TestAServerOutOfFileDescriptorsIsTriedAgain(t *testing.T) {
 	assert.Zero(t, waits)
 }
 
-func TestAKickInTheMiddleOfAnAnswer(t *testing.T) {
+func TestDisconnect_endsClientUnlessRetryAllows(t *testing.T) {
 	t.Parallel()
 	kick := func(s *scene) {
 		_, err := call[any](within(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
@@ -200,23 +200,25 @@ func TestAKickInTheMiddleOfAnAnswer(t *testing.T) {
 	})
 }
 
-func TestAServerThatAcceptsAndGoesSilentIsLeft(t *testing.T) {
+func TestSilentServer_timesOutAndReconnects(t *testing.T) {
 	t.Parallel()
-	silent := func(after int64) Fate { return Fate{Breaks: []Break{{After: after, Kind: Stall, Hold: time.Hour}}} }
+	silent := func(after int64) FaultPlan {
+		return FaultPlan{Breaks: []Break{{After: after, Kind: Stall, Hold: time.Hour}}}
+	}
 	backend := startServer(t)
-	proxy := startProxy(t, backend, func(n int) Fate {
+	proxy := startProxy(t, backend, func(n int) FaultPlan {
 		switch n {
 		case 0, 1, 2, 3: // websocket and polling of two attempts, no answer to any
 			return silent(1)
 		case 4: // in the middle of the answer
 			return silent(6000)
 		}
-		return Fate{}
+		return FaultPlan{}
 	})
 	s := &scene{backend: backend}
 	s.peer = startPeer(t, "room", proxy, startControl(t, backend), chat.Config{
-		Answers: chat.Answers{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
-		Conn:    conn.Config{HandshakeTimeout: 200 * time.Millisecond, Transports: []string{conn.WebSocket}},
+		Stream: chat.StreamConfig{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
+		Conn:   conn.Config{HandshakeTimeout: 200 * time.Millisecond, Transports: []string{conn.WebSocket}},
 	})
 	s.states = s.client.States.Chan(t.Context())
 	for range 4 {
@@ -229,7 +231,7 @@ func TestAServerThatAcceptsAndGoesSilentIsLeft(t *testing.T) {
 	answered(t, stream)
 }
 
-func TestATokenThatExpiresIsAskedForAnew(t *testing.T) {
+func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 	t.Parallel()
 	tokensOf := func(list ...string) func(context.Context) (any, error) {
 		return func(context.Context) (any, error) {

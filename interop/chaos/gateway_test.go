@@ -71,8 +71,8 @@ func throughGateway(t *testing.T, g *gateway, backend *nodetest.Backend, transpo
 	t.Cleanup(target.Close)
 	s := &scene{backend: backend}
 	s.peer = startPeer(t, t.Name(), target, startControl(t, backend), chat.Config{
-		Answers: chat.Answers{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
-		Conn:    conn.Config{Transports: transports},
+		Stream: chat.StreamConfig{Resume: func(ctx context.Context, stream *chat.Stream) error { return s.resume(ctx, stream) }},
+		Conn:   conn.Config{Transports: transports},
 	})
 	s.states = s.client.States.Chan(t.Context())
 	return s
@@ -85,7 +85,7 @@ var ways = map[string][]string{
 	"polling→websocket": {conn.Polling, conn.WebSocket},
 }
 
-func TestAGatewayThatAnswersForTheServerIsTriedAgain(t *testing.T) {
+func TestGateway_retriesUntilServerAnswers(t *testing.T) {
 	t.Parallel()
 	backend := startServer(t)
 	for status, text := range map[int]string{
@@ -115,7 +115,7 @@ func TestAGatewayThatAnswersForTheServerIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAGatewayThatGoesDownInTheMiddleOfAnAnswer(t *testing.T) {
+func TestGateway_completesAnswerAfterOutage(t *testing.T) {
 	t.Parallel()
 	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
 		for name, transports := range ways {

@@ -55,7 +55,7 @@ func quarter(samples []sample, n int, of func(sample) int) spread {
 	return spread{values[0], values[len(values)/2], values[len(values)-1]}
 }
 
-func TestGrowthIsToldFromNoise(t *testing.T) {
+func TestGrowth_reportsLeaksButNotNoise(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	draw := func(leak sample) (samples []sample) {
 		for n := range 60 {

@@ -38,7 +38,7 @@ func startServer(t testing.TB, env ...string) *nodetest.Backend {
 }
 
 // startProxy starts a proxy, until the test ends.
-func startProxy(t testing.TB, backend *nodetest.Backend, fate func(n int) Fate) *Proxy {
+func startProxy(t testing.TB, backend *nodetest.Backend, fate func(n int) FaultPlan) *Proxy {
 	t.Helper()
 	p, err := Listen(address(backend), fate)
 	require.NoError(t, err)

@@ -94,7 +94,7 @@ func (p *pasture) lose() (since time.Time) {
 	return since
 }
 
-func TestAHerdThatLosesItsServerComesBackSpreadOut(t *testing.T) {
+func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 	p := openPasture()
 	defer p.Close()
 	ctx := within(t)

@@ -10,7 +10,7 @@ import (
 
 // A link is one connection through the proxy.
 type link struct {
-	fate   Fate
+	fate   FaultPlan
 	up     *pump // from the client to the server
 	down   *pump
 	broken func() // called when the first break is met
@@ -31,7 +31,7 @@ type pump struct {
 	lose     atomic.Bool // what comes is read, and not written
 }
 
-func newLink(client, server *net.TCPConn, fate Fate) *link {
+func newLink(client, server *net.TCPConn, fate FaultPlan) *link {
 	return &link{
 		fate:   fate,
 		up:     &pump{from: client, to: server},

@@ -12,12 +12,12 @@ type Plan struct {
 }
 
 // Fate returns what becomes of the n-th connection.
-func (p Plan) Fate(n int) Fate {
+func (p Plan) Faults(n int) FaultPlan {
 	r := rand.New(rand.NewPCG(p.Seed, p.Client<<32|uint64(n)))
 	if r.IntN(8) == 0 {
-		return Fate{Refuse: true}
+		return FaultPlan{Refuse: true}
 	}
-	var f Fate
+	var f FaultPlan
 	if r.IntN(4) == 0 {
 		f.Delay = between(r, time.Millisecond, 15*time.Millisecond)
 	}

@@ -11,7 +11,7 @@ import (
 // fate says. Its methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
-	fate     func(n int) Fate
+	fate     func(n int) FaultPlan
 	running  sync.WaitGroup // the accept loop and the links
 
 	mu       sync.Mutex
@@ -27,7 +27,7 @@ type Proxy struct {
 // Listen starts a proxy to a target, host and port, on a port of its own, until
 // Close. fate is asked for each connection in the order in which they are accepted; nil
 // leaves all of them whole.
-func Listen(target string, fate func(n int) Fate) (*Proxy, error) {
+func Listen(target string, fate func(n int) FaultPlan) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		var fate Fate
+		var fate FaultPlan
 		if p.fate != nil && !p.healed {
 			fate = p.fate(p.accepted)
 		}
@@ -140,7 +140,7 @@ func (p *Proxy) accept() {
 }
 
 // pass lives through one connection.
-func (p *Proxy) pass(client net.Conn, target string, fate Fate) {
+func (p *Proxy) pass(client net.Conn, target string, fate FaultPlan) {
 	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		reset(client)

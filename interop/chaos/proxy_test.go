@@ -42,9 +42,9 @@ func serveTCP(t *testing.T, play func(c *net.TCPConn)) (address string) {
 func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 // dialThrough connects to a server through a proxy that does this to it.
-func dialThrough(t *testing.T, server string, fate Fate) (*Proxy, *net.TCPConn) {
+func dialThrough(t *testing.T, server string, fate FaultPlan) (*Proxy, *net.TCPConn) {
 	t.Helper()
-	p, err := Listen(server, func(int) Fate { return fate })
+	p, err := Listen(server, func(int) FaultPlan { return fate })
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p, dialProxy(t, p)
@@ -59,9 +59,9 @@ func dialProxy(t *testing.T, p *Proxy) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-func TestWhatIsSlowedDownArrivesWhole(t *testing.T) {
+func TestProxy_passesAllBytesWhenSlowedDown(t *testing.T) {
 	sent := bytes.Repeat([]byte("0123456789"), 200)
-	for name, fate := range map[string]Fate{
+	for name, fate := range map[string]FaultPlan{
 		"whole":     {},
 		"pieces":    {Chunk: 3},
 		"delayed":   {Delay: 5 * time.Millisecond},
@@ -80,12 +80,12 @@ func TestWhatIsSlowedDownArrivesWhole(t *testing.T) {
 	}
 }
 
-func TestACutIsAResetAfterSoManyBytes(t *testing.T) {
+func TestProxy_resetsBothEndsOnCut(t *testing.T) {
 	server := make(chan error, 1)
 	p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
 		_, err := io.Copy(io.Discard, c)
 		server <- err
-	}), Fate{Breaks: []Break{{After: 5, Kind: Cut}}})
+	}), FaultPlan{Breaks: []Break{{After: 5, Kind: Cut}}})
 	_, err := c.Write([]byte("0123456789"))
 	require.NoError(t, err)
 	_, err = c.Read(make([]byte, 1))
@@ -94,14 +94,14 @@ func TestACutIsAResetAfterSoManyBytes(t *testing.T) {
 	assert.Equal(t, 1, p.Broken())
 }
 
-func TestACutAtOneEndLeavesTheOtherInSilence(t *testing.T) {
+func TestProxy_resetsOneEndAndKeepsOtherOpen(t *testing.T) {
 	for kind, clientSees := range map[Kind]bool{CutClient: true, CutServer: false} {
 		t.Run(kind.String(), func(t *testing.T) {
 			server := make(chan error, 1)
 			p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
 				_, err := io.Copy(io.Discard, c)
 				server <- err
-			}), Fate{Breaks: []Break{{After: 5, Kind: kind, Hold: time.Hour}}})
+			}), FaultPlan{Breaks: []Break{{After: 5, Kind: kind, Hold: time.Hour}}})
 			_, err := c.Write([]byte("01234"))
 			require.NoError(t, err)
 			client := make(chan error, 1)
@@ -123,14 +123,14 @@ func TestACutAtOneEndLeavesTheOtherInSilence(t *testing.T) {
 	}
 }
 
-func TestAHalfCloseEndsOneDirection(t *testing.T) {
+func TestProxy_closesOneDirectionOnly(t *testing.T) {
 	ended := make(chan string, 1)
 	server := serveTCP(t, func(c *net.TCPConn) {
 		heard, _ := io.ReadAll(c)
 		ended <- string(heard)
 		_, _ = io.WriteString(c, "still here")
 	})
-	_, c := dialThrough(t, server, Fate{Breaks: []Break{{After: 5, Kind: CloseUp, Hold: time.Hour}}})
+	_, c := dialThrough(t, server, FaultPlan{Breaks: []Break{{After: 5, Kind: CloseUp, Hold: time.Hour}}})
 	_, err := c.Write([]byte("0123456789"))
 	require.NoError(t, err)
 	assert.Equal(t, "01234", receiveFrom(t, ended))
@@ -144,7 +144,7 @@ func TestAHalfCloseEndsOneDirection(t *testing.T) {
 		_, _ = io.WriteString(c, "hello")
 		all, _ := io.ReadAll(c)
 		heard <- string(all)
-	}), Fate{Breaks: []Break{{After: 5, Kind: CloseDown, Hold: time.Hour}}})
+	}), FaultPlan{Breaks: []Break{{After: 5, Kind: CloseDown, Hold: time.Hour}}})
 	all, err := io.ReadAll(c)
 	require.NoError(t, err)
 	assert.Equal(t, "hello", string(all))
@@ -154,8 +154,8 @@ func TestAHalfCloseEndsOneDirection(t *testing.T) {
 	assert.Equal(t, "and you?", receiveFrom(t, heard))
 }
 
-func TestARefusedConnectionIsReset(t *testing.T) {
-	p, err := Listen(serveTCP(t, echo), func(int) Fate { return Fate{Refuse: true} })
+func TestProxy_resetsRefusedConnection(t *testing.T) {
+	p, err := Listen(serveTCP(t, echo), func(int) FaultPlan { return FaultPlan{Refuse: true} })
 	require.NoError(t, err)
 	defer p.Close()
 	c, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
@@ -175,11 +175,11 @@ func TestARefusedConnectionIsReset(t *testing.T) {
 	assert.Equal(t, 1, p.Broken())
 }
 
-func TestConnectionsGoWhereTheTargetIs(t *testing.T) {
+func TestSetTarget_redirectsNewConnections(t *testing.T) {
 	say := func(word string) string {
 		return serveTCP(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, word) })
 	}
-	p, c := dialThrough(t, say("one"), Fate{})
+	p, c := dialThrough(t, say("one"), FaultPlan{})
 	first, err := io.ReadAll(c)
 	require.NoError(t, err)
 	p.SetTarget(say("two"))
@@ -188,10 +188,10 @@ func TestConnectionsGoWhereTheTargetIs(t *testing.T) {
 	assert.Equal(t, "one two", string(first)+" "+string(second))
 }
 
-func TestEqualPlansDrawEqualFates(t *testing.T) {
+func TestPlan_drawsSameFaultsForSameSeed(t *testing.T) {
 	draw := func(plan Plan) (fates []string) {
 		for n := range 200 {
-			fates = append(fates, plan.Fate(n).String())
+			fates = append(fates, plan.Faults(n).String())
 		}
 		return fates
 	}

@@ -16,7 +16,7 @@ import (
 
 // Two servers behind one address are replaced one after the other, and what a
 // client has begun goes on.
-func TestARollingRestartOfTwoServers(t *testing.T) {
+func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	t.Parallel()
 	s := play(t, chat.Config{})
 	first, second := s.backend, startServer(t)

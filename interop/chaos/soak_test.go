@@ -37,7 +37,7 @@ func TestSoak(t *testing.T) {
 	var running sync.WaitGroup
 	var residents []*resident
 	for n, m := range modes[:3] { // the recovering ones
-		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Fate)
+		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Faults)
 		r := &resident{peer: m.startPeer(t, fmt.Sprint("resident", n), proxy, control)}
 		residents = append(residents, r)
 		running.Go(func() { r.ask(ctx, "q0") })
@@ -152,7 +152,7 @@ func (r *resident) subscribe(ctx context.Context, random *rand.Rand) {
 			visit(ctx, random, r.client.Raw.Subscribe(ctx, limit, policy))
 		case 3:
 			name := fmt.Sprint("nobody says this ", random.IntN(10))
-			sub := conn.Topic[int](r.client.Conn(), name).Subscribe(ctx, limit)
+			sub := conn.On[int](r.client.Conn(), name).Subscribe(ctx, limit)
 			sub.Close()
 		}
 	}

@@ -21,7 +21,7 @@ type handshake struct {
 	Query                                map[string]string
 }
 
-func TestConnects(t *testing.T) {
+func TestConnect_reachesMainNamespace(t *testing.T) {
 	conform(t, "connect", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		assert.Equal(r, "/", call[handshake](r, c, "handshake").Namespace)
@@ -29,14 +29,14 @@ func TestConnects(t *testing.T) {
 	})
 }
 
-func TestANamespaceIsThePathOfTheURL(t *testing.T) {
+func TestNamespace_isPathOfURL(t *testing.T) {
 	conform(t, "custom namespace", server, nil, func(r *row) {
 		c, _ := r.client("/custom", nil)
 		assert.Equal(r, "/custom", call[handshake](r, c, "handshake").Namespace)
 	})
 }
 
-func TestTheServerKnowsTheSocketByTheSameID(t *testing.T) {
+func TestSessionID_matchesServer(t *testing.T) {
 	conform(t, "server id equals client id", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		h := call[handshake](r, c, "handshake")
@@ -45,7 +45,7 @@ func TestTheServerKnowsTheSocketByTheSameID(t *testing.T) {
 	})
 }
 
-func TestAuthIsAValue(t *testing.T) {
+func TestAuth_sendsValue(t *testing.T) {
 	conform(t, "auth as a value", server, nil, func(r *row) {
 		c, _ := r.client("", func(cfg *conn.Config) {
 			cfg.Auth = func(context.Context) (any, error) {
@@ -56,7 +56,7 @@ func TestAuthIsAValue(t *testing.T) {
 	})
 }
 
-func TestAuthIsAskedForEachAttempt(t *testing.T) {
+func TestAuth_isCalledForEachAttempt(t *testing.T) {
 	conform(t, "auth from a provider, asked for each attempt", server, nil, func(r *row) {
 		asked := 0
 		c, _ := r.client("", func(cfg *conn.Config) {
@@ -79,7 +79,7 @@ func until(r *row, states <-chan conn.State, phase conn.Phase) conn.State {
 	}
 }
 
-func TestARefusalInTheMainNamespaceIsTyped(t *testing.T) {
+func TestRefusedError_reportsRefusalInMainNamespace(t *testing.T) {
 	conform(t, "refused in the main namespace", server, nil, func(r *row) {
 		_, ended := r.client("", func(cfg *conn.Config) {
 			cfg.Auth = func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil }
@@ -91,7 +91,7 @@ func TestARefusalInTheMainNamespaceIsTyped(t *testing.T) {
 	})
 }
 
-func TestARefusalInACustomNamespaceIsTyped(t *testing.T) {
+func TestRefusedError_reportsRefusalInCustomNamespace(t *testing.T) {
 	conform(t, "refused in a custom namespace", server, nil, func(r *row) {
 		_, ended := r.client("/refused", nil)
 		var refused *conn.RefusedError
@@ -105,7 +105,7 @@ func TestARefusalInACustomNamespaceIsTyped(t *testing.T) {
 	})
 }
 
-func TestQueryAndHeadersGoWithEveryRequest(t *testing.T) {
+func TestConfig_sendsQueryAndHeaderWithEveryRequest(t *testing.T) {
 	conform(t, "query and headers on every request", server, nil, func(r *row) {
 		c, _ := r.client("/custom?tenant=a%26b", func(cfg *conn.Config) {
 			cfg.Query = url.Values{"version": {"2"}}
@@ -124,7 +124,7 @@ func TestQueryAndHeadersGoWithEveryRequest(t *testing.T) {
 	})
 }
 
-func TestAServerOfAnotherProtocolVersionIsNamed(t *testing.T) {
+func TestRun_reportsUnsupportedProtocolVersion(t *testing.T) {
 	conform(t, "a server that speaks Engine.IO 3 only is named", "version2.js", nil, func(r *row) {
 		_, ended := r.client("", nil)
 		err := receive(r, ended)
@@ -133,7 +133,7 @@ func TestAServerOfAnotherProtocolVersionIsNamed(t *testing.T) {
 	})
 }
 
-func TestCompressionIsAsWanted(t *testing.T) {
+func TestNoCompression_disablesPerMessageDeflate(t *testing.T) {
 	conform(t, "compression on and off", server, []string{"PER_MESSAGE_DEFLATE=1"}, func(r *row) {
 		for _, off := range []bool{false, true} {
 			c, _ := r.client("", func(cfg *conn.Config) { cfg.NoCompression = off })
@@ -147,7 +147,7 @@ func TestCompressionIsAsWanted(t *testing.T) {
 	})
 }
 
-func TestReservedNamesAreNotSent(t *testing.T) {
+func TestEmit_rejectsReservedNames(t *testing.T) {
 	conform(t, "reserved event names are refused", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		for _, name := range []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"} {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAcknowledgements(t *testing.T) {
+func TestCall_returnsAcknowledgementArguments(t *testing.T) {
 	conform(t, "acknowledgement", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		assert.Equal(r, "x", call[string](r, c, "echo", "x"))
@@ -25,14 +25,14 @@ func TestAcknowledgements(t *testing.T) {
 	})
 }
 
-func TestAnAcknowledgementWithADate(t *testing.T) {
+func TestCall_decodesDate(t *testing.T) {
 	conform(t, "acknowledgement with a date", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		assert.Equal(r, time.Date(2026, 11, 22, 10, 20, 30, 400e6, time.UTC), call[time.Time](r, c, "date"))
 	})
 }
 
-func TestAnAcknowledgementWithBinary(t *testing.T) {
+func TestCall_returnsBinary(t *testing.T) {
 	conform(t, "acknowledgement with binary", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		assert.Equal(r, []byte{1, 2}, call[[]byte](r, c, "echo", []byte{1, 2}))
@@ -40,7 +40,7 @@ func TestAnAcknowledgementWithBinary(t *testing.T) {
 	})
 }
 
-func TestALateAcknowledgementReachesNobody(t *testing.T) {
+func TestCall_dropsLateAcknowledgement(t *testing.T) {
 	conform(t, "acknowledgement out of time is dropped", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		require.NoError(r, c.Ready(r.ctx))
@@ -52,7 +52,7 @@ func TestALateAcknowledgementReachesNobody(t *testing.T) {
 	})
 }
 
-func TestAnAcknowledgementLostWithItsSession(t *testing.T) {
+func TestCall_returnsErrSessionLostOnDisconnect(t *testing.T) {
 	conform(t, "acknowledgement at a disconnect", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		failed := make(chan error, 1)
@@ -68,7 +68,7 @@ func TestAnAcknowledgementLostWithItsSession(t *testing.T) {
 	})
 }
 
-func TestTheServerIsAnswered(t *testing.T) {
+func TestHandle_repliesToServer(t *testing.T) {
 	conform(t, "the server's acknowledgements are answered", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		type answer struct{ Reply []any }
@@ -85,7 +85,7 @@ func TestTheServerIsAnswered(t *testing.T) {
 	})
 }
 
-func TestTextOfEveryKindPasses(t *testing.T) {
+func TestText_roundTripsUnicode(t *testing.T) {
 	conform(t, "UTF-8: multibyte, emoji", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		for _, text := range []string{"", "é€", "日本語", "🎉👩‍👩‍👧", "\u2028\u2029\x00\x1e\"\\", "𝄞"} {
@@ -100,7 +100,7 @@ func TestTextOfEveryKindPasses(t *testing.T) {
 	})
 }
 
-func TestHalfASurrogatePairBecomesAReplacement(t *testing.T) {
+func TestText_replacesLoneSurrogates(t *testing.T) {
 	conform(t, "lone surrogates become U+FFFD", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		args := call[conn.Event](r, c, "surrogates")
@@ -114,7 +114,7 @@ func TestHalfASurrogatePairBecomesAReplacement(t *testing.T) {
 	})
 }
 
-func TestPlainValuesPass(t *testing.T) {
+func TestPayload_roundTripsJSONValues(t *testing.T) {
 	conform(t, "false, null, 0, \"\" and nested arrays as payloads", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		raw := c.Raw.Chan(r.ctx)
@@ -129,7 +129,7 @@ func TestPlainValuesPass(t *testing.T) {
 	})
 }
 
-func TestSeveralArgumentsAndNone(t *testing.T) {
+func TestPayload_hasSeveralArgumentsOrNone(t *testing.T) {
 	conform(t, "several arguments, and none", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		raw := c.Raw.Chan(r.ctx)
@@ -142,7 +142,7 @@ func TestSeveralArgumentsAndNone(t *testing.T) {
 	})
 }
 
-func TestBinaryComesFromEveryPosition(t *testing.T) {
+func TestBinary_isReceivedInEveryPosition(t *testing.T) {
 	conform(t, "binary received in every position", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		check := func(event conn.Event) {
@@ -167,7 +167,7 @@ func TestBinaryComesFromEveryPosition(t *testing.T) {
 	})
 }
 
-func TestBinaryGoesOutFromEveryPosition(t *testing.T) {
+func TestBinary_isSentFromEveryPosition(t *testing.T) {
 	conform(t, "binary sent from every position", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		type part struct {
@@ -185,7 +185,7 @@ func TestBinaryGoesOutFromEveryPosition(t *testing.T) {
 	})
 }
 
-func TestTextAndBinaryKeepTheirOrder(t *testing.T) {
+func TestBinary_keepsOrderWithText(t *testing.T) {
 	conform(t, "order of text and binary", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		echo := c.Raw.Chan(r.ctx)
@@ -208,7 +208,7 @@ func TestTextAndBinaryKeepTheirOrder(t *testing.T) {
 	})
 }
 
-func TestVolatileEventsAreNotKept(t *testing.T) {
+func TestTryEmit_doesNotQueueEvents(t *testing.T) {
 	conform(t, "volatile events", server, nil, func(r *row) {
 		cfg := r.rig.cfg
 		c, err := conn.New(r.url, cfg)
@@ -221,11 +221,11 @@ func TestVolatileEventsAreNotKept(t *testing.T) {
 	})
 }
 
-func TestManyEventsKeepTheirOrder(t *testing.T) {
+func TestEvents_keepOrderBothWays(t *testing.T) {
 	const count = 10_000
 	conform(t, "order of 10,000 events both ways", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
-		numbers := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(count)).C()
+		numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(count)).C()
 		require.NoError(r, c.Emit(r.ctx, "flood", count))
 		for n := range count {
 			require.NoError(r, c.Emit(r.ctx, "n", n))

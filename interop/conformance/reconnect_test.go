@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestALostConnectionComesBackByItself(t *testing.T) {
+func TestReconnect_restoresConnectionAndSubscriptions(t *testing.T) {
 	conform(t, "reconnect by default", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
-		echo := conn.Topic[int](c, "echo").Chan(r.ctx)
+		echo := conn.On[int](c, "echo").Chan(r.ctx)
 		require.NoError(r, c.Ready(r.ctx))
 		first := c.State().SessionID
 		states := c.States.Chan(r.ctx)
@@ -29,7 +29,7 @@ func TestALostConnectionComesBackByItself(t *testing.T) {
 	})
 }
 
-func TestAttemptsAreCountedAndTheirDelaysGrow(t *testing.T) {
+func TestReconnect_countsAttemptsAndGrowsDelays(t *testing.T) {
 	conform(t, "attempts counted, delays growing", server, nil, func(r *row) {
 		r.url = "http://127.0.0.1:1" // nobody is there
 		c, ended := r.client("", func(cfg *conn.Config) {
@@ -49,7 +49,7 @@ func TestAttemptsAreCountedAndTheirDelaysGrow(t *testing.T) {
 	})
 }
 
-func TestCloseIsFinal(t *testing.T) {
+func TestClose_preventsReconnect(t *testing.T) {
 	conform(t, "no reconnect after Close", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
 		require.NoError(r, c.Ready(r.ctx))
@@ -64,7 +64,7 @@ func TestCloseIsFinal(t *testing.T) {
 	})
 }
 
-func TestWhoIsPutOutStaysOut(t *testing.T) {
+func TestRun_endsOnServerDisconnect(t *testing.T) {
 	conform(t, "no reconnect after a kick", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
 		r.provoke(c, "kick")
@@ -73,10 +73,10 @@ func TestWhoIsPutOutStaysOut(t *testing.T) {
 	})
 }
 
-func TestRunCanBeCalledAgain(t *testing.T) {
+func TestRun_reconnectsWhenCalledAgain(t *testing.T) {
 	conform(t, "reconnect by another Run", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
-		echo := conn.Topic[int](c, "echo").Chan(r.ctx)
+		echo := conn.On[int](c, "echo").Chan(r.ctx)
 		r.provoke(c, "kick")
 		assert.Error(r, receive(r, ended))
 
@@ -91,7 +91,7 @@ func TestRunCanBeCalledAgain(t *testing.T) {
 	})
 }
 
-func TestASilentServerIsNoticed(t *testing.T) {
+func TestPingTimeout_detectsSilentServer(t *testing.T) {
 	conform(t, "a server that stops pinging is noticed", server, []string{"PING_INTERVAL=100", "PING_TIMEOUT=100"}, func(r *row) {
 		c, _ := r.client("", nil)
 		require.NoError(r, c.Ready(r.ctx))
@@ -104,11 +104,11 @@ func TestASilentServerIsNoticed(t *testing.T) {
 	})
 }
 
-func TestAReaderThatIsHeldUpKeepsItsSession(t *testing.T) {
+func TestBlock_keepsSessionWhileReaderIsBlocked(t *testing.T) {
 	const count = 1000
 	conform(t, "a reader that is held up keeps its session", server, []string{"PING_INTERVAL=300", "PING_TIMEOUT=300"}, func(r *row) {
 		c, _ := r.client("", nil)
-		stuck := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(1), bus.OnOverflow(bus.Block)).C()
+		stuck := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1), bus.OnOverflow(bus.Block)).C()
 		require.NoError(r, c.Ready(r.ctx))
 		session := c.State().SessionID
 		require.NoError(r, c.Emit(r.ctx, "flood", count))
@@ -124,12 +124,12 @@ func TestAReaderThatIsHeldUpKeepsItsSession(t *testing.T) {
 	})
 }
 
-func TestALostSessionIsRecovered(t *testing.T) {
+func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 	const missed = 50
 	conform(t, "recovery: what was missed comes once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
 		c, _ := r.client("", nil)
-		numbers := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
-		states := c.States.Subscribe(r.ctx, bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+		numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
+		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 		first := receive(r, states)
 		assert.False(r, first.Recovered)
 		for round := range 2 { // the second with the offset of what was recovered
@@ -146,11 +146,11 @@ func TestALostSessionIsRecovered(t *testing.T) {
 	})
 }
 
-func TestWhatTheServerForgetsIsNotRecovered(t *testing.T) {
+func TestRecovery_startsNewSessionAfterServerRestart(t *testing.T) {
 	conform(t, "recovery: a server that has forgotten starts anew", server, []string{"RECOVERY=1"}, func(r *row) {
 		c, _ := r.client("", nil)
-		numbers := conn.Topic[int](c, "n").Chan(r.ctx)
-		states := c.States.Subscribe(r.ctx, bus.Only(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+		numbers := conn.On[int](c, "n").Chan(r.ctx)
+		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 		first := receive(r, states)
 		require.NoError(r, c.Emit(r.ctx, "flood", 1))
 		receive(r, numbers)
@@ -162,11 +162,11 @@ func TestWhatTheServerForgetsIsNotRecovered(t *testing.T) {
 	})
 }
 
-func TestAnUpgradeUnderLoadLosesNothing(t *testing.T) {
+func TestUpgrade_losesNoEventUnderLoad(t *testing.T) {
 	const count = 3000
 	conform(t, "an upgrade under load", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
-		numbers := conn.Topic[int](c, "n").Subscribe(r.ctx, bus.Limit(count)).C()
+		numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(count)).C()
 		require.NoError(r, c.Ready(r.ctx))
 		sent := make(chan error, 1)
 		go func() {
@@ -198,7 +198,7 @@ func TestAnUpgradeUnderLoadLosesNothing(t *testing.T) {
 	})
 }
 
-func TestPollingServesByItself(t *testing.T) {
+func TestPolling_doesNotUpgrade(t *testing.T) {
 	conform(t, "polling that stays polling", server, nil, func(r *row) {
 		c, _ := r.client("", func(cfg *conn.Config) { cfg.Transports = []string{conn.Polling} })
 		assert.Equal(r, conn.Polling, call[handshake](r, c, "handshake").Transport)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestADialThatIsGivenUpIsGone(t *testing.T) {
+func TestClose_closesSocketOfPendingDial(t *testing.T) {
 	conform(t, "a dial that is given up leaves no socket", server, nil, func(r *row) {
 		silent, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(r, err)
@@ -36,7 +36,7 @@ func TestADialThatIsGivenUpIsGone(t *testing.T) {
 	})
 }
 
-func TestASessionLeavesNoGoroutine(t *testing.T) {
+func TestClose_leavesNoGoroutine(t *testing.T) {
 	conform(t, "a session that has ended leaves no goroutine", server, nil, func(r *row) {
 		before := runtime.NumGoroutine()
 		for range 20 {
@@ -53,7 +53,7 @@ func TestASessionLeavesNoGoroutine(t *testing.T) {
 	})
 }
 
-func TestARefusalByHTTPIsTyped(t *testing.T) {
+func TestRefusedError_reportsHTTPStatus(t *testing.T) {
 	conform(t, "refused by HTTP status", server, nil, func(r *row) {
 		refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "no", http.StatusUnauthorized)

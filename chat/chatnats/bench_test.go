@@ -1,0 +1,156 @@
+package chatnats
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/require"
+)
+
+// load is one round of each side.
+const load = 20_000
+
+func loadToken(i int) events.AIToken {
+	return token(fmt.Sprintf("room-%d", i%64), fmt.Sprintf("request-%d", i%64), i/64)
+}
+
+// BenchmarkVersusNATS brings the same tokens from a topic through Forward and
+// a Feed to a channel, and as finished messages through nats.go's asynchronous
+// publishing and a consumer to a callback, in turns. Either way all of them
+// are stored, acknowledged, deduplicated and delivered in order.
+func BenchmarkVersusNATS(b *testing.B) {
+	server := newServer(b)
+	var bare, ours time.Duration
+	for round := range b.N {
+		bare += bareRound(b, server.URL, round)
+		ours += ourRound(b, server.URL, round)
+	}
+	total := float64(b.N * load)
+	b.ReportMetric(total/bare.Seconds(), "bare-events/s")
+	b.ReportMetric(total/ours.Seconds(), "chatnats-events/s")
+	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%-of-bare")
+	b.ReportMetric(0, "ns/op")
+}
+
+func bareRound(b *testing.B, url string, round int) time.Duration {
+	ctx := newContext(b)
+	n := newBus(b, url, Config{Prefix: fmt.Sprintf("bare-%d", round)}) // the same stream
+	defer n.conn.Close()
+	js, err := jetstream.New(n.conn, jetstream.WithPublishAsyncMaxPending(4096))
+	require.NoError(b, err)
+	defer func() { _ = js.DeleteStream(context.Background(), n.prefix) }()
+	messages := make([]*nats.Msg, load)
+	for i := range messages {
+		messages[i], err = n.encode(loadToken(i), events.ID{}, nil)
+		require.NoError(b, err)
+	}
+	consumer, err := n.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	require.NoError(b, err)
+	all, got := make(chan struct{}), 0
+	consuming, err := consumer.Consume(func(jetstream.Msg) {
+		if got++; got == load {
+			close(all)
+		}
+	})
+	require.NoError(b, err)
+	defer consuming.Stop()
+
+	begun := time.Now()
+	for _, msg := range messages {
+		_, err := js.PublishMsgAsync(msg, jetstream.WithStallWait(patience))
+		require.NoError(b, err)
+	}
+	<-js.PublishAsyncComplete()
+	<-all
+	return time.Since(begun)
+}
+
+func ourRound(b *testing.B, url string, round int) time.Duration {
+	n := newBus(b, url, Config{Prefix: fmt.Sprintf("ours-%d", round)})
+	defer n.conn.Close()
+	defer func() { _ = n.js.DeleteStream(context.Background(), n.prefix) }()
+	ctx, cancel := context.WithCancel(newContext(b))
+	defer cancel()
+	feed := subscribe(b, n, SubscribeConfig{})
+	got := feed.Events.Chan(ctx, bus.OnOverflow(bus.Block))
+	var running sync.WaitGroup
+	running.Go(func() { _ = feed.Run(ctx) }) // ends with ctx
+	defer running.Wait()
+	defer cancel()
+	var topic bus.Topic[events.Event]
+	forwarding, err := Forward(ctx, n, topic.Source(), ForwardConfig{})
+	require.NoError(b, err)
+	tokens := make([]events.Event, load)
+	for i := range tokens {
+		tokens[i] = loadToken(i)
+	}
+
+	begun := time.Now()
+	running.Go(func() { // ends with its tokens
+		for _, token := range tokens {
+			topic.Publish(token)
+		}
+		topic.Close()
+	})
+	for range load {
+		<-got
+	}
+	require.NoError(b, forwarding.Wait())
+	return time.Since(begun)
+}
+
+// BenchmarkWorkers measures how the rate of a group grows with its workers, when
+// handling an event takes a millisecond and each worker handles four at a time.
+func BenchmarkWorkers(b *testing.B) {
+	for _, workers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			server := newServer(b)
+			n := newBus(b, server.URL, Config{})
+			var handled atomic.Int64
+			var busy sync.Map
+			for i := range workers {
+				other := newBus(b, server.URL, Config{})
+				running(b, func(ctx context.Context) error {
+					return Work(ctx, other, GroupConfig{Name: "bench", Sequence: 1, Parallel: 4}, func(context.Context, Delivery) error {
+						time.Sleep(time.Millisecond)
+						busy.Store(i, true)
+						handled.Add(1)
+						return nil
+					})
+				})
+			}
+			var topic bus.Topic[events.Event]
+			forwarding(b, n, &topic)
+			sent := 0
+			publish := func(count int) {
+				for range count {
+					topic.Publish(loadToken(sent))
+					sent++
+				}
+				require.Eventually(b, func() bool { return handled.Load() >= int64(sent) }, patience, time.Millisecond)
+			}
+			everybody := func() bool {
+				found := 0
+				busy.Range(func(any, any) bool { found++; return true })
+				return found == workers
+			}
+			for publish(64); !everybody(); publish(64) { // until the partitions are shared out
+			}
+			const each = 3000
+			begun := time.Now()
+			for range b.N {
+				publish(each)
+			}
+			b.ReportMetric(float64(b.N*each)/time.Since(begun).Seconds(), "events/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package chatnats
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Some tests need processes that can be killed and stopped. They are this test
+// binary, which plays the role that the environment names.
+const roleVariable = "PARLEY_NATSBUS_ROLE"
+
+var roles = map[string]func(ctx context.Context, args map[string]string) error{}
+
+// playRole plays a role, if there is one, and does not return then.
+func playRole() {
+	role := os.Getenv(roleVariable)
+	if role == "" {
+		return
+	}
+	args := map[string]string{}
+	for _, name := range []string{"URL", "ID", "DIR", "PORT", "ROUTES", "CLUSTER", "CHAT"} {
+		args[name] = os.Getenv("PARLEY_NATSBUS_" + name)
+	}
+	if err := roles[role](context.Background(), args); err != nil {
+		fmt.Fprintln(os.Stderr, role, args["ID"], err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// A child is a process that plays a role. What it says, it says in lines.
+type child struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	lines chan string
+	ended sync.WaitGroup
+}
+
+func newChild(t testing.TB, role string, args map[string]string) *child {
+	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100_000)}
+	c.cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	for name, value := range args {
+		c.cmd.Env = append(c.cmd.Env, "PARLEY_NATSBUS_"+name+"="+value)
+	}
+	c.cmd.Stderr = os.Stderr
+	// Should this process die, so does the child.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.cmd.Start())
+	c.ended.Go(func() { // ends with the child
+		defer close(c.lines)
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			c.lines <- scanner.Text()
+		}
+	})
+	t.Cleanup(c.kill)
+	return c
+}
+
+// kill is kill -9; it returns when the process is gone and all its lines are there.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Process.Signal(syscall.SIGCONT)
+	c.ended.Wait()
+	_ = c.cmd.Wait()
+}
+
+func (c *child) stop() { require.NoError(c.t, c.cmd.Process.Signal(syscall.SIGSTOP)) }
+func (c *child) cont() { require.NoError(c.t, c.cmd.Process.Signal(syscall.SIGCONT)) }

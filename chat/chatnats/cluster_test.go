@@ -1,0 +1,138 @@
+package chatnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"net/url"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+)
+
+func init() {
+	// A node is one server of a cluster. It says "ready".
+	roles["node"] = func(ctx context.Context, args map[string]string) error {
+		port, _ := strconv.Atoi(args["PORT"])
+		cluster, _ := strconv.Atoi(args["CLUSTER"])
+		options := &server.Options{
+			ServerName: args["ID"], Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
+			JetStream: true, StoreDir: args["DIR"],
+			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster},
+		}
+		for route := range strings.SplitSeq(args["ROUTES"], ",") {
+			at, err := url.Parse(route)
+			if err != nil {
+				return err
+			}
+			options.Routes = append(options.Routes, at)
+		}
+		s, err := server.NewServer(options)
+		if err != nil {
+			return err
+		}
+		go s.Start() // ends with the process
+		if !s.ReadyForConnections(startTimeout) {
+			return errors.New("does not start")
+		}
+		fmt.Println("ready")
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// A cluster is three NATS servers, each a process of its own.
+type cluster struct {
+	t     testing.TB
+	URL   string // of all of them
+	args  [3]map[string]string
+	nodes [3]*child
+}
+
+func newCluster(t testing.TB) *cluster {
+	c := &cluster{t: t}
+	var clients, routes []string
+	var ports [6]int
+	for i := range ports {
+		ports[i] = freePort(t)
+	}
+	for i := range c.nodes {
+		clients = append(clients, fmt.Sprintf("nats://127.0.0.1:%d", ports[i]))
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[3+i]))
+	}
+	c.URL = strings.Join(clients, ",")
+	for i := range c.nodes {
+		c.args[i] = map[string]string{
+			"ID": fmt.Sprintf("n%d", i), "DIR": t.TempDir(), "PORT": strconv.Itoa(ports[i]),
+			"CLUSTER": strconv.Itoa(ports[3+i]), "ROUTES": strings.Join(routes, ","),
+		}
+		c.start(i)
+	}
+	return c
+}
+
+func (c *cluster) start(i int) {
+	c.nodes[i] = newChild(c.t, "node", c.args[i])
+	require.Equal(c.t, "ready", next(c.t, c.nodes[i].lines))
+}
+
+// open waits until the cluster has elected whom it needs.
+func (c *cluster) open(cfg Config) *Bus {
+	conn := connect(c.t, c.URL)
+	var b *Bus
+	require.Eventually(c.t, func() (ok bool) {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
+		defer cancel()
+		var err error
+		b, err = Open(ctx, conn, cfg)
+		return err == nil
+	}, patience, 100*time.Millisecond)
+	return b
+}
+
+// leader returns which node leads the stream.
+func (c *cluster) leader(b *Bus) int {
+	info, err := b.stream.Info(newContext(c.t))
+	require.NoError(c.t, err)
+	n, err := strconv.Atoi(strings.TrimPrefix(info.Cluster.Leader, "n"))
+	require.NoError(c.t, err)
+	return n
+}
+
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// dial connects as a child does.
+func dial(url string) (*nats.Conn, error) {
+	return nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+		nats.RetryOnFailedConnect(true), nats.PingInterval(2*time.Second))
+}
+
+// openUntil opens a bus as soon as that is possible.
+func openUntil(ctx context.Context, url string) (*Bus, error) {
+	conn, err := dial(url)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		opening, cancel := context.WithTimeout(ctx, 5*time.Second)
+		b, err := Open(opening, conn, Config{})
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return b, err
+		}
+		fmt.Fprintln(os.Stderr, "chatnats: not open yet:", err)
+	}
+}

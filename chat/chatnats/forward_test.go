@@ -1,0 +1,180 @@
+package chatnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/require"
+)
+
+// stored returns everything in the stream, in order.
+func stored(t testing.TB, b *Bus) []*jetstream.RawStreamMsg {
+	ctx := newContext(t)
+	info, err := b.stream.Info(ctx)
+	require.NoError(t, err)
+	var all []*jetstream.RawStreamMsg
+	for sequence := info.State.FirstSeq; sequence <= info.State.LastSeq && info.State.Msgs > 0; sequence++ {
+		msg, err := b.stream.GetMsg(ctx, sequence)
+		require.NoError(t, err)
+		all = append(all, msg)
+	}
+	return all
+}
+
+func TestForward_setsSubjectAndHeaders(t *testing.T) {
+	b := newBus(t, newServer(t).URL, Config{Partitions: 4})
+	var topic bus.Topic[events.Event]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{ChatID: events.IntID(7)})
+	require.NoError(t, err)
+
+	first := token("room-1", "r1", 3)
+	first.TraceID = "trace\r\nNats-Rollup: all" // a backend's own text does not become a header
+	topic.Publish(first)
+	topic.Publish(message("room 2", "r2"))
+	topic.Publish(events.Presence{OnlineUserIDs: []events.ID{events.StringID("u1")}})
+	cancel()
+	require.NoError(t, f.Wait())
+
+	all := stored(t, b)
+	require.Len(t, all, 3)
+	partition, chat, key, err := parseSubject(all[0].Subject)
+	require.NoError(t, err)
+	require.Less(t, partition, 4)
+	require.Equal(t, events.StringID("room-1"), chat)
+	require.Equal(t, events.KeyAIToken, key)
+	require.Equal(t, "r1", all[0].Header.Get(HeaderRequest))
+	require.Equal(t, `"trace\r\nNats-Rollup: all"`, all[0].Header.Get(HeaderTrace))
+	require.Equal(t, "room-1/AI_TOKEN/r1/3", all[0].Header.Get(jetstream.MsgIDHeader))
+	require.Empty(t, all[0].Header.Get("Nats-Rollup"))
+
+	_, chat, _, err = parseSubject(all[1].Subject)
+	require.NoError(t, err)
+	require.Equal(t, events.StringID("room 2"), chat)
+	_, chat, _, err = parseSubject(all[2].Subject)
+	require.NoError(t, err)
+	require.Equal(t, events.IntID(7), chat, "the forwarder's chat, where the event names none")
+	event, _, err := decode(all[0].Subject, all[0].Data)
+	require.NoError(t, err)
+	require.Equal(t, first, event)
+}
+
+func TestForward_storesEventsOnceInOrder(t *testing.T) {
+	b := newBus(t, newServer(t).URL, Config{})
+	const tokens = 3000
+	for range 2 { // a second forwarder hears the same
+		var topic bus.Topic[events.Event]
+		ctx, cancel := context.WithCancel(t.Context())
+		f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
+		require.NoError(t, err)
+		for i := range tokens {
+			topic.Publish(token(fmt.Sprintf("room-%d", i%7), "r", i))
+		}
+		cancel()
+		require.NoError(t, f.Wait())
+		require.EqualValues(t, tokens, f.Confirmed())
+	}
+	all := stored(t, b)
+	require.Len(t, all, tokens)
+	for i, msg := range all {
+		event, _, err := decode(msg.Subject, msg.Data)
+		require.NoError(t, err)
+		require.Equal(t, i, event.(events.AIToken).Index)
+	}
+}
+
+func TestForward_storesRepeatedEventWithoutIDTwice(t *testing.T) {
+	b := newBus(t, newServer(t).URL, Config{})
+	var topic bus.Topic[events.Event]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
+	require.NoError(t, err)
+	status := events.AIProcessing{ChatID: events.StringID("room"), RequestID: "r", Status: events.StatusWorking}
+	topic.Publish(status)
+	topic.Publish(status)
+	topic.Close()
+	require.NoError(t, f.Wait(), "the end of the source is an end like any other")
+	require.Len(t, stored(t, b), 2)
+}
+
+func TestForward_storesEventsOnceAcrossNATSRestart(t *testing.T) {
+	dir := t.TempDir()
+	server, err := Embedded(dir)
+	require.NoError(t, err)
+	b := newBus(t, server.URL, Config{})
+	var topic bus.Topic[events.Event]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{Buffer: 500})
+	require.NoError(t, err)
+	const tokens = 4000
+	published := make(chan int, tokens)
+	go func() { // ends with its events
+		for i := range tokens {
+			topic.Publish(token("room", "r", i)) // waits, once the buffer is full
+			published <- i
+		}
+	}()
+	for next(t, published) < 200 {
+	}
+	server = restart(t, server, dir)
+	defer server.Close()
+	for next(t, published) < tokens-1 {
+	}
+	cancel()
+	require.NoError(t, f.Wait())
+	all := stored(t, b)
+	require.Len(t, all, tokens)
+	for i, msg := range all {
+		require.Equal(t, fmt.Sprintf("room/AI_TOKEN/r/%d", i), msg.Header.Get(jetstream.MsgIDHeader))
+	}
+}
+
+func TestForward_returnsUnconfirmedEventsOnTimeout(t *testing.T) {
+	server := newServer(t)
+	b := newBus(t, server.URL, Config{})
+	var topic bus.Topic[events.Event]
+	f, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{Buffer: 10, Patience: 500 * time.Millisecond})
+	require.NoError(t, err)
+	topic.Publish(token("room", "r", 0))
+	require.Eventually(t, func() bool { return f.Confirmed() == 1 }, patience, time.Millisecond)
+	server.Close()
+	for i := range 100 { // more than the buffer holds: Publish waits, and is let go at the end
+		topic.Publish(token("room", "r", i+1))
+	}
+	var failed *ForwardError
+	require.ErrorAs(t, f.Wait(), &failed)
+	require.ErrorIs(t, failed, ErrAway)
+	require.NotEmpty(t, failed.Unconfirmed)
+	for i, event := range failed.Unconfirmed {
+		require.Equal(t, token("room", "r", i+1), event)
+	}
+}
+
+func TestForward_rejectsPatienceAboveDuplicateWindow(t *testing.T) {
+	b := newBus(t, newServer(t).URL, Config{DuplicateWindow: time.Minute})
+	var topic bus.Topic[events.Event]
+	_, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{Patience: time.Minute})
+	require.ErrorContains(t, err, "Patience")
+}
+
+func TestForward_failsAfterLostLease(t *testing.T) {
+	b := newBus(t, newServer(t).URL, Config{})
+	var topic bus.Topic[events.Event]
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
+	require.NoError(t, err)
+	cancel(ErrLeaseLost)
+	var failed *ForwardError
+	err = f.Wait()
+	require.True(t, errors.As(err, &failed))
+	require.ErrorIs(t, err, ErrLeaseLost)
+}

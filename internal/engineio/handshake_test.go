@@ -1,0 +1,29 @@
+package engineio
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseHandshake_readsAllFields(t *testing.T) {
+	h, err := parseHandshake([]byte(`{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000.5,"maxPayload":1000000}`))
+	require.NoError(t, err)
+	assert.Equal(t, handshake{sid: "s1", upgrades: []string{"websocket"}, maxPayload: 1000000, pingInterval: 25 * time.Second, pingTimeout: 20*time.Second + 500*time.Microsecond}, h)
+}
+
+func FuzzParseHandshake(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, err := parseHandshake(data)
+		if err != nil {
+			return
+		}
+		assert.NotEmpty(t, h.sid)
+		for _, d := range []time.Duration{h.pingInterval, h.pingTimeout} {
+			assert.GreaterOrEqual(t, d, time.Duration(0))
+			assert.LessOrEqual(t, d, maxInterval)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Session is an open Engine.IO session. One goroutine may read while others
+// write; Close may be called from anywhere.
+type Session struct {
+	handshake handshake
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+
+	reading    transport   // the reader's own
+	readerBusy atomic.Bool // the reader is not in Read
+
+	writing sync.Mutex  // held while something is written
+	batch   []packet    // under writing
+	pongDue atomic.Bool // a ping waits for its answer, or may
+
+	mu        sync.Mutex
+	transport transport   // replaced by an upgrade, which holds writing as well
+	upgraded  *candidate  // to be switched over to; nil for none
+	silent    time.Time   // when the server counts as silent
+	pingTimer *time.Timer // runs standIn when a ping should have come; nil before the first is expected
+	closed    bool
+}
+
+// A transport carries the packets of a session. One goroutine reads while
+// another one writes.
+type transport interface {
+	read() (packet, error)
+	write(packets []packet) error
+	readUntil(t time.Time) // reading fails after t
+	goodbye(within time.Duration) error
+	close()
+}
+
+func (s *Session) current() transport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transport
+}
+
+func (s *Session) readOpen() error {
+	p, err := s.reading.read()
+	if poll, ok := s.reading.(*polling); ok && poll.payload.ofRevision3() {
+		return &HandshakeError{StatusCode: http.StatusOK, Code: CodeUnsupported, Message: "a payload as in revision 3"}
+	}
+	if err != nil {
+		return err
+	}
+	if p.kind != open || p.binary {
+		return &ProtocolError{fmt.Errorf("first packet is of type %q, not open", byte(p.kind))}
+	}
+	if s.handshake, err = parseHandshake(p.data); err != nil {
+		return &ProtocolError{err}
+	}
+	s.expectPing(s.handshake.pingInterval + s.handshake.pingTimeout/2)
+	return nil
+}
+
+// expectPing gives the server the time that it has announced for its next
+// ping. If the reader is away after the given time, something is done about that.
+func (s *Session) expectPing(within time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.silent = time.Now().Add(s.handshake.pingInterval + s.handshake.pingTimeout)
+	s.transport.readUntil(s.silent)
+	if s.pingTimer == nil {
+		s.pingTimer = time.AfterFunc(within, s.pongForBusyReader)
+	} else {
+		s.pingTimer.Reset(within)
+	}
+}
+
+// standIn answers for a reader that is held up by those it reads for. The ping
+// that is due lies unread behind what is held up, but the server, which cannot
+// know that, waits for its answer: it gets one, and is not taken for silent.
+func (s *Session) pongForBusyReader() {
+	if !s.readerBusy.Load() {
+		return // it waits for the server
+	}
+	s.pongDue.Store(true)
+	if s.sendPong() == nil {
+		s.expectPing(s.handshake.pingInterval)
+	}
+}
+
+// Read waits for the next message, and answers the server's pings meanwhile;
+// while nobody reads, the session does so by itself.
+// The message's data is good until the next Read. Read ends when the session
+// does, and its error is final: [ErrPingTimeout], [ErrClosed], a
+// [*ProtocolError], or that of the network.
+func (s *Session) Read() (Message, error) {
+	s.readerBusy.Store(false)
+	defer s.readerBusy.Store(true)
+	for {
+		p, err := s.reading.read()
+		if err != nil {
+			if err == errPaused {
+				err = s.switchOver()
+			}
+			if err != nil {
+				return Message{}, readError(err)
+			}
+			continue
+		}
+		switch p.kind {
+		case message:
+			return Message{p.binary, p.data}, nil
+		case ping:
+			s.expectPing(s.handshake.pingInterval + s.handshake.pingTimeout/2)
+			s.pongDue.Store(true)
+			if err := s.sendPong(); err != nil {
+				return Message{}, err
+			}
+		case closing:
+			return Message{}, ErrClosed
+		case open:
+			return Message{}, &ProtocolError{errors.New("second open packet")}
+		}
+	}
+}
+
+// readError tells silence from other failures.
+func readError(err error) error {
+	var failure net.Error
+	if errors.As(err, &failure) && failure.Timeout() {
+		return ErrPingTimeout
+	}
+	return err
+}
+
+// Write sends messages in their order, with nothing in between. Each is
+// written within the session's write timeout. After an error the session is of
+// no more use.
+func (s *Session) Write(messages ...Message) error {
+	if err := s.writeAll(messages); err != nil {
+		return err
+	}
+	return s.sendPong()
+}
+
+func (s *Session) writeAll(messages []Message) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for _, m := range messages {
+		s.batch = append(s.batch, packet{message, m.Binary, m.Data})
+	}
+	err := s.current().write(s.batch)
+	clear(s.batch) // it shall not keep what has been sent
+	s.batch = s.batch[:0]
+	return err
+}
+
+var onePong = []packet{{kind: pong}}
+
+// sendPong answers the last ping, if it has no answer yet. The reader never
+// waits for a write: when one is on its way, its goroutine sends the pong as
+// well. It looks after it has let go of writing, the reader before it tries to
+// take it: one of the two finds the pong due and writing free.
+func (s *Session) sendPong() error {
+	for s.pongDue.Load() && s.writing.TryLock() {
+		var err error
+		if s.pongDue.Swap(false) {
+			err = s.current().write(onePong)
+		}
+		s.writing.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close tells the server that the session ends, within the given time: by a
+// websocket close frame, or by a close packet. The server's answer ends the
+// reader.
+func (s *Session) Close(within time.Duration) error { return s.current().goodbye(within) }
+
+// Close closes the connection at once: Read and Write fail from then on.
+func (s *Session) CloseNow() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.cancel()
+	s.transport.close()
+	if s.pingTimer != nil {
+		s.pingTimer.Stop()
+	}
+	if s.upgraded != nil {
+		s.upgraded.ws.close()
+	}
+	return nil
+}

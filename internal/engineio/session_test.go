@@ -1,0 +1,54 @@
+package engineio
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The server goes by what it hears: for longer than its patience, pongs from a
+// session whose reader does something else. When the reader comes back, what
+// was sent in the meantime is all there.
+func TestSession_sendsPongWhileReaderIsBusy(t *testing.T) {
+	const pongs = 4
+	const open = `0{"sid":"s1","upgrades":[],"pingInterval":200,"pingTimeout":200}`
+	t.Run(WebSocket, func(t *testing.T) {
+		t.Parallel()
+		heard := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ws, err := upgrader.Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer ws.Close()
+			say(ws, open)
+			say(ws, "4first")
+			say(ws, "2")
+			for range pongs {
+				expect(t, ws, "3")
+			}
+			say(ws, "4last")
+			close(heard)
+			_, _, _ = ws.ReadMessage()
+		}))
+		t.Cleanup(server.Close)
+		s := dialTest(t, optionsFor(t, server.URL, WebSocket))
+		require.Equal(t, "first", readText(t, s))
+		<-heard // the ping is not read
+		assert.Equal(t, "last", readText(t, s))
+	})
+	t.Run(Polling, func(t *testing.T) {
+		t.Parallel()
+		server := servePolls(t, open+"\x1e4first\x1e2")
+		s := dialTest(t, optionsFor(t, server.URL, Polling))
+		require.Equal(t, "first", readText(t, s))
+		for range pongs {
+			assert.Equal(t, "3", <-server.posts)
+		}
+		server.bodies <- "4last"
+		assert.Equal(t, "last", readText(t, s))
+	})
+}
