@@ -180,3 +180,30 @@ func encodeEvent(name string, args []any) (body, error) {
 	}
 	return encodeArgs(append([]any{name}, args...))
 }
+
+func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
+
+// deeper reports whether arrays and objects in data nest deeper than limit.
+// What is no JSON is found by whoever decodes it.
+func exceedsDepth(data []byte, limit int) bool {
+	if len(data) <= limit {
+		return false // as most events: each level takes a byte
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '[' || b == '{':
+			if depth++; depth > limit {
+				return true
+			}
+		case b == ']' || b == '}':
+			depth--
+		}
+	}
+	return false
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
@@ -106,31 +105,4 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 func (c *Conn) reportDecodeError(s *session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
-}
-
-func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
-
-// deeper reports whether arrays and objects in data nest deeper than limit.
-// What is no JSON is found by whoever decodes it.
-func exceedsDepth(data []byte, limit int) bool {
-	if len(data) <= limit {
-		return false // as most events: each level takes a byte
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-		case quoted:
-		case b == '[' || b == '{':
-			if depth++; depth > limit {
-				return true
-			}
-		case b == ']' || b == '}':
-			depth--
-		}
-	}
-	return false
 }
