@@ -126,21 +126,21 @@ func (c *Conn) emit(ctx context.Context, event string, args []any,
 
 // call sends an event and waits for its acknowledgement. handed reports whether
 // the server may have seen the event.
-func (s *session) call(ctx context.Context, data body) (answer body, handed bool, err error) {
-	id, reply := s.expectAck()
+func (s *session) call(ctx context.Context, data body) (reply body, handed bool, err error) {
+	id, acknowledged := s.expectAck()
 	defer s.takeAck(id)
 	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
 		return body{}, handed, err
 	}
 	select {
-	case answer := <-reply:
-		return answer, true, nil
+	case reply := <-acknowledged:
+		return reply, true, nil
 	case <-ctx.Done():
 		return body{}, true, ctx.Err()
 	case <-s.ended:
 		select {
-		case answer := <-reply: // it came just before the end
-			return answer, true, nil
+		case reply := <-acknowledged: // it arrived just before the end
+			return reply, true, nil
 		default:
 			return body{}, true, ErrSessionLost
 		}

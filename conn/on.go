@@ -8,51 +8,51 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// On returns the source of the events with the given name, their first
-// argument decoded into T; an event without arguments comes as the zero T. What does not
-// fit T goes out on c.DecodeErrors instead. Asked again for the same name and
-// type, On returns the same one. Its subscriptions live until their ctx
+// On returns the source of the events with the given name, with their first
+// argument decoded into T. An event without arguments is the zero T. A payload
+// that does not fit T is published on c.DecodeErrors instead. For the same name
+// and type On returns the same source. Its subscriptions live until their ctx
 // ends or c is closed, over any number of sessions.
 func On[T any](c *Conn, name string) bus.Source[T] {
-	id := topicID{name, reflect.TypeFor[T]()}
+	key := topicKey{name, reflect.TypeFor[T]()}
 	c.routes.mu.Lock()
 	defer c.routes.mu.Unlock()
-	if s, ok := c.routes.topics[id]; ok {
-		return s.(*topic[T]).bus.Source()
+	if known, ok := c.routes.topics[key]; ok {
+		return known.(*topicListener[T]).topic.Source()
 	}
-	t := &topic[T]{}
-	t.bus.Name, t.bus.Logger = name, c.log
+	l := &topicListener[T]{}
+	l.topic.Name, l.topic.Logger = name, c.log
 	if c.routes.topics == nil {
-		c.routes.topics = map[topicID]Listener{}
+		c.routes.topics = map[topicKey]Listener{}
 	}
-	c.routes.topics[id] = t
-	c.routes.replace(nil, []Route{{name, t}})
-	return t.bus.Source()
+	c.routes.topics[key] = l
+	c.routes.replace(nil, []Route{{name, l}})
+	return l.topic.Source()
 }
 
-type topicID struct {
+type topicKey struct {
 	name string
 	typ  reflect.Type
 }
 
-// topic is the listener behind On.
-type topic[T any] struct {
-	bus  bus.Topic[T]
-	next T // what the reader decodes into: kept here, it need not be allocated for each event
+// topicListener is the listener behind On.
+type topicListener[T any] struct {
+	topic bus.Topic[T]
+	next  T // the reader decodes into it, so that an event allocates no T
 }
 
-func (t *topic[T]) Active() bool { return t.bus.Active() }
-func (t *topic[T]) Close()       { t.bus.Close() }
+func (l *topicListener[T]) Active() bool { return l.topic.Active() }
+func (l *topicListener[T]) Close()       { l.topic.Close() }
 
-func (t *topic[T]) Receive(ctx context.Context, p Payload) error {
+func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	var zero T
-	t.next = zero
-	err := p.Decode(&t.next)
+	l.next = zero
+	err := p.Decode(&l.next)
 	switch {
 	case errors.Is(err, ErrNoPayload):
-		t.next = zero
+		l.next = zero
 	case err != nil:
 		return err
 	}
-	return t.bus.PublishContext(ctx, t.next)
+	return l.topic.PublishContext(ctx, l.next)
 }

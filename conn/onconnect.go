@@ -6,18 +6,18 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// A Session is one stay in the namespace, as Config.OnConnect has it: what it
-// sends goes out before the connection is Ready, and before anything that
-// waits for that. It is safe for concurrent use.
+// A Session is the current session, passed to Config.OnConnect. It sends before
+// the connection is Ready, and so before calls that wait for Ready. It is safe
+// for concurrent use.
 type Session struct {
 	conn    *Conn
 	session *session
 }
 
-// ID returns the id that the server knows this socket by.
+// ID returns the server's id of this socket.
 func (s *Session) ID() string { return s.session.reply.SID }
 
-// Recovered reports whether the server has resumed the session before.
+// Recovered reports whether the server has resumed the previous session.
 func (s *Session) Recovered() bool { return s.session.recovered }
 
 // Emit sends an event on this session, and waits until it is written; see
@@ -40,11 +40,11 @@ func (s *Session) Call(ctx context.Context, reply any, event string, args ...any
 	if err != nil {
 		return &SendError{Event: event, Err: err}
 	}
-	answer, handed, err := s.session.call(ctx, data)
+	data, handed, err := s.session.call(ctx, data)
 	if err != nil {
 		return &SendError{Event: event, MaybeSent: handed, Err: err}
 	}
-	return s.conn.decodeReply(event, answer, reply)
+	return s.conn.decodeReply(event, data, reply)
 }
 
 // Learnt puts what the server has told into State.Learnt, from Ready on.
@@ -54,8 +54,8 @@ func (s *Session) Learnt(facts map[string]string) {
 	s.session.learnt = facts
 }
 
-// An OnConnectError is what Config.OnConnect failed with. It is worth another try,
-// unless it is wrapped in reconnect.Permanent.
+// An OnConnectError is a failure of Config.OnConnect. It is retried unless it is
+// wrapped in reconnect.Permanent.
 type OnConnectError struct{ Err error }
 
 func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.Err.Error() }
@@ -63,7 +63,8 @@ func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.
 // Unwrap returns the error of Config.OnConnect.
 func (e *OnConnectError) Unwrap() error { return e.Err }
 
-// enterRoom does what is to be done between Connected and Ready.
+// prepare runs between Connected and Ready: it calls Config.OnConnect and sends
+// Config.Join.
 func (c *Conn) prepare(s *session) error {
 	if c.cfg.OnConnect != nil {
 		if err := c.cfg.OnConnect(s.ctx, &Session{c, s}); err != nil {

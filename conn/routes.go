@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// A Listener receives the events of a name from the reader. Topics and handlers
-// are listeners; a layer above conn that decodes an event once and publishes
-// it more than once can have its own.
+// A Listener receives the events of a name from the reader. [On] and [Handle]
+// add listeners of their own; a layer above conn that decodes an event once and
+// publishes it more than once can add another.
 //
 // Active and Receive are called in the reader's goroutine, in wire order, and
 // must not block. A listener stays in place over any number of sessions. Listeners
@@ -33,9 +33,9 @@ type Route struct {
 	Listener Listener
 }
 
-// UpdateRoutes removes and adds routes in one step: no event is lost in
-// between, and none is delivered twice. A route to remove that does not exist is
-// ignored.
+// UpdateRoutes removes and adds routes in one step: no event is lost or
+// delivered twice between the two. It ignores a route to remove that does not
+// exist.
 func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) }
 
 // routes holds the listeners of each name. The reader looks names up in
@@ -43,8 +43,8 @@ func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) 
 type routes struct {
 	current atomic.Pointer[map[string][]Listener]
 
-	mu     sync.Mutex // held while the map is replaced
-	topics map[topicID]Listener
+	mu     sync.Mutex            // held while the map is replaced
+	topics map[topicKey]Listener // of On
 	closed bool
 }
 
@@ -71,18 +71,18 @@ func (r *routes) replace(remove, add []Route) {
 			next[name] = listeners
 		}
 	}
-	for _, b := range remove {
-		if i := slices.Index(next[b.Name], b.Listener); i >= 0 {
-			next[b.Name] = slices.Delete(slices.Clone(next[b.Name]), i, i+1)
+	for _, route := range remove {
+		if i := slices.Index(next[route.Name], route.Listener); i >= 0 {
+			next[route.Name] = slices.Delete(slices.Clone(next[route.Name]), i, i+1)
 		}
-		if len(next[b.Name]) == 0 {
-			delete(next, b.Name)
+		if len(next[route.Name]) == 0 {
+			delete(next, route.Name)
 		}
 	}
-	for _, b := range add {
-		next[b.Name] = append(slices.Clone(next[b.Name]), b.Listener)
+	for _, route := range add {
+		next[route.Name] = append(slices.Clone(next[route.Name]), route.Listener)
 		if r.closed {
-			b.Listener.Close()
+			route.Listener.Close()
 		}
 	}
 	r.current.Store(&next)
@@ -91,16 +91,16 @@ func (r *routes) replace(remove, add []Route) {
 // close closes every listener.
 func (r *routes) close() {
 	r.mu.Lock()
-	again := r.closed
+	wasClosed := r.closed
 	r.closed = true
 	m := r.current.Load()
 	r.mu.Unlock()
-	if again || m == nil {
+	if wasClosed || m == nil {
 		return
 	}
 	for _, listeners := range *m {
-		for _, s := range listeners {
-			s.Close()
+		for _, listener := range listeners {
+			listener.Close()
 		}
 	}
 }

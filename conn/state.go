@@ -15,7 +15,7 @@ type Phase int
 const (
 	Idle       Phase = iota
 	Connecting       // an attempt is on its way
-	Connected        // the server has let us in; the join is being sent
+	Connected        // the namespace is connected; OnConnect runs, the join is sent
 	Ready            // joined: what is emitted goes out
 	Waiting          // between two attempts
 	Stopped          // Run has returned
