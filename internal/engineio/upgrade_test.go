@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveUpgrade is servePolls with a websocket beside it, which play has.
+// serveUpgrade is servePolls with a websocket that play serves.
 func serveUpgrade(t *testing.T, play func(ws *websocket.Conn)) *pollServer {
 	server := servePolls(t, strings.Replace(openPacket, `"upgrades":[]`, `"upgrades":["websocket"]`, 1))
 	inner := server.Config.Handler
