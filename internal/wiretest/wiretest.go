@@ -45,8 +45,7 @@ func Serve(t testing.TB, play func(p *Peer)) string {
 	return server.URL
 }
 
-// Send writes one text frame. That the client may have gone is not this end's
-// concern.
+// Send writes one text frame. It ignores the error when the client has gone.
 func (p *Peer) Send(frame string) {
 	_ = p.WS.WriteMessage(websocket.TextMessage, []byte(frame))
 }
@@ -60,7 +59,8 @@ func (p *Peer) Receive() string {
 	return string(data)
 }
 
-// Welcome goes through the handshake, and returns the client's CONNECT.
+// Welcome sends the open packet and the reply to CONNECT, and returns the
+// client's CONNECT.
 func (p *Peer) Welcome() string {
 	p.Send(OpenPacket)
 	connect := p.Receive()
@@ -88,7 +88,7 @@ func (p *Peer) ReceiveBinary() []byte {
 	return data
 }
 
-// UntilGone reads until the client has gone, and returns what it said.
+// UntilGone reads until the client has gone, and returns the frames.
 func (p *Peer) UntilGone() []string {
 	var frames []string
 	for {
@@ -100,8 +100,8 @@ func (p *Peer) UntilGone() []string {
 	}
 }
 
-// ReceiveFrom takes the next value off a channel of a test. The limit is only there
-// so that a broken test says where it hangs.
+// ReceiveFrom receives the next value of a channel. After 20 seconds it fails the
+// test, so that a broken test reports where it hangs.
 func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -109,7 +109,7 @@ func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
 		require.True(t, ok, "channel closed")
 		return v
 	case <-time.After(20 * time.Second):
-		require.FailNow(t, "nothing came")
+		require.FailNow(t, "no value received")
 		panic("unreachable")
 	}
 }
