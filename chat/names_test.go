@@ -141,7 +141,7 @@ func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	wiretest.ReceiveFrom(t, stage.peers)
 	require.NoError(t, client.Ready(within(t)))
 
-	// A verb that has found the first session just before its end.
+	// A method that has found the first session just before its end.
 	assert.True(t, notSent(first.Emit(within(t), "x")))
 	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user}))
 	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","messageIds":[],"readAt":"0001-01-01T00:00:00Z","userId":"u1"}]`; frame = stage.next(t) {

@@ -102,21 +102,29 @@ func TestRun_returnsJoinErrorOnRejectedJoin(t *testing.T) {
 		`[{"ok":false,"code":7}]`:         "refused",
 		`[{"success":false}]`:             "refused",
 		`[{"error":{"code":"E_MEMBER"}}]`: "refused: map[code:E_MEMBER]",
+		`[]`:                              "",
+		`[null]`:                          "",
+		`["ok"]`:                          "",
+		`[{"error":null}]`:                "",
+		`[{"error":false}]`:               "",
+		`[{"ok":true}]`:                   "",
+		`[7]`:                             "",
 	} {
-		stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
-		client, ended := stage.run(t, Config{JoinTimeout: time.Minute})
-		var refused *JoinError
-		require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
-		assert.Equal(t, room1, refused.ChatID)
-		assert.Equal(t, reply, "["+string(refused.Reply)+"]")
-		assert.EqualError(t, refused.Err, why)
-		assert.ErrorAs(t, client.Ready(within(t)), &refused)
-		assert.ErrorAs(t, client.State().Err, &refused)
-	}
-	for _, reply := range []string{`[]`, `[null]`, `["ok"]`, `[{"error":null}]`, `[{"error":false}]`, `[{"ok":true}]`, `[7]`} {
-		stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
-		client, _ := stage.run(t, Config{JoinTimeout: time.Minute})
-		assert.NoError(t, client.Ready(within(t)), reply)
+		t.Run(reply, func(t *testing.T) {
+			stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
+			client, ended := stage.run(t, Config{JoinTimeout: time.Minute})
+			if why == "" {
+				require.NoError(t, client.Ready(within(t)))
+				return
+			}
+			var refused *JoinError
+			require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
+			assert.Equal(t, room1, refused.ChatID)
+			assert.Equal(t, reply, "["+string(refused.Reply)+"]")
+			assert.EqualError(t, refused.Err, why)
+			assert.ErrorAs(t, client.Ready(within(t)), &refused)
+			assert.ErrorAs(t, client.State().Err, &refused)
+		})
 	}
 }
 
@@ -267,7 +275,7 @@ func TestJoin_overridesPendingLeave(t *testing.T) {
 		require.NoError(t, client.Join(t.Context(), room2))
 		client.forget(room2) // a Leave that has come so far, and no further
 		require.NoError(t, client.Join(t.Context(), room2))
-		require.NoError(t, client.tellLeft(t.Context(), room2))
+		require.NoError(t, client.sendLeave(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Empty(t, l.out)
@@ -310,7 +318,7 @@ func TestRun_endsWhenRejoinIsRejected(t *testing.T) {
 	var refused *JoinError
 	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
 	assert.Equal(t, room2, refused.ChatID)
-	assert.Error(t, client.Leave(within(t), refused.ChatID), "there is nobody to tell, but it is not joined again")
+	assert.Error(t, client.Leave(within(t), refused.ChatID), "the leave is not sent, but the room is not joined again")
 	states := client.States.Chan(t.Context())
 	running(t, client)
 	for wiretest.ReceiveFrom(t, states).Phase != conn.Ready {

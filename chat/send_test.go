@@ -18,7 +18,7 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 	require.NoError(t, client.Ready(ctx))
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"overridden"}]`, stage.next(t))
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.FixedZone("", 3600))
-	for _, verb := range []struct {
+	for _, tc := range []struct {
 		do   func() error
 		want string
 	}{
@@ -56,31 +56,32 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 		{func() error { return client.Emit(ctx, "custom:list", []int{1}) }, `"custom:list",[1]`},
 		{func() error { return client.Conn().Emit(ctx, "as it is", 1, "two") }, `"as it is",1,"two"`},
 	} {
-		require.NoError(t, verb.do())
-		assert.Equal(t, "42["+verb.want+"]", stage.next(t))
+		require.NoError(t, tc.do())
+		assert.Equal(t, "42["+tc.want+"]", stage.next(t))
 	}
 }
 
-// ctx is what decides how long a verb waits for Ready.
 func TestClient_methodsWaitForReadyUntilContextEnds(t *testing.T) {
 	client := newStage(t, nil).client(t, Config{})
-	for _, verb := range []func(ctx context.Context) error{
-		func(ctx context.Context) error { return client.SendMessage(ctx, events.UserMessage{UserID: user}) },
-		func(ctx context.Context) error { return client.Abort(ctx, events.Abort{}) },
-		func(ctx context.Context) error { return client.MarkRead(ctx, events.Read{UserID: user}) },
-		func(ctx context.Context) error { return client.Emit(ctx, "x", nil) },
-		func(ctx context.Context) error { return client.Join(ctx, room2) },
-		func(ctx context.Context) error { return client.Leave(ctx, room2) },
-		func(ctx context.Context) error { _, err := client.Ask(ctx, Question{UserID: user}); return err },
+	for name, method := range map[string]func(ctx context.Context) error{
+		"SendMessage": func(ctx context.Context) error { return client.SendMessage(ctx, events.UserMessage{UserID: user}) },
+		"Abort":       func(ctx context.Context) error { return client.Abort(ctx, events.Abort{}) },
+		"MarkRead":    func(ctx context.Context) error { return client.MarkRead(ctx, events.Read{UserID: user}) },
+		"Emit":        func(ctx context.Context) error { return client.Emit(ctx, "x", nil) },
+		"Join":        func(ctx context.Context) error { return client.Join(ctx, room2) },
+		"Leave":       func(ctx context.Context) error { return client.Leave(ctx, room2) },
+		"Ask":         func(ctx context.Context) error { _, err := client.Ask(ctx, Question{UserID: user}); return err },
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		err := verb(ctx)
-		cancel()
-		var failed *conn.SendError
-		require.ErrorAs(t, err, &failed)
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.False(t, failed.MaybeSent)
-		assert.NotEmpty(t, failed.Event)
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			err := method(ctx)
+			var failed *conn.SendError
+			require.ErrorAs(t, err, &failed)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.False(t, failed.MaybeSent)
+			assert.NotEmpty(t, failed.Event)
+		})
 	}
 	assert.False(t, client.streams.waiting(), "a question that was not asked is not waited for")
 	assert.Empty(t, client.streams.abandoned)
