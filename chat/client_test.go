@@ -119,14 +119,14 @@ func TestRun_reportsRejectedHandshake(t *testing.T) {
 func TestRun_returnsErrDisconnectedUnlessRetryAllows(t *testing.T) {
 	stage := newStage(t, nil)
 	client, ended := stage.run(t, Config{})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	wiretest.ReceiveFrom(t, stage.peers).Send("41")
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	assert.ErrorIs(t, client.State().Err, conn.ErrDisconnected)
 
 	stage = newStage(t, nil)
 	client, _ = stage.run(t, Config{Conn: conn.Config{Retry: func(err error) bool { return err == conn.ErrDisconnected }}})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	stage.next(t)
 	wiretest.ReceiveFrom(t, stage.peers).Send("41")
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t), "it is back, and in its room")
@@ -148,7 +148,7 @@ func TestOnConnect_runsBeforeDiscoveryAndJoin(t *testing.T) {
 		assert.Equal(t, `42["setup"]`, stage.next(t))
 		assert.Equal(t, `42["meta:events:request",{"chatId":"room-1"}]`, stage.next(t))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
-		require.NoError(t, client.Ready(within(t)))
+		require.NoError(t, client.Ready(wiretest.Context(t)))
 		wiretest.ReceiveFrom(t, stage.peers).cut()
 	}
 }
@@ -167,7 +167,7 @@ func TestOnConnect_errorEndsSession(t *testing.T) {
 		return nil
 	}}})
 	states := client.States.Chan(t.Context())
-	ended := running(t, client)
+	ended, _ := wiretest.Run(t, client)
 	wiretest.ReceiveFrom(t, stage.peers)
 	var waiting conn.State
 	for waiting.Phase != conn.Waiting {
@@ -176,7 +176,7 @@ func TestOnConnect_errorEndsSession(t *testing.T) {
 	assert.ErrorIs(t, waiting.Err, broken)
 	assert.Equal(t, "41", stage.next(t), "the first session ends without a join")
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	wiretest.ReceiveFrom(t, stage.peers).cut()
 
 	err := wiretest.ReceiveFrom(t, ended)
@@ -203,7 +203,7 @@ func TestSubscription_survivesReconnectsAndRuns(t *testing.T) {
 		}
 	}
 	for range 2 {
-		ended, stop := runUntil(client)
+		ended, stop := wiretest.Run(t, client)
 		p := wiretest.ReceiveFrom(t, stage.peers)
 		hear(p)
 		p.cut()

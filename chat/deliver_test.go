@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,7 @@ func onWire(t *testing.T, cfg Config, play func(t *testing.T, w wire, client *Cl
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, cfg)
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		if !cfg.NoJoin {
@@ -219,7 +220,7 @@ func TestDeliver_failsWhenRunEndsWithError(t *testing.T) {
 				w := make(wire)
 				client := w.client(t, tc.cfg)
 				done := delivering(t.Context(), client, "m1")
-				ended, stop := runUntil(client)
+				ended, stop := wiretest.Run(t, client)
 				defer stop()
 				l := w.accept("")
 				<-l.out

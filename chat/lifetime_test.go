@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -27,7 +28,7 @@ var errWaits = context.DeadlineExceeded
 
 func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 	begin := func(t *testing.T, client *Client) {
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		t.Cleanup(stop)
 	}
 	for name, p := range map[string]phase{
@@ -41,7 +42,7 @@ func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 			l.cut()
 		}, errWaits, conn.ErrNotReady, conn.ErrRunning},
 		"stopped by its ctx": {func(t *testing.T, w wire, client *Client) {
-			_, stop := runUntil(client)
+			_, stop := wiretest.Run(t, client)
 			serveWire(w.accept(""))
 			synctest.Wait()
 			stop()

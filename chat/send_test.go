@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -14,7 +15,7 @@ import (
 func TestClient_methodsSendExpectedPayload(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{Meta: map[string]any{"tenant": "acme", "text": "overridden", "userId": "overridden"}})
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	require.NoError(t, client.Ready(ctx))
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"overridden"}]`, stage.next(t))
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.FixedZone("", 3600))
@@ -99,8 +100,8 @@ func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 	var failed *conn.SendError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "user:typingStart", failed.Event)
-	running(t, client)
-	require.NoError(t, client.Ready(within(t)))
+	wiretest.Run(t, client)
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	require.NoError(t, client.TypingStop(t.Context(), user))
 	stage.next(t)
 	assert.Equal(t, `42["user:typingStop",{"chatId":"room-1","userId":"u1"}]`, stage.next(t), "what was dropped does not come later")
@@ -114,21 +115,21 @@ func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	ask := func(chatID events.ID, id string) *Stream {
-		s, err := client.Ask(within(t), Question{UserID: user, RequestID: id, ChatID: chatID})
+		s, err := client.Ask(wiretest.Context(t), Question{UserID: user, RequestID: id, ChatID: chatID})
 		require.NoError(t, err)
 		stage.next(t)
 		return s
 	}
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	stage.next(t)
 	one, other, elsewhere := ask(events.ID{}, "one"), ask(events.ID{}, "other"), ask(room2, "elsewhere")
-	require.NoError(t, client.Abort(within(t), events.Abort{RequestID: "one"}))
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{RequestID: "one"}))
 	assert.Equal(t, `42["ai:abort",{"chatId":"room-1","requestId":"one"}]`, stage.next(t))
 	_, err := one.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
 	assert.False(t, other.Progress().Ended)
 
-	require.NoError(t, client.Abort(within(t), events.Abort{}))
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{}))
 	assert.Equal(t, `42["ai:abort",{"chatId":"room-1"}]`, stage.next(t))
 	_, err = other.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
@@ -139,6 +140,6 @@ func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	_, err = elsewhere.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
 	elsewhere.Abort("again") // does nothing
-	require.NoError(t, client.Emit(within(t), "mark", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "mark", nil))
 	assert.Equal(t, `42["mark",{"chatId":"room-1"}]`, stage.next(t))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -37,7 +38,7 @@ func recoverable(t *testing.T, cfg Config, play func(t *testing.T, w wire, clien
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, cfg)
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("p1")
 		<-l.out
@@ -101,7 +102,7 @@ func TestResume_endsStreamUnlessSessionIsLost(t *testing.T) {
 		results = make(chan error)
 		w := make(wire)
 		client := w.client(t, Config{Stream: StreamConfig{Resume: resume}})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		<-l.out
@@ -170,7 +171,7 @@ func TestResume_runsWhenSessionIsLostBeforeReady(t *testing.T) {
 		asked = make(chan string, 1)
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Minute, Stream: StreamConfig{Resume: resume}})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("p1")
 		<-l.out

@@ -103,7 +103,7 @@ func TestHandleTool_logsPanicWithoutSendingIt(t *testing.T) {
 	var log bytes.Buffer
 	client := stage.client(t, Config{NoJoin: true, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
 	HandleTool(client, "search", find)
-	_, stop := runUntil(client)
+	_, stop := wiretest.Run(t, client)
 	wiretest.ReceiveFrom(t, stage.peers).Send(`421["ai:tool_call",{"callId":"c","toolName":"search","args":{"query":"panic"}}]`)
 	assert.NotContains(t, stage.next(t), "a secret")
 	stop()

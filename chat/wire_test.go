@@ -73,7 +73,8 @@ func (s *stage) next(t testing.TB) string { return wiretest.ReceiveFrom(t, s.fra
 func (s *stage) run(t testing.TB, cfg Config) (client *Client, ended <-chan error) {
 	t.Helper()
 	client = s.client(t, cfg)
-	return client, running(t, client)
+	ended, _ = wiretest.Run(t, client)
+	return client, ended
 }
 
 // client makes a client of the stage.
@@ -98,34 +99,6 @@ func quick(cfg Config) Config {
 		cfg.Conn.Logger = slog.New(slog.DiscardHandler)
 	}
 	return cfg
-}
-
-// running runs a client until the test ends.
-func running(t testing.TB, client *Client) (ended <-chan error) {
-	ended, stop := runUntil(client)
-	t.Cleanup(stop)
-	return ended
-}
-
-// runUntil runs a client until stop is called, which returns when Run has.
-func runUntil(client *Client) (ended <-chan error, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	result, returned := make(chan error, 1), make(chan struct{})
-	go func() { // ends with stop
-		defer close(returned)
-		result <- client.Run(ctx)
-	}()
-	return result, func() {
-		cancel()
-		<-returned
-	}
-}
-
-// within is a ctx that ends only if the test hangs.
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // A wire is a connection without a socket, for tests in a bubble of synctest:

@@ -36,24 +36,8 @@ func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-cha
 	t.Helper()
 	c, err := conn.New(url, cfg)
 	require.NoError(t, err)
-	ended, cancel = run(t, c)
+	ended, cancel = wiretest.Run(t, c)
 	return c, ended, cancel
-}
-
-func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		ended <- c.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-returned
-		c.Close()
-	})
-	return ended, cancel
 }
 
 func TestRun_reportsPhasesAndSendsFramesInOrder(t *testing.T) {
@@ -69,7 +53,7 @@ func TestRun_reportsPhasesAndSendsFramesInOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, conn.Idle, c.State().Phase)
 	states := c.States.Chan(t.Context())
-	ended, cancel := run(t, c)
+	ended, cancel := wiretest.Run(t, c)
 
 	assert.Equal(t, conn.State{Phase: conn.Connecting}, wiretest.ReceiveFrom(t, states))
 	assert.Equal(t, conn.State{Phase: conn.Connected, SessionID: "socket-1"}, wiretest.ReceiveFrom(t, states))
@@ -111,7 +95,7 @@ func TestNew_takesNamespaceAndQueryFromURL(t *testing.T) {
 	})
 	require.NoError(t, err)
 	raw := c.Raw.Chan(t.Context())
-	_, cancel := run(t, c)
+	_, cancel := wiretest.Run(t, c)
 
 	assert.Equal(t, "greeting", wiretest.ReceiveFrom(t, raw).Name)
 	require.NoError(t, c.Emit(t.Context(), "hi"))
@@ -144,7 +128,7 @@ func TestRun_keepsSubscriptionsAcrossReconnects(t *testing.T) {
 	})
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
-	run(t, c)
+	wiretest.Run(t, c)
 	for want := 1; want <= 3; want++ {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, numbers))
 		require.NoError(t, c.Emit(t.Context(), "next"))
@@ -161,7 +145,7 @@ func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 
 	for attempt := 1; attempt <= 2; attempt++ {
 		assert.Equal(t, conn.Connecting, wiretest.ReceiveFrom(t, states).Phase)
@@ -299,7 +283,7 @@ func TestRun_reconnectsAfterMalformedPacket(t *testing.T) {
 			require.NoError(t, err)
 			heard := conn.On[int](c, "heard").Chan(t.Context())
 			states := c.States.Chan(t.Context())
-			run(t, c)
+			wiretest.Run(t, c)
 			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "nothing after the malformed packet is believed")
 			var waiting conn.State
 			for waiting = range states {
@@ -436,7 +420,7 @@ func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.On[any](c, "alive").Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	select {
 	case <-alive:
 	case err := <-ended:
@@ -482,7 +466,7 @@ func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.On[any](c, "alive").Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	payload := strings.Repeat("x", size)
 	for range events {
 		require.NoError(t, c.Emit(t.Context(), "big", payload))
@@ -563,7 +547,7 @@ func TestRun_returnsDespiteBlockedStatesSubscriber(t *testing.T) {
 	require.NoError(t, err)
 	states := c.States.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	defer states.Close()
-	ended, cancel := run(t, c)
+	ended, cancel := wiretest.Run(t, c)
 	require.Eventually(t, func() bool { return states.Stats().Pending > 0 }, 20*time.Second, time.Millisecond)
 	cancel()
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
@@ -586,7 +570,7 @@ func TestRun_allowsRepeatedButNotConcurrentCalls(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
 	for range 2 {
-		ended, cancel := run(t, c)
+		ended, cancel := wiretest.Run(t, c)
 		require.NoError(t, c.Ready(t.Context()))
 		assert.ErrorIs(t, c.Run(t.Context()), conn.ErrRunning)
 		assert.Equal(t, 1, wiretest.ReceiveFrom(t, numbers), "subscriptions live on")
@@ -603,7 +587,7 @@ func TestReady_waitsForNewRun(t *testing.T) {
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
 	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
-	again, cancel := run(t, c)
+	again, cancel := wiretest.Run(t, c)
 	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
@@ -627,7 +611,7 @@ func TestClose_endsRunCallsAndSubscriptions(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Subscribe(context.Background())
 	all := c.Raw.Chan(context.Background())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	wiretest.ReceiveFrom(t, all)
 	wiretest.ReceiveFrom(t, all)
@@ -664,7 +648,7 @@ func TestRun_returnsDespiteBlockedEventSubscriber(t *testing.T) {
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
-	ended, cancel := run(t, c)
+	ended, cancel := wiretest.Run(t, c)
 	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
 	cancel()
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
