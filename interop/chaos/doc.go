@@ -4,11 +4,11 @@
 //	make chaos                  # three minutes of rounds, each with a seed of its own
 //	CHAOS=10m make chaos        # longer
 //	SOAK=2m make soak           # everything at once; fails when something grows
-//	go test ./interop/chaos     # short rounds with a fixed seed, and every fault of a server
+//	cd interop && go test ./chaos # short rounds with a fixed seed, and every fault of a server
 //
 // A round prints its seed, and plays again with it, in one mode or in each:
 //
-//	PARLEY_CHAOS_SEED=42 go test -v -run '^TestChaos$/^recovering-polling$' ./interop/chaos
+//	PARLEY_CHAOS_SEED=42 go test -v -run '^TestChaos$/^recovering-polling$' ./chaos
 //
 // # The network
 //
