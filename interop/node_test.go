@@ -129,12 +129,13 @@ func until(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State 
 	}
 }
 
-// cutAndBack has the backend cut the connection, and returns when there is another.
-func cutAndBack(t *testing.T, client *chat.Client) {
+// reconnectClient has the backend close the connection, and returns when the
+// client is connected again.
+func reconnectClient(t *testing.T, client *chat.Client) {
 	t.Helper()
 	require.NoError(t, client.Ready(within(t)))
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(within(t), "debug:close", nil))
 	until(t, states, conn.Waiting)
 	until(t, states, conn.Ready)
 }

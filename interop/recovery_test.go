@@ -22,8 +22,9 @@ func counted(n int) string {
 	return text.String()
 }
 
-// cutTwice reads an answer to its end, and has the connection cut on the way.
-func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
+// readWithTwoReconnects reads an answer to its end. The connection is lost twice
+// before.
+func readWithTwoReconnects(t *testing.T, client *chat.Client, n int) *chat.Stream {
 	t.Helper()
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
@@ -32,7 +33,7 @@ func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
 		require.Equal(t, next, token.Index)
 		require.Equal(t, fmt.Sprintf("t%d ", next), token.Token)
 		if next++; next == n/10 || next == n/2 {
-			require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+			require.NoError(t, client.Emit(within(t), "debug:close", nil))
 		}
 	}
 	require.Equal(t, n, next, "each token of its own: none came in place of several")
@@ -50,7 +51,7 @@ func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
 	require.NoError(t, client.Ready(within(t)))
 	session := client.State().SessionID
 	states := client.States.Chan(t.Context())
-	cutTwice(t, client, 400)
+	readWithTwoReconnects(t, client, 400)
 	recovered := 0
 	for range 2 {
 		until(t, states, conn.Waiting)
@@ -71,7 +72,7 @@ func TestResume_requestsMissingTokensAfterReconnect(t *testing.T) {
 			return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
 		},
 	}})
-	stream := cutTwice(t, client, 400)
+	stream := readWithTwoReconnects(t, client, 400)
 	resumed := of(received(t, client), "ai:resume")
 	require.Len(t, resumed, 2)
 	assert.Contains(t, resumed[0], stream.RequestID())
@@ -84,7 +85,7 @@ func TestResume_endsAnswerOnError(t *testing.T) {
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
 	receiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(within(t), "debug:close", nil))
 	_, err = stream.Wait()
 	assert.ErrorContains(t, err, "this backend cannot")
 }
@@ -95,7 +96,7 @@ func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
 	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
 	receiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(within(t), "debug:close", nil))
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, counted(n), message.Text)

@@ -126,7 +126,7 @@ func TestGateway_completesAnswerAfterOutage(t *testing.T) {
 				s := throughGateway(t, g, backend, transports...)
 				stream := s.begin(t, "r1")
 				g.down(http.StatusBadGateway)
-				s.proxy.Cut()
+				s.proxy.Reset()
 				for range 2 {
 					assert.Error(t, until(t, s.states, conn.Waiting).Err)
 				}

@@ -38,9 +38,9 @@ func startServer(t testing.TB, env ...string) *nodetest.Backend {
 }
 
 // startProxy starts a proxy, until the test ends.
-func startProxy(t testing.TB, backend *nodetest.Backend, fate func(n int) FaultPlan) *Proxy {
+func startProxy(t testing.TB, backend *nodetest.Backend, faults func(n int) FaultPlan) *Proxy {
 	t.Helper()
-	p, err := Listen(address(backend), fate)
+	p, err := Listen(address(backend), faults)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p
