@@ -45,6 +45,10 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod
 	go mod tidy -diff
 	@for module in $(MODULES); do (cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 
+.PHONY: prose
+prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
+	go run ./internal/prose $(PATHS)
+
 .PHONY: generate
 generate: ## what is written by programs: the contract in docs/contract
 	go generate ./...
