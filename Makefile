@@ -41,6 +41,10 @@ lint: ## formatting, and vet, staticcheck and a tidy go.mod in each module
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
 
+.PHONY: prose
+prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
+	go run ./internal/prose $(PATHS)
+
 .PHONY: generate
 generate: ## what is written by programs: the contract in docs/contract
 	go generate ./...

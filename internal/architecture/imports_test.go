@@ -55,6 +55,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"internal/contract":          {code: []string{"chat", "events"}},
 	"internal/contract/generate": {code: []string{"internal/contract"}},
 	"internal/nodetest":          {},
+	"internal/prose":             {},
 	"internal/wiretest":          {code: []string{"conn"}},
 	"docs":                       {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
 
