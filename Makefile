@@ -37,12 +37,14 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop/browser && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' .
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod
+lint: ## formatting, vet, staticcheck, a tidy go.mod and a complete go.work.sum
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
 	go vet -tags soak ./interop/chaos && $(STATICCHECK) -tags soak ./interop/chaos
 	go mod tidy -diff
+	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
+		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	@for module in $(MODULES); do (cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 
 .PHONY: generate
