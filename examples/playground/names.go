@@ -20,7 +20,7 @@ func defaultNames() names {
 	return all
 }
 
-// setNames changes what is sent and what is heard, from now on.
+// setNames changes the names of events sent and received from now on.
 func (s *session) setNames(changes names) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *session) name(key events.Key) string {
 	return s.names[key]
 }
 
-// followNames puts names in force that the backend tells, whether it was asked or has renamed its events meanwhile.
+// followNames applies the names that the backend sends, in reply to discovery or after a rename.
 //
 // A channel would be one step too late: the next event may come under a new name before its reader has called SetNames. A
 // A Listener is called by the connection's own reader, so the names are in force before the next event is looked at.
@@ -60,13 +60,13 @@ func (f *follower) Close() {}
 
 // Receive is conn.Listener.
 func (f *follower) Receive(_ context.Context, p conn.Payload) error {
-	var told map[string]string
-	if err := p.Decode(&told); err != nil {
+	var received map[string]string
+	if err := p.Decode(&received); err != nil {
 		return err
 	}
 	changes := names{}
 	for key := range events.Keys() {
-		if name := told[string(key)]; name != "" && !conn.Reserved(name) {
+		if name := received[string(key)]; name != "" && !conn.Reserved(name) {
 			changes[key] = name
 		}
 	}
