@@ -4,6 +4,6 @@
 //
 //	cd interop && PARLEY_README=write go test ./conformance
 //
-// The file gaps.go lists each behaviour that a transport does not have, with the
-// reason. Such a test is expected to fail. If it passes, the suite fails.
+// The file gaps.go lists each behaviour that a transport does not have, with
+// the reason. Such a test is expected to fail. If it passes, the suite fails.
 package conformance
