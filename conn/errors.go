@@ -78,6 +78,15 @@ func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error(
 // Unwrap returns the error of Config.Auth.
 func (e *AuthError) Unwrap() error { return e.Err }
 
+// An OnConnectError reports that Config.OnConnect failed. Run tries again,
+// unless the error is wrapped in reconnect.Permanent.
+type OnConnectError struct{ Err error }
+
+func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.Err.Error() }
+
+// Unwrap returns the error of Config.OnConnect.
+func (e *OnConnectError) Unwrap() error { return e.Err }
+
 // A DialError says that no session came about. It is worth another try,
 // unless the server's certificate is at fault.
 type DialError struct{ Err error }

@@ -11,7 +11,7 @@ import (
 
 // read is the session's reader: it takes packets off the socket, and publishes
 // the events in wire order in its own goroutine. It returns why it ended.
-func (c *Conn) read(s *session) error {
+func (c *Conn) read(s *Session) error {
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
@@ -30,7 +30,7 @@ func (c *Conn) read(s *session) error {
 	}
 }
 
-func (c *Conn) packet(s *session, p socketio.Packet) error {
+func (c *Conn) packet(s *Session, p socketio.Packet) error {
 	if !bytes.Equal(p.Namespace, s.namespace) {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (c *Conn) packet(s *session, p socketio.Packet) error {
 // else: what no one hears is not decoded. It reports whether all of them have
 // got it: a subscription that blocks may keep it from that until the session
 // ends. Its error means that the payload is no JSON.
-func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool, err error) {
+func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool, err error) {
 	name, err := socketio.EventName(p.Data)
 	if err != nil {
 		return false, err
@@ -103,7 +103,7 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 }
 
 // skip tells of an event that did not reach those who asked for it.
-func (c *Conn) reportDecodeError(s *session, name, data []byte, err error) {
+func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }

@@ -91,7 +91,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 
 // connect opens an Engine.IO session and enters the namespace. All of it
 // happens within the handshake timeout.
-func (c *Conn) connect(ctx context.Context) (*session, error) {
+func (c *Conn) connect(ctx context.Context) (*Session, error) {
 	handshake, cancel := context.WithTimeout(ctx, c.cfg.HandshakeTimeout)
 	defer cancel()
 
@@ -110,7 +110,7 @@ func (c *Conn) connect(ctx context.Context) (*session, error) {
 	return nil, err
 }
 
-func (c *Conn) handshake(ctx context.Context) (*session, error) {
+func (c *Conn) handshake(ctx context.Context) (*Session, error) {
 	packet := socketio.Packet{Type: socketio.Connect, Namespace: []byte(c.target.namespace), ID: socketio.NoID}
 	if c.cfg.Auth != nil {
 		auth, err := c.cfg.Auth(ctx)
@@ -145,7 +145,9 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 	s.recovered = c.resume.pid != "" && w.PID == c.resume.pid
 	if !s.recovered {
 		s.offset = nil // it was the offset of another session
+		c.epoch++
 	}
+	s.epoch = c.epoch
 	s.reply = w
 	return s, nil
 }
@@ -168,7 +170,7 @@ func encodeAuth(auth any) ([]byte, error) {
 // enter sends the CONNECT packet and reads until its answer ("Connection to a
 // namespace" in the protocol). A server that resumes a session may send the
 // events that were missed before it answers.
-func (c *Conn) enter(s *session, connect socketio.Packet) (connectReply, error) {
+func (c *Conn) enter(s *Session, connect socketio.Packet) (connectReply, error) {
 	if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
 		return connectReply{}, &TransportError{err}
 	}
@@ -215,7 +217,7 @@ func readWelcome(data []byte) (connectReply, error) {
 // serve lives through one session, and is the only writer to its socket. It
 // starts the reader and whoever enters the room, and returns when both have
 // ended.
-func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
+func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	entered := make(chan error, 1)
 	defer func() { <-entered }()
 	defer s.end()
@@ -250,9 +252,6 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 				s.sayGoodbye()
 				return err
 			}
-			c.mu.Lock()
-			ready.Learnt = s.learnt
-			c.mu.Unlock()
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
 			items, err := s.write()
@@ -267,10 +266,21 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	}
 }
 
-// lost makes of a failed write the error that the session ends with. When the
-// server has put us out or closed the session, writing may fail before that
-// has been read: the reader knows better.
-func (c *Conn) lost(s *session, writing error) error {
+// prepare runs Config.OnConnect, between Connected and Ready.
+func (c *Conn) prepare(s *Session) error {
+	if c.cfg.OnConnect == nil {
+		return nil
+	}
+	if err := c.cfg.OnConnect(s.ctx, s); err != nil {
+		return &OnConnectError{err}
+	}
+	return nil
+}
+
+// lost returns the session's error after a failed write, preferring the
+// reader's: after a disconnect by the server, a write may fail before the
+// disconnect has been read.
+func (c *Conn) lost(s *Session, writing error) error {
 	s.queue.close()
 	if reading := s.awaitReader(); reading != nil {
 		return reading
