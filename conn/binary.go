@@ -16,9 +16,9 @@ type placeholder struct {
 	Num         int  `json:"num"`
 }
 
-// An encoder encodes arguments, and takes out every []byte in them as an
-// attachment. It is kept in a pool, because what it has learnt about types
-// belongs to its options.
+// An encoder encodes arguments, and takes every []byte out of them as an
+// attachment. Encoders are pooled because their options cache what they know of
+// Go types.
 type encoder struct {
 	options     jsonv2.Options
 	attachments [][]byte
@@ -48,26 +48,26 @@ func encodeArgs(args []any) (body, error) {
 	defer encoders.Put(e)
 	e.attachments = nil
 	data, err := jsonv2.Marshal(args, e.options)
-	c := body{data, e.attachments}
+	b := body{data, e.attachments}
 	e.attachments = nil
-	return c, err
+	return b, err
 }
 
-// content is what a packet says: a JSON array and its attachments.
+// body is the payload of a packet: a JSON array and its attachments.
 type body struct {
 	data        []byte
 	attachments [][]byte
 }
 
-func (c body) size() int {
-	n := len(c.data)
-	for _, a := range c.attachments {
+func (b body) size() int {
+	n := len(b.data)
+	for _, a := range b.attachments {
 		n += len(a)
 	}
 	return n
 }
 
-// errPlaceholder is what a placeholder without an attachment fails with.
+// errPlaceholder is the error of a placeholder without an attachment.
 var errPlaceholder = errors.New("placeholder for an attachment that is not there")
 
 func attachment(attachments [][]byte, num float64) ([]byte, error) {

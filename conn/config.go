@@ -71,8 +71,9 @@ type Config struct {
 	Dialer Dialer
 
 	// OnConnect is called after each connect, to send setup messages before
-	// Ready. Its ctx ends with the session, and OnConnect must return then. An error ends the session, and is worth another try unless it
-	// is wrapped in reconnect.Permanent. Default: nothing.
+	// Ready. Its ctx ends with the session, and OnConnect must return then. An
+	// error ends the session. It is retried unless it is wrapped in
+	// reconnect.Permanent. Default: nothing.
 	OnConnect func(ctx context.Context, s *Session) error
 
 	// Reconnect says when to try again. Default: the zero Policy.
@@ -103,8 +104,8 @@ type Config struct {
 	MaxAttachments int
 
 	// MaxNesting is how deep arrays and objects may nest in an event, its own
-	// array included; a deeper one is skipped, with ErrTooDeep on DecodeErrors.
-	// At most 10,000. Default: DefaultMaxNesting.
+	// array included. A deeper event is not delivered; DecodeErrors reports it
+	// with ErrTooDeep. At most 10,000. Default: DefaultMaxNesting.
 	MaxNesting int
 
 	// MaxQueue and MaxQueueBytes bound what waits to be written: while the

@@ -19,8 +19,8 @@ type Conn struct {
 	// Raw publishes every event, whatever its name, with all its arguments.
 	Raw bus.Source[Event]
 
-	// DecodeErrors publishes the events whose payload did not fit the type
-	// that somebody asked for.
+	// DecodeErrors publishes the events whose payload did not fit the type of a
+	// subscription or handler.
 	DecodeErrors bus.Source[DecodeError]
 
 	cfg    Config
@@ -109,12 +109,12 @@ func (c *Conn) awaitReady(ctx context.Context) (*Session, error) {
 	}
 }
 
-// Close ends the connection for good: Run writes what is queued, says goodbye to the server and
-// returns nil, what waits for Ready fails with [ErrClosed], what waits for an
-// acknowledgement with [ErrSessionLost], and every subscription closes after
-// what it has buffered. Close returns when Run has, or after
-// two seconds if something that Config provides holds Run up. It always
-// returns nil, and may be called any number of times, from anywhere.
+// Close ends the connection for good: Run writes the queued packets,
+// disconnects and returns nil. Calls that wait for Ready fail with [ErrClosed],
+// calls that wait for an acknowledgement with [ErrSessionLost]. Every
+// subscription closes after its buffered values. Close returns when Run has, or
+// after two seconds if a function of Config holds Run up. It always returns
+// nil, and may be called more than once, from any goroutine.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -127,7 +127,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	stop()
-	timer := time.NewTimer(2 * goodbyeTimeout)
+	timer := time.NewTimer(2 * closeTimeout)
 	defer timer.Stop()
 	select {
 	case <-stopped:
@@ -163,7 +163,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	}
 }
 
-// wake lets everybody who waits for a change look again. c.mu is held.
+// wake wakes all goroutines that wait for a change. c.mu is held.
 func (c *Conn) wake() {
 	close(c.changed)
 	c.changed = make(chan struct{})

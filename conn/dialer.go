@@ -52,11 +52,11 @@ type Engine interface {
 	Write(messages ...Message) error
 
 	// Close tells the server, within the given time, that the session ends.
-	// Read then fails before long.
+	// Read fails when the server has answered.
 	Close(within time.Duration) error
 
-	// Close ends the session at once: Read and Write fail from then on. It may
-	// be called more than once, from anywhere.
+	// CloseNow closes the connection at once: Read and Write fail from then on.
+	// It may be called more than once, from any goroutine.
 	CloseNow() error
 }
 

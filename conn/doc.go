@@ -2,7 +2,9 @@
 // over it to Go channels.
 //
 //	c, err := conn.New("http://localhost:3000/admin", conn.Config{
-//		Join: conn.Join{Event: "room:enter", Payload: room},
+//		OnConnect: func(ctx context.Context, s *conn.Session) error {
+//			return s.Emit(ctx, "room:enter", room)
+//		},
 //	})
 //	if err != nil {
 //		return err
@@ -22,24 +24,22 @@
 // state, and is the only one to write to the socket. A second goroutine reads,
 // finds out who listens to an event, decodes it for them and publishes it. So:
 //
-//  1. Each topic carries its events in the order of the wire. So does
-//     Conn.Raw, between events of different names. Two channels in one select
-//     are in no order between them.
-//  2. An event that nobody listens to is not decoded.
-//  3. A slow subscription holds up nobody, unless it was asked to
-//     (bus.Block): then it holds up the reader, and with it this connection,
-//     whose pings are answered all the same.
-//  4. Subscriptions, handlers and bindings belong to the Conn, not to a
-//     session: they live on over any number of reconnects and Runs.
-//  5. An acknowledgement reaches the call that waits for it on the same
-//     session, or nobody.
+//  1. Each source carries its events in wire order. Conn.Raw does so across
+//     event names. Two channels in one select have no order between them.
+//  2. An event without an active listener is not decoded.
+//  3. A slow subscription does not delay others, unless it uses bus.Block: then
+//     it blocks the reader, and with it this connection. Pings are still
+//     answered.
+//  4. Subscriptions, handlers and routes belong to the Conn, not to a session:
+//     they stay in place over any number of reconnects and Runs.
+//  5. An acknowledgement reaches only the call that waits for it on the same
+//     session.
 //
 // # States
 //
-// After each connect the order is CONNECT (with Config.Auth and, where the
-// server can resume the session before, with what that takes), Config.OnConnect,
-// join, Ready.
-// Every change is published on Conn.States, with its cause:
+// After each connect the order is CONNECT (with Config.Auth and the data for
+// recovery), Config.OnConnect, Ready. Every change is published on Conn.States,
+// with its cause:
 //
 //	Idle ─ Run ─▶ Connecting ──▶ Connected ──▶ Ready
 //	                 ▲   │           │           │
@@ -47,9 +47,27 @@
 //	                 └──────── Waiting ◀─────────┤
 //	                                             └─▶ Stopped  (Run has returned)
 //
-// [Conn.Emit] and [Call] wait until Ready, or until their ctx ends. A ctx
-// bounds its own call and never breaks the connection; a failed call says in
+// [Conn.Emit], [Call] and [Conn.Do] wait until Ready, or until their ctx ends. A
+// ctx bounds its own call and never breaks the connection; a failed call says in
 // a [SendError] whether the event may have reached the server.
+//
+// # Epochs
+//
+// Each session belongs to an epoch, a number that grows by one with each session
+// that did not resume the one before. Two events of the same epoch have lost
+// nothing in between; between two epochs the server may have sent events that
+// never arrived. The number stands in [State], [Session.Epoch] and
+// [Payload.Epoch], so code that keeps state across sessions compares epochs when
+// it handles an event, and needs no callback. A session's own identity is its
+// [*Session].
+//
+// # Protocols on top
+//
+// A program with a protocol of its own builds on these: Config.OnConnect sends
+// what every session begins with; [Conn.Do] runs a function on the current
+// session, and again on the next one if nothing was sent; [Conn.Hold] makes
+// Shutdown wait for work that lasts longer than a call; a [Listener] receives
+// the events of a name in the reader's goroutine. Package chat uses no more.
 //
 // # Transports
 //
@@ -75,8 +93,9 @@
 // A server with connection state recovery resumes a lost session: State.Recovered
 // is then true, the id the same, and what was missed comes first, in order and
 // once. The offset that such a server adds to its events is their last argument
-// in [Args] and [Event]; an event that has no other counts as one without payload, unless
-// what it is decoded into takes a string. Whoever leaves, or is put out, starts anew.
+// in [Args] and [Event]. An event without another argument has no payload, unless
+// it is decoded into a type that takes a string. After a disconnect by either
+// side there is no recovery.
 //
 // # The way out
 //
@@ -84,8 +103,8 @@
 // packets and Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
 // written; an event that its session has not begun to write goes out on the next
 // one. [Conn.TryEmit] waits for nothing: what cannot go out now is dropped, as
-// Socket.IO's volatile events are. [Conn.Close] writes what is queued and says goodbye;
-// [Conn.Shutdown] lets what is on its way finish first.
+// Socket.IO's volatile events are. [Conn.Close] writes the queued packets and
+// disconnects; [Conn.Shutdown] first waits for the work that has begun.
 //
 // # Errors
 //
@@ -97,23 +116,23 @@
 //	                          or Engine.IO error 4 (forbidden)
 //	ErrProtocolVersion        Engine.IO error 5, the framing of Engine.IO 3, or   end
 //	                          CONNECT without an id: a server of another version
-//	ErrDisconnected           DISCONNECT packet: put out by the server            end
+//	ErrDisconnected           DISCONNECT packet of the server                     end
 //	*ProtocolError            a malformed packet or handshake, or one over a      retry
 //	                          limit of Config
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
 //	*AuthError                Config.Auth failed                                  retry
-//	*OnConnectError               Config.OnConnect failed                                 retry
+//	*OnConnectError           Config.OnConnect failed                             retry
 //	 … either one in reconnect.Permanent                                          end
 //
 // "End" means that Run returns the error, unless Config.Retry says to try
 // again; "retry" that it waits as Config.Reconnect says.
 //
-// What these do not end: a payload that fits nobody's type, has a placeholder
-// without attachment or nests deeper than Config.MaxNesting is passed over, and told on
-// Conn.DecodeErrors; an acknowledgement that nobody waits for any more is dropped. Emit, TryEmit and
-// Call fail with a *SendError around ErrNotReady, ErrSessionLost, ErrClosed, the
-// error of their ctx, or what ended Run.
+// Some errors do not end the session. Conn.DecodeErrors reports an event whose
+// payload does not fit the type of a subscription, has a placeholder without
+// attachment, or nests deeper than Config.MaxNesting. A late acknowledgement is
+// dropped. Emit, TryEmit and Call fail with a *SendError around ErrNotReady,
+// ErrSessionLost, ErrClosed, the error of their ctx, or the error of Run.
 //
 // # Limits
 //
@@ -125,14 +144,15 @@
 //	HandshakeTimeout               dial, open packet and CONNECT            20 s
 //	WriteTimeout                   the writing of a message, or of a post   10 s
 //
-// The answer to a handshake is at most 64 KiB, a goodbye takes at most a second. What
-// reaches a subscription is bounded by its own limit: see package bus.
+// The response to a handshake is at most 64 KiB, and closing a session takes at
+// most a second. A subscription has its own limit: see package bus.
 //
 // # At any time
 //
 // Every method may be called in every phase, from any number of goroutines:
 //
-//	                       Run         Ready, Emit, Call   TryEmit       Begin      Health
+//	                       Run         Ready, Emit, Call   TryEmit       Hold       Health
+//	                                   Do
 //	before the first Run   runs        wait                ErrNotReady   nil        ErrNotReady
 //	Connecting, Connected, ErrRunning  wait                ErrNotReady   nil        ErrNotReady
 //	  Waiting
@@ -142,8 +162,9 @@
 //	Shutdown               ErrRunning  ErrClosed           ErrClosed     ErrClosed  ErrNotReady
 //	Close                  ErrClosed   ErrClosed           ErrClosed     ErrClosed  ErrClosed
 //
-// Ready still reports the actual state during Shutdown. On, Handle and UpdateRoutes may be called at any
-// time; after Close a subscription is closed from the start.
+// Ready still reports the actual state during Shutdown. On, Handle and
+// UpdateRoutes may be called at any time; after Close a new subscription is
+// closed from the start.
 //
 // # Operation
 //

@@ -11,29 +11,29 @@ import (
 )
 
 var (
-	// ErrClosed is what everything answers after Close.
+	// ErrClosed is returned by all methods after Close.
 	ErrClosed = errors.New("conn: closed")
 
-	// ErrRunning is Run's answer while another Run is on its way.
+	// ErrRunning is returned by Run while another Run is active.
 	ErrRunning = errors.New("conn: already running")
 
 	// ErrPingTimeout ends a session whose server has gone silent: no ping
 	// within the interval and the grace that it announced itself.
 	ErrPingTimeout = errors.New("conn: ping timeout")
 
-	// ErrDisconnected ends Run: the server has put this socket out ("io
-	// server disconnect").
+	// ErrDisconnected ends Run: the server disconnected this socket ("io server
+	// disconnect").
 	ErrDisconnected = errors.New("conn: disconnected by the server")
 
 	// ErrProtocolVersion ends Run: the server speaks another revision of
 	// Engine.IO or Socket.IO. The error around it says how that showed.
 	ErrProtocolVersion = errors.New("conn: the server speaks another version of the protocol")
 
-	// ErrSessionLost is what an Emit or a Call gets when the session it went
-	// out on has ended before its outcome was known.
+	// ErrSessionLost is returned by an Emit or a Call whose session ended before
+	// the outcome was known.
 	ErrSessionLost = errors.New("conn: session lost")
 
-	// ErrNotReady is what TryEmit drops an event with, and what Health says.
+	// ErrNotReady is returned by TryEmit when it drops an event, and by Health.
 	ErrNotReady = errors.New("conn: not ready")
 
 	// ErrTooDeep is, in a DecodeError, an event that nests deeper than
@@ -41,8 +41,8 @@ var (
 	ErrTooDeep = errors.New("conn: nested too deep")
 )
 
-// A RefusedError ends Run: the server has refused the handshake, by a
-// CONNECT_ERROR packet or by HTTP status 401 or 403.
+// A RefusedError ends Run: the server refused the handshake, with a
+// CONNECT_ERROR packet or with HTTP status 401 or 403.
 type RefusedError struct {
 	Message string          // as the server put it
 	Data    json.RawMessage // what it added; nil when it added nothing
@@ -69,8 +69,8 @@ func (e *ProtocolError) Error() string { return "conn: protocol error: " + e.Err
 // Unwrap returns what was wrong with what the server sent.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// An AuthError is what Config.Auth failed with. It is worth another try, unless
-// it is wrapped in reconnect.Permanent.
+// An AuthError is a failure of Config.Auth. It is retried unless it is wrapped
+// in reconnect.Permanent.
 type AuthError struct{ Err error }
 
 func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error() }
@@ -87,8 +87,8 @@ func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.
 // Unwrap returns the error of Config.OnConnect.
 func (e *OnConnectError) Unwrap() error { return e.Err }
 
-// A DialError says that no session came about. It is worth another try,
-// unless the server's certificate is at fault.
+// A DialError reports a failed connection attempt. It is retried unless the
+// server's certificate is invalid.
 type DialError struct{ Err error }
 
 func (e *DialError) Error() string { return "conn: cannot connect: " + e.Err.Error() }
@@ -114,18 +114,19 @@ type SendError struct {
 }
 
 func (e *SendError) Error() string {
-	fate := "not sent"
+	outcome := "not sent"
 	if e.MaybeSent {
-		fate = "may have been sent"
+		outcome = "may have been sent"
 	}
-	return fmt.Sprintf("conn: event %q %s: %v", e.Event, fate, e.Err)
+	return fmt.Sprintf("conn: event %q %s: %v", e.Event, outcome, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// A DecodeError is an event whose payload did not fit the type that somebody
-// asked for. It ends nothing; it is published on Conn.DecodeErrors.
+// A DecodeError reports an event whose payload did not fit the type of a
+// subscription or handler. It is published on Conn.DecodeErrors and does not
+// end the session.
 type DecodeError struct {
 	Event string          // the event's name
 	Raw   json.RawMessage // its arguments, as a JSON array
@@ -146,7 +147,7 @@ type ReplyError struct {
 
 func (e *ReplyError) Error() string {
 	if e.Err == nil {
-		return "conn: the handler has refused"
+		return "conn: handler rejected the event"
 	}
 	return e.Err.Error()
 }

@@ -13,8 +13,8 @@ const maxHandled = 64
 // Handle answers the server's events of the given name: fn gets the first
 // argument, and what it returns goes back as the acknowledgement, if the
 // server asked for one. An error of fn goes back as {"error": "…"} with its
-// text, or as what a [*ReplyError] in it says. A payload that does not fit Req goes out on c.DecodeErrors, and is
-// not answered.
+// text, or with the Reply of a [*ReplyError] in it. A payload that does not fit
+// Req is published on c.DecodeErrors and is not acknowledged.
 //
 // fn runs in a goroutine of its own, at most 64 at a time; further events wait,
 // up to bus.DefaultLimit of them, then they are dropped and that is logged. Its
@@ -22,8 +22,8 @@ const maxHandled = 64
 // removed and when c is closed; an answer after that goes nowhere, and events
 // that still waited are not handled.
 //
-// The returned func removes the handler. Topics of the same name get the
-// event as well; of several handlers the first to answer is heard.
+// The returned func removes the handler. Subscriptions to the same name get the
+// event as well. If several handlers reply, the server uses the first reply.
 func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) (Reply, error)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &handler[Req]{cancel: cancel}
@@ -36,7 +36,7 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		for call := range calls {
 			running.Go(func() error {
 				if ctx.Err() != nil || call.ack.Context().Err() != nil {
-					return nil // nobody is left to answer
+					return nil // the handler was removed or the session has ended
 				}
 				ctx, release, err := c.Hold(ctx)
 				if err != nil {
@@ -47,16 +47,16 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				defer cancel()
 				defer context.AfterFunc(call.ack.Context(), cancel)()
 				reply, err := fn(ctx, call.request)
-				_ = call.ack.Reply(ctx, reply, err) // nobody is left to tell
+				_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
 				return nil
 			})
 		}
 	}()
 
-	binding := []Route{{name, h}}
-	c.UpdateRoutes(nil, binding)
+	route := []Route{{name, h}}
+	c.UpdateRoutes(nil, route)
 	return func() {
-		c.UpdateRoutes(binding, nil)
+		c.UpdateRoutes(route, nil)
 		h.Close()
 	}
 }
@@ -67,7 +67,7 @@ type handler[Req any] struct {
 	cancel context.CancelFunc
 }
 
-// handlerCall is one event that waits for its answer.
+// handlerCall is an event that waits for its handler.
 type handlerCall[Req any] struct {
 	request Req
 	ack     Ack

@@ -1,9 +1,15 @@
 package conn_test
 
 import (
+	"context"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
@@ -13,4 +19,48 @@ func TestMain(m *testing.M) {
 		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// soon retries without losing a test's time.
+var soon = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
+
+// noRetry ends Run with the first error.
+var noRetry = reconnect.Policy{MaxAttempts: -1}
+
+// start makes a connection and runs it until the test ends, or until the returned
+// cancel is called; Run's result comes on the channel.
+func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-chan error, cancel context.CancelFunc) {
+	t.Helper()
+	c, err := conn.New(url, cfg)
+	require.NoError(t, err)
+	ended, cancel = run(t, c)
+	return c, ended, cancel
+}
+
+func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		ended <- c.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-returned
+		c.Close()
+	})
+	return ended, cancel
+}
+
+// sends is a server that says the given frames, after the client's first one.
+func sends(t *testing.T, frames ...string) string {
+	return wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		p.Receive()
+		for _, frame := range frames {
+			p.Send(frame)
+		}
+		p.UntilGone()
+	})
 }

@@ -35,13 +35,13 @@ func (e Event) Decode(i int, v any) error {
 	return new(decoder).first(body{array, e.Attachments}, 0, v)
 }
 
-// ErrNoPayload is Payload.Decode's answer when an event has no argument.
+// ErrNoPayload is returned by Payload.Decode when an event has no argument.
 var ErrNoPayload = errors.New("conn: event without payload")
 
 // A Payload holds the arguments of an event that has just been read. It
 // borrows the read buffer: it is good until Listener.Receive returns.
 type Payload struct {
-	content body  // ["name",…]
+	body    body  // ["name",…]
 	id      int64 // of the acknowledgement that the server asks for, or NoID
 	session *Session
 	offset  bool // the last argument is one that the server has added for recovery
@@ -56,7 +56,7 @@ func (p Payload) Decode(v any) error {
 	if p.session == nil {
 		return ErrNoPayload
 	}
-	err := p.session.decoder.first(p.content, 1, v)
+	err := p.session.decoder.first(p.body, 1, v)
 	if p.offset && err != nil && p.arguments() == 1 {
 		return ErrNoPayload
 	}
@@ -68,7 +68,7 @@ func (p Payload) Args() (Args, error) {
 	if p.session == nil {
 		return nil, ErrNoPayload
 	}
-	return splitArgs(p.content.data, 1)
+	return splitArgs(p.body.data, 1)
 }
 
 // Epoch returns the epoch of the session that the event arrived on; see [State].
@@ -85,8 +85,8 @@ func (p Payload) arguments() int {
 	return len(args)
 }
 
-// The wire is JavaScript's: what JSON.parse takes, is taken. The types are Go's: a
-// field without a tag is found as encoding/json would find it.
+// Accept whatever JSON.parse accepts. A field without a tag is found as
+// encoding/json finds it.
 var decoderOptions = []jsontext.Options{
 	jsontext.AllowDuplicateNames(true),
 	jsontext.AllowInvalidUTF8(true),
@@ -105,14 +105,14 @@ type decoder struct {
 
 // first decodes the element of the array that follows the skipped ones, and
 // reads the array to its end.
-func (d *decoder) first(c body, skip int, v any) error {
-	d.buf = *bytes.NewBuffer(c.data)
+func (d *decoder) first(b body, skip int, v any) error {
+	d.buf = *bytes.NewBuffer(b.data)
 	if d.dec == nil {
 		d.dec = jsontext.NewDecoder(&d.buf, decoderOptions...)
 	} else {
 		d.dec.Reset(&d.buf, decoderOptions...)
 	}
-	d.attachments = c.attachments
+	d.attachments = b.attachments
 	if _, err := d.dec.ReadToken(); err != nil {
 		return err
 	}
@@ -187,4 +187,31 @@ func encodeEvent(name string, args []any) (body, error) {
 		return body{}, errors.New("the name is reserved")
 	}
 	return encodeArgs(append([]any{name}, args...))
+}
+
+func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
+
+// exceedsDepth reports whether arrays and objects in data nest deeper than
+// limit. It does not detect invalid JSON: decoding does.
+func exceedsDepth(data []byte, limit int) bool {
+	if len(data) <= limit {
+		return false // as most events: each level takes a byte
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '[' || b == '{':
+			if depth++; depth > limit {
+				return true
+			}
+		case b == ']' || b == '}':
+			depth--
+		}
+	}
+	return false
 }

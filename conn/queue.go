@@ -84,7 +84,7 @@ func (q *queue) take() []*outgoing {
 	return items
 }
 
-// written tells those whose packets were taken how the writing went, and
+// written reports the result of a write to the senders of the packets, and
 // makes room.
 func (q *queue) written(items []*outgoing, err error) {
 	q.mu.Lock()
@@ -95,7 +95,7 @@ func (q *queue) written(items []*outgoing, err error) {
 	}
 }
 
-// withdraw takes o back, and reports whether nobody has taken it yet.
+// withdraw removes o, and reports whether it was still in the queue.
 func (q *queue) withdraw(o *outgoing) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,15 +108,15 @@ func (q *queue) withdraw(o *outgoing) bool {
 	return true
 }
 
-// waiting tells how much waits to be written.
+// waiting returns the packets and bytes that are not written yet.
 func (q *queue) waiting() (packets int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count, q.bytes
 }
 
-// close lets nothing in any more. What has not been taken is lost, and its
-// owners find it by withdraw.
+// close rejects further packets. Packets that were not taken are lost; their
+// senders learn that from withdraw.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// read is the session's reader: it takes packets off the socket, and publishes
-// the events in wire order in its own goroutine. It returns why it ended.
+// read reads packets from the socket and publishes the events in wire order, in
+// its own goroutine. It returns the error that ended the session.
 func (c *Conn) read(s *Session) error {
 	for {
 		m, err := s.engine.Read()
@@ -47,8 +46,8 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 			s.offset = append(s.offset[:0], offset...)
 		}
 	case socketio.Ack, socketio.BinaryAck:
-		if waiting := s.takeAck(p.ID); waiting != nil {
-			waiting <- body{bytes.Clone(p.Data), p.Binary}
+		if call := s.takeAck(p.ID); call != nil {
+			call <- body{bytes.Clone(p.Data), p.Binary}
 		}
 	case socketio.Disconnect:
 		return ErrDisconnected
@@ -56,10 +55,10 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 	return nil
 }
 
-// event brings an event to everybody who listens to its name, and to nobody
-// else: what no one hears is not decoded. It reports whether all of them have
-// got it: a subscription that blocks may keep it from that until the session
-// ends. Its error means that the payload is no JSON.
+// event passes an event to the active listeners of its name. Without any, the
+// event is not decoded. It reports whether all of them received it: a blocking
+// subscription may not when the session ends. An error means that the payload
+// is not JSON.
 func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool, err error) {
 	name, err := socketio.EventName(p.Data)
 	if err != nil {
@@ -74,7 +73,7 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		return true, nil
 	}
 	delivered = true
-	payload := Payload{content: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
 	for _, listener := range listeners {
 		if !listener.Active() {
 			continue
@@ -102,35 +101,8 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 	return delivered, nil
 }
 
-// skip tells of an event that did not reach those who asked for it.
+// reportDecodeError publishes a DecodeError of an event that was not delivered.
 func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
-}
-
-func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
-
-// deeper reports whether arrays and objects in data nest deeper than limit.
-// What is no JSON is found by whoever decodes it.
-func exceedsDepth(data []byte, limit int) bool {
-	if len(data) <= limit {
-		return false // as most events: each level takes a byte
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-		case quoted:
-		case b == '[' || b == '{':
-			if depth++; depth > limit {
-				return true
-			}
-		case b == ']' || b == '}':
-			depth--
-		}
-	}
-	return false
 }

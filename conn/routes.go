@@ -7,12 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// A Listener receives the events of a name from the reader. Topics and handlers
-// are listeners; a layer above conn that decodes an event once and publishes
-// it more than once can have its own.
+// A Listener receives the events of a name from the reader. [On] and [Handle]
+// add listeners of their own; a layer above conn that decodes an event once and
+// publishes it more than once can add another.
 //
 // Active and Receive are called in the reader's goroutine, in wire order, and
-// must not block. A listener stays in place over any number of sessions. Listeners
+// must not block. They are called under no lock. A listener stays in place over any number of sessions. Listeners
 // are compared with ==, so a listener should be a pointer.
 type Listener interface {
 	// Active reports whether the listener has readers. An event without an
@@ -23,7 +23,8 @@ type Listener interface {
 	// ends with the session. An error goes out on Conn.DecodeErrors.
 	Receive(ctx context.Context, p Payload) error
 
-	// Close is called when the connection is closed, once for each route.
+	// Close is called when the connection is closed, once for each route, and
+	// when a route is added after that.
 	Close()
 }
 
@@ -33,9 +34,9 @@ type Route struct {
 	Listener Listener
 }
 
-// UpdateRoutes removes and adds routes in one step: no event is lost in
-// between, and none is delivered twice. A route to remove that does not exist is
-// ignored.
+// UpdateRoutes removes and adds routes in one step: no event is lost or
+// delivered twice between the two. It ignores a route to remove that does not
+// exist.
 func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) }
 
 // routes holds the listeners of each name. The reader looks names up in
@@ -43,8 +44,8 @@ func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) 
 type routes struct {
 	current atomic.Pointer[map[string][]Listener]
 
-	mu     sync.Mutex // held while the map is replaced
-	topics map[topicID]Listener
+	mu     sync.Mutex            // held while the map is replaced
+	topics map[topicKey]Listener // of On
 	closed bool
 }
 
@@ -57,13 +58,21 @@ func (r *routes) to(name []byte) []Listener {
 	return (*m)[string(name)]
 }
 
+// update removes and adds routes. After close it closes the listeners that it
+// adds, once the lock is released: Close is the user's function.
 func (r *routes) update(remove, add []Route) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.replace(remove, add)
+	closed := r.closed
+	r.mu.Unlock()
+	if closed {
+		for _, route := range add {
+			route.Listener.Close()
+		}
+	}
 }
 
-// replace does the work of update; r.mu is held.
+// replace does the work of update; mu is held.
 func (r *routes) replace(remove, add []Route) {
 	next := map[string][]Listener{}
 	if m := r.current.Load(); m != nil {
@@ -71,19 +80,16 @@ func (r *routes) replace(remove, add []Route) {
 			next[name] = listeners
 		}
 	}
-	for _, b := range remove {
-		if i := slices.Index(next[b.Name], b.Listener); i >= 0 {
-			next[b.Name] = slices.Delete(slices.Clone(next[b.Name]), i, i+1)
+	for _, route := range remove {
+		if i := slices.Index(next[route.Name], route.Listener); i >= 0 {
+			next[route.Name] = slices.Delete(slices.Clone(next[route.Name]), i, i+1)
 		}
-		if len(next[b.Name]) == 0 {
-			delete(next, b.Name)
+		if len(next[route.Name]) == 0 {
+			delete(next, route.Name)
 		}
 	}
-	for _, b := range add {
-		next[b.Name] = append(slices.Clone(next[b.Name]), b.Listener)
-		if r.closed {
-			b.Listener.Close()
-		}
+	for _, route := range add {
+		next[route.Name] = append(slices.Clone(next[route.Name]), route.Listener)
 	}
 	r.current.Store(&next)
 }
@@ -91,16 +97,16 @@ func (r *routes) replace(remove, add []Route) {
 // close closes every listener.
 func (r *routes) close() {
 	r.mu.Lock()
-	again := r.closed
+	wasClosed := r.closed
 	r.closed = true
 	m := r.current.Load()
 	r.mu.Unlock()
-	if again || m == nil {
+	if wasClosed || m == nil {
 		return
 	}
 	for _, listeners := range *m {
-		for _, s := range listeners {
-			s.Close()
+		for _, listener := range listeners {
+			listener.Close()
 		}
 	}
 }

@@ -67,8 +67,8 @@ func (c *Conn) Run(ctx context.Context) error {
 	return err
 }
 
-// runSession makes one attempt and, if it succeeds, lives through the session.
-// It never returns nil.
+// runSession makes one attempt and, if it succeeds, serves the session until
+// the session ends. It never returns nil.
 func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	c.counters.attempts.Add(1)
 	c.setState(ctx, State{Phase: Connecting, Attempt: attempt}, nil)
@@ -89,8 +89,8 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	return err
 }
 
-// connect opens an Engine.IO session and enters the namespace. All of it
-// happens within the handshake timeout.
+// connect opens an Engine.IO session and connects to the namespace, within
+// Config.HandshakeTimeout.
 func (c *Conn) connect(ctx context.Context) (*Session, error) {
 	handshake, cancel := context.WithTimeout(ctx, c.cfg.HandshakeTimeout)
 	defer cancel()
@@ -132,28 +132,28 @@ func (c *Conn) handshake(ctx context.Context) (*Session, error) {
 	}
 	s := c.newSession(engine)
 	stop := context.AfterFunc(ctx, func() { s.cancel(); engine.CloseNow() })
-	w, err := c.enter(s, packet)
+	reply, err := c.connectNamespace(s, packet)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		s.cancel()
 		engine.CloseNow()
-		c.resume.offset = string(s.offset) // what was missed may have come all the same
+		c.resume.offset = string(s.offset) // missed events may have arrived before the error
 		return nil, err
 	}
-	s.recovered = c.resume.pid != "" && w.PID == c.resume.pid
+	s.recovered = c.resume.pid != "" && reply.PID == c.resume.pid
 	if !s.recovered {
-		s.offset = nil // it was the offset of another session
+		s.offset = nil // it belongs to another session
 		c.epoch++
 	}
 	s.epoch = c.epoch
-	s.reply = w
+	s.reply = reply
 	return s, nil
 }
 
 // encodeAuth encodes the payload of a CONNECT packet: a JSON object or nothing.
-// Servers cut off a client that sends anything else.
+// Servers disconnect a client that sends anything else.
 func encodeAuth(auth any) ([]byte, error) {
 	data, err := json.Marshal(auth)
 	switch {
@@ -167,10 +167,10 @@ func encodeAuth(auth any) ([]byte, error) {
 	return data, nil
 }
 
-// enter sends the CONNECT packet and reads until its answer ("Connection to a
-// namespace" in the protocol). A server that resumes a session may send the
-// events that were missed before it answers.
-func (c *Conn) enter(s *Session, connect socketio.Packet) (connectReply, error) {
+// connectNamespace sends the CONNECT packet and reads until the reply
+// ("Connection to a namespace" in the protocol). A server that resumes a
+// session may send the missed events before the reply.
+func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectReply, error) {
 	if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
 		return connectReply{}, &TransportError{err}
 	}
@@ -188,7 +188,7 @@ func (c *Conn) enter(s *Session, connect socketio.Packet) (connectReply, error) 
 		case p.Type == socketio.ConnectError:
 			return connectReply{}, refusedError(p.Data)
 		case p.Type == socketio.Connect:
-			return readWelcome(p.Data)
+			return parseConnectReply(p.Data)
 		case c.resume.pid == "" || p.Type != socketio.Event && p.Type != socketio.BinaryEvent:
 			return connectReply{}, &ProtocolError{fmt.Errorf("packet of type %q before CONNECT was answered", byte(p.Type))}
 		}
@@ -198,39 +198,38 @@ func (c *Conn) enter(s *Session, connect socketio.Packet) (connectReply, error) 
 	}
 }
 
-// readWelcome reads the payload of the server's CONNECT. A server of protocol
-// revision 4 and older sends none, and does so without being asked.
-func readWelcome(data []byte) (connectReply, error) {
+// parseConnectReply decodes the payload of the server's CONNECT. Servers of
+// protocol revision 4 and older send no payload.
+func parseConnectReply(data []byte) (connectReply, error) {
 	if data == nil {
 		return connectReply{}, versionError("Socket.IO 2 over Engine.IO 3, or older")
 	}
-	var answer connectReply
-	if err := json.Unmarshal(data, &answer); err != nil {
+	var reply connectReply
+	if err := json.Unmarshal(data, &reply); err != nil {
 		return connectReply{}, &ProtocolError{fmt.Errorf("CONNECT: %w", err)}
 	}
-	if answer.SID == "" {
+	if reply.SID == "" {
 		return connectReply{}, versionError("CONNECT gives no id")
 	}
-	return answer, nil
+	return reply, nil
 }
 
-// serve lives through one session, and is the only writer to its socket. It
-// starts the reader and whoever enters the room, and returns when both have
-// ended.
+// serve runs one session and is the only writer to its socket. It starts the
+// reader and prepare, and returns when both have ended.
 func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
-	entered := make(chan error, 1)
-	defer func() { <-entered }()
+	prepared := make(chan error, 1)
+	defer func() { <-prepared }()
 	defer s.end()
-	defer c.notReady()                      // before s.end, which sends those who wait for s to look for another session
-	go func() { s.readDone <- c.read(s) }() // ends when s.engine is closed, by s.end at the latest
-	go func() { entered <- c.prepare(s) }() // ends when s.ctx does at the latest
-	inside := entered
+	defer c.notReady()                       // before s.end, whose waiters then wait for the next session
+	go func() { s.readDone <- c.read(s) }()  // ends when s.engine is closed, by s.end at the latest
+	go func() { prepared <- c.prepare(s) }() // ends when s.ctx does at the latest
+	preparing := prepared                    // nil once prepare has returned
 
-	// Once ctx has ended the socket is closed before long, whatever this
-	// goroutine is stuck in.
+	// When ctx ends, close the socket after closeTimeout, even if this goroutine
+	// is blocked in a write.
 	defer context.AfterFunc(ctx, func() {
 		select {
-		case <-time.After(goodbyeTimeout):
+		case <-time.After(closeTimeout):
 			s.engine.CloseNow()
 		case <-s.ended:
 		}
@@ -240,23 +239,23 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 		select {
 		case <-ctx.Done():
 			c.notReady()
-			s.sayGoodbye()
+			s.disconnect()
 			return ctx.Err()
 		case err := <-s.readDone:
 			s.readDone <- err
 			return err
-		case err := <-inside:
-			entered <- err
-			inside = nil
+		case err := <-preparing:
+			prepared <- err
+			preparing = nil
 			if err != nil {
-				s.sayGoodbye()
+				s.disconnect()
 				return err
 			}
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
 			items, err := s.write()
 			if err != nil {
-				c.notReady() // before they are told, and look for another session
+				c.notReady() // before the callers get err and wait for the next session
 			}
 			s.queue.written(items, err)
 			if err != nil {
@@ -277,18 +276,18 @@ func (c *Conn) prepare(s *Session) error {
 	return nil
 }
 
-// lost returns the session's error after a failed write, preferring the
-// reader's: after a disconnect by the server, a write may fail before the
-// disconnect has been read.
-func (c *Conn) lost(s *Session, writing error) error {
+// lost returns the session's error after a failed write. It prefers the
+// reader's error: after a DISCONNECT or a close of the server a write may fail
+// before the reader has reported that.
+func (c *Conn) lost(s *Session, writeErr error) error {
 	s.queue.close()
-	if reading := s.awaitReader(); reading != nil {
-		return reading
+	if readErr := s.awaitReader(); readErr != nil {
+		return readErr
 	}
-	return &TransportError{writing}
+	return &TransportError{writeErr}
 }
 
-// notReady keeps new work away from a session that is about to end.
+// notReady makes new calls wait for the next session.
 func (c *Conn) notReady() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -131,41 +131,6 @@ func TestString_hidesQueryAndHeaders(t *testing.T) {
 	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %#v", to, to) })
 }
 
-// What would be another header, another request or another parameter than it
-// says is refused before anything is sent.
-func TestNew_rejectsInvalidHeadersAndReservedParameters(t *testing.T) {
-	for want, cfg := range map[string]conn.Config{
-		`"X-A\r\nX-B" is not a name`:                  {Header: http.Header{"X-A\r\nX-B": {"c"}}},
-		`"" is not a name`:                            {Header: http.Header{"": {"c"}}},
-		"the value of X-A cannot be sent":             {Header: http.Header{"X-A": {"b\r\nX-Secret: " + secretHeader}}},
-		"the value of Cookie cannot be sent":          {Header: http.Header{"Cookie": {"a=" + secretHeader + "\x00"}}},
-		"the Host is not one host":                    {Header: http.Header{"Host": {"a b"}}},
-		"Transfer-Encoding belongs to the handshake":  {Header: http.Header{"transfer-encoding": {"chunked"}}},
-		"Sec-Websocket-Key belongs to the handshake":  {Header: http.Header{"Sec-WebSocket-Key": {"x"}}},
-		`parameter "sid" belongs to the protocol`:     {Query: url.Values{"sid": {"of another"}}},
-		`parameter "EIO" belongs to the protocol`:     {Query: url.Values{"EIO": {"3"}}},
-		`parameter "transport" belongs to the protoc`: {Query: url.Values{"transport": {"websocket"}}},
-	} {
-		_, err := conn.New("http://localhost", cfg)
-		require.ErrorContains(t, err, want)
-		assert.NotContains(t, err.Error(), secretHeader)
-	}
-	_, err := conn.New("http://localhost/?sid=of+another", conn.Config{})
-	require.ErrorContains(t, err, `parameter "sid"`)
-}
-
-// A query may hold anything: it arrives as what it is.
-func TestQuery_escapesValues(t *testing.T) {
-	const value = "a&transport=polling&sid=1#x\r\nX-A: b"
-	queries := make(chan url.Values, 1)
-	address := wiretest.Serve(t, func(p *wiretest.Peer) { queries <- p.Request.URL.Query(); p.Welcome(); p.UntilGone() })
-	_, _, _ = start(t, address, conn.Config{Query: url.Values{"v": {value}}})
-	query := wiretest.ReceiveFrom(t, queries)
-	assert.Equal(t, value, query.Get("v"))
-	assert.Equal(t, []string{conn.WebSocket}, query["transport"])
-	assert.Empty(t, query["sid"])
-}
-
 // Credentials go to the host that they are for, wherever that points to.
 func TestRun_doesNotFollowRedirects(t *testing.T) {
 	elsewhere := make(chan *http.Request, 10)

@@ -9,11 +9,11 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// goodbyeTimeout bounds how long an ending session waits for the other end.
-const goodbyeTimeout = time.Second
+// closeTimeout bounds how long an ending session waits for the server.
+const closeTimeout = time.Second
 
-// A Session is one stay in the namespace, from the server's answer to CONNECT
-// to the end of its socket. Its acknowledgements and waiting writers end with
+// A Session is one connection to the namespace, from the server's reply to
+// CONNECT to the end of its socket. Its acknowledgements and waiting writers end with
 // it: nothing that arrives late on one session reaches the next.
 //
 // [Config].OnConnect, [Conn.Do] and [Conn.Session] give the current one. Two
@@ -34,7 +34,7 @@ type Session struct {
 	ended    chan struct{} // closed when the session has ended
 
 	mu     sync.Mutex
-	acks   map[int64]chan<- body // who waits for which acknowledgement
+	acks   map[int64]chan<- body // calls that wait for an acknowledgement, by id
 	nextID int64
 
 	// The reader's own.
@@ -45,15 +45,14 @@ type Session struct {
 	batch []Message // the serving goroutine's
 }
 
-// welcome is what the server's CONNECT says.
+// connectReply is the payload of the server's CONNECT packet.
 type connectReply struct {
 	SID string `json:"sid"` // the socket's id
 	PID string `json:"pid"` // private, for recovery; "" where the server has none
 }
 
-// newSession returns a session whose CONNECT has no answer yet. Until then it
-// counts as a continuation of the session to resume: the server may send what
-// was missed before it answers.
+// newSession returns a session whose CONNECT has no reply yet. Until the reply
+// it has the recovery id and the offset of the session to resume.
 func (c *Conn) newSession(engine Engine) *Session {
 	s := &Session{
 		conn:      c,
@@ -145,23 +144,23 @@ func (s *Session) request(ctx context.Context, data body) (answer body, handed b
 	}
 }
 
-// packet encodes a packet of this session's namespace: its text, and its
+// packet encodes a packet of this session's namespace: its text and its
 // attachments.
-func (s *Session) packet(t socketio.Type, id int64, c body) []Message {
-	if len(c.attachments) > 0 {
+func (s *Session) packet(t socketio.Type, id int64, b body) []Message {
+	if len(b.attachments) > 0 {
 		t = map[socketio.Type]socketio.Type{socketio.Event: socketio.BinaryEvent, socketio.Ack: socketio.BinaryAck}[t]
 	}
-	p := socketio.Packet{Type: t, Namespace: s.namespace, ID: id, Attachments: len(c.attachments), Data: c.data}
-	messages := make([]Message, 1, 1+len(c.attachments))
-	messages[0].Data = p.Append(make([]byte, 0, len(c.data)+32))
-	for _, a := range c.attachments {
-		messages = append(messages, Message{Binary: true, Data: a})
+	p := socketio.Packet{Type: t, Namespace: s.namespace, ID: id, Attachments: len(b.attachments), Data: b.data}
+	messages := make([]Message, 1, 1+len(b.attachments))
+	messages[0].Data = p.Append(make([]byte, 0, len(b.data)+32))
+	for _, data := range b.attachments {
+		messages = append(messages, Message{Binary: true, Data: data})
 	}
 	return messages
 }
 
-func (s *Session) outgoing(t socketio.Type, id int64, c body) *outgoing {
-	o := &outgoing{messages: s.packet(t, id, c), written: make(chan error, 1)}
+func (s *Session) outgoing(t socketio.Type, id int64, b body) *outgoing {
+	o := &outgoing{messages: s.packet(t, id, b), written: make(chan error, 1)}
 	for _, m := range o.messages {
 		o.size += int64(len(m.Data))
 	}
@@ -170,8 +169,8 @@ func (s *Session) outgoing(t socketio.Type, id int64, c body) *outgoing {
 
 // send queues a packet and waits until it is written. handed reports whether
 // the server may have seen any of it.
-func (s *Session) send(ctx context.Context, t socketio.Type, id int64, c body) (handed bool, err error) {
-	o := s.outgoing(t, id, c)
+func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
+	o := s.outgoing(t, id, b)
 	if err := s.queue.put(ctx, o); err != nil {
 		return false, err
 	}
@@ -201,8 +200,8 @@ func lostUnless(err error) error {
 	return fmt.Errorf("%w: %w", ErrSessionLost, err)
 }
 
-// write writes what waits in the queue, and returns that: the caller tells the
-// queue how it went.
+// write writes the queued packets and returns them. The caller reports the
+// result to the queue.
 func (s *Session) write() (items []*outgoing, err error) {
 	items = s.queue.take()
 	if len(items) == 0 {
@@ -214,7 +213,7 @@ func (s *Session) write() (items []*outgoing, err error) {
 		size += uint64(o.size)
 	}
 	err = s.engine.Write(s.batch...)
-	clear(s.batch) // it shall not keep what has been sent
+	clear(s.batch) // release sent messages to the garbage collector
 	s.batch = s.batch[:0]
 	if err == nil {
 		s.conn.counters.sent.Add(uint64(len(items)))
@@ -223,8 +222,8 @@ func (s *Session) write() (items []*outgoing, err error) {
 	return items, err
 }
 
-// expectAck gives out an id for a packet that wants an acknowledgement, and
-// the channel that its payload will come on.
+// expectAck returns an id for a packet that asks for an acknowledgement, and
+// the channel that receives the acknowledgement's payload.
 func (s *Session) expectAck() (id int64, reply <-chan body) {
 	ch := make(chan body, 1)
 	s.mu.Lock()
@@ -235,15 +234,15 @@ func (s *Session) expectAck() (id int64, reply <-chan body) {
 	return id, ch
 }
 
-// waiting tells how many wait for an acknowledgement.
+// waiting returns the number of calls that wait for an acknowledgement.
 func (s *Session) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.acks)
 }
 
-// takeAck returns who waits for the acknowledgement, once; nil if nobody does
-// any more, or nobody ever did.
+// takeAck removes and returns the channel of the call that waits for the
+// acknowledgement; nil if no call does.
 func (s *Session) takeAck(id int64) chan<- body {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,25 +251,25 @@ func (s *Session) takeAck(id int64) chan<- body {
 	return ch
 }
 
-// sayGoodbye writes what is still queued, leaves the namespace and closes the
-// socket in an orderly way.
-func (s *Session) sayGoodbye() {
-	s.cancel() // a reader stuck behind a blocking subscription comes free
+// disconnect writes the queued packets, sends DISCONNECT and closes the engine
+// gracefully.
+func (s *Session) disconnect() {
+	s.cancel() // releases a reader that a blocking subscription holds up
 	s.queue.close()
 	items, err := s.write()
 	s.queue.written(items, err)
 	if err != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, body{})...) != nil {
 		return
 	}
-	if s.engine.Close(goodbyeTimeout) == nil {
+	if s.engine.Close(closeTimeout) == nil {
 		s.awaitReader()
 	}
 }
 
-// awaitReader waits a little for the reader to end by itself, and returns its
-// error; nil if it goes on reading.
+// awaitReader waits up to closeTimeout for the reader to end by itself. It
+// returns the reader's error, or nil if the reader has not ended.
 func (s *Session) awaitReader() error {
-	timer := time.NewTimer(goodbyeTimeout)
+	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()
 	select {
 	case err := <-s.readDone:

@@ -15,8 +15,8 @@ type Phase int
 const (
 	Idle       Phase = iota
 	Connecting       // an attempt is on its way
-	Connected        // the server has answered CONNECT; Config.OnConnect runs
-	Ready            // what is emitted is sent
+	Connected        // the namespace is connected; Config.OnConnect runs
+	Ready            // Config.OnConnect has returned; events are sent
 	Waiting          // between two attempts
 	Stopped          // Run has returned
 )

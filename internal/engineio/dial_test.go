@@ -22,41 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveBoth is a server for either transport: it echoes what a websocket
-// sends, and answers one GET with "4hello".
-func serveBoth(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Query().Get("transport") == WebSocket {
-		serveEcho(w, r)
-		return
-	}
-	switch {
-	case r.Method == http.MethodPost:
-		_, _ = io.Copy(io.Discard, r.Body)
-	case r.URL.Query().Get("sid") == "":
-		_, _ = io.WriteString(w, openPacket)
-	default:
-		_, _ = io.WriteString(w, "4hello")
-	}
-}
-
-var upgrader = websocket.Upgrader{EnableCompression: true, CheckOrigin: func(*http.Request) bool { return true }}
-
-func serveEcho(w http.ResponseWriter, r *http.Request) {
-	ws, err := upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer ws.Close()
-	_ = ws.WriteMessage(websocket.TextMessage, []byte(openPacket))
-	_ = ws.WriteMessage(websocket.TextMessage, []byte("4hello"))
-	for {
-		kind, data, err := ws.ReadMessage()
-		if err != nil || ws.WriteMessage(kind, data) != nil {
-			return
-		}
-	}
-}
-
 func TestDial_fallsBackToPolling(t *testing.T) {
 	silent := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, refuse := range map[string]http.HandlerFunc{

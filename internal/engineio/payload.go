@@ -112,17 +112,3 @@ func encodePayloads(packets []packet, limit int64) [][]byte {
 	}
 	return bodies
 }
-
-func (p packet) encodedLen() int {
-	if p.binary {
-		return 1 + base64.StdEncoding.EncodedLen(len(p.data))
-	}
-	return 1 + len(p.data)
-}
-
-func (p packet) appendText(dst []byte) []byte {
-	if p.binary {
-		return base64.StdEncoding.AppendEncode(append(dst, binaryMark), p.data)
-	}
-	return append(append(dst, byte(p.kind)), p.data...)
-}

@@ -107,11 +107,3 @@ func FuzzPayload(f *testing.F) {
 		require.Equal(t, packets, again)
 	})
 }
-
-func FuzzParsePacket(f *testing.F) {
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if p, err := parsePacket(data); err == nil {
-			require.Equal(t, data, p.appendText(nil))
-		}
-	})
-}

@@ -1,13 +1,11 @@
 package engineio
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -15,74 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-const openPacket = `0{"sid":"s1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000}`
-
-// A pollServer is the server's end of one session over polling, written by hand.
-type pollServer struct {
-	*httptest.Server
-	bodies chan string   // each GET takes one, and gives it back
-	posts  chan string   // what was posted
-	gone   chan struct{} // closed when the test ends
-	check  func(r *http.Request)
-}
-
-// servePolls answers the first GET with open, and each further one with what
-// the test puts into bodies.
-func servePolls(t *testing.T, open string) *pollServer {
-	s := &pollServer{bodies: make(chan string, 100), posts: make(chan string, 100), gone: make(chan struct{})}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.check != nil {
-			s.check(r)
-		}
-		switch {
-		case r.Method == http.MethodPost:
-			body, _ := io.ReadAll(r.Body)
-			s.posts <- string(body)
-			_, _ = io.WriteString(w, "ok")
-		case r.URL.Query().Get("sid") == "":
-			_, _ = io.WriteString(w, open)
-		default:
-			select {
-			case body := <-s.bodies:
-				_, _ = io.WriteString(w, body)
-			case <-r.Context().Done():
-			case <-s.gone:
-			}
-		}
-	}))
-	t.Cleanup(func() { close(s.gone); s.Close() })
-	return s
-}
-
-func optionsFor(t *testing.T, rawURL string, transports ...string) Options {
-	t.Helper()
-	u, err := url.Parse(rawURL)
-	require.NoError(t, err)
-	u.Path, u.RawQuery = "/socket.io/", "tenant=acme"
-	return Options{
-		URL: u, Transports: transports, MaxFrame: 1 << 20, WriteTimeout: 10 * time.Second,
-		Header: http.Header{"X-Key": {"k"}},
-	}
-}
-
-// dialTest opens a session that the test closes.
-func dialTest(t *testing.T, o Options) *Session {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	s, err := Dial(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() { s.CloseNow() })
-	return s
-}
-
-func readText(t *testing.T, s *Session) string {
-	t.Helper()
-	m, err := s.Read()
-	require.NoError(t, err)
-	return string(m.Data)
-}
 
 func TestPolling_readsAndWritesMessages(t *testing.T) {
 	server := servePolls(t, openPacket+"\x1e4with the open packet")

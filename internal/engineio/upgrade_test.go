@@ -32,14 +32,6 @@ func serveUpgrade(t *testing.T, play func(ws *websocket.Conn)) *pollServer {
 	return server
 }
 
-func expect(t *testing.T, ws *websocket.Conn, want string) {
-	_, data, err := ws.ReadMessage()
-	assert.NoError(t, err)
-	assert.Equal(t, want, string(data))
-}
-
-func say(ws *websocket.Conn, text string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(text)) }
-
 func TestUpgrade_keepsAllMessagesInOrder(t *testing.T) {
 	const half = 1000
 	posted := make(chan struct{})

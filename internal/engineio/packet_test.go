@@ -8,6 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func FuzzParsePacket(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := parsePacket(data); err == nil {
+			require.Equal(t, data, p.appendText(nil))
+		}
+	})
+}
+
 func TestParseHandshake_readsAllFields(t *testing.T) {
 	h, err := parseHandshake([]byte(`{"sid":"s1","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000.5,"maxPayload":1000000}`))
 	require.NoError(t, err)

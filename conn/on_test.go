@@ -2,29 +2,14 @@ package conn_test
 
 import (
 	"encoding/json"
-	"errors"
-	"net/http"
 	"testing"
 
 	"github.com/gorilla/websocket"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// sends is a server that says the given frames, after the client's first one.
-func sends(t *testing.T, frames ...string) string {
-	return wiretest.Serve(t, func(p *wiretest.Peer) {
-		p.Welcome()
-		p.Receive()
-		for _, frame := range frames {
-			p.Send(frame)
-		}
-		p.UntilGone()
-	})
-}
 
 func TestOn_decodesFirstArgument(t *testing.T) {
 	c, _, _ := start(t, sends(t,
@@ -92,45 +77,4 @@ func TestOn_doesNotDecodeWithoutSubscriber(t *testing.T) {
 	_ = conn.On[int](c, "unheard") // a topic without a subscription hears nothing
 	require.NoError(t, c.Emit(t.Context(), "go"))
 	assert.Equal(t, 1, wiretest.ReceiveFrom(t, heard))
-}
-
-func TestNew_rejectsInvalidURLAndConfig(t *testing.T) {
-	for raw, want := range map[string]string{
-		"localhost:4000":          "scheme",
-		"ftp://localhost":         "scheme",
-		"http://":                 "no host",
-		"http://bad host":         "cannot be parsed",
-		"http://me:secret@host":   "user name",
-		"http://host/a,b":         "comma",
-		"http://host/%zz?token=s": "cannot be parsed",
-	} {
-		_, err := conn.New(raw, conn.Config{})
-		require.ErrorContains(t, err, want, raw)
-		assert.NotContains(t, err.Error(), "secret")
-	}
-	for want, cfg := range map[string]conn.Config{
-		"unknown transport": {Transports: []string{"carrier pigeon"}},
-		"is empty":          {Transports: []string{}},
-		"slash":             {Path: "socket.io"},
-		"negative":          {WriteTimeout: -1},
-		"no event":          {Join: conn.Join{Payload: 1}},
-		"reserved":          {Join: conn.Join{Event: "connect"}},
-		"chan int":          {Join: conn.Join{Event: "join", Payload: make(chan int)}},
-		"the handshake":     {Header: http.Header{"upgrade": {"h2c"}}},
-		"Config.Reconnect":  {Reconnect: reconnect.Policy{InitialInterval: -1}},
-	} {
-		_, err := conn.New("http://localhost", cfg)
-		assert.ErrorContains(t, err, want)
-	}
-}
-
-func TestErrors_unwrapToCause(t *testing.T) {
-	cause := errors.New("cause")
-	for _, err := range []error{
-		&conn.DialError{Err: cause}, &conn.TransportError{Err: cause}, &conn.ProtocolError{Err: cause},
-		&conn.SendError{Err: cause}, conn.DecodeError{Err: cause},
-	} {
-		assert.ErrorIs(t, err, cause)
-		assert.ErrorContains(t, err, "cause")
-	}
 }

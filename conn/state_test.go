@@ -1,0 +1,78 @@
+package conn_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestStates_sendsCurrentStateToNewSubscriber(t *testing.T) {
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
+	require.NoError(t, c.Ready(t.Context()))
+	assert.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, c.States.Chan(t.Context())).Phase)
+}
+
+func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	url := "http://" + listener.Addr().String()
+	listener.Close() // nobody is there now
+
+	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
+	require.NoError(t, err)
+	states := c.States.Chan(t.Context())
+	ended, _ := run(t, c)
+
+	for attempt := 1; attempt <= 2; attempt++ {
+		assert.Equal(t, conn.Connecting, wiretest.ReceiveFrom(t, states).Phase)
+		waiting := wiretest.ReceiveFrom(t, states)
+		assert.Equal(t, conn.Waiting, waiting.Phase)
+		assert.Equal(t, attempt, waiting.Attempt)
+		assert.Positive(t, waiting.Delay)
+		var dial *conn.DialError
+		assert.ErrorAs(t, waiting.Err, &dial)
+		assert.ErrorContains(t, waiting.Err, "refused")
+	}
+	var exhausted *reconnect.ExhaustedError
+	err = wiretest.ReceiveFrom(t, ended)
+	require.ErrorAs(t, err, &exhausted)
+	assert.Equal(t, err, c.Ready(t.Context()), "Ready knows why Run ended")
+	assert.ErrorIs(t, c.Emit(t.Context(), "x"), err)
+}
+
+func TestReady_returnsAfterStatesReportsReady(t *testing.T) {
+	slow := slog.New(slog.NewTextHandler(writerFunc(func() { <-time.After(10 * time.Millisecond) }), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{Logger: slow})
+	require.NoError(t, c.Ready(t.Context()))
+	assert.Equal(t, conn.Ready, wiretest.ReceiveFrom(t, c.States.Chan(t.Context())).Phase)
+}
+
+type writerFunc func()
+
+func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
+
+// The new Run has begun, and is held up before it can say so.
+func TestReady_waitsForNewRun(t *testing.T) {
+	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
+	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
+	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
+	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	again, cancel := run(t, c)
+	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	assert.ErrorIs(t, c.Ready(ctx), context.DeadlineExceeded)
+	states.Close()
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, again), conn.ErrDisconnected)
+	cancel()
+	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
+}
