@@ -64,7 +64,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		}
 		return nil, err
 	}
-	s.watch()
+	c.streams.attach(s)
 	return s, nil
 }
 
@@ -85,9 +85,8 @@ func (c *Client) Answer(ctx context.Context, q Question) (events.AIMessage, erro
 	return s.Wait()
 }
 
-// abort tells the backend that the answer is no longer wanted, if there is a
-// session to say so on. It returns when that is written, or after
-// abortTimeout.
+// abort sends the backend an abort, if the client is Ready. It returns when the
+// abort is written, or after abortTimeout.
 func (s *Stream) abort(reason string) {
 	c := s.client
 	if c.State().Phase != conn.Ready {
@@ -98,7 +97,7 @@ func (s *Stream) abort(reason string) {
 	c.mu.Lock()
 	session := c.session
 	c.mu.Unlock()
-	// That it fails changes nothing: the stream ends all the same.
+	// The stream ends whether this fails or not.
 	_ = session.Emit(ctx, c.name(events.KeyAIAbort), c.base.with(events.Abort{
 		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID, Reason: reason,
 	}))

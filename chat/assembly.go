@@ -8,32 +8,32 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// What a stream holds at most: so many tokens, so many other events, and the
-// bytes of all that they carry. An answer that is longer ends it with ErrTooLong.
+// Limits of a stream: the number of tokens, of other events, and the bytes that
+// all of them carry. A longer answer ends the stream with ErrTooLong.
 const (
 	maxTokens = 1 << 16
 	maxBytes  = 16 << 20
 )
 
-// An assembly puts the tokens of one answer in their order, each once: early
-// ones are held back until those before them have come.
+// An assembly puts the tokens of one answer in order, each once. It holds early
+// tokens back until those before them have arrived.
 type assembly struct {
 	limit int // how many may be held back; negative for no limit
 
 	tokens []events.AIToken       // in order; only ever appended to
 	text   strings.Builder        // of tokens
 	next   int                    // the index that comes next
-	early  map[int]events.AIToken // what has come before its turn
+	early  map[int]events.AIToken // out-of-order tokens, by index
 	first  int                    // the lowest index of early, if there is any
 	others []placed               // everything but tokens
 	bytes  int                    // of all of it
 	status events.AIProcessing    // the last one
 
-	dropped bool // of early tokens some were let go: only the final text can close the gap
-	tooLong bool // something was over the limits, and not taken in
+	dropped bool // early tokens were dropped: only the final text can close the gap
+	tooLong bool // an event was over the limits and dropped
 }
 
-// placed is an event that came when there were so many tokens.
+// placed is an event and the number of tokens before it.
 type placed struct {
 	after int
 	event events.Event
@@ -64,7 +64,7 @@ func (a *assembly) add(t events.AIToken) {
 	}
 }
 
-// catchUp takes in the early tokens whose turn has come.
+// catchUp appends the early tokens that are next in order.
 func (a *assembly) catchUp() {
 	for t, ok := a.early[a.next]; ok; t, ok = a.early[a.next] {
 		delete(a.early, a.next)
@@ -126,17 +126,17 @@ func (a *assembly) gap() *GapError {
 	return &GapError{From: a.next, To: a.first}
 }
 
-// crowded reports whether more tokens are held back than the limit, or were.
+// bufferFull reports whether more early tokens have arrived than the limit.
 func (a *assembly) bufferFull() bool { return a.dropped || a.limit >= 0 && len(a.early) > a.limit }
 
-// drop lets go of what is held back.
+// drop drops the early tokens.
 func (a *assembly) drop() {
 	a.early, a.dropped = nil, true
 }
 
-// bridge puts the rest of the final text in place of what is missing, as one
-// token, and reports whether the text continues what has come.
-func (a *assembly) bridge(m events.AIMessage) bool {
+// fill appends the rest of the final text as one token in place of the missing
+// ones. It reports whether the text continues the tokens that have arrived.
+func (a *assembly) fill(m events.AIMessage) bool {
 	rest, ok := strings.CutPrefix(m.Text, a.text.String())
 	if !ok {
 		return false

@@ -168,7 +168,7 @@ func TestReorderLimit_isUnlimitedIfNegative(t *testing.T) {
 	assert.Len(t, read(s), 5001)
 }
 
-// Whatever its events carry counts, be it read or not.
+// The limit counts all that the events carry.
 func TestStream_boundsMemoryWithoutReader(t *testing.T) {
 	heavy := make(json.RawMessage, 1<<20)
 	for name, event := range map[string]func(n int) events.Event{
@@ -181,18 +181,22 @@ func TestStream_boundsMemoryWithoutReader(t *testing.T) {
 		"tokens":       func(n int) events.Event { return token("r1", n, string(heavy)) },
 		"early tokens": func(n int) events.Event { return token("r1", n+1, string(heavy)) },
 	} {
-		client, s := open(t, StreamConfig{ReorderLimit: -1})
-		for n := range 32 {
-			client.streams.offer(event(n))
+		t.Run(name, func(t *testing.T) {
+			client, s := open(t, StreamConfig{ReorderLimit: -1})
+			for n := range 32 {
+				client.streams.offer(event(n))
+			}
+			_, err := s.Wait()
+			assert.ErrorIs(t, err, ErrTooLong)
+			assert.LessOrEqual(t, s.answer.bytes, maxBytes)
+		})
+	}
+	t.Run("many small events", func(t *testing.T) {
+		client, s := open(t, StreamConfig{})
+		for range maxTokens + 1 {
+			client.streams.offer(events.AIProcessing{RequestID: "r1"})
 		}
 		_, err := s.Wait()
-		assert.ErrorIs(t, err, ErrTooLong, name)
-		assert.LessOrEqual(t, s.answer.bytes, maxBytes, name)
-	}
-	client, s := open(t, StreamConfig{})
-	for range maxTokens + 1 {
-		client.streams.offer(events.AIProcessing{RequestID: "r1"})
-	}
-	_, err := s.Wait()
-	assert.ErrorIs(t, err, ErrTooLong, "many small ones")
+		assert.ErrorIs(t, err, ErrTooLong)
+	})
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A Client is one user's or one service's place in a chat: its topics carry
-// what the backend says, its verbs say something to the backend. All its methods
-// are safe for concurrent use.
+// A Client is one user's or one service's connection to a chat. Its topics carry
+// the events of the backend, its methods send events. All methods are safe for
+// concurrent use.
 //
 // Subscriptions live until their ctx ends or the Client is closed, over any
 // number of sessions and Runs; subscribing before Run loses nothing.
@@ -59,7 +59,7 @@ type Client struct {
 	tools     *toolbox
 
 	deliverySem chan struct{} // holds a value while a message is being delivered
-	delivering  atomic.Int64  // messages that are, or wait for their turn
+	delivering  atomic.Int64  // messages that are being delivered, or wait
 
 	roomsSem  chan struct{} // holds a value while rooms are being joined or left
 	discovery discovery
@@ -70,7 +70,7 @@ type Client struct {
 	rooms    []room          // joined after each connect, in this order
 	joinings []*joining      // further ones, on their way
 	session  session         // the one that was entered last
-	runCtx   context.Context // ends with the Run that is on its way, its cause why; nil when none is
+	runCtx   context.Context // ends with the current Run, its cause why; nil without one
 }
 
 // New makes a client for the chat backend at url: scheme http, https, ws or
@@ -88,7 +88,7 @@ func New(url string, cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	cfg.Conn.OnConnect = c.enter
+	cfg.Conn.OnConnect = c.enter // which calls that of c.cfg
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
 // aborted, within a second; whatever makes Run return, they end with
 // [ErrStopped] if not with their own ctx.
 func (c *Client) Run(ctx context.Context) error {
-	life, end := context.WithCancelCause(context.Background())
+	runCtx, end := context.WithCancelCause(context.Background())
 	c.mu.Lock()
 	if c.runCtx != nil {
 		c.mu.Unlock()
@@ -160,7 +160,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		return conn.ErrRunning
 	}
-	c.runCtx = life
+	c.runCtx = runCtx
 	c.mu.Unlock()
 
 	// When ctx ends, the answers in flight are aborted before the connection is.
@@ -179,8 +179,8 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// lifetime returns a context that ends when the Run that is on its way does,
-// with the error that streams then end with as its cause.
+// currentRun returns a context that ends with the current Run. Its cause is the
+// error that streams then end with. Without a Run it has ended.
 func (c *Client) currentRun() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,17 +192,17 @@ func (c *Client) currentRun() context.Context {
 	return ended
 }
 
-// Shutdown lets what has begun finish, and then closes: from now on verbs, Ask
-// and Deliver fail with [conn.ErrClosed], while the answers in flight, with the tools
-// that are called for them, and deliveries go on, over a reconnect if need be. When the last has
-// ended it closes the client as Close does, and returns nil. When ctx ends
-// first, it aborts the answers that are left, which end with [ErrStopped],
-// closes, and returns ctx's error. See [conn.Conn.Shutdown].
+// Shutdown closes the client after the work in progress has ended. From now on
+// methods that send fail with [conn.ErrClosed]. Open streams with their tool
+// calls, and deliveries, continue, over a reconnect if need be. After the last
+// has ended, Shutdown closes the client as Close does and returns nil. If ctx
+// ends first, Shutdown aborts the open streams, which end with [ErrStopped],
+// closes the client and returns ctx's error. See [conn.Conn.Shutdown].
 func (c *Client) Shutdown(ctx context.Context) error {
 	draining, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	inTime := context.AfterFunc(ctx, func() {
-		c.streams.giveUp() // while there is a connection to say so on
+		c.streams.giveUp() // while there is a connection for the aborts
 		stop()
 	})
 	_ = c.conn.Shutdown(draining)
@@ -219,3 +219,54 @@ func (c *Client) Close() error {
 	c.streams.giveUp()
 	return c.conn.Close()
 }
+
+// Stats holds the counters of a client. Those of what has ended count since New
+// and only grow.
+type Stats struct {
+	Conn conn.Stats
+
+	// Topics has the statistics of each topic's open subscriptions, by the name
+	// of the Client's field.
+	Topics map[string]bus.TopicStats
+
+	Answered uint64 // streams that ended with the final message
+	Failed   uint64 // streams that ended with an error, and questions that could not be sent
+	Open     int    // open streams
+
+	Delivering int // calls of Deliver that have not returned
+	Tools      int // tool calls that run or wait
+}
+
+// Stats returns the current counters. It is cheap enough to be called with each
+// scrape of a monitoring system. [Stream.Progress] reports on one answer.
+func (c *Client) Stats() Stats {
+	return Stats{
+		Conn: c.conn.Stats(),
+		Topics: map[string]bus.TopicStats{
+			"Processing": c.Processing.Stats(), "Tokens": c.Tokens.Stats(), "Messages": c.Messages.Stats(),
+			"Errors": c.Errors.Stats(), "ToolCalls": c.ToolCalls.Stats(), "ToolResults": c.ToolResults.Stats(),
+			"ChatMessages": c.ChatMessages.Stats(), "Presence": c.Presence.Stats(), "Events": c.Events.Stats(),
+			"ServerErrors": c.ServerErrors.Stats(), "DecodeErrors": c.DecodeErrors.Stats(),
+			"States": c.States.Stats(), "Raw": c.Raw.Stats(),
+		},
+		Answered:   c.streams.answered.Load(),
+		Failed:     c.streams.failed.Load(),
+		Open:       int(c.streams.count.Load()),
+		Delivering: int(c.delivering.Load()),
+		Tools:      c.tools.active(),
+	}
+}
+
+// Health returns nil while the client is Ready, and otherwise an error with the
+// phase and its reason; see [conn.Conn.Health].
+func (c *Client) Health() error { return c.conn.Health() }
+
+// String returns the host, namespace and phase of the client's connection. No
+// format prints a secret of a Client.
+func (c *Client) String() string { return c.conn.String() }
+
+// GoString is String, for %#v.
+func (c *Client) GoString() string { return c.String() }
+
+// LogValue is String, for slog.
+func (c *Client) LogValue() slog.Value { return c.conn.LogValue() }

@@ -1,15 +1,21 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
 	"testing"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,7 +25,7 @@ func TestNew_rejectsInvalidConfig(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"no ChatID to join":                 {},
 		"both NoJoin and a JoinPayload":     {NoJoin: true, JoinPayload: 1},
-		"Config.Conn.Join or Enter is set":  {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
+		"Config.Conn.Join is set":           {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
 		`no event with the key "NONSENSE"`:  {ChatID: room, Names: map[events.Key]string{"NONSENSE": "x"}},
 		"the name of AI_TOKEN is empty":     {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: ""}},
 		"NameFunc gives no name":            {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
@@ -32,8 +38,10 @@ func TestNew_rejectsInvalidConfig(t *testing.T) {
 		"a timeout of Config is negative":   {ChatID: room, Delivery: Delivery{AckTimeout: -1}},
 		"a limit of Config is negative":     {ChatID: room, Tools: Tools{MaxConcurrent: -1}},
 	} {
-		_, err := New("http://localhost", cfg)
-		assert.ErrorContains(t, err, want)
+		t.Run(want, func(t *testing.T) {
+			_, err := New("http://localhost", cfg)
+			assert.ErrorContains(t, err, want)
+		})
 	}
 	_, err := New("nonsense", Config{ChatID: room})
 	assert.ErrorContains(t, err, "scheme")
@@ -111,17 +119,71 @@ func TestRun_reportsRejectedHandshake(t *testing.T) {
 func TestRun_returnsErrDisconnectedUnlessRetryAllows(t *testing.T) {
 	stage := newStage(t, nil)
 	client, ended := stage.run(t, Config{})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	wiretest.ReceiveFrom(t, stage.peers).Send("41")
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	assert.ErrorIs(t, client.State().Err, conn.ErrDisconnected)
 
 	stage = newStage(t, nil)
 	client, _ = stage.run(t, Config{Conn: conn.Config{Retry: func(err error) bool { return err == conn.ErrDisconnected }}})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	stage.next(t)
 	wiretest.ReceiveFrom(t, stage.peers).Send("41")
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t), "it is back, and in its room")
+}
+
+func TestOnConnect_runsBeforeDiscoveryAndJoin(t *testing.T) {
+	stage := newStage(t, func(p *peer, frame string) {
+		if frame == `42["meta:events:request",{"chatId":"room-1"}]` {
+			p.Send(`42["meta:events:response",{}]`)
+		}
+	})
+	client, _ := stage.run(t, Config{
+		Discovery: Discovery{Enabled: true},
+		Conn: conn.Config{OnConnect: func(ctx context.Context, s *conn.Session) error {
+			return s.Emit(ctx, "setup")
+		}},
+	})
+	for range 2 { // after each connect
+		assert.Equal(t, `42["setup"]`, stage.next(t))
+		assert.Equal(t, `42["meta:events:request",{"chatId":"room-1"}]`, stage.next(t))
+		assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
+		require.NoError(t, client.Ready(wiretest.Context(t)))
+		wiretest.ReceiveFrom(t, stage.peers).cut()
+	}
+}
+
+func TestOnConnect_errorEndsSession(t *testing.T) {
+	stage := newStage(t, nil)
+	broken := errors.New("broken")
+	calls := 0
+	client := stage.client(t, Config{Conn: conn.Config{OnConnect: func(context.Context, *conn.Session) error {
+		switch calls++; calls {
+		case 1:
+			return broken
+		case 3:
+			return reconnect.Permanent(broken)
+		}
+		return nil
+	}}})
+	states := client.States.Chan(t.Context())
+	ended, _ := wiretest.Run(t, client)
+	wiretest.ReceiveFrom(t, stage.peers)
+	var waiting conn.State
+	for waiting.Phase != conn.Waiting {
+		waiting = wiretest.ReceiveFrom(t, states)
+	}
+	assert.ErrorIs(t, waiting.Err, broken)
+	assert.Equal(t, "41", stage.next(t), "the first session ends without a join")
+	assert.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
+	wiretest.ReceiveFrom(t, stage.peers).cut()
+
+	err := wiretest.ReceiveFrom(t, ended)
+	assert.ErrorIs(t, err, broken)
+	var failed *conn.OnConnectError
+	assert.ErrorAs(t, err, &failed)
+	assert.Equal(t, 3, calls)
 }
 
 func TestSubscription_survivesReconnectsAndRuns(t *testing.T) {
@@ -141,7 +203,7 @@ func TestSubscription_survivesReconnectsAndRuns(t *testing.T) {
 		}
 	}
 	for range 2 {
-		ended, stop := runUntil(client)
+		ended, stop := wiretest.Run(t, client)
 		p := wiretest.ReceiveFrom(t, stage.peers)
 		hear(p)
 		p.cut()
@@ -231,4 +293,22 @@ func TestEvents_deliversEveryEventKindInOrder(t *testing.T) {
 		events.KeyAIMessage, events.KeyAIError, events.KeyChatMessage, events.KeyPresenceUpdate} {
 		assert.Equal(t, key, wiretest.ReceiveFrom(t, all).Key())
 	}
+}
+
+func TestClient_printsNoSecrets(t *testing.T) {
+	cfg := Config{NoJoin: true, Conn: conn.Config{
+		Header: http.Header{"Authorization": {"s3cr3t"}},
+		Query:  url.Values{"token": {"s3cr3t"}},
+	}}
+	client, err := New("http://localhost/admin?key=s3cr3t", cfg)
+	require.NoError(t, err)
+
+	var printed bytes.Buffer
+	for _, v := range []any{client, cfg, struct{ Client *Client }{client}} {
+		fmt.Fprintf(&printed, "%v %+v %#v %s\n", v, v, v, v)
+		slog.New(slog.NewTextHandler(&printed, nil)).Info("printed", "value", v)
+		slog.New(slog.NewJSONHandler(&printed, nil)).Info("printed", "value", v)
+	}
+	assert.Contains(t, printed.String(), "conn http://localhost/admin (idle)")
+	assert.NotContains(t, printed.String(), "s3cr3t")
 }

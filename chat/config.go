@@ -49,7 +49,7 @@ type Config struct {
 	// one of the same name. Default: nil.
 	Meta map[string]any
 
-	// Names replaces event names, sent or heard. Default: those of the
+	// Names replaces event names, sent or received. Default: those of the
 	// contract, events.Key.DefaultName.
 	Names map[events.Key]string
 
@@ -66,7 +66,7 @@ type Config struct {
 	// Default: DefaultServerErrorEvent.
 	ServerErrorEvent string
 
-	// Stream says how answers are put together, and when they are given up.
+	// Stream configures how answers are put together, and their timeouts.
 	Stream StreamConfig
 
 	// Delivery says how Deliver goes about it.
@@ -75,16 +75,18 @@ type Config struct {
 	// Tools says how tools are run.
 	Tools Tools
 
-	// Conn says how to connect. Its Join and Enter are the chat's own: use
-	// Names, JoinPayload and NoJoin.
+	// Conn configures the connection. Conn.OnConnect is called after each
+	// connect, before discovery and the joins. It sends on its Session: methods
+	// of the Client wait for Ready, which comes later. Conn.Join must not be set:
+	// use ChatID, JoinPayload, Names and NoJoin.
 	Conn conn.Config
 }
 
 // withDefaults checks the Config and fills what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil || c.Conn.OnConnect != nil:
-		return c, errors.New("chat: Config.Conn.Join or Enter is set: use ChatID, JoinPayload, Names and NoJoin")
+	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil:
+		return c, errors.New("chat: Config.Conn.Join is set: use ChatID, JoinPayload, Names and NoJoin")
 	case c.NoJoin && c.JoinPayload != nil:
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
 	case !c.NoJoin && c.ChatID.IsZero() && c.JoinPayload == nil:

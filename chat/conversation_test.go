@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"pgregory.net/rapid"
 )
@@ -175,7 +176,7 @@ func play(t *testing.T, p plan) (wrong []string) {
 	client := w.client(t, Config{Stream: limits, Conn: conn.Config{Reconnect: reconnect.Policy{
 		InitialInterval: time.Millisecond, MaxInterval: time.Millisecond, RandomizationFactor: -1,
 	}}})
-	_, stop := runUntil(client)
+	_, stop := wiretest.Run(t, client)
 	defer stop()
 	pid := 0
 	var l *link

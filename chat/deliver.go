@@ -29,8 +29,8 @@ type Delivery struct {
 	// is acknowledged or the caller's ctx ends.
 	MaxAttempts int
 
-	// MaxPending is how many messages may wait for their turn; one more is
-	// refused with ErrQueueFull. Default: DefaultMaxWaiting.
+	// MaxPending is how many messages may wait for delivery; one more is
+	// rejected with ErrQueueFull. Default: DefaultMaxPendingDeliveries.
 	MaxPending int
 }
 
@@ -62,13 +62,14 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // know, and so the server may get the message more than once. It gets it once where Config.Delivery.MaxAttempts is 1.
 //
 // Messages are delivered one after the other, in the order of the calls.
-// Deliver waits for its turn, for Ready and for the acknowledgement; its error
-// is a [*DeliveryError]. What gives up is ctx, Config.Delivery, Close, and a
-// Run that has ended for good; the next message has its turn then.
+// Deliver waits for the messages before it, for Ready and for the
+// acknowledgement. It stops when ctx ends, a limit of Config.Delivery is
+// reached, the client is closed, or Run has ended for good. Its error is a
+// [*DeliveryError]. The next message is delivered then.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
 	failed := &DeliveryError{Message: m}
-	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxPending)+1 { // one has its turn
+	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxPending)+1 { // one is being delivered
 		c.delivering.Add(-1)
 		failed.Err = ErrQueueFull
 		return nil, failed

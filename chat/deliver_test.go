@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,7 +54,7 @@ func onWire(t *testing.T, cfg Config, play func(t *testing.T, w wire, client *Cl
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, cfg)
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		if !cfg.NoJoin {
@@ -166,7 +166,7 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 			assert.True(t, first.MaybeSent != second.MaybeSent, "one of them was under way")
 			assert.Equal(t, 1, first.Attempts+second.Attempts)
 
-			last := delivering(t.Context(), client, "m3") // the turn is free again
+			last := delivering(t.Context(), client, "m3") // the next one is delivered
 			assert.Equal(t, said(1, "m3"), <-l.out)
 			l.send(`431[]`)
 			assert.NoError(t, (<-last).err)
@@ -206,29 +206,33 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 	})
 }
 
-// What ended Run may look like a timeout: Deliver must not take it for its own.
+// The error of Run may be a timeout, which Deliver must not take for its own.
 func TestDeliver_failsWhenRunEndsWithError(t *testing.T) {
-	for name, cfg := range map[string]Config{
-		"a refusal": {JoinTimeout: time.Second},
-		"a timeout": {JoinTimeout: time.Second, Conn: conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}}},
+	for name, tc := range map[string]struct {
+		cfg   Config
+		reply string // to the join
+	}{
+		"a refusal": {Config{JoinTimeout: time.Second}, `430[{"ok":false}]`},
+		"a timeout": {Config{JoinTimeout: time.Second, Conn: conn.Config{Reconnect: reconnect.Policy{MaxAttempts: -1}}}, ""},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			w := make(wire)
-			client := w.client(t, cfg)
-			done := delivering(t.Context(), client, "m1")
-			ended, stop := runUntil(client)
-			defer stop()
-			l := w.accept("")
-			<-l.out
-			if name == "a refusal" {
-				l.send(`430[{"ok":false}]`)
-			}
-			why := <-ended
-			require.Error(t, why, name)
-			failed := (<-done).failure(t)
-			assert.False(t, failed.MaybeSent)
-			var refused *JoinError
-			assert.True(t, errors.As(&failed, &refused), "%s: %v", name, failed.Err)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := make(wire)
+				client := w.client(t, tc.cfg)
+				done := delivering(t.Context(), client, "m1")
+				ended, stop := wiretest.Run(t, client)
+				defer stop()
+				l := w.accept("")
+				<-l.out
+				if tc.reply != "" {
+					l.send(tc.reply)
+				}
+				require.Error(t, <-ended)
+				failed := (<-done).failure(t)
+				assert.False(t, failed.MaybeSent)
+				var refused *JoinError
+				assert.ErrorAs(t, &failed, &refused)
+			})
 		})
 	}
 }

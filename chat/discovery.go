@@ -18,10 +18,9 @@ const (
 
 // Discovery asks the server for the names of its events, after each connect
 // and before the join. The request carries chatId and Config.Meta. The response
-// is an object from key to name: what it names is in force from then on, for
-// what is sent and what is heard, and for the very next event that comes;
-// what an earlier response has named, and this one does not, is as if it had
-// never been learnt. Unknown keys and names that cannot be used are passed over.
+// is an object from key to name. Its names are used from then on for sending and
+// receiving, for the very next event too. They replace those of an earlier
+// response. Unknown keys and names that cannot be used are passed over.
 // When no response comes in time the names stay what they are; one that comes
 // later is passed over.
 //

@@ -26,20 +26,20 @@ func TestDiscovery_runsBeforeJoinAndAppliesNames(t *testing.T) {
 		Meta: map[string]any{"tenant": "acme"}, Discovery: Discovery{Enabled: true},
 		Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))},
 	})
-	_, stop := runUntil(client)
+	_, stop := wiretest.Run(t, client)
 	defer stop()
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	assert.Equal(t, `42["meta:events:request",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t))
 	assert.Equal(t, `42["room:enter",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t), "the join has its new name")
 
 	learnt := map[string]string{"JOIN": "room:enter", "USER_MESSAGE": "say", "AI_TOKEN": "llm:delta"}
 	assert.Equal(t, learnt, client.State().Learnt, "what cannot be used is passed over")
-	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user}))
+	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user}))
 	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","tenant":"acme","text":"","userId":"u1"}]`, stage.next(t))
 
 	tokens := client.Tokens.Chan(t.Context())
-	wiretest.ReceiveFrom(t, stage.peers).Send(`42["llm:delta",{"token":"heard","index":0}]`)
-	assert.Equal(t, "heard", wiretest.ReceiveFrom(t, tokens).Token)
+	wiretest.ReceiveFrom(t, stage.peers).Send(`42["llm:delta",{"token":"x","index":0}]`)
+	assert.Equal(t, "x", wiretest.ReceiveFrom(t, tokens).Token)
 	stop()
 	assert.Contains(t, log.String(), "room:enter", "and it is in the log")
 }
@@ -54,7 +54,7 @@ func TestDiscovery_appliesNamesToNextEvent(t *testing.T) {
 		})
 		client := stage.client(t, Config{Discovery: Discovery{Enabled: true, RequestEvent: "ask", ResponseEvent: "told"}})
 		tokens := client.Tokens.Chan(t.Context())
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		assert.Equal(t, "at once", wiretest.ReceiveFrom(t, tokens).Token)
 		stop()
 	}
@@ -66,7 +66,7 @@ func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 		client := w.client(t, Config{Discovery: Discovery{Enabled: true}})
 		failures := client.DecodeErrors.Chan(t.Context())
 		tokens := client.Tokens.Chan(t.Context())
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		session := func(responses ...string) (l *link, took time.Duration) {
 			l = w.accept("")
@@ -125,7 +125,7 @@ func TestDiscovery_discardsNamesThatNameFuncRejects(t *testing.T) {
 			return name
 		},
 	})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	assert.Equal(t, "ai:token", client.name(events.KeyAIToken))
 	assert.Empty(t, client.State().Learnt)
 }

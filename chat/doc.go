@@ -1,5 +1,5 @@
-// Package chat is a client for AI chat backends that speak Socket.IO. What the
-// backend streams comes on Go channels; what people say goes out through verbs.
+// Package chat is a client for AI chat backends that speak Socket.IO. Server
+// events arrive on channels; methods send messages.
 //
 //	client, err := chat.New("http://localhost:4000", chat.Config{ChatID: events.StringID("room-1")})
 //	if err != nil {
@@ -27,13 +27,13 @@
 //  1. Client.Events carries all kinds of events in the order of the wire. Two
 //     channels in one select are in no order between them: a final message
 //     may overtake the last tokens.
-//  2. What reaches a typed topic has its type: a payload that has not, or
-//     that lacks a required field, goes out on Client.DecodeErrors instead.
+//  2. A payload that has not the type of its topic, or lacks a required field,
+//     is reported on Client.DecodeErrors instead.
 //  3. Fields that the contract does not name are kept, in Extra.
-//  4. [Topic] is any other event, in a type of one's own; Client.Raw is every
-//     event, whatever its name, with all its arguments.
-//  5. Client.ServerErrors carries the server's own error event. That a
-//     handshake was refused, or the client put out, is told by Run's error and
+//  4. [On] subscribes to any other event, decoded into a type of your own;
+//     Client.Raw carries every event with all its arguments.
+//  5. Client.ServerErrors carries the server's own error event. A rejected
+//     handshake and a disconnect by the server are reported by Run's error and
 //     on Client.States.
 //
 // # Questions and answers
@@ -43,10 +43,10 @@
 // number of questions may be in flight on one client. [Client.Answer] is Ask for
 // those who want the final message only.
 //
-// A token that comes before its turn is held back, one that comes again is
-// dropped, and one that is missing is waited for: Config.Stream says for how
-// long, how many may be held back meanwhile, and whether the final message then
-// fills the gap or the stream ends with a [GapError].
+// A token that arrives early is held back until those before it have arrived; a
+// repeated one is dropped. Config.Stream sets how long to wait for a missing
+// token, and how many to hold back meanwhile. Then the final message fills the
+// gap, or the stream ends with a [GapError].
 //
 // A stream keeps its answer. It can be read by any number of readers, late,
 // slowly, or not at all, and none of them holds up another or the connection; of an
@@ -61,32 +61,34 @@
 //	what has come                                   Wait's error                  abort
 //	the final message, with or without tokens       nil                           no
 //	the final message, but tokens are missing,      *GapError                     no
-//	  and it cannot or shall not bridge them
+//	  and it cannot or must not fill the gap
 //	tokens are missing, and FailOnGap               *GapError                     yes
 //	ai:error                                        *events.AIError               no
 //	the end of Ask's ctx                            the ctx's error               yes
 //	Stream.Abort, Client.Abort                      ErrAborted                    yes
-//	somebody else's abort, passed on by the backend ErrAborted                    no
-//	no token or message for StreamConfig.FirstTokenTimeout      ErrNoToken                    yes
-//	nothing for StreamConfig.IdleTimeout, while connected    ErrStalled                    yes
-//	  and no tool is run for it
-//	no connection for StreamConfig.OfflineTimeout               ErrOffline                    no
+//	another member's abort, passed on               ErrAborted                    no
+//	no token or message for FirstTokenTimeout       ErrNoToken                    yes
+//	no event for IdleTimeout, while connected       ErrStalled                    yes
+//	  and no tool runs for it
+//	no connection for OfflineTimeout                ErrOffline                    no
 //	an event without requestId that may be for      ErrAmbiguous                  yes
 //	  this question or for another
 //	more than a stream keeps                        ErrTooLong                    yes
-//	an error of StreamConfig.Resume                      that error, wrapped           yes
+//	an error of StreamConfig.Resume                 that error, wrapped           yes
 //	Close, or the end of Run                        ErrStopped, and Run's error   if it can be
 //
 // When a session is lost, streams go on. If the server resumes it, nothing is
-// missing. If not, StreamConfig.Resume can ask the backend for what follows the last token; what
-// is missing still is bridged by the final message, whose text is the whole answer.
+// missing. If not, StreamConfig.Resume can ask the backend for the tokens after
+// the last one. The final message, whose text is the whole answer, fills what is
+// still missing.
 //
 // A backend that leaves requestId out is understood as long as one question at
 // a time is in flight in the chat. With several, a token may be for any of
 // them, so they end with [ErrAmbiguous]; the typed topics carry it all the same.
-// A question that was given up counts as in flight for another 5 seconds, since
-// the backend may still be answering it; what can only be the middle of that answer is passed
-// over, and where the next one has clearly begun, it is forgotten.
+// An abandoned question counts as in flight for another 5 seconds, since the
+// backend may still answer it. Tokens that can only be the middle of that answer
+// are ignored. When the next answer has clearly begun, the abandoned question is
+// forgotten.
 //
 // # What goes out
 //
@@ -94,11 +96,12 @@
 // fields, a later one winning over an earlier one of the same name. This holds
 // for the join, discovery, the results of tools that go out as events, and for [Client.Emit] as well.
 //
-// Verbs wait until the client is Ready (connected, and its rooms joined) and
-// the event is written, or until their ctx ends. A failed one says in a
-// [conn.SendError] whether the event may have been sent. What a session has not
-// begun to write goes out on the next one; nothing that may have been
-// written is sent again. Typing is volatile: without a session it is dropped.
+// The methods that send wait until the client is Ready (connected, and its rooms
+// joined) and the event is written, or until their ctx ends. Their error is a
+// [conn.SendError], which says whether the event may have been sent. An event
+// that a session has not begun to write is sent on the next one; an event that
+// may have been written is not sent again. Typing is volatile: without a session
+// it is dropped.
 //
 // # Delivery
 //
@@ -115,6 +118,10 @@
 //     [ErrQueueFull].
 //
 // # Rooms
+//
+// After each connect Config.Conn.OnConnect runs first, then discovery, then the
+// joins; then the client is Ready. An error of OnConnect ends the session, and
+// the next one calls it again; one marked with reconnect.Permanent ends Run.
 //
 // The room of Config.ChatID is joined after each connect, before the client is
 // Ready: with the event that is the name of events.KeyJoin, and Config.JoinPayload for its own fields; not
@@ -134,14 +141,15 @@
 // Events are known by keys ([events.Key]), and travel under names. Each of these
 // has precedence over those below it:
 //
-//	Config.NameFunc      the last word on every name
-//	Client.SetNames      at run time
-//	Discovery            what the server has told
-//	Config.Names         from the start
-//	Key.DefaultName      the contract
+//	Config.NameFunc      overrides every other source
+//	Client.SetNames      names set at run time
+//	Discovery            names that the server has sent
+//	Config.Names         names set in the Config
+//	Key.DefaultName      the default names
 //
-// A change takes effect at once, in one step for what is sent and what is heard: no
-// event is lost or heard twice by it. The join has its new name from the next connect on.
+// A change takes effect at once and atomically, for sending and for receiving:
+// no event is lost or delivered twice by it. The join has its new name from the
+// next connect on.
 //
 // With Config.Discovery the server is asked for its names after each connect, before the join, so that the
 // join has its learnt name. The client waits Discovery.Timeout at most and goes on
@@ -153,6 +161,6 @@
 // [HandleTool] adds a tool that the backend can call. Its result is the
 // acknowledgement of ai:tool_call if the backend wants one, else an event of its own. Calls
 // run side by side up to Tools.MaxConcurrent, each in a goroutine that ends with the
-// call; what panics is an error, logged with its stack and told without it. A
+// call. A panic is logged with its stack and sent as an error without it. A
 // call's ctx ends when its request is aborted or has failed, on whichever side.
 package chat

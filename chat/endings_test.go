@@ -30,7 +30,7 @@ func TestIdleTimeout_endsStreamAfterLastEvent(t *testing.T) {
 		offerAll(client, events.AIProcessing{RequestID: "r1", Status: events.StatusWorking})
 		_, err := streams[0].Wait()
 		assert.ErrorIs(t, err, ErrStalled)
-		assert.Equal(t, 110*time.Second, time.Since(start), "a minute after the last sign of life")
+		assert.Equal(t, 110*time.Second, time.Since(start), "a minute after the last event")
 	})
 }
 
@@ -86,7 +86,7 @@ func TestStreamConfig_reportsDistinctErrorPerTimeout(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			c.streams.offer(events.AIProcessing{RequestID: "r1"})
 		}},
-		"silence": {StreamConfig{FirstTokenTimeout: 10 * time.Second, IdleTimeout: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
+		"idle": {StreamConfig{FirstTokenTimeout: 10 * time.Second, IdleTimeout: 8 * time.Second}, ErrStalled, 13 * time.Second, func(c *Client, s *Stream) {
 			time.Sleep(5 * time.Second)
 			c.streams.offer(token("r1", 0, "a"))
 		}},
@@ -112,13 +112,15 @@ func TestStreamConfig_reportsDistinctErrorPerTimeout(t *testing.T) {
 			s.Abort("enough")
 		}},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			client, s := open(t, tc.limits)
-			start := time.Now()
-			tc.play(client, s)
-			_, err := s.Wait()
-			assert.ErrorIs(t, err, tc.want, name)
-			assert.Equal(t, tc.after, time.Since(start), name)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, s := open(t, tc.limits)
+				start := time.Now()
+				tc.play(client, s)
+				_, err := s.Wait()
+				assert.ErrorIs(t, err, tc.want)
+				assert.Equal(t, tc.after, time.Since(start))
+			})
 		})
 	}
 }

@@ -1,8 +1,11 @@
 package chat
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // What a Stream may end with, besides the errors of the backend (a
@@ -38,21 +41,21 @@ var (
 	ErrTooLong = errors.New("chat: the answer is too long")
 )
 
-// What Ask, Deliver and Join refuse.
+// Errors of Ask, Deliver and Join.
 var (
-	// ErrNoUser is Ask's answer to a question that has no UserID.
+	// ErrNoUser is returned by Ask for a question without a UserID.
 	ErrNoUser = errors.New("chat: the question has no user id")
 
-	// ErrDuplicateRequest is Ask's answer to a RequestID that another question
-	// in flight has.
+	// ErrDuplicateRequest is returned by Ask if another question in flight has
+	// the same RequestID.
 	ErrDuplicateRequest = errors.New("chat: a question with this request id is in flight")
 
-	// ErrQueueFull is Deliver's answer when too many messages wait for their
-	// turn.
+	// ErrQueueFull is returned by Deliver when too many messages wait for
+	// delivery.
 	ErrQueueFull = errors.New("chat: too many messages wait to be delivered")
 
-	// ErrLeft is, in a JoinError, why a Join has come to nothing whose room
-	// was left before it returned.
+	// ErrLeft is the cause of a JoinError when Leave was called before Join
+	// returned.
 	ErrLeft = errors.New("chat: the room was left")
 )
 
@@ -75,4 +78,31 @@ func stopped(err error) error {
 		return ErrStopped
 	}
 	return fmt.Errorf("%w: %w", ErrStopped, err)
+}
+
+// A ServerError is the payload of the server's own error event.
+type ServerError struct {
+	Message string          // a payload that is a string, or its field "message"; may be empty
+	Raw     json.RawMessage // the payload as it came
+}
+
+func (e ServerError) Error() string {
+	if e.Message == "" {
+		return "chat: server error: " + string(e.Raw)
+	}
+	return "chat: server error: " + e.Message
+}
+
+// UnmarshalJSON takes any payload.
+func (e *ServerError) UnmarshalJSON(data []byte) error {
+	*e = ServerError{Raw: append(json.RawMessage(nil), data...)}
+	var object struct {
+		Message string `json:"message"`
+	}
+	if jsonv2.Unmarshal(data, &object) == nil {
+		e.Message = object.Message
+	} else {
+		_ = jsonv2.Unmarshal(data, &e.Message) // any other payload is in Raw only
+	}
+	return nil
 }

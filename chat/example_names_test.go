@@ -53,7 +53,7 @@ func Example_ownNames() {
 	defer client.Close()
 	go client.Run(ctx)
 
-	// Live: what is sent and what is heard.
+	// At once, for sending and for receiving.
 	if err := client.SetNames(map[events.Key]string{events.KeyAIMessage: "llm:final"}); err != nil {
 		fmt.Println(err)
 		return
@@ -68,7 +68,7 @@ func Example_ownNames() {
 	// Output: You said: Hello <nil>
 }
 
-// Names change live: what is sent and what is heard.
+// SetNames changes names at run time, for sending and for receiving.
 func ExampleClient_SetNames() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()
@@ -93,7 +93,7 @@ func ExampleClient_SetNames() {
 	// Hi
 }
 
-// The backend tells its names, before the room is joined.
+// The backend sends its names before the room is joined.
 func ExampleDiscovery() {
 	names := map[events.Key]string{events.KeyJoin: "room:enter", events.KeyUserMessage: "say", events.KeyAIMessage: "llm:final"}
 	ctx, client, server, stop := startWith(chattest.Config{Names: names}, chat.Config{Discovery: chat.Discovery{Enabled: true}})

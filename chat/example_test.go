@@ -63,11 +63,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	for heard := 0; heard < 2; {
+	for received := 0; received < 2; {
 		select {
 		case token := <-tokens:
 			fmt.Printf("token %d: %q\n", token.Index, token.Token)
-			heard++
+			received++
 		case <-messages: // may come before the last tokens: see Client.Events
 		case err := <-done:
 			fmt.Println("ended:", err)

@@ -10,27 +10,28 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// A lifetime is a moment in the life of a client, and what its methods come to
-// then: nil for success, errWaits for what waits until its ctx ends.
-type lifetime struct {
-	bring func(t *testing.T, w wire, client *Client)
-	verbs error
-	try   error // typing
-	run   error
+// A phase is a state of a client and the errors of its methods in it: nil for
+// success, errWaits for a method that blocks until its ctx ends.
+type phase struct {
+	enter  func(t *testing.T, w wire, client *Client)
+	err    error // of most methods
+	typing error
+	run    error
 }
 
 var errWaits = context.DeadlineExceeded
 
 func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 	begin := func(t *testing.T, client *Client) {
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		t.Cleanup(stop)
 	}
-	for name, m := range map[string]lifetime{
+	for name, p := range map[string]phase{
 		"before Run": {func(*testing.T, wire, *Client) {}, errWaits, conn.ErrNotReady, nil},
 		"connecting": {func(t *testing.T, w wire, client *Client) { begin(t, client) }, errWaits, conn.ErrNotReady, conn.ErrRunning},
 		"ready":      {func(t *testing.T, w wire, client *Client) { begin(t, client); serveWire(w.accept("")) }, nil, nil, conn.ErrRunning},
@@ -41,7 +42,7 @@ func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 			l.cut()
 		}, errWaits, conn.ErrNotReady, conn.ErrRunning},
 		"stopped by its ctx": {func(t *testing.T, w wire, client *Client) {
-			_, stop := runUntil(client)
+			_, stop := wiretest.Run(t, client)
 			serveWire(w.accept(""))
 			synctest.Wait()
 			stop()
@@ -65,19 +66,19 @@ func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 				cfg := Config{}
 				cfg.Conn.Reconnect.InitialInterval, cfg.Conn.Reconnect.MaxInterval = 1000*time.Hour, 1000*time.Hour
 				client := w.client(t, cfg)
-				m.bring(t, w, client)
+				p.enter(t, w, client)
 				synctest.Wait()
 				var all sync.WaitGroup
 				for n := range int64(3) {
 					all.Go(func() {
 						for range 2 {
-							m.check(t, client, events.IntID(n))
+							p.check(t, client, events.IntID(n))
 						}
 					})
 				}
 				all.Wait()
-				if m.run != nil {
-					assert.ErrorIs(t, client.Run(t.Context()), m.run)
+				if p.run != nil {
+					assert.ErrorIs(t, client.Run(t.Context()), p.run)
 				} else {
 					ended, cancel := context.WithCancel(t.Context())
 					cancel()
@@ -92,8 +93,8 @@ func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 	}
 }
 
-// serveWire answers everything that asks to be, until the session ends: an
-// acknowledgement for each packet with an id, a message for each question.
+// serveWire plays a backend until the session ends: it acknowledges each packet
+// with an id, and answers each question with a message.
 func serveWire(l *link) {
 	go func() {
 		for {
@@ -114,11 +115,12 @@ func serveWire(l *link) {
 	}()
 }
 
-// room is the caller's own: a Join that another's Leave overtakes says so.
-func (m lifetime) check(t *testing.T, client *Client, room events.ID) {
+// check calls each method. Each caller has its own room, because a Leave ends the
+// Joins of its room.
+func (p phase) check(t *testing.T, client *Client, room events.ID) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for name, verb := range map[string]func() error{
+	for name, method := range map[string]func() error{
 		"Ready":       func() error { return client.Ready(ctx) },
 		"SendMessage": func() error { return client.SendMessage(ctx, message("m1")) },
 		"Abort":       func() error { return client.Abort(ctx, events.Abort{RequestID: "r9"}) },
@@ -132,26 +134,26 @@ func (m lifetime) check(t *testing.T, client *Client, room events.ID) {
 		"Join":  func() error { return client.Join(ctx, room) },
 		"Leave": func() error { return client.Leave(ctx, room) },
 	} {
-		assert.ErrorIs(t, verb(), m.verbs, name)
+		assert.ErrorIs(t, method(), p.err, name)
 	}
-	if m.verbs == nil || m.try != conn.ErrNotReady {
+	if p.err == nil || p.typing != conn.ErrNotReady {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the one before may have ended
 		defer cancel()
 	} else {
 		ctx = t.Context()
 	}
-	assert.ErrorIs(t, client.TypingStart(ctx, user), m.try)
-	assert.ErrorIs(t, client.TypingStop(ctx, user), m.try)
+	assert.ErrorIs(t, client.TypingStart(ctx, user), p.typing)
+	assert.ErrorIs(t, client.TypingStop(ctx, user), p.typing)
 	assert.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIAbort: "ai:stop"}))
 	HandleTool(client, "tool", find)()
 	_, _, _ = client.State(), client.Stats(), client.String()
-	if m.verbs == nil {
+	if p.err == nil {
 		assert.NoError(t, client.Health())
 	} else {
 		assert.ErrorIs(t, client.Health(), conn.ErrNotReady)
 	}
 	sub := client.Tokens.Subscribe(ctx)
-	if m.verbs == conn.ErrClosed {
+	if p.err == conn.ErrClosed {
 		_, open := <-sub.C()
 		assert.False(t, open)
 	}

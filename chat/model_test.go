@@ -34,17 +34,17 @@ type modelled struct {
 	named       bool // the backend has used its request id
 	explicit    bool // Client.Abort has named it
 
-	asked, heard time.Time
-	begun        bool
-	got          map[int]bool // the tokens that are held
-	dropped      bool         // some were let go of
-	final        bool
-	lost         bool // a session was lost for good
-	gapOf        int  // what the gap begins with, -1 for none
-	gapSince     time.Time
-	overdue      int
-	straggles    bool // given up just now, and nothing else has been said since
-	gaveUp       time.Time
+	asked, last time.Time // when it was asked, and the last event of its answer
+	begun       bool
+	got         map[int]bool // the tokens that are held
+	dropped     bool         // early ones were dropped
+	final       bool
+	lost        bool // a session was lost for good
+	gapOf       int  // what the gap begins with, -1 for none
+	gapSince    time.Time
+	overdue     int
+	straggles   bool // given up just now, and nothing else has been said since
+	gaveUp      time.Time
 
 	err     error
 	bridged bool
@@ -62,7 +62,7 @@ func newModel(p plan, now time.Time) *model {
 
 func (m *model) ask(q int) {
 	x := m.questions[q]
-	x.open, x.asked, x.heard, x.vague = true, m.now, m.now, m.vague
+	x.open, x.asked, x.last, x.vague = true, m.now, m.now, m.vague
 }
 
 func (m *model) abort(q int, err error) {
@@ -90,7 +90,7 @@ func (m *model) silent(q int, next item, s *Stream) bool {
 	return !m.plan.named[q] && progress.Ended && !straggles
 }
 
-// item is told of an event of the answer to q.
+// item plays an event of the answer to q.
 func (m *model) item(q int, i item) {
 	for other, x := range m.questions {
 		x.straggles = x.straggles && other == q
@@ -102,25 +102,25 @@ func (m *model) item(q int, i item) {
 		}
 		return
 	}
-	var meant []int
+	var candidates []int
 	for other, x := range m.questions {
 		if x.open && !x.named {
-			meant = append(meant, other)
+			candidates = append(candidates, other)
 		}
 	}
-	if len(meant) == 1 && meant[0] == q && !m.vague {
+	if len(candidates) == 1 && candidates[0] == q && !m.vague {
 		m.take(q, i)
-	} else if len(meant) > 1 && i != status {
-		for _, other := range meant {
+	} else if len(candidates) > 1 && i != status {
+		for _, other := range candidates {
 			m.giveUp(m.questions[other], ErrAmbiguous)
 		}
 	}
 }
 
-// take is told of an event that belongs to the stream of q.
+// take plays an event that belongs to the stream of q.
 func (m *model) take(q int, i item) {
 	x := m.questions[q]
-	x.heard = m.now
+	x.last = m.now
 	switch {
 	case i == status:
 		return
@@ -133,7 +133,7 @@ func (m *model) take(q int, i item) {
 		x.got[int(i)] = true
 	}
 	x.begun = true
-	m.settle(q)
+	m.evaluate(q)
 }
 
 // whole is how many tokens there are in order.
@@ -144,7 +144,7 @@ func (m *model) whole(x *modelled) (n int) {
 	return n
 }
 
-func (m *model) settle(q int) {
+func (m *model) evaluate(q int) {
 	x := m.questions[q]
 	k := m.whole(x)
 	gap := GapError{From: k, To: k}
@@ -155,26 +155,26 @@ func (m *model) settle(q int) {
 			gap.To = i
 		}
 	}
-	crowded := x.dropped || early > modelLimits.ReorderLimit
+	bufferFull := x.dropped || early > modelLimits.ReorderLimit
 	if early == 0 && !x.dropped {
 		x.gapOf = -1
 	} else if x.gapOf != k {
 		x.gapOf, x.gapSince = k, m.now
 	}
 	missing := x.gapOf >= 0
-	late := missing && (x.overdue == k || crowded)
+	late := missing && (x.overdue == k || bufferFull)
 	continued := strings.HasPrefix(m.plan.texts[q], textOf(q, k))
-	torn := x.lost && k > 0 && continued && k < 6
+	truncated := x.lost && k > 0 && continued && k < 6
 	switch {
 	case !x.final && late && m.plan.onGap == FailOnGap:
 		m.giveUp(x, &gap)
-	case !x.final && crowded:
+	case !x.final && bufferFull:
 		x.dropped = true
 		for i := k; i < 6; i++ {
 			delete(x.got, i)
 		}
 	case !x.final, missing && !late:
-	case !missing && !torn:
+	case !missing && !truncated:
 		m.end(x, nil)
 	case m.plan.onGap == FillGap && continued:
 		x.bridged = true
@@ -214,12 +214,12 @@ func (m *model) until(t time.Time) {
 				at(x.asked.Add(modelLimits.FirstTokenTimeout), func() { m.giveUp(x, ErrNoToken) })
 			}
 			if m.connected {
-				at(latest(x.heard, m.since).Add(modelLimits.IdleTimeout), func() { m.giveUp(x, ErrStalled) })
+				at(latest(x.last, m.since).Add(modelLimits.IdleTimeout), func() { m.giveUp(x, ErrStalled) })
 			} else {
 				at(m.since.Add(modelLimits.OfflineTimeout), func() { m.giveUp(x, ErrOffline) })
 			}
 			if x.gapOf >= 0 && x.overdue != x.gapOf && !x.dropped {
-				at(x.gapSince.Add(modelLimits.GapTimeout), func() { x.overdue = x.gapOf; m.settle(q) })
+				at(x.gapSince.Add(modelLimits.GapTimeout), func() { x.overdue = x.gapOf; m.evaluate(q) })
 			}
 		}
 		if run == nil {

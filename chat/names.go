@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// names gives each key its event name.
+// names maps each key to its event name.
 type names map[events.Key]string
 
 // sources are where names come from, each one over the one before it.
@@ -52,9 +52,9 @@ func (s sources) resolve() (names, error) {
 	return n, nil
 }
 
-// SetNames changes event names, from now on: what is sent, what is heard and,
-// from the next connect on, the join. Keys that are not in the map keep their
-// name. The change is one step: no event is lost or delivered twice by it.
+// SetNames changes event names at once, for sending and for receiving; the join
+// has its new name from the next connect on. Keys that are not in the map keep
+// their name. The change is atomic: no event is lost or delivered twice by it.
 //
 // An unknown key, or a name that is empty or reserved, is an error and changes
 // nothing. SetNames has precedence over what discovery has learnt, that over
@@ -78,12 +78,12 @@ func (c *Client) rename(next sources) error {
 		return err
 	}
 	var remove, add []conn.Route
-	for key, feed := range c.listeners {
+	for key, listener := range c.listeners {
 		if was := c.names[key]; was != resolved[key] {
 			if was != "" {
-				remove = append(remove, conn.Route{Name: was, Listener: feed})
+				remove = append(remove, conn.Route{Name: was, Listener: listener})
 			}
-			add = append(add, conn.Route{Name: resolved[key], Listener: feed})
+			add = append(add, conn.Route{Name: resolved[key], Listener: listener})
 		}
 	}
 	c.conn.UpdateRoutes(remove, add)

@@ -30,7 +30,7 @@ func TestNames_followPrecedence(t *testing.T) {
 		},
 	})
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIMessage: "set"}))
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyChatRead: "set"}))
 	for key, want := range map[events.Key]string{
 		events.KeyUserMessage:    "user:message",
@@ -60,7 +60,7 @@ func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"}))
 	p.Send(`42["ai:token",{"token":"old name","index":0}]`, `42["llm:delta",{"token":"new name","index":0}]`)
 	assert.Equal(t, "new name", wiretest.ReceiveFrom(t, tokens).Token)
-	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"}))
+	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"}))
 	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`, stage.next(t))
 
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "ai:token"}))
@@ -134,16 +134,16 @@ func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 		}
 	})
 	client, _ := stage.run(t, Config{Discovery: Discovery{Enabled: true}})
-	require.NoError(t, client.Ready(within(t)))
-	first, err := client.entered(within(t))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
+	first, err := client.entered(wiretest.Context(t))
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, stage.peers).cut()
 	wiretest.ReceiveFrom(t, stage.peers)
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 
-	// A verb that has found the first session just before its end.
-	assert.True(t, notSent(first.Emit(within(t), "x")))
-	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user}))
+	// A method that has found the first session just before its end.
+	assert.True(t, notSent(first.Emit(wiretest.Context(t), "x")))
+	require.NoError(t, client.MarkRead(wiretest.Context(t), events.Read{UserID: user}))
 	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","messageIds":[],"readAt":"0001-01-01T00:00:00Z","userId":"u1"}]`; frame = stage.next(t) {
 		assert.NotContains(t, frame, `"first"`)
 	}

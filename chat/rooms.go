@@ -59,9 +59,9 @@ type joining struct {
 	cancel context.CancelCauseFunc
 }
 
-// inLane does one thing about rooms after the other, so that what the server
-// hears last is what holds. Nothing in it outlives its session, and so the next
-// one does not wait for long.
+// withRooms runs do while no other join or leave is sent, so that the server
+// and the client see them in the same order. do ends with its session, so the
+// next session does not wait for long.
 func (c *Client) withRooms(ctx context.Context, event string, do func() error) error {
 	select {
 	case c.roomsSem <- struct{}{}:
@@ -180,7 +180,7 @@ func (c *Client) joinOn(ctx context.Context, s *conn.Session, chatID events.ID) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := context.Cause(ctx); err == ErrLeft {
-		return err // the server has heard the join, and is about to hear the leave
+		return err // the join was sent, and Leave is about to send the leave
 	}
 	if c.roomIndex(chatID) < 0 {
 		c.rooms = append(c.rooms, room{chatID: chatID})
@@ -189,20 +189,18 @@ func (c *Client) joinOn(ctx context.Context, s *conn.Session, chatID events.ID) 
 	return nil
 }
 
-// Leave tells the server that the client leaves a room, and does not join it
-// any more, the one of Config.ChatID included, which the zero ChatID stands for. A
-// Join of the room that is on its way returns with [ErrLeft]. Leave waits until
-// the client is Ready and the event is written; its error is a [*conn.SendError], and
-// the room is not joined again even then.
+// Leave leaves a room, which is not joined again on later connects; the zero
+// ChatID stands for Config.ChatID. A concurrent Join of the room returns
+// [ErrLeft]. Leave waits until the client is Ready and the event is written. Its
+// error is a [*conn.SendError]; even then the room is not joined again.
 func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
 	c.forget(chatID)
-	return c.tellLeft(ctx, chatID)
+	return c.sendLeave(ctx, chatID)
 }
 
-// tellLeft tells the server of a room that has been left, unless a later Join is
-// faster: that is what holds.
-func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
+// sendLeave sends the leave of a room, unless a later Join has joined it again.
+func (c *Client) sendLeave(ctx context.Context, chatID events.ID) error {
 	for {
 		s, err := c.entered(ctx)
 		if err != nil {
@@ -223,7 +221,8 @@ func (c *Client) tellLeft(ctx context.Context, chatID events.ID) error {
 	}
 }
 
-// forget has a room joined no more, not even by a Join that is on its way.
+// forget removes a room from those that are joined, and ends its Joins in
+// progress.
 func (c *Client) forget(chatID events.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,7 +36,7 @@ func TestConfig_setsJoinEventAndPayload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			stage := newStage(t, nil)
 			client, _ := stage.run(t, tc.cfg)
-			require.NoError(t, client.Emit(within(t), "mark", nil))
+			require.NoError(t, client.Emit(wiretest.Context(t), "mark", nil))
 			assert.Equal(t, tc.want, stage.next(t))
 		})
 	}
@@ -58,7 +58,7 @@ func TestReady_waitsForJoinAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Second})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		assert.Equal(t, `420["chat:join",{"chatId":"room-1"}]`, <-l.out)
@@ -75,7 +75,7 @@ func TestJoinTimeout_endsSessionAndRetries(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Second})
 		states := client.States.Chan(t.Context())
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		<-l.out
@@ -102,21 +102,29 @@ func TestRun_returnsJoinErrorOnRejectedJoin(t *testing.T) {
 		`[{"ok":false,"code":7}]`:         "refused",
 		`[{"success":false}]`:             "refused",
 		`[{"error":{"code":"E_MEMBER"}}]`: "refused: map[code:E_MEMBER]",
+		`[]`:                              "",
+		`[null]`:                          "",
+		`["ok"]`:                          "",
+		`[{"error":null}]`:                "",
+		`[{"error":false}]`:               "",
+		`[{"ok":true}]`:                   "",
+		`[7]`:                             "",
 	} {
-		stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
-		client, ended := stage.run(t, Config{JoinTimeout: time.Minute})
-		var refused *JoinError
-		require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
-		assert.Equal(t, room1, refused.ChatID)
-		assert.Equal(t, reply, "["+string(refused.Reply)+"]")
-		assert.EqualError(t, refused.Err, why)
-		assert.ErrorAs(t, client.Ready(within(t)), &refused)
-		assert.ErrorAs(t, client.State().Err, &refused)
-	}
-	for _, reply := range []string{`[]`, `[null]`, `["ok"]`, `[{"error":null}]`, `[{"error":false}]`, `[{"ok":true}]`, `[7]`} {
-		stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
-		client, _ := stage.run(t, Config{JoinTimeout: time.Minute})
-		assert.NoError(t, client.Ready(within(t)), reply)
+		t.Run(reply, func(t *testing.T) {
+			stage := newStage(t, acknowledging(map[string]string{"room-1": reply}))
+			client, ended := stage.run(t, Config{JoinTimeout: time.Minute})
+			if why == "" {
+				require.NoError(t, client.Ready(wiretest.Context(t)))
+				return
+			}
+			var refused *JoinError
+			require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
+			assert.Equal(t, room1, refused.ChatID)
+			assert.Equal(t, reply, "["+string(refused.Reply)+"]")
+			assert.EqualError(t, refused.Err, why)
+			assert.ErrorAs(t, client.Ready(wiretest.Context(t)), &refused)
+			assert.ErrorAs(t, client.State().Err, &refused)
+		})
 	}
 }
 
@@ -140,13 +148,13 @@ func TestRetry_repeatsRejectedJoin(t *testing.T) {
 		},
 		Conn: conn.Config{Retry: func(err error) bool { return errors.Is(err, full) }},
 	})
-	assert.NoError(t, client.Ready(within(t)))
+	assert.NoError(t, client.Ready(wiretest.Context(t)))
 }
 
 func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{Meta: map[string]any{"tenant": "acme"}})
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	require.NoError(t, client.Join(ctx, room2))
 	require.NoError(t, client.Join(ctx, room2), "again, which changes nothing")
 	require.NoError(t, client.Join(ctx, events.IntID(3)))
@@ -175,18 +183,18 @@ func TestJoin_returnsRejectionWithoutEndingRun(t *testing.T) {
 	stage := newStage(t, acknowledging(map[string]string{"room-1": `[]`, "room-2": `[{"ok":false}]`, "room-3": `[]`}))
 	client := stage.client(t, Config{JoinTimeout: time.Minute})
 	joined := make(chan error, 1)
-	go func() { joined <- client.Join(within(t), room2) }() // ends when it is refused
+	go func() { joined <- client.Join(wiretest.Context(t), room2) }() // ends when it is refused
 	for waiting := false; !waiting; {
 		client.mu.Lock()
 		waiting = len(client.joinings) == 1
 		client.mu.Unlock()
 	}
-	running(t, client) // the room is asked for before there is a session
+	wiretest.Run(t, client) // the room is asked for before there is a session
 	var refused *JoinError
 	require.ErrorAs(t, wiretest.ReceiveFrom(t, joined), &refused)
 	assert.Equal(t, JoinError{ChatID: room2, Reply: json.RawMessage(`{"ok":false}`), Err: refused.Err}, *refused)
 	assert.Equal(t, conn.Ready, client.State().Phase, "the client goes on")
-	require.NoError(t, client.Join(within(t), events.StringID("room-3")))
+	require.NoError(t, client.Join(wiretest.Context(t), events.StringID("room-3")))
 
 	for range 3 {
 		stage.next(t)
@@ -200,7 +208,7 @@ func TestJoin_retriesOnNextSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		<-l.out
@@ -223,7 +231,7 @@ func TestLeave_endsPendingJoinWithErrLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Hour})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		join := func() chan error {
 			joined := make(chan error, 1)
@@ -267,7 +275,7 @@ func TestJoin_overridesPendingLeave(t *testing.T) {
 		require.NoError(t, client.Join(t.Context(), room2))
 		client.forget(room2) // a Leave that has come so far, and no further
 		require.NoError(t, client.Join(t.Context(), room2))
-		require.NoError(t, client.tellLeft(t.Context(), room2))
+		require.NoError(t, client.sendLeave(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Empty(t, l.out)
@@ -278,7 +286,7 @@ func TestJoin_overridesPendingLeave(t *testing.T) {
 func TestJoin_failsWhenContextEndsOrClientCloses(t *testing.T) {
 	stage := newStage(t, acknowledging(map[string]string{"room-1": `[]`}))
 	client, _ := stage.run(t, Config{JoinTimeout: time.Minute})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	ctx, cancel := context.WithCancel(t.Context())
 	joined := make(chan error, 1)
 	go func() { joined <- client.Join(ctx, room2) }() // ends with ctx
@@ -304,15 +312,15 @@ func TestRun_endsWhenRejoinIsRejected(t *testing.T) {
 		acknowledging(map[string]string{"room-1": `[]`, "room-2": second})(p, frame)
 	})
 	client, ended := stage.run(t, Config{JoinTimeout: time.Minute})
-	require.NoError(t, client.Join(within(t), room2))
+	require.NoError(t, client.Join(wiretest.Context(t), room2))
 	gone.Store(true)
 	wiretest.ReceiveFrom(t, stage.peers).cut()
 	var refused *JoinError
 	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
 	assert.Equal(t, room2, refused.ChatID)
-	assert.Error(t, client.Leave(within(t), refused.ChatID), "there is nobody to tell, but it is not joined again")
+	assert.Error(t, client.Leave(wiretest.Context(t), refused.ChatID), "the leave is not sent, but the room is not joined again")
 	states := client.States.Chan(t.Context())
-	running(t, client)
+	wiretest.Run(t, client)
 	for wiretest.ReceiveFrom(t, states).Phase != conn.Ready {
 	}
 }
@@ -320,7 +328,7 @@ func TestRun_endsWhenRejoinIsRejected(t *testing.T) {
 func TestInRoom_filtersEventsByRoom(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
-	require.NoError(t, client.Join(within(t), room2))
+	require.NoError(t, client.Join(wiretest.Context(t), room2))
 	every := client.Tokens.Chan(t.Context())
 	second := client.Tokens.Chan(t.Context(), InRoom[events.AIToken](room2))
 	ofSecond := client.Events.Chan(t.Context(), InRoom[events.Event](room2))

@@ -8,16 +8,22 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// A session is one of the connection's that the client has entered: what
-// discovery has learnt is in force, and the rooms are joined.
+// A session is a session of the connection that the client has entered: names
+// are discovered and the rooms are joined.
 type session struct {
 	*conn.Session
-	epoch int // the same for sessions of which each has resumed the one before
+	epoch int // grows with each session that did not resume the one before
 }
 
-// enter is what a session begins with: discovery, then the joins.
+// enter prepares each session before Ready: Config.Conn.OnConnect, discovery,
+// then the joins.
 func (c *Client) enter(ctx context.Context, s *conn.Session) error {
 	c.streams.begins(s.Recovered())
+	if onConnect := c.cfg.Conn.OnConnect; onConnect != nil {
+		if err := onConnect(ctx, s); err != nil {
+			return err
+		}
+	}
 	if c.cfg.Discovery.Enabled {
 		c.discover(ctx, s)
 	}
@@ -28,11 +34,11 @@ func (c *Client) enter(ctx context.Context, s *conn.Session) error {
 		}
 		return err
 	}
-	// The open streams first: whoever finds the session here may ask on it at once.
-	lineage := c.streams.online(ctx, s.Recovered())
+	// Before c.session is set: from then on Ask may use the session.
+	epoch := c.streams.online(ctx, s.Recovered())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.session = session{s, lineage}
+	c.session = session{s, epoch}
 	return nil
 }
 
@@ -49,10 +55,9 @@ func (c *Client) entered(ctx context.Context) (session, error) {
 	return c.session, nil // the one that is Ready, or one that is about to be
 }
 
-// send emits an event on the next session if one ends before it has taken the
-// event, under the name that is then in force: names may change from one to the
-// next. before, if it is not nil, is told of each session that is tried. Its
-// error is a *conn.SendError.
+// send emits an event, and again on the next session if nothing was sent. Each
+// attempt uses the current name, which may have changed. before, if not nil, is
+// called with the session of each attempt. The error is a *conn.SendError.
 func (c *Client) send(ctx context.Context, name func() string, payload any, before func(session)) error {
 	for {
 		s, err := c.entered(ctx)
@@ -79,8 +84,8 @@ func (c *Client) work(name func() string, do func() error) error {
 	return do()
 }
 
-// untaken reports whether err says that a session has ended before it took
-// what was to be sent: another one may take it.
+// notSent reports whether err says that the session has ended before anything
+// was written, so that the next one may send it.
 func notSent(err error) bool {
 	var failed *conn.SendError
 	return errors.As(err, &failed) && !failed.MaybeSent && errors.Is(err, conn.ErrSessionLost)

@@ -10,11 +10,12 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// said is a token and a final message as they come over the wire.
+// tokenFrame and finalFrame are a token and a final message on the wire.
 func tokenFrame(request string, index int, text string) string {
 	return fmt.Sprintf(`42["ai:token",{"requestId":%q,"index":%d,"token":%q},"offset"]`, request, index, text)
 }
@@ -37,7 +38,7 @@ func recoverable(t *testing.T, cfg Config, play func(t *testing.T, w wire, clien
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
 		client := w.client(t, cfg)
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("p1")
 		<-l.out
@@ -101,7 +102,7 @@ func TestResume_endsStreamUnlessSessionIsLost(t *testing.T) {
 		results = make(chan error)
 		w := make(wire)
 		client := w.client(t, Config{Stream: StreamConfig{Resume: resume}})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("")
 		<-l.out
@@ -170,7 +171,7 @@ func TestResume_runsWhenSessionIsLostBeforeReady(t *testing.T) {
 		asked = make(chan string, 1)
 		w := make(wire)
 		client := w.client(t, Config{JoinTimeout: time.Minute, Stream: StreamConfig{Resume: resume}})
-		_, stop := runUntil(client)
+		_, stop := wiretest.Run(t, client)
 		defer stop()
 		l := w.accept("p1")
 		<-l.out
@@ -182,7 +183,7 @@ func TestResume_runsWhenSessionIsLostBeforeReady(t *testing.T) {
 		l.send(`42["hello","offset"]`)
 		synctest.Wait()
 		l.cut()
-		l = w.accept("p2") // recovers a session that has heard nothing of the answer
+		l = w.accept("p2") // recovers a session on which the backend sent nothing
 		<-l.out
 		l.send(`430[]`)
 		assert.Equal(t, "r1", <-asked)
@@ -218,7 +219,7 @@ func TestStream_detectsSessionLostBeforeWatch(t *testing.T) {
 			l.cut()
 			l = w.accept("")
 			synctest.Wait()
-			s.watch()
+			client.streams.attach(s)
 			assert.Equal(t, "r1", <-asked)
 			l.cut()
 			synctest.Wait()
@@ -226,7 +227,7 @@ func TestStream_detectsSessionLostBeforeWatch(t *testing.T) {
 			s = newStream(t.Context(), client, Question{UserID: user, RequestID: "r2"})
 			require.True(t, client.streams.add(s))
 			start := time.Now()
-			s.watch() // there is no session at this moment
+			client.streams.attach(s) // there is no session at this moment
 			_, err := s.Wait()
 			assert.ErrorIs(t, err, ErrOffline)
 			assert.Equal(t, DefaultOfflineTimeout, time.Since(start))
@@ -291,7 +292,7 @@ func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 		for n := range 100 {
 			s := newStream(t.Context(), client, Question{RequestID: fmt.Sprint(n), ChatID: client.cfg.ChatID})
 			require.True(t, client.streams.add(s))
-			s.watch()
+			client.streams.attach(s)
 			s.Abort("")
 			time.Sleep(time.Second)
 		}
@@ -299,7 +300,7 @@ func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 		time.Sleep(abandonedTTL)
 		s := newStream(t.Context(), client, Question{RequestID: "last", ChatID: client.cfg.ChatID})
 		require.True(t, client.streams.add(s))
-		s.watch()
+		client.streams.attach(s)
 		offerAll(client, token("", 0, "a"), final("", "a"))
 		assert.Equal(t, "a", read(s))
 		_, err := s.Wait()
@@ -342,7 +343,7 @@ func TestAsk_sendsAbortOnCancelOrTimeout(t *testing.T) {
 		synctest.Wait()
 		assert.Empty(t, l.out, "an answer that has come is not aborted")
 
-		// Without a session there is nobody to tell, and nothing to wait for.
+		// Without a session no abort is sent, and Abort does not wait.
 		s = l.ask(t, client, "r4")
 		l.cut()
 		start := time.Now()

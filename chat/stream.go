@@ -32,15 +32,15 @@ type Stream struct {
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
 	release  func() // when it has ended: Shutdown waits for it
-	named    bool   // the backend has used its request id; under answers.mu
+	named    bool   // the backend has used its request id; under streams.mu
 
 	mu            sync.Mutex
 	changed       chan struct{} // closed when something has come; nil when nobody waits
 	answer        assembly
-	out           bool              // the question is out, or may be
-	lineage       int               // of the session that it went out on, or that was told of last
-	asked         time.Time         // when the question was known to be out; zero before
-	begun         time.Time         // when the first token or message came; zero before
+	out           bool              // the question has been sent, or may have been
+	epoch         int               // of the session that it was sent on, or of the last one since
+	asked         time.Time         // when the question had been sent; zero before
+	begun         time.Time         // when the first token or message arrived; zero before
 	down          bool              // there is no session
 	working       int               // tools that are being run for it
 	gapFrom       int               // the index that timers.gap waits for
@@ -48,7 +48,7 @@ type Stream struct {
 	lost          bool              // a session was lost, and not resumed: tokens may be missing
 	resumePending bool              // StreamConfig.Resume has yet to ask for them
 	final         *events.AIMessage // has come, while tokens may be missing
-	ending        bool              // somebody is about to end it, and it takes nothing more
+	ending        bool              // it is about to end, and takes no more events
 	ended         bool
 	message       events.AIMessage
 	err           error
@@ -83,7 +83,7 @@ func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 func (s *Stream) sending(on session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out, s.lineage = true, on.epoch
+	s.out, s.epoch = true, on.epoch
 }
 
 // withdraw notes that the question has not gone out.
@@ -93,11 +93,9 @@ func (s *Stream) withdraw() {
 	s.out = false
 }
 
-// watch makes the end of ctx, the end of Run and the limits end the stream,
-// now that the question is out. None of them needs a goroutine until it
+// begin makes the end of ctx, the end of Run and the timeouts end the stream,
+// after its question has been sent. None of them needs a goroutine until it
 // happens.
-func (s *Stream) watch() { s.client.streams.welcome(s) }
-
 func (s *Stream) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,41 +103,41 @@ func (s *Stream) begin() {
 	if s.ending {
 		return
 	}
-	life := s.client.currentRun()
+	runCtx := s.client.currentRun()
 	s.unwatch = []func() bool{
 		context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") }),
-		context.AfterFunc(life, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(life)), "") }),
+		context.AfterFunc(runCtx, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(runCtx)), "") }),
 	}
 	if s.begun.IsZero() {
 		s.timers.first = s.after(s.limits.FirstTokenTimeout, ErrNoToken)
 	}
 }
 
-// watched reports whether the question is known to be out.
-func (s *Stream) watched() bool {
+// sent reports whether the question has been sent for sure.
+func (s *Stream) sent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.asked.IsZero()
 }
 
-// position tells whether the question is out, or may be, and the index that
-// comes next.
+// position reports whether the question has been sent or may have been, and the
+// index of the next token.
 func (s *Stream) position() (out bool, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out, s.answer.next
 }
 
-// claim reports whether the caller is the one to end the stream, which the
-// first to ask is. s.mu is held.
+// tryFinish reports whether the caller has to end the stream: true for the first
+// call. s.mu is held.
 func (s *Stream) tryFinish() bool {
 	first := !s.ending
 	s.ending = true
 	return first
 }
 
-// giveUp ends the stream from this side: it aborts the answer, and returns
-// when the stream has ended.
+// giveUp aborts the answer and ends the stream with err, unless another
+// goroutine does. It returns when the stream has ended.
 func (s *Stream) giveUp(err error, reason string) {
 	s.mu.Lock()
 	first := s.tryFinish()
@@ -150,7 +148,7 @@ func (s *Stream) giveUp(err error, reason string) {
 	<-s.done
 }
 
-// fail is giveUp for the connection's reader, which must not wait.
+// fail is giveUp for the connection's reader, which must not block.
 func (s *Stream) fail(err error) {
 	s.mu.Lock()
 	first := s.tryFinish()
@@ -160,14 +158,14 @@ func (s *Stream) fail(err error) {
 	}
 }
 
-// abandon is what who gives the stream up has claimed.
+// abandon aborts and ends a stream for which tryFinish has returned true.
 func (s *Stream) abandon(err error, reason string) {
 	s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
 	s.abort(reason)
 	s.end(events.AIMessage{}, err)
 }
 
-// finish ends the stream, unless somebody else does.
+// finish ends the stream without an abort, unless another goroutine ends it.
 func (s *Stream) finish(m events.AIMessage, err error) {
 	s.mu.Lock()
 	first := s.tryFinish()
@@ -177,7 +175,7 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 	}
 }
 
-// end ends the stream, which the caller has claimed.
+// end ends a stream for which tryFinish has returned true.
 func (s *Stream) end(m events.AIMessage, err error) {
 	s.mu.Lock()
 	s.ended, s.message, s.err = true, m, err
@@ -201,15 +199,15 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.release()
 }
 
-// receive takes an event of this answer. It is called by the connection's
-// reader only.
+// receive handles an event of this answer. Only the connection's reader calls
+// it.
 func (s *Stream) receive(event events.Event) {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
 		return
 	}
-	s.timers.silence = s.again(s.timers.silence, s.limits.IdleTimeout)
+	s.timers.idle = restart(s.timers.idle, s.limits.IdleTimeout)
 	switch event := event.(type) {
 	case events.AIToken:
 		s.markStarted()
@@ -229,8 +227,8 @@ func (s *Stream) receive(event events.Event) {
 	s.check()
 }
 
-// settle looks at where the answer stands, ends it if that is due, and lets go
-// of s.mu, which is held. Nobody has claimed the stream.
+// check ends the stream if its answer is complete or has failed. It is called
+// with s.mu held and unlocks it. The stream is not ending yet.
 func (s *Stream) check() {
 	gap := s.answer.gap()
 	if gap == nil && s.final == nil && !s.answer.tooLong { // as for nearly every token
@@ -241,7 +239,7 @@ func (s *Stream) check() {
 	s.evaluate(gap)
 }
 
-// judge is settle for what may end the answer, or make it wait.
+// evaluate is check for an answer with a gap, a final message or too much data.
 func (s *Stream) evaluate(gap *GapError) {
 	late := gap != nil && (s.overdue == gap.From || s.answer.bufferFull())
 	if gap == nil || late || gap.From != s.gapFrom {
@@ -259,7 +257,7 @@ func (s *Stream) evaluate(gap *GapError) {
 	case late && final == nil && s.limits.OnGap == FailOnGap:
 		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.bufferFull():
-		s.answer.drop() // the final text will bridge it
+		s.answer.drop() // the final text will fill the gap
 	case final == nil, gap != nil && !late:
 	case gap == nil && !s.truncated(*final):
 		end = func() { s.end(*final, nil) }
@@ -267,7 +265,7 @@ func (s *Stream) evaluate(gap *GapError) {
 		if gap == nil {
 			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
-		if s.limits.OnGap == FillGap && s.answer.bridge(*final) {
+		if s.limits.OnGap == FillGap && s.answer.fill(*final) {
 			end = func() { s.end(*final, nil) }
 		} else {
 			end = func() { s.end(events.AIMessage{}, gap) }
@@ -282,8 +280,9 @@ func (s *Stream) evaluate(gap *GapError) {
 	}
 }
 
-// torn reports whether the final text shows that tokens at the end were lost
-// with a session. Without a loss, or with no tokens at all, a text that differs is the backend's own affair.
+// truncated reports whether the final text shows that tokens at the end were
+// lost with a session. If no session was lost or no token has arrived, a
+// different text is the backend's choice.
 func (s *Stream) truncated(final events.AIMessage) bool {
 	return s.lost && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
 		final.Text[:s.answer.text.Len()] == s.answer.text.String()
@@ -293,14 +292,14 @@ func (s *Stream) gapIsLate(from int) {
 	s.mu.Lock()
 	if s.ending || s.answer.next != from {
 		s.mu.Unlock()
-		return // it has come just now
+		return // the token has just arrived
 	}
 	s.timers.gap = nil
 	s.overdue = from
 	s.check()
 }
 
-// heard notes that the backend has begun to answer.
+// markStarted notes that the backend has begun to answer.
 func (s *Stream) markStarted() {
 	stopTimer(&s.timers.first)
 	if s.begun.IsZero() {
@@ -308,7 +307,7 @@ func (s *Stream) markStarted() {
 	}
 }
 
-// wake lets those who wait for more look again; s.mu is held.
+// wake wakes the readers that wait for more; s.mu is held.
 func (s *Stream) wake() {
 	if s.changed != nil {
 		close(s.changed)

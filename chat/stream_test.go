@@ -17,21 +17,21 @@ func asked(t *testing.T, ctx context.Context, requests ...string) (client *Clien
 	client, err := New("http://localhost", Config{ChatID: events.StringID("room-1")})
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
-	life, end := context.WithCancelCause(context.Background()) // as Run has it
+	runCtx, end := context.WithCancelCause(context.Background()) // as Run has it
 	t.Cleanup(func() { end(nil) })
 	client.mu.Lock()
-	client.runCtx, endRun = life, func(err error) { end(stopped(err)) }
+	client.runCtx, endRun = runCtx, func(err error) { end(stopped(err)) }
 	client.mu.Unlock()
 	for _, id := range requests {
 		s := newStream(ctx, client, Question{RequestID: id, ChatID: client.cfg.ChatID})
 		require.True(t, client.streams.add(s))
-		s.watch()
+		client.streams.attach(s)
 		streams = append(streams, s)
 	}
 	return client, streams, endRun
 }
 
-// token, final and failure are what a backend answers; "" for no request id.
+// token and final make events of an answer; "" for no request id.
 func token(request string, index int, text string) events.Event {
 	return events.AIToken{RequestID: request, Index: index, Token: text}
 }
@@ -101,7 +101,7 @@ func TestStream_ignoresTokensOfAbandonedQuestion(t *testing.T) {
 	next := func(id string) *Stream {
 		s := newStream(t.Context(), client, Question{RequestID: id, ChatID: client.cfg.ChatID})
 		require.True(t, client.streams.add(s))
-		s.watch()
+		client.streams.attach(s)
 		return s
 	}
 	offerAll(client, token("", 0, "old "))
@@ -134,7 +134,7 @@ func open(t *testing.T, limits StreamConfig) (*Client, *Stream) {
 	client.cfg.Stream.setDefaults()
 	s := newStream(t.Context(), client, Question{RequestID: "r1", ChatID: client.cfg.ChatID})
 	require.True(t, client.streams.add(s))
-	s.watch()
+	client.streams.attach(s)
 	return client, append(streams, s)[0]
 }
 
@@ -153,7 +153,7 @@ func TestStream_failsWithErrAmbiguousAfterAbandonedLaterQuestion(t *testing.T) {
 	offerAll(client, token("", 0, "a"))
 	later := newStream(t.Context(), client, Question{RequestID: "later", ChatID: client.cfg.ChatID})
 	require.True(t, client.streams.add(later))
-	later.watch()
+	client.streams.attach(later)
 	later.Abort("")
 	offerAll(client, token("", 1, "whose?"))
 	_, err = streams[0].Wait()

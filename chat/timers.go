@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// timers are the limits of a stream that run. Those that do not are nil.
+// timers are the running timers of a stream. One that does not run is nil.
 type timers struct {
-	first, silence, offline, gap *time.Timer
+	first, idle, offline, gap *time.Timer
 }
 
 func (t *timers) stop() {
-	for _, timer := range []**time.Timer{&t.first, &t.silence, &t.offline, &t.gap} {
+	for _, timer := range []**time.Timer{&t.first, &t.idle, &t.offline, &t.gap} {
 		stopTimer(timer)
 	}
 }
@@ -24,7 +24,7 @@ func stopTimer(t **time.Timer) {
 	}
 }
 
-// after ends the stream with err when d is over, unless d is no limit.
+// after ends the stream with err after d. A negative d means never.
 func (s *Stream) after(d time.Duration, err error) *time.Timer {
 	return s.afterFunc(d, func() { s.giveUp(err, "") })
 }
@@ -36,24 +36,24 @@ func (s *Stream) afterFunc(d time.Duration, f func()) *time.Timer {
 	return time.AfterFunc(d, f)
 }
 
-// again starts a timer over, if it runs.
-func (s *Stream) again(t *time.Timer, d time.Duration) *time.Timer {
+// restart restarts a timer, if it runs.
+func restart(t *time.Timer, d time.Duration) *time.Timer {
 	if t != nil && t.Stop() {
 		t.Reset(d)
-	} // else it has fired, and gives the stream up at this moment
+	} // else it has fired, and is about to end the stream
 	return t
 }
 
-// listen starts the limit to silence over. There is none without a session, or
+// restartIdle restarts the idle timeout. It is paused without a session, and
 // while the backend waits for a tool. s.mu is held.
-func (s *Stream) listen() {
-	stopTimer(&s.timers.silence)
+func (s *Stream) restartIdle() {
+	stopTimer(&s.timers.idle)
 	if !s.down && s.working == 0 {
-		s.timers.silence = s.after(s.limits.IdleTimeout, ErrStalled)
+		s.timers.idle = s.after(s.limits.IdleTimeout, ErrStalled)
 	}
 }
 
-// offline starts the limit to being without a session.
+// offline starts the offline timeout, after a session has ended.
 func (s *Stream) offline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,13 +61,13 @@ func (s *Stream) offline() {
 		return
 	}
 	s.down = true
-	stopTimer(&s.timers.silence)
+	stopTimer(&s.timers.idle)
 	s.timers.offline = s.after(s.limits.OfflineTimeout, ErrOffline)
 }
 
-// online is told of a session of that lineage, which ends with ctx, before it
-// is Ready.
-func (s *Stream) online(ctx context.Context, lineage int) {
+// online continues the stream on a session of the given epoch, which ends with
+// ctx. It is called before the client is Ready.
+func (s *Stream) online(ctx context.Context, epoch int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending {
@@ -75,9 +75,9 @@ func (s *Stream) online(ctx context.Context, lineage int) {
 	}
 	s.down = false
 	stopTimer(&s.timers.offline)
-	s.listen()
-	if lineage != s.lineage { // else nothing is missing
-		s.lineage, s.lost = lineage, true
+	s.restartIdle()
+	if epoch != s.epoch { // else nothing is missing
+		s.epoch, s.lost = epoch, true
 		s.resumePending = s.limits.Resume != nil
 	}
 	if s.resumePending {
@@ -85,9 +85,9 @@ func (s *Stream) online(ctx context.Context, lineage int) {
 	}
 }
 
-// resume has the program ask for the rest of the answer. Should the session
-// end before it has, the next one sees to it: even one that recovers this one does
-// not bring what nobody has asked for.
+// resume calls StreamConfig.Resume. If the session ends before Resume has
+// returned, online calls resume again for the next session. That holds for a
+// session that recovers this one too, since the backend was not asked.
 func (s *Stream) resume(session context.Context) {
 	ctx, cancel := context.WithCancel(s.alive)
 	defer cancel()
@@ -97,7 +97,7 @@ func (s *Stream) resume(session context.Context) {
 		err = s.limits.Resume(ctx, s)
 	}
 	s.mu.Lock()
-	lasted := session.Err() == nil // the next one takes s.mu, and has not begun
+	lasted := session.Err() == nil // online takes s.mu, so the next session has not begun
 	s.resumePending = s.resumePending && !lasted
 	s.mu.Unlock()
 	if err != nil && lasted {
@@ -105,18 +105,18 @@ func (s *Stream) resume(session context.Context) {
 	}
 }
 
-// work stops the limit to silence while a tool is run for the answer, until
-// done is called.
+// work pauses the idle timeout while a tool runs for the answer, until done is
+// called.
 func (s *Stream) work() (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.working++
-	stopTimer(&s.timers.silence)
+	stopTimer(&s.timers.idle)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.working--; !s.ending {
-			s.listen()
+			s.restartIdle()
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (t *Tools) setDefaults() {
 // still goes back as the acknowledgement, and not as an event. The returned func
 // removes the tool.
 //
-// While tools are run for the answer of a [Stream], its limit to silence rests.
+// While a tool runs for the answer of a [Stream], its idle timeout is paused.
 func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Context, args Args) (Result, error)) (remove func()) {
 	return c.tools.add(name, func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var args Args
@@ -94,7 +94,7 @@ type toolCall struct {
 	partOf  bool   // it belongs to a stream
 	ack     conn.Ack
 	cancel  context.CancelFunc
-	done    func() // tells the stream
+	done    func() // resumes the idle timeout of the stream
 }
 
 func newToolbox(c *Client) *toolbox {
@@ -186,7 +186,7 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 		defer func() { <-b.slots }()
 	case <-ctx.Done():
 	}
-	if ctx.Err() != nil { // before its turn
+	if ctx.Err() != nil { // before it had a slot
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
@@ -207,7 +207,7 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
 	switch {
 	case call.ack.Wanted():
-		_ = call.ack.Reply(call.ack.Context(), result, err) // nobody is left to tell
+		_ = call.ack.Reply(call.ack.Context(), result, err) // the session has ended
 	case ctx.Err() == nil:
 		b.report(ctx, call, result, err)
 	}
@@ -260,8 +260,8 @@ func (call *toolCall) report(result any, failure error) map[string]any {
 	return report
 }
 
-// underWay tells how many calls run or wait.
-func (b *toolbox) underWay() int {
+// active returns the number of calls that run or wait.
+func (b *toolbox) active() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.calls)

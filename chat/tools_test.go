@@ -69,30 +69,32 @@ func TestHandleTool_emitsResultEventWhenNoAckRequested(t *testing.T) {
 		"llm:result":     {Names: map[events.Key]string{events.KeyAIToolResult: "llm:result"}},
 		"tool:done":      {Tools: Tools{ResultEvent: "tool:done"}},
 	} {
-		stage := newStage(t, nil)
-		cfg.Meta = map[string]any{"tenant": "acme"}
-		client, _ := stage.run(t, cfg)
-		HandleTool(client, "search", find)
-		HandleTool(client, "unencodable", func(context.Context, any) (any, error) { return func() {}, nil })
-		p := wiretest.ReceiveFrom(t, stage.peers)
-		stage.next(t)
-		for _, tc := range []struct{ call, want string }{
-			{`"callId":"c1","toolName":"search","requestId":"r1","traceId":"t1","chatId":"room-2","args":{"query":"go"}`,
-				`{"callId":"c1","chatId":"room-2","requestId":"r1","result":{"found":["go","0"]},"tenant":"acme","toolName":"search","traceId":"t1"}`},
-			{`"callId":"c2","toolName":"search","args":{"query":"error"}`,
-				`{"callId":"c2","chatId":"room-1","error":"no index","tenant":"acme","toolName":"search"}`},
-			{`"callId":"c3","toolName":"search","args":{"query":"chosen"}`,
-				`{"callId":"c3","chatId":"room-1","error":{"code":7},"tenant":"acme","toolName":"search"}`},
-			{`"callId":"c4","toolName":"search","args":{"query":"panic"}`,
-				`{"callId":"c4","chatId":"room-1","error":"tool \"search\" has panicked","tenant":"acme","toolName":"search"}`},
-			{`"callId":"c5","toolName":"nowhere","args":{}`,
-				`{"callId":"c5","chatId":"room-1","error":"there is no tool \"nowhere\"","tenant":"acme","toolName":"nowhere"}`},
-		} {
-			p.Send(`42["ai:tool_call",{` + tc.call + `}]`)
-			assert.Equal(t, fmt.Sprintf(`42[%q,%s]`, name, tc.want), stage.next(t))
-		}
-		p.Send(`42["ai:tool_call",{"callId":"c6","toolName":"unencodable","args":{}}]`)
-		assert.Contains(t, stage.next(t), `"callId":"c6","chatId":"room-1","error":"`)
+		t.Run(name, func(t *testing.T) {
+			stage := newStage(t, nil)
+			cfg.Meta = map[string]any{"tenant": "acme"}
+			client, _ := stage.run(t, cfg)
+			HandleTool(client, "search", find)
+			HandleTool(client, "unencodable", func(context.Context, any) (any, error) { return func() {}, nil })
+			p := wiretest.ReceiveFrom(t, stage.peers)
+			stage.next(t)
+			for _, tc := range []struct{ call, want string }{
+				{`"callId":"c1","toolName":"search","requestId":"r1","traceId":"t1","chatId":"room-2","args":{"query":"go"}`,
+					`{"callId":"c1","chatId":"room-2","requestId":"r1","result":{"found":["go","0"]},"tenant":"acme","toolName":"search","traceId":"t1"}`},
+				{`"callId":"c2","toolName":"search","args":{"query":"error"}`,
+					`{"callId":"c2","chatId":"room-1","error":"no index","tenant":"acme","toolName":"search"}`},
+				{`"callId":"c3","toolName":"search","args":{"query":"chosen"}`,
+					`{"callId":"c3","chatId":"room-1","error":{"code":7},"tenant":"acme","toolName":"search"}`},
+				{`"callId":"c4","toolName":"search","args":{"query":"panic"}`,
+					`{"callId":"c4","chatId":"room-1","error":"tool \"search\" has panicked","tenant":"acme","toolName":"search"}`},
+				{`"callId":"c5","toolName":"nowhere","args":{}`,
+					`{"callId":"c5","chatId":"room-1","error":"there is no tool \"nowhere\"","tenant":"acme","toolName":"nowhere"}`},
+			} {
+				p.Send(`42["ai:tool_call",{` + tc.call + `}]`)
+				assert.Equal(t, fmt.Sprintf(`42[%q,%s]`, name, tc.want), stage.next(t))
+			}
+			p.Send(`42["ai:tool_call",{"callId":"c6","toolName":"unencodable","args":{}}]`)
+			assert.Contains(t, stage.next(t), `"callId":"c6","chatId":"room-1","error":"`)
+		})
 	}
 }
 
@@ -101,7 +103,7 @@ func TestHandleTool_logsPanicWithoutSendingIt(t *testing.T) {
 	var log bytes.Buffer
 	client := stage.client(t, Config{NoJoin: true, Conn: conn.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
 	HandleTool(client, "search", find)
-	_, stop := runUntil(client)
+	_, stop := wiretest.Run(t, client)
 	wiretest.ReceiveFrom(t, stage.peers).Send(`421["ai:tool_call",{"callId":"c","toolName":"search","args":{"query":"panic"}}]`)
 	assert.NotContains(t, stage.next(t), "a secret")
 	stop()
@@ -109,17 +111,18 @@ func TestHandleTool_logsPanicWithoutSendingIt(t *testing.T) {
 	assert.Contains(t, log.String(), "tools_test.go")
 }
 
-// a call of the tool "wait", without and with an acknowledgement.
-func call(id int, request string) string {
+// callFrame is a call of the tool "wait"; ackedFrame is one that wants an
+// acknowledgement.
+func callFrame(id int, request string) string {
 	return fmt.Sprintf(`42["ai:tool_call",{"callId":"%d","requestId":%q,"toolName":"wait","args":%[1]d}]`, id, request)
 }
 
-func ackedCall(id int, request string) string {
-	return strings.Replace(call(id, request), "42", fmt.Sprint("42", id), 1)
+func ackedFrame(id int, request string) string {
+	return strings.Replace(callFrame(id, request), "42", fmt.Sprint("42", id), 1)
 }
 
-// waitingTool adds a tool that says when it begins, and waits for the end of
-// its ctx or a result.
+// waitingTool adds the tool "wait", which reports its begin and its end. It
+// blocks until its ctx ends or release is closed.
 func waitingTool(client *Client) (begun chan int, ended chan error, release chan struct{}, remove func()) {
 	begun, ended, release = make(chan int, 100), make(chan error, 100), make(chan struct{})
 	remove = HandleTool(client, "wait", func(ctx context.Context, n int) (int, error) {
@@ -136,60 +139,57 @@ func waitingTool(client *Client) (begun chan int, ended chan error, release chan
 }
 
 func TestHandleTool_cancelsCallWhenRequestEnds(t *testing.T) {
-	for name, end := range map[string]func(client *Client, l *link, s *Stream, stop func()){
-		"Client.Abort of the request": func(client *Client, _ *link, _ *Stream, _ func()) {
-			_ = client.Abort(context.Background(), events.Abort{RequestID: "r1"})
-		},
-		"Client.Abort of the chat": func(client *Client, _ *link, _ *Stream, _ func()) {
-			_ = client.Abort(context.Background(), events.Abort{})
-		},
-		"Stream.Abort":   func(_ *Client, _ *link, s *Stream, _ func()) { s.Abort("") },
-		"the ctx of Ask": func(_ *Client, _ *link, _ *Stream, stop func()) { stop() },
-		"an error of the AI": func(_ *Client, l *link, _ *Stream, _ func()) {
-			l.send(`42["ai:error",{"message":"x","requestId":"r1"}]`)
-		},
-		"an error without id": func(_ *Client, l *link, _ *Stream, _ func()) {
-			l.send(`42["ai:error",{"message":"x","chatId":"room-1"}]`)
-		},
-		"somebody else's":      func(_ *Client, l *link, _ *Stream, _ func()) { l.send(`42["ai:abort",{"requestId":"r1"}]`) },
-		"the end of the Run":   func(client *Client, _ *link, _ *Stream, _ func()) { client.Close() },
-		"the tool's removal":   nil,
-		"the tool's successor": func(client *Client, _ *link, _ *Stream, _ func()) { waitingTool(client) },
+	// What ends a call: the client and its session, its stream, the ctx of Ask,
+	// and the tool's removal.
+	type call struct {
+		client *Client
+		link   *link
+		stream *Stream
+		cancel func()
+		remove func()
+	}
+	for name, tc := range map[string]struct {
+		end   func(c call)
+		named bool // the backend needs request ids for it
+	}{
+		"Client.Abort of the request": {end: func(c call) { _ = c.client.Abort(context.Background(), events.Abort{RequestID: "r1"}) }},
+		"Client.Abort of the chat":    {end: func(c call) { _ = c.client.Abort(context.Background(), events.Abort{}) }},
+		"Stream.Abort":                {end: func(c call) { c.stream.Abort("") }},
+		"the ctx of Ask":              {end: func(c call) { c.cancel() }},
+		"AIError":                     {end: func(c call) { c.link.send(`42["ai:error",{"message":"x","requestId":"r1"}]`) }, named: true},
+		"AIError without request id":  {end: func(c call) { c.link.send(`42["ai:error",{"message":"x","chatId":"room-1"}]`) }},
+		"abort from the server":       {end: func(c call) { c.link.send(`42["ai:abort",{"requestId":"r1"}]`) }, named: true},
+		"Close":                       {end: func(c call) { c.client.Close() }},
+		"removal of the tool":         {end: func(c call) { c.remove() }},
+		"replacement of the tool":     {end: func(c call) { waitingTool(c.client) }},
 	} {
 		for _, request := range []string{"r1", ""} { // a backend without request ids means the only question
-			if request == "" && (name == "an error of the AI" || name == "somebody else's") {
-				continue // it has them
+			if request == "" && tc.named {
+				continue
 			}
-			onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
-				begun, ended, _, remove := waitingTool(client)
-				if end == nil {
-					end = func(*Client, *link, *Stream, func()) { remove() }
-				}
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				s, err := client.Ask(ctx, Question{UserID: user, RequestID: "r1"})
-				require.NoError(t, err)
-				l.send(call(1, request), ackedCall(2, request))
-				assert.Equal(t, 3, <-begun+<-begun)
-				end(client, l, s, cancel)
-				assert.ErrorIs(t, <-ended, context.Canceled, name)
-				assert.ErrorIs(t, <-ended, context.Canceled, name)
-				synctest.Wait()
-				var told []string
-				for len(l.out) > 0 {
-					told = append(told, <-l.out)
-				}
-				if name == "the end of the Run" {
-					return
-				}
-				assert.Contains(t, told, `432[{"error":"context canceled"}]`, "who waits for an acknowledgement gets it")
-				for _, frame := range told {
-					assert.NotContains(t, frame, "tool_result", "and nobody else is told")
-				}
+			t.Run(fmt.Sprintf("%s, request id %q", name, request), func(t *testing.T) {
+				onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+					begun, ended, _, remove := waitingTool(client)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					s, err := client.Ask(ctx, Question{UserID: user, RequestID: "r1"})
+					require.NoError(t, err)
+					l.send(callFrame(1, request), ackedFrame(2, request))
+					assert.Equal(t, 3, <-begun+<-begun)
+					tc.end(call{client, l, s, cancel, remove})
+					assert.ErrorIs(t, <-ended, context.Canceled)
+					assert.ErrorIs(t, <-ended, context.Canceled)
+					synctest.Wait()
+					if name == "Close" {
+						return // no session to reply on
+					}
+					frames := l.drain()
+					assert.Contains(t, frames, `432[{"error":"context canceled"}]`, "the acknowledgement is sent")
+					for _, frame := range frames {
+						assert.NotContains(t, frame, "tool_result", "a result event is not")
+					}
+				})
 			})
-			if name == "the tool's removal" {
-				end = nil
-			}
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestHandleTool_cancelsCallWhenRequestEnds(t *testing.T) {
 func TestAbort_keepsToolCallsOfOtherRequestsRunning(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, ended, release, _ := waitingTool(client)
-		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"), strings.Replace(ackedCall(3, "r3"), "{", `{"chatId":"room-2",`, 1))
+		l.send(ackedFrame(1, "r1"), ackedFrame(2, "r2"), strings.Replace(ackedFrame(3, "r3"), "{", `{"chatId":"room-2",`, 1))
 		for range 3 {
 			<-begun
 		}
@@ -210,18 +210,14 @@ func TestAbort_keepsToolCallsOfOtherRequestsRunning(t *testing.T) {
 		assert.Empty(t, ended, "that in another room")
 		close(release)
 		synctest.Wait()
-		var told []string
-		for len(l.out) > 0 {
-			told = append(told, <-l.out)
-		}
-		assert.Contains(t, told, `433[3]`)
+		assert.Contains(t, l.drain(), `433[3]`)
 	})
 }
 
 func TestHandleTool_cancelsOnlyAcknowledgedCallsOnLostSession(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, ended, release, _ := waitingTool(client)
-		l.send(ackedCall(1, "r1"), call(2, "r1"))
+		l.send(ackedFrame(1, "r1"), callFrame(2, "r1"))
 		<-begun
 		<-begun
 		l.cut()
@@ -241,7 +237,7 @@ func TestTools_limitsConcurrentAndPendingCalls(t *testing.T) {
 		func(t *testing.T, w wire, client *Client, l *link) {
 			begun, _, release, _ := waitingTool(client)
 			for n := range 8 {
-				l.send(ackedCall(n, "r1"))
+				l.send(ackedFrame(n, "r1"))
 			}
 			synctest.Wait()
 			assert.Len(t, begun, 3, "so many run at a time")
@@ -249,7 +245,7 @@ func TestTools_limitsConcurrentAndPendingCalls(t *testing.T) {
 			synctest.Wait()
 			assert.Len(t, begun, 5, "so many have waited, and the others were dropped")
 			assert.Equal(t, 1, strings.Count(log.String(), "too many tool calls"), "which is said once")
-			l.send(ackedCall(8, "r1"))
+			l.send(ackedFrame(8, "r1"))
 			synctest.Wait()
 			assert.Len(t, begun, 6)
 		})
@@ -258,7 +254,7 @@ func TestTools_limitsConcurrentAndPendingCalls(t *testing.T) {
 func TestAbort_cancelsPendingToolCall(t *testing.T) {
 	onWire(t, Config{Tools: Tools{MaxConcurrent: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, _, release, _ := waitingTool(client)
-		l.send(ackedCall(1, "r1"), ackedCall(2, "r2"))
+		l.send(ackedFrame(1, "r1"), ackedFrame(2, "r2"))
 		synctest.Wait()
 		first := <-begun
 		waiting := 3 - first
@@ -274,13 +270,13 @@ func TestAbort_cancelsPendingToolCall(t *testing.T) {
 func TestShutdown_waitsForToolCalls(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		begun, _, release, _ := waitingTool(client)
-		l.send(ackedCall(1, "r1"), call(2, "r1"))
+		l.send(ackedFrame(1, "r1"), callFrame(2, "r1"))
 		<-begun
 		<-begun
 		down := make(chan error, 1)
 		go func() { down <- client.Conn().Shutdown(t.Context()) }() // ends with the tools
 		synctest.Wait()
-		l.send(ackedCall(3, "r1")) // too late
+		l.send(ackedFrame(3, "r1")) // too late
 		synctest.Wait()
 		close(release)
 		assert.NoError(t, <-down)
@@ -296,7 +292,7 @@ func TestIdleTimeout_pausesWhileToolRuns(t *testing.T) {
 		begun, _, release, _ := waitingTool(client)
 		s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r1"})
 		require.NoError(t, err)
-		l.send(call(1, "r1"), call(2, "r1"))
+		l.send(callFrame(1, "r1"), callFrame(2, "r1"))
 		<-begun
 		<-begun
 		time.Sleep(time.Hour)

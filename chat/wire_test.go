@@ -24,9 +24,9 @@ var (
 // A stage is a backend at the other end of a websocket, whose frames the test
 // writes by hand.
 type stage struct {
-	url   string
-	peers chan *peer  // each session, once it is welcomed
-	heard chan string // every frame that the client has sent after its CONNECT
+	url    string
+	peers  chan *peer  // each session after the handshake
+	frames chan string // every frame that the client has sent after its CONNECT
 }
 
 // A peer is one session of a stage. Unlike wiretest's, it may be written to by
@@ -47,10 +47,10 @@ func (p *peer) Send(frames ...string) {
 // cut breaks the connection, as a failing network would.
 func (p *peer) cut() { _ = p.WS.Close() }
 
-// newStage starts a backend. answer, if it is not nil, is told of each frame
-// before the test is.
+// newStage starts a backend. answer, if it is not nil, is called with each frame
+// before the test receives it.
 func newStage(t testing.TB, answer func(p *peer, frame string)) *stage {
-	s := &stage{peers: make(chan *peer, 16), heard: make(chan string, 1024)}
+	s := &stage{peers: make(chan *peer, 16), frames: make(chan string, 1024)}
 	s.url = wiretest.Serve(t, func(wp *wiretest.Peer) {
 		p := &peer{Peer: wp}
 		p.Welcome()
@@ -59,21 +59,22 @@ func newStage(t testing.TB, answer func(p *peer, frame string)) *stage {
 			if answer != nil {
 				answer(p, frame)
 			}
-			s.heard <- frame
+			s.frames <- frame
 		}
 	})
 	return s
 }
 
-// next takes what the client says next.
-func (s *stage) next(t testing.TB) string { return wiretest.ReceiveFrom(t, s.heard) }
+// next returns the next frame of the client.
+func (s *stage) next(t testing.TB) string { return wiretest.ReceiveFrom(t, s.frames) }
 
 // run makes a client of the stage that runs until the test ends, and returns
 // its first session.
 func (s *stage) run(t testing.TB, cfg Config) (client *Client, ended <-chan error) {
 	t.Helper()
 	client = s.client(t, cfg)
-	return client, running(t, client)
+	ended, _ = wiretest.Run(t, client)
+	return client, ended
 }
 
 // client makes a client of the stage.
@@ -100,34 +101,6 @@ func quick(cfg Config) Config {
 	return cfg
 }
 
-// running runs a client until the test ends.
-func running(t testing.TB, client *Client) (ended <-chan error) {
-	ended, stop := runUntil(client)
-	t.Cleanup(stop)
-	return ended
-}
-
-// runUntil runs a client until stop is called, which returns when Run has.
-func runUntil(client *Client) (ended <-chan error, stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	result, returned := make(chan error, 1), make(chan struct{})
-	go func() { // ends with stop
-		defer close(returned)
-		result <- client.Run(ctx)
-	}()
-	return result, func() {
-		cancel()
-		<-returned
-	}
-}
-
-// within is a ctx that ends only if the test hangs.
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // A wire is a connection without a socket, for tests in a bubble of synctest:
 // a conn.Dialer that brings each session to the test, which plays the server.
 type wire chan *link
@@ -152,7 +125,7 @@ func (w wire) client(t testing.TB, cfg Config) *Client {
 	return client
 }
 
-// accept welcomes the next session.
+// accept completes the handshake of the next session.
 func (w wire) accept(pid string) *link {
 	l := <-w
 	<-l.out // CONNECT
@@ -179,6 +152,14 @@ func (l *link) send(frames ...string) {
 		case <-l.gone:
 		}
 	}
+}
+
+// drain returns the frames that the client has sent and that are not read yet.
+func (l *link) drain() (frames []string) {
+	for len(l.out) > 0 {
+		frames = append(frames, <-l.out)
+	}
+	return frames
 }
 
 // cut breaks the connection.

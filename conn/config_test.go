@@ -29,7 +29,7 @@ func TestNew_takesNamespaceAndQueryFromURL(t *testing.T) {
 	})
 	require.NoError(t, err)
 	raw := c.Raw.Chan(t.Context())
-	_, cancel := run(t, c)
+	_, cancel := wiretest.Run(t, c)
 
 	assert.Equal(t, "greeting", wiretest.ReceiveFrom(t, raw).Name)
 	require.NoError(t, c.Emit(t.Context(), "hi"))

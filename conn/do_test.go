@@ -72,7 +72,7 @@ func TestSession_isNilUnlessReady(t *testing.T) {
 	c, err := conn.New(url, conn.Config{})
 	require.NoError(t, err)
 	assert.Nil(t, c.Session())
-	ended, cancel := run(t, c)
+	ended, cancel := wiretest.Run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	require.NotNil(t, c.Session())
 	assert.Equal(t, "socket-1", c.Session().ID())
@@ -199,7 +199,7 @@ func TestEpoch_growsUnlessSessionIsResumed(t *testing.T) {
 	epochs := &listener{epochs: make(chan uint64, 10)}
 	c.UpdateRoutes(nil, []conn.Route{{Name: "n", Listener: epochs}})
 	states := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Connected })).C()
-	run(t, c)
+	wiretest.Run(t, c)
 
 	for i, want := range []uint64{1, 1, 2, 2, 3} {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, connected).Epoch(), "session %d", i)
@@ -234,7 +234,7 @@ func TestState_saysSinceWhenItIsReadyOrNot(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
-	run(t, c)
+	wiretest.Run(t, c)
 	var all []conn.State
 	for ready := 0; ready < 2; {
 		s := wiretest.ReceiveFrom(t, states)

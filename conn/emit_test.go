@@ -23,7 +23,7 @@ func TestEmit_waitsUntilReady(t *testing.T) {
 	require.NoError(t, err)
 	sent := make(chan error, 1)
 	go func() { sent <- c.Emit(t.Context(), "early", json.RawMessage(`{"raw": 1}`)) }()
-	run(t, c)
+	wiretest.Run(t, c)
 	assert.Equal(t, `42["early",{"raw":1}]`, wiretest.ReceiveFrom(t, frames))
 	assert.NoError(t, wiretest.ReceiveFrom(t, sent))
 }
@@ -227,7 +227,7 @@ func TestHandle_dropsPendingEventsWhenSessionEnds(t *testing.T) {
 		}
 		return nil, nil
 	})()
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	close(over)
 	c.Close()
@@ -249,7 +249,7 @@ func TestHandle_cancelsContextWhenSessionEnds(t *testing.T) {
 		})
 		return nil, nil
 	})()
-	run(t, c)
+	wiretest.Run(t, c)
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), context.Canceled)
 }
 
@@ -263,7 +263,7 @@ func TestTryEmit_sendsOnlyWhenReady(t *testing.T) {
 	assert.EqualError(t, err, `conn: event "volatile" not sent: conn: not ready`)
 	assert.Error(t, c.TryEmit("connect"), "reserved")
 
-	run(t, c)
+	wiretest.Run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	require.NoError(t, c.TryEmit("volatile", 2))
 	assert.Equal(t, `42["volatile",2]`, wiretest.ReceiveFrom(t, frames), "the first one was dropped")

@@ -137,7 +137,7 @@ func TestRun_reconnectsAfterMalformedPacket(t *testing.T) {
 			require.NoError(t, err)
 			heard := conn.On[int](c, "heard").Chan(t.Context())
 			states := c.States.Chan(t.Context())
-			run(t, c)
+			wiretest.Run(t, c)
 			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "nothing after the malformed packet is believed")
 			var waiting conn.State
 			for waiting = range states {

@@ -44,7 +44,7 @@ func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.On[any](c, "alive").Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	select {
 	case <-alive:
 	case err := <-ended:
@@ -90,7 +90,7 @@ func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: noRetry})
 	require.NoError(t, err)
 	alive := conn.On[any](c, "alive").Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	payload := strings.Repeat("x", size)
 	for range events {
 		require.NoError(t, c.Emit(t.Context(), "big", payload))

@@ -175,7 +175,7 @@ func TestRun_returnsTypedErrorOnHostilePoll(t *testing.T) {
 					return
 				}
 				conn.On[any](c, "heard").Chan(t.Context())
-				ended, _ := run(t, c)
+				ended, _ := wiretest.Run(t, c)
 				assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), tc.want)
 			})
 			assert.Less(t, allocated, uint64(hostileMemory))

@@ -60,7 +60,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 	}
 	running := func(t *testing.T, url string, cfg conn.Config, phase conn.Phase) *conn.Conn {
 		c := create(t, url, cfg)
-		run(t, c)
+		wiretest.Run(t, c)
 		return until(t, c, phase)
 	}
 	patient := reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}
@@ -93,7 +93,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 		"stopped by its ctx": {
 			func(t *testing.T) *conn.Conn {
 				c := create(t, echo, conn.Config{})
-				ended, cancel := run(t, c)
+				ended, cancel := wiretest.Run(t, c)
 				require.NoError(t, c.Ready(t.Context()))
 				cancel()
 				require.NoError(t, wiretest.ReceiveFrom(t, ended))
@@ -104,7 +104,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 		"stopped for good": {
 			func(t *testing.T) *conn.Conn {
 				c := create(t, kicking, conn.Config{})
-				ended, _ := run(t, c)
+				ended, _ := wiretest.Run(t, c)
 				require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 				return c
 			},

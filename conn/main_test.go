@@ -33,24 +33,8 @@ func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-cha
 	t.Helper()
 	c, err := conn.New(url, cfg)
 	require.NoError(t, err)
-	ended, cancel = run(t, c)
+	ended, cancel = wiretest.Run(t, c)
 	return c, ended, cancel
-}
-
-func run(t *testing.T, c *conn.Conn) (<-chan error, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		ended <- c.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-returned
-		c.Close()
-	})
-	return ended, cancel
 }
 
 // sends is a server that says the given frames, after the client's first one.

@@ -36,7 +36,7 @@ func TestOnConnect_runsBeforePendingEmits(t *testing.T) {
 	})
 	require.NoError(t, err)
 	go c.Emit(t.Context(), "early")
-	run(t, c)
+	wiretest.Run(t, c)
 	for _, want := range []string{`42["hello"]`, `420["ask"]`, `42["join",1]`, `42["early"]`} {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, frames))
 	}

@@ -49,7 +49,7 @@ func TestRecovery_resumesFromLastOffset(t *testing.T) {
 	numbers := conn.On[int](c, "n").Chan(t.Context())
 	bytes := conn.On[[]byte](c, "b").Chan(t.Context())
 	states := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
-	run(t, c)
+	wiretest.Run(t, c)
 
 	assert.Equal(t, `40{"token":"t"}`, wiretest.ReceiveFrom(t, said))
 	assert.False(t, wiretest.ReceiveFrom(t, states).Recovered)
@@ -95,7 +95,7 @@ func TestRecovery_startsNewSessionWhenServerLostState(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
 	states := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
-	run(t, c)
+	wiretest.Run(t, c)
 	for _, want := range []struct{ said, id string }{{"40", "a"}, {`first`, "b"}, {`second`, "c"}} {
 		assert.Contains(t, wiretest.ReceiveFrom(t, said), want.said)
 		state := wiretest.ReceiveFrom(t, states)
@@ -137,7 +137,7 @@ func TestRecovery_deliversMissedEventsBeforeConnectReply(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: soon})
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
-	run(t, c)
+	wiretest.Run(t, c)
 	for want := range 5 {
 		assert.Equal(t, want+1, wiretest.ReceiveFrom(t, numbers))
 	}

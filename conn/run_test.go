@@ -28,7 +28,7 @@ func TestRun_reportsPhasesAndSendsFramesInOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, conn.Idle, c.State().Phase)
 	states := c.States.Chan(t.Context())
-	ended, cancel := run(t, c)
+	ended, cancel := wiretest.Run(t, c)
 
 	next := func() conn.State {
 		s := wiretest.ReceiveFrom(t, states)
@@ -72,7 +72,7 @@ func TestRun_keepsSubscriptionsAcrossReconnects(t *testing.T) {
 	})
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
-	run(t, c)
+	wiretest.Run(t, c)
 	for want := 1; want <= 3; want++ {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, numbers))
 		require.NoError(t, c.Emit(t.Context(), "next"))
@@ -101,7 +101,7 @@ func TestRun_allowsRepeatedButNotConcurrentCalls(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Chan(t.Context())
 	for range 2 {
-		ended, cancel := run(t, c)
+		ended, cancel := wiretest.Run(t, c)
 		require.NoError(t, c.Ready(t.Context()))
 		assert.ErrorIs(t, c.Run(t.Context()), conn.ErrRunning)
 		assert.Equal(t, 1, wiretest.ReceiveFrom(t, numbers), "subscriptions live on")
@@ -125,7 +125,7 @@ func TestClose_endsRunCallsAndSubscriptions(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Subscribe(context.Background())
 	all := c.Raw.Chan(context.Background())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	wiretest.ReceiveFrom(t, all)
 	wiretest.ReceiveFrom(t, all)

@@ -30,7 +30,7 @@ func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
-	ended, _ := run(t, c)
+	ended, _ := wiretest.Run(t, c)
 
 	for attempt := 1; attempt <= 2; attempt++ {
 		assert.Equal(t, conn.Connecting, wiretest.ReceiveFrom(t, states).Phase)
@@ -66,7 +66,7 @@ func TestReady_waitsForNewRun(t *testing.T) {
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
 	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
-	again, cancel := run(t, c)
+	again, cancel := wiretest.Run(t, c)
 	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()

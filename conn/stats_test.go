@@ -71,7 +71,7 @@ func TestHealth_reportsErrorUnlessReady(t *testing.T) {
 	require.ErrorIs(t, c.TryEmit("now or never"), conn.ErrNotReady)
 	assert.EqualValues(t, 1, c.Stats().Dropped)
 
-	_, cancel := run(t, c)
+	_, cancel := wiretest.Run(t, c)
 	require.NoError(t, c.Ready(t.Context()))
 	assert.NoError(t, c.Health())
 

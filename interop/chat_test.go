@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +19,7 @@ func TestAsk_streamsTokensAndReturnsMessage(t *testing.T) {
 	statuses := client.Processing.Chan(t.Context())
 	echo := client.ChatMessages.Chan(t.Context())
 
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "Hello, is there anybody?"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "Hello, is there anybody?"})
 	require.NoError(t, err)
 	var text strings.Builder
 	n := 0
@@ -34,19 +35,19 @@ func TestAsk_streamsTokensAndReturnsMessage(t *testing.T) {
 	assert.Equal(t, message.Text, text.String())
 	assert.Equal(t, "assistant", message.Role)
 	assert.EqualValues(t, n, message.Usage.CompletionTokens)
-	assert.Equal(t, events.StatusQueued, receiveFrom(t, statuses).Status)
-	assert.Equal(t, events.StatusWorking, receiveFrom(t, statuses).Status)
-	assert.Equal(t, user, receiveFrom(t, echo).UserID)
+	assert.Equal(t, events.StatusQueued, wiretest.ReceiveFrom(t, statuses).Status)
+	assert.Equal(t, events.StatusWorking, wiretest.ReceiveFrom(t, statuses).Status)
+	assert.Equal(t, user, wiretest.ReceiveFrom(t, echo).UserID)
 }
 
 func TestEvents_keepWireOrder(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	all := client.Events.Chan(t.Context())
-	_, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 3000 0"})
+	_, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 3000 0"})
 	require.NoError(t, err)
 	next := 0
 	for {
-		switch event := receiveFrom(t, all).(type) {
+		switch event := wiretest.ReceiveFrom(t, all).(type) {
 		case events.AIToken:
 			require.Equal(t, next, event.Index)
 			next++
@@ -63,14 +64,14 @@ func TestAsk_abortsAnswerWhenContextEnds(t *testing.T) {
 		RequestID string `json:"requestId"`
 		Sent      int    `json:"sent"`
 	}](client, "debug:aborted").Chan(t.Context())
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
-	receiveFrom(t, stream.Tokens())
+	wiretest.ReceiveFrom(t, stream.Tokens())
 	cancel()
 	_, err = stream.Wait()
 	assert.ErrorIs(t, err, context.Canceled)
-	stopped := receiveFrom(t, aborted)
+	stopped := wiretest.ReceiveFrom(t, aborted)
 	assert.Equal(t, stream.RequestID(), stopped.RequestID)
 	assert.Less(t, stopped.Sent, 100000)
 }
@@ -85,16 +86,16 @@ func TestAsk_abortsAnswerWhenClientStops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client, err := chat.New(backend.URL(), chat.Config{ChatID: room})
 			require.NoError(t, err)
-			ctx, stop := context.WithCancel(within(t))
+			ctx, stop := context.WithCancel(wiretest.Context(t))
 			defer stop()
 			ended := make(chan error, 1)
 			go func() { ended <- client.Run(ctx) }()
 			stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1"})
 			require.NoError(t, err)
-			receiveFrom(t, stream.Tokens())
+			wiretest.ReceiveFrom(t, stream.Tokens())
 
 			leave(client, stop)
-			assert.NoError(t, receiveFrom(t, ended))
+			assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 			_, err = stream.Wait()
 			assert.True(t, errors.Is(err, context.Canceled) || errors.Is(err, chat.ErrStopped), "%v", err)
 			assert.Contains(t, received(t, observer), fmt.Sprintf(`ai:abort [{"chatId":"room-1","requestId":"%s"}]`, stream.RequestID()))
@@ -105,7 +106,7 @@ func TestAsk_abortsAnswerWhenClientStops(t *testing.T) {
 
 func TestAsk_returnsAIError(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/error"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/error"})
 	require.NoError(t, err)
 	_, err = stream.Wait()
 	var failure *events.AIError
@@ -116,7 +117,7 @@ func TestAsk_returnsAIError(t *testing.T) {
 
 func TestAsk_acceptsAnswerWithoutRequestID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/noid"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/noid"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
 	require.NoError(t, err)
@@ -128,7 +129,7 @@ func TestAsk_separatesConcurrentAnswers(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	var streams []*chat.Stream
 	for n := range 10 {
-		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprint("question ", n)})
+		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprint("question ", n)})
 		require.NoError(t, err)
 		streams = append(streams, stream)
 	}
@@ -145,11 +146,11 @@ func TestAsk_separatesConcurrentAnswers(t *testing.T) {
 func TestDecodeErrors_reportInvalidTokenWithoutEndingAnswer(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.DecodeErrors.Chan(t.Context())
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/bad"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/bad"})
 	require.NoError(t, err)
 	_, err = stream.Wait()
 	require.NoError(t, err)
-	failure := receiveFrom(t, failures)
+	failure := wiretest.ReceiveFrom(t, failures)
 	assert.Equal(t, "ai:token", failure.Event)
 	assert.Contains(t, string(failure.Raw), `"index":"zero"`)
 	var field *events.FieldError
@@ -162,9 +163,9 @@ func TestNames_applyToSentAndReceivedEvents(t *testing.T) {
 	client, _ := startClient(t, backend.URL(), chat.Config{
 		Names: map[events.Key]string{events.KeyJoin: "room:enter", events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"},
 	})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIMessage: "llm:final"}))
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "hi"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
 	require.NoError(t, err)
@@ -174,8 +175,8 @@ func TestNames_applyToSentAndReceivedEvents(t *testing.T) {
 func TestServerErrors_reportErrorEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.ServerErrors.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:error", nil))
-	failure := receiveFrom(t, failures)
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:error", nil))
+	failure := wiretest.ReceiveFrom(t, failures)
 	assert.Equal(t, "something broke", failure.Message)
 	assert.JSONEq(t, `{"code":"E_SERVER","message":"something broke"}`, string(failure.Raw))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -17,28 +18,28 @@ func TestServerRestart_reconnectsAndRejoins(t *testing.T) {
 	client, _ := startClient(t, backend.URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
 	tokens := client.Tokens.Chan(t.Context())
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	interrupted, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
 	for range 10 {
-		receiveFrom(t, tokens)
+		wiretest.ReceiveFrom(t, tokens)
 	}
 
 	backend.Kill()
-	for receiveFrom(t, states).Phase != conn.Waiting {
+	for wiretest.ReceiveFrom(t, states).Phase != conn.Waiting {
 	}
 	backend.Start()
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	cancel()
 	_, err = interrupted.Wait()
 	assert.ErrorIs(t, err, context.Canceled)
 
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "again"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "again"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "You said: again", message.Text)
-	for receiveFrom(t, tokens).RequestID != stream.RequestID() { // the subscription has lived on
+	for wiretest.ReceiveFrom(t, tokens).RequestID != stream.RequestID() { // the subscription has lived on
 	}
 	assert.Equal(t, `chat:join [{"chatId":"room-1"}]`, received(t, client)[0], "the new process was joined first")
 }
@@ -53,14 +54,14 @@ func TestRun_returnsRefusedError(t *testing.T) {
 			Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
 		}})
 		var refused *conn.RefusedError
-		require.ErrorAs(t, receiveFrom(t, ended), &refused)
+		require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
 		assert.Equal(t, tc.message, refused.Message)
 		assert.JSONEq(t, tc.data, string(refused.Data))
-		assert.ErrorIs(t, client.Ready(within(t)), refused)
-		assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, receiveFrom(t, client.States.Chan(t.Context())))
+		assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
+		assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, wiretest.ReceiveFrom(t, client.States.Chan(t.Context())))
 	}
 	_, ended := startClient(t, backend.URL()+"/nowhere", chat.Config{})
-	assert.EqualError(t, receiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
+	assert.EqualError(t, wiretest.ReceiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
 }
 
 func TestConfig_sendsAuthQueryAndHeaders(t *testing.T) {
@@ -74,7 +75,7 @@ func TestConfig_sendsAuthQueryAndHeaders(t *testing.T) {
 		Auth    map[string]any
 		Query   map[string]string
 		Headers map[string]string
-	}](within(t), client.Conn(), "debug:handshake")
+	}](wiretest.Context(t), client.Conn(), "debug:handshake")
 	require.NoError(t, err)
 	assert.Equal(t, client.State().SessionID, handshake.ID)
 	assert.Equal(t, map[string]any{"admin": true}, handshake.Auth)
@@ -84,15 +85,15 @@ func TestConfig_sendsAuthQueryAndHeaders(t *testing.T) {
 
 func TestRun_endsOnDisconnectNotOnLostConnection(t *testing.T) {
 	client, ended := startClient(t, startBackend(t).URL(), chat.Config{})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	first := client.State().SessionID
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
-	for receiveFrom(t, states).Phase != conn.Waiting {
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	for wiretest.ReceiveFrom(t, states).Phase != conn.Waiting {
 	}
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	assert.NotEqual(t, first, client.State().SessionID)
 
-	require.NoError(t, client.Emit(within(t), "debug:kick", nil))
-	assert.ErrorIs(t, receiveFrom(t, ended), conn.ErrDisconnected)
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -20,18 +21,18 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	// The server takes /cut in, and cuts the connection in place of an acknowledgement.
 	replies := make(chan string, 1)
 	go func() {
-		reply, err := client.Deliver(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+		reply, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
 		assert.NoError(t, err)
 		replies <- string(reply)
 	}()
-	assert.Equal(t, "m1", receiveFrom(t, processed).MessageID)
-	until(t, states, conn.Waiting)
-	second, err := client.Deliver(within(t), events.UserMessage{MessageID: "m2", UserID: user, Text: "/tokens 1 0"})
+	assert.Equal(t, "m1", wiretest.ReceiveFrom(t, processed).MessageID)
+	wiretest.ReceivePhase(t, states, conn.Waiting)
+	second, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m2", UserID: user, Text: "/tokens 1 0"})
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"ok":true,"messageId":"m1","again":true}`, receiveFrom(t, replies))
+	assert.JSONEq(t, `{"ok":true,"messageId":"m1","again":true}`, wiretest.ReceiveFrom(t, replies))
 	assert.JSONEq(t, `{"ok":true,"messageId":"m2","again":false}`, string(second))
 
-	assert.Equal(t, "m2", receiveFrom(t, processed).MessageID, "m1 was processed once")
+	assert.Equal(t, "m2", wiretest.ReceiveFrom(t, processed).MessageID, "m1 was processed once")
 	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/cut","userId":"u1"}]`
 	assert.Equal(t, []string{
 		first,
@@ -43,7 +44,7 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 func TestDeliver_returnsDeliveryError(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{Delivery: chat.Delivery{MaxAttempts: 1}})
-	_, err := client.Deliver(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+	_, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
 	var failed *chat.DeliveryError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "m1", failed.Message.MessageID)
@@ -63,10 +64,10 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 func TestSendMessage_doesNotResendAfterReconnect(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"}))
-	until(t, states, conn.Waiting)
-	until(t, states, conn.Ready)
-	_, err := conn.Call[json.RawMessage](within(t), client.Conn(), "echo", 1) // behind whatever is sent
+	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"}))
+	wiretest.ReceivePhase(t, states, conn.Waiting)
+	wiretest.ReceivePhase(t, states, conn.Ready)
+	_, err := conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // behind whatever is sent
 	require.NoError(t, err)
 	assert.Len(t, of(received(t, client), "user:message"), 1)
 }

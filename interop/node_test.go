@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
@@ -25,26 +25,6 @@ type backend = nodetest.Backend
 func startBackend(t *testing.T, env ...string) *backend {
 	t.Helper()
 	return nodetest.Start(t, "server.js", env...)
-}
-
-// within is the time after which a hanging test gives up.
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// receiveFrom takes the next value off a channel.
-func receiveFrom[T any](t *testing.T, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v, ok := <-ch:
-		require.True(t, ok, "channel closed")
-		return v
-	case <-time.After(30 * time.Second):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
-	}
 }
 
 var (
@@ -63,16 +43,7 @@ func startClient(t *testing.T, url string, cfg chat.Config) (*chat.Client, <-cha
 	cfg.Conn.Reconnect = soon
 	client, err := chat.New(url, cfg)
 	require.NoError(t, err)
-	ended := make(chan error, 1)
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		ended <- client.Run(t.Context())
-	}()
-	t.Cleanup(func() {
-		client.Close()
-		<-returned
-	})
+	ended, _ := wiretest.Run(t, client)
 	return client, ended
 }
 
@@ -83,7 +54,7 @@ func received(t *testing.T, client *chat.Client) []string {
 		Event string
 		Args  []json.RawMessage
 	}
-	all, err := conn.Call[[]entry](within(t), client.Conn(), "debug:received")
+	all, err := conn.Call[[]entry](wiretest.Context(t), client.Conn(), "debug:received")
 	require.NoError(t, err)
 	var lines []string
 	for _, e := range all {
@@ -114,27 +85,17 @@ func names(lines []string) (out []string) {
 // sockets asks the backend who is connected.
 func sockets(t *testing.T, client *chat.Client) []string {
 	t.Helper()
-	ids, err := conn.Call[[]string](within(t), client.Conn(), "debug:sockets")
+	ids, err := conn.Call[[]string](wiretest.Context(t), client.Conn(), "debug:sockets")
 	require.NoError(t, err)
 	return ids
-}
-
-// until waits for a state of that phase.
-func until(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State {
-	t.Helper()
-	for {
-		if state := receiveFrom(t, states); state.Phase == phase {
-			return state
-		}
-	}
 }
 
 // cutAndBack has the backend cut the connection, and returns when there is another.
 func cutAndBack(t *testing.T, client *chat.Client) {
 	t.Helper()
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
-	until(t, states, conn.Waiting)
-	until(t, states, conn.Ready)
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	wiretest.ReceivePhase(t, states, conn.Waiting)
+	wiretest.ReceivePhase(t, states, conn.Ready)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,9 +20,9 @@ import (
 
 func TestPromise1_noJoinSendsNoJoinEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{ChatID: room, NoJoin: true})
-	require.NoError(t, client.MarkRead(within(t), events.Read{UserID: user, MessageIDs: []string{"m1"}}))
+	require.NoError(t, client.MarkRead(wiretest.Context(t), events.Read{UserID: user, MessageIDs: []string{"m1"}}))
 	cutAndBack(t, client)
-	require.NoError(t, client.Abort(within(t), events.Abort{RequestID: "r1"}))
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{RequestID: "r1"}))
 	assert.Equal(t, []string{"chat:read", "debug:cut", "ai:abort"}, names(received(t, client)))
 }
 
@@ -31,12 +32,12 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 	answered := func(t *testing.T, client *chat.Client) {
 		t.Helper()
 		tokens := client.Tokens.Chan(t.Context())
-		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi", MessageID: "m1", RequestID: "r1"})
+		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "hi", MessageID: "m1", RequestID: "r1"})
 		require.NoError(t, err)
 		message, err := stream.Wait()
 		require.NoError(t, err)
 		assert.Equal(t, "You said: hi", message.Text)
-		assert.Equal(t, "You ", receiveFrom(t, tokens).Token)
+		assert.Equal(t, "You ", wiretest.ReceiveFrom(t, tokens).Token)
 		assert.Equal(t, events.StatusWorking, stream.Progress().Status.Status)
 	}
 	said := `say [{"chatId":"room-1","messageId":"m1","requestId":"r1","text":"hi","userId":"u1"}]`
@@ -52,9 +53,9 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 		assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
 
 		// The server changes its names while the client is away.
-		require.NoError(t, client.Emit(within(t), "debug:rename", map[string]string{"JOIN": "room:come", "AI_TOKEN": "llm:piece"}))
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:rename", map[string]string{"JOIN": "room:come", "AI_TOKEN": "llm:piece"}))
 		cutAndBack(t, client)
-		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "again"})
+		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "again"})
 		require.NoError(t, err)
 		_, err = stream.Wait()
 		require.NoError(t, err)
@@ -63,7 +64,7 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 	})
 	t.Run("by SetNames", func(t *testing.T) {
 		client, _ := startClient(t, startBackend(t, renamed).URL(), chat.Config{})
-		require.NoError(t, client.Ready(within(t)))
+		require.NoError(t, client.Ready(wiretest.Context(t)))
 		require.NoError(t, client.SetNames(map[events.Key]string{
 			events.KeyJoin: "room:enter", events.KeyUserMessage: "say",
 			events.KeyAIProcessing: "llm:status", events.KeyAIToken: "llm:delta", events.KeyAIMessage: "llm:final",
@@ -83,8 +84,8 @@ func TestPromise3_reportsServerErrorsAndRefusedHandshakes(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{})
 	failures := client.ServerErrors.Chan(t.Context())
-	require.NoError(t, client.Emit(within(t), "debug:error", nil))
-	failure := receiveFrom(t, failures)
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:error", nil))
+	failure := wiretest.ReceiveFrom(t, failures)
 	assert.Equal(t, "something broke", failure.Message)
 	assert.JSONEq(t, `{"code":"E_SERVER","message":"something broke"}`, string(failure.Raw))
 
@@ -93,11 +94,11 @@ func TestPromise3_reportsServerErrorsAndRefusedHandshakes(t *testing.T) {
 	}})
 	states := stranger.States.Chan(t.Context())
 	var refused *conn.RefusedError
-	require.ErrorAs(t, receiveFrom(t, ended), &refused, "by Run")
+	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused, "by Run")
 	assert.Equal(t, "not authorised", refused.Message)
 	assert.JSONEq(t, `{"code":"E_AUTH"}`, string(refused.Data))
-	assert.Equal(t, refused, until(t, states, conn.Stopped).Err, "on States")
-	assert.ErrorIs(t, stranger.Ready(within(t)), refused, "to who waits")
+	assert.Equal(t, refused, wiretest.ReceivePhase(t, states, conn.Stopped).Err, "on States")
+	assert.ErrorIs(t, stranger.Ready(wiretest.Context(t)), refused, "to who waits")
 	assert.Len(t, sockets(t, client), 1, "the stranger was never in")
 }
 
@@ -120,20 +121,20 @@ func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
 			running.Go(func() { results <- client.Run(ctx) })
 		}
 		for range 4 {
-			assert.ErrorIs(t, receiveFrom(t, results), conn.ErrRunning)
+			assert.ErrorIs(t, wiretest.ReceiveFrom(t, results), conn.ErrRunning)
 		}
-		require.NoError(t, client.Ready(within(t)))
+		require.NoError(t, client.Ready(wiretest.Context(t)))
 		assert.ErrorIs(t, client.Run(t.Context()), conn.ErrRunning)
 		live := []string{observer.State().SessionID, client.State().SessionID}
 		assert.ElementsMatch(t, live, sockets(t, observer), "one live socket of the client's")
 
-		stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 1 0"})
+		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 1 0"})
 		require.NoError(t, err)
-		assert.Equal(t, stream.RequestID(), receiveFrom(t, tokens).RequestID)
+		assert.Equal(t, stream.RequestID(), wiretest.ReceiveFrom(t, tokens).RequestID)
 		_, err = stream.Wait()
 		require.NoError(t, err)
 		stop()
-		assert.NoError(t, receiveFrom(t, results))
+		assert.NoError(t, wiretest.ReceiveFrom(t, results))
 		running.Wait()
 	}
 	assert.Empty(t, tokens, "each token came once")
@@ -148,9 +149,9 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 	states := client.States.Chan(t.Context())
 	heard := func(n int) {
 		t.Helper()
-		require.NoError(t, client.Conn().Emit(within(t), "echo", map[string]int{"n": n}, "and more"))
-		assert.Equal(t, map[string]int{"n": n}, receiveFrom(t, raw))
-		event := receiveFrom(t, wildcard)
+		require.NoError(t, client.Conn().Emit(wiretest.Context(t), "echo", map[string]int{"n": n}, "and more"))
+		assert.Equal(t, map[string]int{"n": n}, wiretest.ReceiveFrom(t, raw))
+		event := wiretest.ReceiveFrom(t, wildcard)
 		assert.Equal(t, "echo", event.Name)
 		require.Len(t, event.Args, 2, "all arguments")
 		assert.JSONEq(t, fmt.Sprintf(`{"n":%d}`, n), string(event.Args[0]))
@@ -161,12 +162,12 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- client.Run(ctx) }()
 		heard(3 * n)
-		require.NoError(t, client.Emit(within(t), "debug:cut", nil))
-		assert.ErrorAs(t, until(t, states, conn.Waiting).Err, new(*conn.TransportError), "a lost connection is reported, with its cause")
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+		assert.ErrorAs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, new(*conn.TransportError), "a lost connection is reported, with its cause")
 		heard(3*n + 1)
 		stop()
-		require.NoError(t, receiveFrom(t, ended))
-		assert.NoError(t, until(t, states, conn.Stopped).Err, "a disconnect is reported")
+		require.NoError(t, wiretest.ReceiveFrom(t, ended))
+		assert.NoError(t, wiretest.ReceivePhase(t, states, conn.Stopped).Err, "a disconnect is reported")
 	}
 	assert.Empty(t, raw, "each event came once")
 	assert.Empty(t, wildcard)
@@ -174,12 +175,12 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 
 func TestPromise6_matchesAnswersByRequestID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
-	long, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
+	long, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
 	tokens := long.Tokens()
-	receiveFrom(t, tokens)
+	wiretest.ReceiveFrom(t, tokens)
 	for n := range 3 { // while the first is being answered, and being the last request themselves
-		short, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprint("number ", n)})
+		short, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprint("number ", n)})
 		require.NoError(t, err)
 		message, err := short.Wait()
 		require.NoError(t, err)
@@ -190,7 +191,7 @@ func TestPromise6_matchesAnswersByRequestID(t *testing.T) {
 	before := long.Progress()
 	require.False(t, before.Ended)
 	for index := 1; index < before.Tokens+10; index++ {
-		token := receiveFrom(t, tokens)
+		token := wiretest.ReceiveFrom(t, tokens)
 		require.Equal(t, long.RequestID(), token.RequestID)
 		require.Equal(t, fmt.Sprintf("t%d ", index), token.Token)
 	}
@@ -203,29 +204,29 @@ func TestPromise7_abortStopsOnlyItsRequest(t *testing.T) {
 	ask := func(ctx context.Context, id string) *chat.Stream {
 		stream, err := client.Ask(ctx, chat.Question{UserID: user, Text: "/tokens 100000 1", RequestID: id})
 		require.NoError(t, err)
-		receiveFrom(t, stream.Tokens())
+		wiretest.ReceiveFrom(t, stream.Tokens())
 		return stream
 	}
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	defer cancel()
 	var streams []*chat.Stream
 	for _, id := range []string{"by ctx", "by the stream", "by the client", "not at all"} {
-		which := within(t)
+		which := wiretest.Context(t)
 		if id == "by ctx" {
 			which = ctx
 		}
 		streams = append(streams, ask(which, id))
 	}
 	cancel()
-	assert.Equal(t, "by ctx", receiveFrom(t, stopped).RequestID)
+	assert.Equal(t, "by ctx", wiretest.ReceiveFrom(t, stopped).RequestID)
 	streams[1].Abort("enough")
-	assert.Equal(t, "by the stream", receiveFrom(t, stopped).RequestID)
-	require.NoError(t, client.Abort(within(t), events.Abort{RequestID: "by the client"}))
-	assert.Equal(t, "by the client", receiveFrom(t, stopped).RequestID)
+	assert.Equal(t, "by the stream", wiretest.ReceiveFrom(t, stopped).RequestID)
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{RequestID: "by the client"}))
+	assert.Equal(t, "by the client", wiretest.ReceiveFrom(t, stopped).RequestID)
 
 	going := streams[3].Progress().Tokens
 	for tokens := streams[3].Tokens(); going >= 0; going-- { // one more than there were
-		receiveFrom(t, tokens)
+		wiretest.ReceiveFrom(t, tokens)
 	}
 	assert.Equal(t, []string{
 		`ai:abort [{"chatId":"room-1","requestId":"by ctx"}]`,
@@ -245,7 +246,7 @@ func TestPromise8_sendsMetaWithEveryEvent(t *testing.T) {
 		Discovery: chat.Discovery{Enabled: true},
 	})
 	chat.HandleTool(client, "search", func(context.Context, any) (int, error) { return 1, nil })
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "/tokens 1 0"}))
 	_, err := client.Deliver(ctx, events.UserMessage{MessageID: "m2", UserID: user, Text: "/tokens 1 0"})
 	require.NoError(t, err)
@@ -258,7 +259,7 @@ func TestPromise8_sendsMetaWithEveryEvent(t *testing.T) {
 	require.NoError(t, client.Leave(ctx, events.IntID(7)))
 	reported := client.ToolResults.Chan(t.Context()) // the server's own, after the client's has been asked for
 	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m3", UserID: user, Text: "/tool"}))
-	receiveFrom(t, reported)
+	wiretest.ReceiveFrom(t, reported)
 
 	all := received(t, client)
 	for len(of(all, "ai:tool_result")) == 0 {
@@ -281,28 +282,28 @@ func TestPromise9_canReconnectAfterServerDisconnect(t *testing.T) {
 	backend := startBackend(t)
 	t.Run("by another Run", func(t *testing.T) {
 		client, ended := startClient(t, backend.URL(), chat.Config{})
-		require.NoError(t, client.Emit(within(t), "debug:kick", nil))
-		require.ErrorIs(t, receiveFrom(t, ended), conn.ErrDisconnected)
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+		require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 		ctx, stop := context.WithCancel(t.Context())
 		states := client.States.Chan(t.Context())
 		again := make(chan error, 1)
 		go func() { again <- client.Run(ctx) }()
-		until(t, states, conn.Ready) // before, Ready would say how the Run before has ended
-		message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "still there?"})
+		wiretest.ReceivePhase(t, states, conn.Ready) // before, Ready would say how the Run before has ended
+		message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "still there?"})
 		require.NoError(t, err)
 		assert.Equal(t, "You said: still there?", message.Text)
 		stop()
-		assert.NoError(t, receiveFrom(t, again))
+		assert.NoError(t, wiretest.ReceiveFrom(t, again))
 	})
 	t.Run("by Config.Retry", func(t *testing.T) {
 		client, _ := startClient(t, backend.URL(), chat.Config{ChatID: events.StringID("room-2"), Conn: conn.Config{
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
 		}})
-		require.NoError(t, client.Ready(within(t)))
+		require.NoError(t, client.Ready(wiretest.Context(t)))
 		states := client.States.Chan(t.Context())
-		require.NoError(t, client.Emit(within(t), "debug:kick", nil))
-		assert.ErrorIs(t, until(t, states, conn.Waiting).Err, conn.ErrDisconnected)
-		message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "still there?"})
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+		assert.ErrorIs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, conn.ErrDisconnected)
+		message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "still there?"})
 		require.NoError(t, err)
 		assert.Equal(t, "You said: still there?", message.Text)
 		join := `chat:join [{"chatId":"room-2"}]`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -25,14 +26,14 @@ func counted(n int) string {
 // cutTwice reads an answer to its end, and has the connection cut on the way.
 func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
 	t.Helper()
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
 	next := 0
 	for token := range stream.Tokens() {
 		require.Equal(t, next, token.Index)
 		require.Equal(t, fmt.Sprintf("t%d ", next), token.Token)
 		if next++; next == n/10 || next == n/2 {
-			require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+			require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
 		}
 	}
 	require.Equal(t, n, next, "each token of its own: none came in place of several")
@@ -47,14 +48,14 @@ func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
 		OnGap:  chat.FailOnGap,
 		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("there is nothing to ask for") },
 	}})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	session := client.State().SessionID
 	states := client.States.Chan(t.Context())
 	cutTwice(t, client, 400)
 	recovered := 0
 	for range 2 {
-		until(t, states, conn.Waiting)
-		if state := until(t, states, conn.Ready); state.Recovered {
+		wiretest.ReceivePhase(t, states, conn.Waiting)
+		if state := wiretest.ReceivePhase(t, states, conn.Ready); state.Recovered {
 			recovered++
 			assert.Equal(t, session, state.SessionID)
 		}
@@ -81,10 +82,10 @@ func TestResume_endsAnswerOnError(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{
 		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("this backend cannot") },
 	}})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
-	receiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	wiretest.ReceiveFrom(t, stream.Tokens())
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
 	_, err = stream.Wait()
 	assert.ErrorContains(t, err, "this backend cannot")
 }
@@ -92,10 +93,10 @@ func TestResume_endsAnswerOnError(t *testing.T) {
 func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{GapTimeout: time.Millisecond}})
 	const n = 300
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
-	receiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(within(t), "debug:cut", nil))
+	wiretest.ReceiveFrom(t, stream.Tokens())
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, counted(n), message.Text)

@@ -10,6 +10,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -21,18 +22,18 @@ func TestPresence_listsOnlineUsers(t *testing.T) {
 	}
 	first, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u1")})
 	presence := first.Presence.Chan(t.Context())
-	require.NoError(t, first.Ready(within(t)))
-	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
+	require.NoError(t, first.Ready(wiretest.Context(t)))
+	assert.Equal(t, []events.ID{events.StringID("u1")}, wiretest.ReceiveFrom(t, presence).OnlineUserIDs)
 	second, _ := startClient(t, backend.URL(), chat.Config{Conn: auth("u2")})
-	require.NoError(t, second.Ready(within(t)))
-	assert.ElementsMatch(t, []events.ID{events.StringID("u1"), events.StringID("u2")}, receiveFrom(t, presence).OnlineUserIDs)
+	require.NoError(t, second.Ready(wiretest.Context(t)))
+	assert.ElementsMatch(t, []events.ID{events.StringID("u1"), events.StringID("u2")}, wiretest.ReceiveFrom(t, presence).OnlineUserIDs)
 	second.Close()
-	assert.Equal(t, []events.ID{events.StringID("u1")}, receiveFrom(t, presence).OnlineUserIDs)
+	assert.Equal(t, []events.ID{events.StringID("u1")}, wiretest.ReceiveFrom(t, presence).OnlineUserIDs)
 }
 
 func TestNoJoin_sendsQuestionWithoutJoinOrChatID(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{NoJoin: true})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "hi", RequestID: "r1", MessageID: "m1"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "hi", RequestID: "r1", MessageID: "m1"})
 	require.NoError(t, err)
 	message, err := stream.Wait()
 	require.NoError(t, err)
@@ -45,20 +46,20 @@ func TestJoin_returnsJoinErrorWithReply(t *testing.T) {
 	locked := events.StringID("locked")
 	cfg := chat.Config{ChatID: locked, JoinTimeout: 10 * time.Second}
 	client, ended := startClient(t, backend.URL(), cfg)
-	err := receiveFrom(t, ended)
+	err := wiretest.ReceiveFrom(t, ended)
 	var refused *chat.JoinError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, locked, refused.ChatID)
 	assert.JSONEq(t, `{"ok":false,"error":"the room is locked","code":"E_LOCKED"}`, string(refused.Reply))
-	assert.ErrorIs(t, client.Ready(within(t)), refused)
+	assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
 
 	// A further room is refused on a connection that stays.
 	cfg.ChatID = room
 	client, _ = startClient(t, backend.URL(), cfg)
-	require.ErrorAs(t, client.Join(within(t), locked), &refused)
+	require.ErrorAs(t, client.Join(wiretest.Context(t), locked), &refused)
 	assert.Equal(t, locked, refused.ChatID)
 	session := client.State().SessionID
-	message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "hi"})
+	message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "hi"})
 	require.NoError(t, err)
 	assert.Equal(t, "You said: hi", message.Text)
 	assert.Equal(t, session, client.State().SessionID)
@@ -80,7 +81,7 @@ func TestRetry_repeatsRejectedJoin(t *testing.T) {
 		},
 		Conn: conn.Config{Retry: func(err error) bool { return errors.As(err, new(*chat.JoinError)) }},
 	})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	assert.Len(t, of(received(t, observer), `chat:join [{"chatId":"room-2"}]`), 3)
 }
 
@@ -88,16 +89,16 @@ func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{JoinTimeout: 10 * time.Second})
 	seven, eight := events.IntID(7), events.StringID("eight")
-	require.NoError(t, client.Join(within(t), seven))
-	require.NoError(t, client.Join(within(t), eight))
-	require.NoError(t, client.Leave(within(t), eight))
+	require.NoError(t, client.Join(wiretest.Context(t), seven))
+	require.NoError(t, client.Join(wiretest.Context(t), eight))
+	require.NoError(t, client.Leave(wiretest.Context(t), eight))
 	heard := client.ChatMessages.Chan(t.Context(), chat.InRoom[events.ChatMessage](seven))
 
 	other, _ := startClient(t, backend.URL(), chat.Config{ChatID: seven})
 	say := func(id string) {
 		t.Helper()
-		require.NoError(t, other.SendMessage(within(t), events.UserMessage{MessageID: id, UserID: user, Text: "/tokens 1 0"}))
-		message := receiveFrom(t, heard)
+		require.NoError(t, other.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: id, UserID: user, Text: "/tokens 1 0"}))
+		message := wiretest.ReceiveFrom(t, heard)
 		assert.Equal(t, id, message.MessageID)
 		assert.Equal(t, seven, message.ChatID)
 	}

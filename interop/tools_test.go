@@ -9,6 +9,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,10 +35,10 @@ func TestHandle_acknowledgesToolCall(t *testing.T) {
 func acknowledged(t *testing.T, client *chat.Client) string {
 	t.Helper()
 	acked := chat.On[struct{ Args json.RawMessage }](client, "tool:acked").Chan(t.Context())
-	message, err := client.Answer(within(t), chat.Question{UserID: user, Text: "/toolack"})
+	message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "/toolack"})
 	require.NoError(t, err)
 	assert.Equal(t, "You said: /toolack", message.Text, "the answer goes on, whatever the tool said")
-	return string(receiveFrom(t, acked).Args)
+	return string(wiretest.ReceiveFrom(t, acked).Args)
 }
 
 func TestHandleTool_repliesByAcknowledgement(t *testing.T) {
@@ -82,9 +83,9 @@ func TestHandleTool_sendsResultEventWithoutAcknowledgement(t *testing.T) {
 			client, _ := startClient(t, startBackend(t).URL(), chat.Config{Tools: tc.cfg})
 			chat.HandleTool(client, "search", tc.tool)
 			calls := client.ToolCalls.Chan(t.Context())
-			stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/tool"})
+			stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tool"})
 			require.NoError(t, err)
-			call := receiveFrom(t, calls)
+			call := wiretest.ReceiveFrom(t, calls)
 			var reports []string
 			for len(reports) == 0 { // the tool runs beside everything else
 				reports = of(received(t, client), tc.event)
@@ -109,11 +110,11 @@ func TestAbort_cancelsToolsOfRequest(t *testing.T) {
 		ended <- ctx.Err()
 		return found{}, ctx.Err()
 	})
-	stream, err := client.Ask(within(t), chat.Question{UserID: user, Text: "/toolack"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/toolack"})
 	require.NoError(t, err)
-	receiveFrom(t, running)
+	wiretest.ReceiveFrom(t, running)
 	stream.Abort("changed my mind")
-	assert.ErrorIs(t, receiveFrom(t, ended), context.Canceled)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), context.Canceled)
 	aborts := of(received(t, client), "ai:abort")
 	require.Len(t, aborts, 1)
 	assert.Contains(t, aborts[0], stream.RequestID())

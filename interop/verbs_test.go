@@ -8,6 +8,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +19,7 @@ func TestMeta_isMergedIntoObjectPayloadsWithChatID(t *testing.T) {
 		Meta:        map[string]any{"tenant": "acme", "text": "overridden"},
 		JoinPayload: map[string]int{"since": 5},
 	})
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
 	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "/tokens 1 0"}))
 	require.NoError(t, client.TypingStart(ctx, user))
@@ -47,16 +48,16 @@ func TestSetNames_appliesToWaitingMessage(t *testing.T) {
 	require.NoError(t, err)
 	sent := make(chan error, 1)
 	go func() {
-		sent <- client.SendMessage(within(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
+		sent <- client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
 	}()
 	<-time.After(50 * time.Millisecond) // it waits for Ready; should it not yet, nothing is lost
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyUserMessage: "renamed"}))
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(t.Context()) }()
-	require.NoError(t, receiveFrom(t, sent))
+	require.NoError(t, wiretest.ReceiveFrom(t, sent))
 	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
 	client.Close()
-	receiveFrom(t, ended)
+	wiretest.ReceiveFrom(t, ended)
 }
 
 func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
@@ -70,22 +71,22 @@ func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 		assert.ErrorIs(t, err, conn.ErrNotReady)
 		assert.False(t, failed.MaybeSent)
 	}
-	dropped(client.TypingStart(within(t), user)) // not running
+	dropped(client.TypingStart(wiretest.Context(t), user)) // not running
 	states := client.States.Chan(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(t.Context()) }()
 	defer func() {
 		client.Close()
-		receiveFrom(t, ended)
+		wiretest.ReceiveFrom(t, ended)
 	}()
-	until(t, states, conn.Ready)
+	wiretest.ReceivePhase(t, states, conn.Ready)
 	backend.Kill()
-	until(t, states, conn.Waiting)
-	dropped(client.TypingStop(within(t), user)) // between two sessions
+	wiretest.ReceivePhase(t, states, conn.Waiting)
+	dropped(client.TypingStop(wiretest.Context(t), user)) // between two sessions
 	backend.Start()
-	until(t, states, conn.Ready)
-	require.NoError(t, client.TypingStart(within(t), user))
-	_, err = conn.Call[json.RawMessage](within(t), client.Conn(), "echo", 1) // behind whatever is sent
+	wiretest.ReceivePhase(t, states, conn.Ready)
+	require.NoError(t, client.TypingStart(wiretest.Context(t), user))
+	_, err = conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // behind whatever is sent
 	require.NoError(t, err)
 	assert.Equal(t, []string{"chat:join", "user:typingStart", "echo"}, names(received(t, client)), "nothing was queued")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,24 +20,24 @@ func TestServer_sendsQuestionThenAnswerToRoom(t *testing.T) {
 	ask(t, c, question("room-1", "r1"))
 
 	in := events.Envelope{ChatID: events.StringID("room-1"), TraceID: "trace-r1", RequestID: "r1"}
-	said := as[events.ChatMessage](t, next(t, heard))
+	said := as[events.ChatMessage](t, wiretest.ReceiveFrom(t, heard))
 	assert.WithinRange(t, said.CreatedAt, before, time.Now())
 	assert.Equal(t, events.ChatMessage{
 		ChatID: in.ChatID, TraceID: in.TraceID, RequestID: in.RequestID,
 		MessageID: "m-r1", UserID: events.StringID("ada"), Text: "How are you?", CreatedAt: said.CreatedAt,
 	}, said)
 	for _, status := range []events.Status{events.StatusQueued, events.StatusWorking} {
-		processing := as[events.AIProcessing](t, next(t, heard))
+		processing := as[events.AIProcessing](t, wiretest.ReceiveFrom(t, heard))
 		assert.Equal(t, status, processing.Status)
 		assert.Equal(t, in, processing.Envelope())
 	}
 	for i, word := range []string{"I ", "am ", "fine."} {
-		token := as[events.AIToken](t, next(t, heard))
+		token := as[events.AIToken](t, wiretest.ReceiveFrom(t, heard))
 		assert.Equal(t, in, token.Envelope())
 		assert.Equal(t, word, token.Token)
 		assert.Equal(t, i, token.Index)
 	}
-	answer := as[events.AIMessage](t, next(t, heard))
+	answer := as[events.AIMessage](t, wiretest.ReceiveFrom(t, heard))
 	assert.WithinRange(t, answer.CreatedAt, before, time.Now())
 	assert.Equal(t, events.AIMessage{
 		ChatID: in.ChatID, TraceID: in.TraceID, RequestID: in.RequestID,
@@ -64,7 +65,7 @@ func TestOmitRequestIDs_removesRequestIDFromAllEvents(t *testing.T) {
 	c, heard := joined(t, server, "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
 	for {
-		ev := next(t, heard)
+		ev := wiretest.ReceiveFrom(t, heard)
 		assert.Contains(t, string(ev.Args[0]), `"traceId":"trace-r1"`)
 		assert.NotContains(t, string(ev.Args[0]), "requestId")
 		if ev.Name == "ai:message" {
@@ -83,11 +84,11 @@ func TestAnswer_fillsMissingRequestIDOfAnyEvent(t *testing.T) {
 	c, heard := joined(t, server, "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
 
-	require.Equal(t, "chat:message", next(t, heard).Name)
-	assert.JSONEq(t, `{"q":123456789012345678901234567890}`, string(as[events.AIToolCall](t, next(t, heard)).Args))
-	assert.Equal(t, "r1", as[events.AIToolResult](t, next(t, heard)).RequestID)
-	assert.Equal(t, "other", as[events.AIError](t, next(t, heard)).RequestID)
-	assert.Equal(t, "overloaded", as[events.AIError](t, next(t, heard)).Code)
+	require.Equal(t, "chat:message", wiretest.ReceiveFrom(t, heard).Name)
+	assert.JSONEq(t, `{"q":123456789012345678901234567890}`, string(as[events.AIToolCall](t, wiretest.ReceiveFrom(t, heard)).Args))
+	assert.Equal(t, "r1", as[events.AIToolResult](t, wiretest.ReceiveFrom(t, heard)).RequestID)
+	assert.Equal(t, "other", as[events.AIError](t, wiretest.ReceiveFrom(t, heard)).RequestID)
+	assert.Equal(t, "overloaded", as[events.AIError](t, wiretest.ReceiveFrom(t, heard)).Code)
 }
 
 func TestAnswer_reportsInvalidJSONToRoom(t *testing.T) {
@@ -109,9 +110,9 @@ func TestAnswer_keepsTokenOrder(t *testing.T) {
 	}})
 	c, heard := joined(t, server, "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
-	require.Equal(t, "chat:message", next(t, heard).Name)
+	require.Equal(t, "chat:message", wiretest.ReceiveFrom(t, heard).Name)
 	for i := range tokens {
-		require.Equal(t, i, as[events.AIToken](t, next(t, heard)).Index)
+		require.Equal(t, i, as[events.AIToken](t, wiretest.ReceiveFrom(t, heard)).Index)
 	}
 }
 
@@ -142,7 +143,7 @@ func TestAbort_dropsEventsOfAbortedAnswer(t *testing.T) {
 
 	abort := events.Abort{ChatID: events.StringID("room-1"), RequestID: "r1", Reason: "enough"}
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "ai:abort", abort))
-	assert.Equal(t, "r1", next(t, stopped))
+	assert.Equal(t, "r1", wiretest.ReceiveFrom(t, stopped))
 
 	require.NoError(t, c.Emit(t.Context(), "user:message", question("room-1", "r2")))
 	before, _ := until(t, heard, "chat:message")
@@ -159,7 +160,7 @@ func TestAbort_stopsOnlyNamedRequest(t *testing.T) {
 
 	call[reply](t, c, "ai:abort", events.Abort{ChatID: events.StringID("elsewhere")})
 	call[reply](t, c, "ai:abort", events.Abort{RequestID: "r1"})
-	assert.Equal(t, "r1", next(t, stopped))
+	assert.Equal(t, "r1", wiretest.ReceiveFrom(t, stopped))
 	more <- struct{}{}
 	_, token := until(t, heard, "ai:token")
 	assert.Equal(t, "r2", as[events.AIToken](t, token).Token)
@@ -171,7 +172,7 @@ func TestAbort_stopsAllAnswersInChatWithoutRequestID(t *testing.T) {
 	ask(t, c, question("room-1", "r1"))
 	ask(t, c, question("room-1", "r2"))
 	call[reply](t, c, "ai:abort", events.Abort{ChatID: events.StringID("room-1")})
-	assert.ElementsMatch(t, []string{"r1", "r2"}, []string{next(t, stopped), next(t, stopped)})
+	assert.ElementsMatch(t, []string{"r1", "r2"}, []string{wiretest.ReceiveFrom(t, stopped), wiretest.ReceiveFrom(t, stopped)})
 }
 
 func TestAbort_hasNoEffectFromOtherRoom(t *testing.T) {
@@ -192,7 +193,7 @@ func TestAnswer_endsWhenClientDisconnects(t *testing.T) {
 	c, _, stop := client(t, server, inRoom(events.StringID("room-1"), "ada"))
 	ask(t, c, question("room-1", "r1"))
 	stop()
-	assert.Equal(t, "r1", next(t, stopped))
+	assert.Equal(t, "r1", wiretest.ReceiveFrom(t, stopped))
 }
 
 func TestSay_pausesBeforeEachWord(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -25,7 +26,7 @@ func TestHandle_repliesToCustomEvent(t *testing.T) {
 	c, heard := joined(t, server, "room-1", "ada")
 	assert.Equal(t, map[string]int{"cups": 2}, call[map[string]int](t, c, "order", map[string]int{"cups": 2}))
 	assert.False(t, call[reply](t, c, "order", "two").OK)
-	assert.Equal(t, "error", next(t, heard).Name)
+	assert.Equal(t, "error", wiretest.ReceiveFrom(t, heard).Name)
 
 	server.Handle("order", func(context.Context, chattest.Received) (any, error) { return nil, nil })
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "order"), "the later one counts")
@@ -44,7 +45,7 @@ func TestHandle_runsBeforeBuiltInHandling(t *testing.T) {
 	c, heard, _ := client(t, server, conn.Config{})
 	got := call[map[string]string](t, c, "chat:join", map[string]string{"chatId": "room-1"})
 	assert.Equal(t, map[string]string{"role": "guest"}, got)
-	assert.Equal(t, "presence:update", next(t, heard).Name, "the room is entered all the same")
+	assert.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name, "the room is entered all the same")
 }
 
 func TestRefuse_preventsJoin(t *testing.T) {
@@ -54,16 +55,16 @@ func TestRefuse_preventsJoin(t *testing.T) {
 
 	server.Handle("chat:join", chattest.Refuse(errors.New("the room is full")))
 	assert.Equal(t, reply{Error: "the room is full"}, call[reply](t, c, "chat:join", join))
-	assert.JSONEq(t, `{"event":"chat:join","message":"the room is full"}`, string(next(t, heard).Args[0]))
+	assert.JSONEq(t, `{"event":"chat:join","message":"the room is full"}`, string(wiretest.ReceiveFrom(t, heard).Args[0]))
 
 	server.Handle("chat:join", chattest.Refuse(&conn.ReplyError{Reply: map[string]any{"success": false, "code": 7}}))
 	assert.JSONEq(t, `{"success":false,"code":7}`, string(call[json.RawMessage](t, c, "chat:join", join)))
-	assert.Equal(t, "error", next(t, heard).Name)
+	assert.Equal(t, "error", wiretest.ReceiveFrom(t, heard).Name)
 
 	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m1", Text: "nobody hears that"})
 	server.Handle("chat:join", nil)
 	call[reply](t, c, "chat:join", join)
-	assert.Equal(t, "presence:update", next(t, heard).Name)
+	assert.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name)
 }
 
 func TestErrNoReply_sendsNoAcknowledgement(t *testing.T) {
@@ -105,7 +106,7 @@ func TestHandle_cancelsContextWhenClientDisconnects(t *testing.T) {
 	c, _, stop := client(t, server, conn.Config{})
 	require.NoError(t, c.Emit(t.Context(), "wait"))
 	stop()
-	assert.ErrorIs(t, next(t, ended), context.Canceled)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), context.Canceled)
 }
 
 func TestClose_cancelsRunningHandler(t *testing.T) {
@@ -142,9 +143,9 @@ func TestLeave_removesClientFromRoom(t *testing.T) {
 	server := start(t, chattest.Config{})
 	ada, heardByAda := joined(t, server, "room-1", "ada")
 	_, heardByBob := joined(t, server, "room-1", "bob")
-	require.Equal(t, "presence:update", next(t, heardByAda).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByAda).Name)
 	assert.Equal(t, reply{OK: true}, call[reply](t, ada, "chat:leave", map[string]string{"chatId": "room-1"}))
-	assert.Equal(t, []events.ID{events.StringID("bob")}, as[events.Presence](t, next(t, heardByBob)).OnlineUserIDs)
+	assert.Equal(t, []events.ID{events.StringID("bob")}, as[events.Presence](t, wiretest.ReceiveFrom(t, heardByBob)).OnlineUserIDs)
 	assert.Equal(t, reply{OK: true}, call[reply](t, ada, "chat:leave", map[string]string{"chatId": "room-1"}))
 	assert.Empty(t, heardByAda)
 }

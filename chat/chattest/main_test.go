@@ -10,8 +10,8 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -37,17 +37,7 @@ func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Con
 	c, err := conn.New(server.URL, cfg)
 	require.NoError(t, err)
 	heard = c.Raw.Subscribe(t.Context(), bus.Limit(1<<20)).C()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }() // ends with stop
-	stop = func() {
-		cancel()
-		assert.NoError(t, c.Close())
-	}
-	t.Cleanup(func() {
-		stop()
-		<-ended
-	})
+	_, stop = wiretest.Run(t, c)
 	return c, heard, stop
 }
 
@@ -63,7 +53,7 @@ func inRoom(chatID events.ID, userID string) conn.Config {
 func joined(t *testing.T, server *chattest.Server, chatID, userID string) (c *conn.Conn, heard <-chan conn.Event) {
 	t.Helper()
 	c, heard, _ = client(t, server, inRoom(events.StringID(chatID), userID))
-	require.Equal(t, "presence:update", next(t, heard).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name)
 	return c, heard
 }
 
@@ -98,26 +88,12 @@ func call[R any](t *testing.T, c *conn.Conn, event string, args ...any) R {
 	return r
 }
 
-// next takes the next value off a channel. The limit is only there so that a
-// broken test says where it hangs.
-func next[T any](t *testing.T, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v, ok := <-ch:
-		require.True(t, ok, "channel closed")
-		return v
-	case <-time.After(20 * time.Second):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
-	}
-}
-
 // until is the names of the events that come before one of the given name, and
 // that one.
 func until(t *testing.T, heard <-chan conn.Event, name string) (before []string, ev conn.Event) {
 	t.Helper()
 	for {
-		if ev = next(t, heard); ev.Name == name {
+		if ev = wiretest.ReceiveFrom(t, heard); ev.Name == name {
 			return before, ev
 		}
 		before = append(before, ev.Name)

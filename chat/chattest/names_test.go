@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -16,18 +17,18 @@ func TestSetNames_announcesNamesBeforeUse(t *testing.T) {
 	server.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"})
 	server.Emit(events.StringID("room-1"), events.AIToken{Token: "after"})
 
-	assert.Equal(t, "ai:token", next(t, heard).Name)
-	told := next(t, heard)
+	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, heard).Name)
+	told := wiretest.ReceiveFrom(t, heard)
 	require.Equal(t, "meta:events:response", told.Name)
 	var names map[events.Key]string
 	require.NoError(t, told.Decode(0, &names))
 	assert.Equal(t, "llm:delta", names[events.KeyAIToken])
 	assert.Equal(t, "chat:message", names[events.KeyChatMessage], "all names are told")
-	assert.Equal(t, "llm:delta", next(t, heard).Name)
+	assert.Equal(t, "llm:delta", wiretest.ReceiveFrom(t, heard).Name)
 
 	require.NoError(t, ada.Emit(t.Context(), "user:message", question("room-1", "r1")), "a name that means nothing any more")
 	require.NoError(t, ada.Emit(t.Context(), "say", question("room-1", "r2")))
-	said := next(t, heard)
+	said := wiretest.ReceiveFrom(t, heard)
 	require.Equal(t, "chat:message", said.Name)
 	var message events.ChatMessage
 	require.NoError(t, said.Decode(0, &message))

@@ -14,6 +14,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -56,11 +57,11 @@ func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
 	c, heard, _ := client(t, server, conn.Config{})
 	states := c.States.Subscribe(t.Context(), bus.Limit(1<<20)).C()
 	call[reply](t, c, "chat:join", map[string]string{"chatId": "room-1"})
-	require.Equal(t, "presence:update", next(t, heard).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name)
 	require.NoError(t, c.Emit(t.Context(), "user:message", question("room-1", "r1")))
 	index, cut := 0, -1
 	for ended := false; !ended; {
-		ev := next(t, heard)
+		ev := wiretest.ReceiveFrom(t, heard)
 		switch ev.Name {
 		case "ai:token":
 			require.Equal(t, index, as[events.AIToken](t, ev).Index)
@@ -84,7 +85,7 @@ func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
 	first := server.Sockets()[0].ID
 	recovered := 0
 	for recovered < cuts {
-		state := next(t, states)
+		state := wiretest.ReceiveFrom(t, states)
 		require.NotEqual(t, conn.Stopped, state.Phase)
 		if state.Phase == conn.Connected { // the next cut may come before it is Ready
 			require.Equal(t, first, state.SessionID)
@@ -109,8 +110,8 @@ func TestRecovery_updatesPresenceAndReplaysMissedEvents(t *testing.T) {
 	})
 	_, heardByBob := joined(t, server, "room-1", "bob")
 	c, heardByAda, _ := client(t, server, inRoom(events.StringID("room-1"), "ada"))
-	require.Equal(t, "presence:update", next(t, heardByAda).Name)
-	require.Equal(t, "presence:update", next(t, heardByBob).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByAda).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByBob).Name)
 	refuse.Store(true) // who is recovered is not asked again
 	server.Sockets()[1].CloseNow()
 	online := func(ids ...string) {
@@ -136,9 +137,9 @@ func TestRecovery_dropsSessionAfterDisconnect(t *testing.T) {
 	server := start(t, chattest.Config{Recovery: time.Hour})
 	_, heard := joined(t, server, "room-1", "ada")
 	_, _, stop := client(t, server, inRoom(events.StringID("room-1"), "bob"))
-	require.Equal(t, "presence:update", next(t, heard).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name)
 	stop()
-	assert.Len(t, as[events.Presence](t, next(t, heard)).OnlineUserIDs, 1)
+	assert.Len(t, as[events.Presence](t, wiretest.ReceiveFrom(t, heard)).OnlineUserIDs, 1)
 	ada := server.Sockets()[0]
 	ada.Disconnect()
 	assert.ErrorIs(t, ada.Emit(t.Context(), "hello"), chattest.ErrGone)
@@ -155,7 +156,7 @@ func TestRecovery_expiresAfterTimeout(t *testing.T) {
 	}
 	k := server.Sockets()[0]
 	require.NoError(t, ws.Close())
-	assert.Equal(t, "r1", next(t, stopped))
+	assert.Equal(t, "r1", wiretest.ReceiveFrom(t, stopped))
 	assert.ErrorIs(t, k.Emit(t.Context(), "hello"), chattest.ErrGone)
 }
 
@@ -177,8 +178,8 @@ func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
 	}
 	states := c.States.Chan(t.Context())
 	wayBack.Unlock()
-	for state := next(t, states); state.SessionID == session.ID || state.Phase != conn.Ready; {
-		state = next(t, states)
+	for state := wiretest.ReceiveFrom(t, states); state.SessionID == session.ID || state.Phase != conn.Ready; {
+		state = wiretest.ReceiveFrom(t, states)
 	}
 	assert.False(t, c.State().Recovered)
 	call[string](t, c, "echo", "it can go on")

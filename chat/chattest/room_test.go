@@ -9,6 +9,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +19,7 @@ func TestRoom_receivesQuestionAndAnswer(t *testing.T) {
 	ada, _ := joined(t, server, "room-1", "ada")
 	_, bob := joined(t, server, "room-1", "bob")
 	ask(t, ada, question("room-1", "r1"))
-	assert.Equal(t, "chat:message", next(t, bob).Name)
+	assert.Equal(t, "chat:message", wiretest.ReceiveFrom(t, bob).Name)
 	before, answer := until(t, bob, "ai:message")
 	assert.Equal(t, []string{"ai:processing", "ai:processing",
 		"ai:token", "ai:token", "ai:token", "ai:token", "ai:token"}, before)
@@ -33,7 +34,7 @@ func TestRoom_receivesNoEventsOfOtherRooms(t *testing.T) {
 	ask(t, bob, question("room-2", "r2"))
 	for requestID, heard := range map[string]<-chan conn.Event{"r1": heardByAda, "r2": heardByBob} {
 		for name := ""; name != "ai:message"; {
-			ev := next(t, heard)
+			ev := wiretest.ReceiveFrom(t, heard)
 			assert.Contains(t, string(ev.Args[0]), `"requestId":"`+requestID+`"`)
 			name = ev.Name
 		}
@@ -50,7 +51,7 @@ func TestServer_answersClientOutsideRoomPrivately(t *testing.T) {
 	assert.Equal(t, events.StringID("room-1"), as[events.AIMessage](t, answer).ChatID, "the question's, though nobody has joined")
 
 	joined(t, server, "room-1", "bob")
-	assert.Equal(t, "presence:update", next(t, heardInRoom).Name, "nothing of what eve said and heard")
+	assert.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardInRoom).Name, "nothing of what eve said and heard")
 }
 
 func TestJoin_allowsSeveralRooms(t *testing.T) {
@@ -58,10 +59,10 @@ func TestJoin_allowsSeveralRooms(t *testing.T) {
 	ada, heardByAda := joined(t, server, "room-1", "ada")
 	bob, _ := joined(t, server, "room-2", "bob")
 	call[reply](t, ada, "chat:join", map[string]string{"chatId": "room-2"})
-	require.Equal(t, "presence:update", next(t, heardByAda).Name)
+	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByAda).Name)
 
 	ask(t, bob, question("room-2", "r1"))
-	assert.Equal(t, "r1", as[events.ChatMessage](t, next(t, heardByAda)).RequestID)
+	assert.Equal(t, "r1", as[events.ChatMessage](t, wiretest.ReceiveFrom(t, heardByAda)).RequestID)
 }
 
 func TestChatID_keepsTypeAndPrecision(t *testing.T) {
@@ -69,14 +70,14 @@ func TestChatID_keepsTypeAndPrecision(t *testing.T) {
 	large := events.IntID(math.MaxInt64) // a float64 would make ...808 of its ...807
 	for _, chatID := range []events.ID{events.IntID(5), events.StringID("5"), large, events.StringID("")} {
 		c, heard, _ := client(t, server, inRoom(chatID, "ada"))
-		present := as[events.Presence](t, next(t, heard))
+		present := as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 		assert.Equal(t, chatID, present.ChatID)
 		assert.Len(t, present.OnlineUserIDs, 1, "5 and \"5\" are different rooms")
 
 		q := question("", "r1")
 		q.ChatID, q.UserID = chatID, large
 		ask(t, c, q)
-		said := as[events.ChatMessage](t, next(t, heard))
+		said := as[events.ChatMessage](t, wiretest.ReceiveFrom(t, heard))
 		assert.Equal(t, chatID, said.ChatID)
 		assert.Equal(t, large, said.UserID)
 		_, answer := until(t, heard, "ai:message")
@@ -92,32 +93,32 @@ func TestPresence_updatesOnJoinAndDisconnect(t *testing.T) {
 	withNumber := inRoom(events.StringID("room-1"), "")
 	withNumber.Auth = func(context.Context) (any, error) { return map[string]any{"userId": bob}, nil }
 	_, _, bobLeaves := client(t, server, withNumber)
-	present := as[events.Presence](t, next(t, heard))
+	present := as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, events.Presence{ChatID: events.StringID("room-1"), OnlineUserIDs: []events.ID{ada, bob}}, present)
 
 	_, _, twinLeaves := client(t, server, inRoom(events.StringID("room-1"), "ada"))
-	assert.Equal(t, []events.ID{ada, bob}, as[events.Presence](t, next(t, heard)).OnlineUserIDs, "a user once, however many connections")
+	assert.Equal(t, []events.ID{ada, bob}, as[events.Presence](t, wiretest.ReceiveFrom(t, heard)).OnlineUserIDs, "a user once, however many connections")
 	bobLeaves()
-	assert.Equal(t, []events.ID{ada}, as[events.Presence](t, next(t, heard)).OnlineUserIDs)
+	assert.Equal(t, []events.ID{ada}, as[events.Presence](t, wiretest.ReceiveFrom(t, heard)).OnlineUserIDs)
 	twinLeaves()
-	assert.Equal(t, []events.ID{ada}, as[events.Presence](t, next(t, heard)).OnlineUserIDs)
+	assert.Equal(t, []events.ID{ada}, as[events.Presence](t, wiretest.ReceiveFrom(t, heard)).OnlineUserIDs)
 }
 
 func TestUserID_fallsBackToSocketIDThenFirstEvent(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, heard, _ := client(t, server, conn.Config{Join: conn.Join{Event: "chat:join", Payload: map[string]any{"chatId": "room-1"}}})
-	present := as[events.Presence](t, next(t, heard))
+	present := as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, []events.ID{events.StringID(c.State().SessionID)}, present.OnlineUserIDs)
 
 	typing := events.Typing{ChatID: events.StringID("room-1"), UserID: events.StringID("ada")}
 	require.NoError(t, c.Emit(t.Context(), "user:typingStart", typing))
-	present = as[events.Presence](t, next(t, heard))
+	present = as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, []events.ID{events.StringID("ada")}, present.OnlineUserIDs)
 
 	typing.UserID = events.StringID("eve")
 	call[reply](t, c, "user:typingStop", typing)
 	joined(t, server, "room-1", "bob")
-	present = as[events.Presence](t, next(t, heard))
+	present = as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, []events.ID{events.StringID("ada"), events.StringID("bob")}, present.OnlineUserIDs, "the first counts")
 }
 
@@ -126,7 +127,7 @@ func TestJoin_ignoresPayloadWithoutChatID(t *testing.T) {
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "chat:join", map[string]string{"consultationId": "abc"}))
 	assert.Equal(t, reply{OK: true}, call[reply](t, c, "chat:join"))
 	require.NoError(t, c.Emit(t.Context(), "user:message", question("room-1", "r1")))
-	assert.Equal(t, "chat:message", next(t, heard).Name)
+	assert.Equal(t, "chat:message", wiretest.ReceiveFrom(t, heard).Name)
 }
 
 func TestServer_acknowledgesEveryProtocolEvent(t *testing.T) {
@@ -163,7 +164,7 @@ func TestServer_rejectsInvalidPayload(t *testing.T) {
 		answer := call[reply](t, c, event, json.RawMessage(payload))
 		assert.False(t, answer.OK, event)
 		assert.NotEmpty(t, answer.Error, event)
-		problem := next(t, heard)
+		problem := wiretest.ReceiveFrom(t, heard)
 		assert.Equal(t, "error", problem.Name)
 		assert.Contains(t, string(problem.Args[0]), `"event":"`+event+`"`)
 	}
@@ -188,7 +189,7 @@ func TestDiscovery_returnsNames(t *testing.T) {
 	c, _, _ := client(t, server, conn.Config{})
 	names := conn.On[map[events.Key]string](c, "meta:events:response").Chan(t.Context())
 	require.NoError(t, c.Emit(t.Context(), "meta:events:request", map[string]string{"chatId": "room-1"}))
-	told := next(t, names)
+	told := wiretest.ReceiveFrom(t, names)
 	assert.Equal(t, "llm:delta", told[events.KeyAIToken])
 	assert.Equal(t, "chat:join", told[events.KeyJoin])
 }

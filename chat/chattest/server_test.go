@@ -14,6 +14,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -46,13 +47,13 @@ func TestAuth_receivesClientPayload(t *testing.T) {
 	}})
 	anonymous, _, _ := client(t, server, conn.Config{})
 	require.NoError(t, anonymous.Ready(t.Context()))
-	assert.Nil(t, next(t, seen))
+	assert.Nil(t, wiretest.ReceiveFrom(t, seen))
 
 	known, _, _ := client(t, server, conn.Config{Auth: func(context.Context) (any, error) {
 		return json.RawMessage(`{"token":"t1","tenant":12345678901234567890}`), nil
 	}})
 	require.NoError(t, known.Ready(t.Context()))
-	assert.Equal(t, map[string]any{"token": "t1", "tenant": json.Number("12345678901234567890")}, next(t, seen))
+	assert.Equal(t, map[string]any{"token": "t1", "tenant": json.Number("12345678901234567890")}, wiretest.ReceiveFrom(t, seen))
 }
 
 func TestClose_cancelsRunningAnswer(t *testing.T) {
@@ -65,7 +66,7 @@ func TestClose_cancelsRunningAnswer(t *testing.T) {
 
 	server.Close()
 	assert.Equal(t, "r1", <-stopped, "before Close returns")
-	reach(t, states, conn.Waiting)
+	wiretest.ReceivePhase(t, states, conn.Waiting)
 	server.Close() // once more is no harm
 }
 
@@ -75,20 +76,13 @@ func TestStart_reusesPortAfterClose(t *testing.T) {
 	require.NoError(t, c.Ready(t.Context()))
 	states := c.States.Chan(t.Context())
 	first.Close()
-	reach(t, states, conn.Waiting)
+	wiretest.ReceivePhase(t, states, conn.Waiting)
 
 	second, err := chattest.Start(strings.TrimPrefix(first.URL, "http://"), chattest.Config{})
 	require.NoError(t, err, "Close has freed the port")
 	t.Cleanup(second.Close)
 	assert.Equal(t, first.URL, second.URL)
-	reach(t, states, conn.Ready)
-}
-
-// reach waits until a connection gets to a phase.
-func reach(t *testing.T, states <-chan conn.State, phase conn.Phase) {
-	t.Helper()
-	for next(t, states).Phase != phase {
-	}
+	wiretest.ReceivePhase(t, states, conn.Ready)
 }
 
 func TestStart_reportsPortInUse(t *testing.T) {
@@ -110,7 +104,7 @@ func TestCloseClientConnections_letsClientReconnect(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, heard := joined(t, server, "room-1", "ada")
 	server.CloseClientConnections()
-	assert.Equal(t, "presence:update", next(t, heard).Name, "it has come back")
+	assert.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name, "it has come back")
 	ask(t, c, question("room-1", "r1"))
 }
 

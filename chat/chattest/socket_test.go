@@ -10,6 +10,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -41,7 +42,7 @@ func TestSockets_listsConnectedClients(t *testing.T) {
 	require.Len(t, both, 2)
 	assert.Equal(t, []events.ID{events.StringID("ada"), events.StringID("bob")}, []events.ID{both[0].UserID(), both[1].UserID()})
 	stop()
-	for len(as[events.Presence](t, next(t, heard)).OnlineUserIDs) == 2 {
+	for len(as[events.Presence](t, wiretest.ReceiveFrom(t, heard)).OnlineUserIDs) == 2 {
 	}
 	assert.Equal(t, both[:1], server.Sockets())
 	assert.ErrorIs(t, both[1].Emit(t.Context(), "hello"), chattest.ErrGone)
@@ -58,11 +59,11 @@ func TestSocket_sendsArbitraryArguments(t *testing.T) {
 	require.NoError(t, k.Emit(t.Context(), "ai:token", map[string]any{"token": 5, "index": "zero"}, "more"))
 	require.NoError(t, k.Emit(t.Context(), "picture", []byte{1, 2}))
 	require.NoError(t, k.Emit(t.Context(), "nothing"))
-	wrong := next(t, heard)
+	wrong := wiretest.ReceiveFrom(t, heard)
 	assert.JSONEq(t, `{"token":5,"index":"zero"}`, string(wrong.Args[0]))
 	assert.Equal(t, `"more"`, string(wrong.Args[1]))
-	assert.JSONEq(t, `{"_placeholder":true,"num":0}`, string(next(t, heard).Args[0]))
-	assert.Empty(t, next(t, heard).Args)
+	assert.JSONEq(t, `{"_placeholder":true,"num":0}`, string(wiretest.ReceiveFrom(t, heard).Args[0]))
+	assert.Empty(t, wiretest.ReceiveFrom(t, heard).Args)
 
 	assert.ErrorContains(t, k.Emit(t.Context(), "bad", make(chan int)), "unsupported type")
 	_, err := k.Call(t.Context(), "bad", make(chan int))
@@ -81,9 +82,9 @@ func TestCall_endsWithContextOrConnection(t *testing.T) {
 	k := server.Sockets()[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		next(t, heard)
+		wiretest.ReceiveFrom(t, heard)
 		cancel()
-		next(t, heard)
+		wiretest.ReceiveFrom(t, heard)
 		k.CloseNow()
 	}()
 	_, err := k.Call(ctx, "well?")
@@ -98,8 +99,8 @@ func TestCloseNow_closesOnlyItsOwnConnection(t *testing.T) {
 	bob, _ := joined(t, server, "room-2", "bob")
 	statesOfAda, bobsSession := ada.States.Chan(t.Context()), bob.State().SessionID
 	server.Sockets()[0].CloseNow()
-	reach(t, statesOfAda, conn.Waiting)
-	reach(t, statesOfAda, conn.Ready)
+	wiretest.ReceivePhase(t, statesOfAda, conn.Waiting)
+	wiretest.ReceivePhase(t, statesOfAda, conn.Ready)
 	assert.Equal(t, bobsSession, bob.State().SessionID)
 }
 
@@ -114,7 +115,7 @@ func TestDisconnect_stopsClient(t *testing.T) {
 	require.NoError(t, c.Emit(t.Context(), "user:message", question("room-1", "r1")))
 	until(t, heard, "ai:token")
 	for {
-		if state := next(t, states); state.Phase == conn.Stopped {
+		if state := wiretest.ReceiveFrom(t, states); state.Phase == conn.Stopped {
 			assert.ErrorIs(t, state.Err, conn.ErrDisconnected)
 			break
 		}
@@ -138,7 +139,7 @@ func TestCallTool_returnsClientResult(t *testing.T) {
 	_, ev := until(t, heard, "ai:tool_call")
 	assert.Equal(t, events.Envelope{ChatID: events.StringID("room-1"), TraceID: "trace-r1", RequestID: "r1"},
 		as[events.AIToolCall](t, ev).Envelope())
-	assert.Equal(t, `"clock{\"zone\":\"UTC\"}"`, string(next(t, results)))
+	assert.Equal(t, `"clock{\"zone\":\"UTC\"}"`, string(wiretest.ReceiveFrom(t, results)))
 }
 
 func TestSocketFromContext_returnsNilOutsideAnswer(t *testing.T) {
@@ -152,7 +153,7 @@ func TestEmit_sendsOnlyToRoom(t *testing.T) {
 	_, heard := joined(t, server, "room-1", "ada")
 	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m1", UserID: events.StringID("bob"), Text: "Hello"})
 	server.Emit(events.StringID("room-2"), events.ChatMessage{MessageID: "m2"})
-	said := as[events.ChatMessage](t, next(t, heard))
+	said := as[events.ChatMessage](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, events.StringID("room-1"), said.ChatID)
 	assert.Equal(t, "Hello", said.Text)
 	server.Close()

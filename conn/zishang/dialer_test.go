@@ -45,11 +45,7 @@ func start(t *testing.T, url string, cfg conn.Config) (*conn.Conn, <-chan error)
 	}
 	c, err := conn.New(url, cfg)
 	require.NoError(t, err)
-	ended := make(chan error, 1)
-	done := make(chan struct{})
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { defer close(done); ended <- c.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done; c.Close() })
+	ended, _ := wiretest.Run(t, c)
 	return c, ended
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,17 +46,8 @@ func enter(t *testing.T, url, user string, cfg chat.Config) (client *chat.Client
 	}
 	client, err := chat.New(url, cfg)
 	require.NoError(t, err)
-	running := make(chan error, 1)
-	go func() { // ends with client.Close
-		running <- client.Run(context.Background())
-		close(running)
-	}()
-	t.Cleanup(func() {
-		client.Close()
-		for range running { // to its end
-		}
-	})
-	return client, running
+	ended, _ = wiretest.Run(t, client)
+	return client, ended
 }
 
 // joined makes a client that is in its room.
@@ -63,31 +55,13 @@ func joined(t *testing.T, url, user string, cfg chat.Config) *chat.Client {
 	t.Helper()
 	cfg.JoinTimeout = 30 * time.Second
 	client, _ := enter(t, url, user, cfg)
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	return client
-}
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func next[T any](t *testing.T, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v, open := <-ch:
-		require.True(t, open, "channel closed")
-		return v
-	case <-within(t).Done():
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
-	}
 }
 
 func ask(t *testing.T, client *chat.Client, text string) *chat.Stream {
 	t.Helper()
-	stream, err := client.Ask(within(t), chat.Question{UserID: events.StringID("ada"), Text: text})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: events.StringID("ada"), Text: text})
 	require.NoError(t, err)
 	return stream
 }
@@ -98,12 +72,12 @@ func TestMockserver_sendsStatusTokensAndUsage(t *testing.T) {
 	all := client.Events.Chan(t.Context())
 	ask(t, client, "Hello there")
 
-	assert.Equal(t, "Hello there", next(t, all).(events.ChatMessage).Text)
-	assert.Equal(t, events.StatusQueued, next(t, all).(events.AIProcessing).Status)
-	assert.Equal(t, events.StatusWorking, next(t, all).(events.AIProcessing).Status)
+	assert.Equal(t, "Hello there", wiretest.ReceiveFrom(t, all).(events.ChatMessage).Text)
+	assert.Equal(t, events.StatusQueued, wiretest.ReceiveFrom(t, all).(events.AIProcessing).Status)
+	assert.Equal(t, events.StatusWorking, wiretest.ReceiveFrom(t, all).(events.AIProcessing).Status)
 	var text strings.Builder
 	for index := 0; ; index++ {
-		switch event := next(t, all).(type) {
+		switch event := wiretest.ReceiveFrom(t, all).(type) {
 		case events.AIToken:
 			assert.Equal(t, index, event.Index)
 			text.WriteString(event.Token)
@@ -131,13 +105,13 @@ func TestMockserver_relaysTypingAndReadsToOthers(t *testing.T) {
 
 	id := events.StringID("ada")
 	require.NoError(t, ada.TypingStart(t.Context(), id))
-	assert.Equal(t, id, next(t, begins).UserID)
+	assert.Equal(t, id, wiretest.ReceiveFrom(t, begins).UserID)
 	require.NoError(t, ada.TypingStop(t.Context(), id))
-	assert.Equal(t, id, next(t, ends).UserID)
-	require.NoError(t, ada.MarkRead(within(t), events.Read{UserID: id, MessageIDs: []string{"m1"}, ReadAt: time.Now()}))
-	assert.Equal(t, []string{"m1"}, next(t, reads).MessageIDs)
+	assert.Equal(t, id, wiretest.ReceiveFrom(t, ends).UserID)
+	require.NoError(t, ada.MarkRead(wiretest.Context(t), events.Read{UserID: id, MessageIDs: []string{"m1"}, ReadAt: time.Now()}))
+	assert.Equal(t, []string{"m1"}, wiretest.ReceiveFrom(t, reads).MessageIDs)
 	require.NoError(t, bob.TypingStart(t.Context(), events.StringID("bob")))
-	assert.Equal(t, events.StringID("bob"), next(t, own).UserID, "one's own comes back to nobody")
+	assert.Equal(t, events.StringID("bob"), wiretest.ReceiveFrom(t, own).UserID, "one's own comes back to nobody")
 }
 
 func TestMockserver_stopsAbortedAnswer(t *testing.T) {
@@ -147,13 +121,13 @@ func TestMockserver_stopsAbortedAnswer(t *testing.T) {
 	tokens := bystander.Tokens.Chan(t.Context())
 	finals := bystander.Messages.Chan(t.Context())
 	stream := ask(t, client, "Tell me something long")
-	next(t, stream.Tokens())
-	_, err := conn.Call[any](within(t), client.Conn(), "ai:abort", events.Abort{ChatID: room, RequestID: stream.RequestID()})
+	wiretest.ReceiveFrom(t, stream.Tokens())
+	_, err := conn.Call[any](wiretest.Context(t), client.Conn(), "ai:abort", events.Abort{ChatID: room, RequestID: stream.RequestID()})
 	require.NoError(t, err)
-	message, err := bystander.Answer(within(t), chat.Question{UserID: events.StringID("bob"), Text: "Still there?"})
+	message, err := bystander.Answer(wiretest.Context(t), chat.Question{UserID: events.StringID("bob"), Text: "Still there?"})
 	require.NoError(t, err)
-	assert.Equal(t, message.MessageID, next(t, finals).MessageID, "the answer that was aborted has no message")
-	assert.NotEmpty(t, next(t, tokens))
+	assert.Equal(t, message.MessageID, wiretest.ReceiveFrom(t, finals).MessageID, "the answer that was aborted has no message")
+	assert.NotEmpty(t, wiretest.ReceiveFrom(t, tokens))
 }
 
 func TestMockserver_callsClientTool(t *testing.T) {
@@ -166,7 +140,7 @@ func TestMockserver_callsClientTool(t *testing.T) {
 	message, err := ask(t, client, "What time is it?").Wait()
 	require.NoError(t, err)
 	assert.Contains(t, message.Text, `it says: {"time":"12:00 UTC"}`)
-	assert.JSONEq(t, `{"time":"12:00 UTC"}`, string(next(t, results).Result))
+	assert.JSONEq(t, `{"time":"12:00 UTC"}`, string(wiretest.ReceiveFrom(t, results).Result))
 }
 
 func TestMockserver_recoversAnswerAfterCut(t *testing.T) {
@@ -182,7 +156,7 @@ func TestMockserver_recoversAnswerAfterCut(t *testing.T) {
 	_, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, index, len(strings.SplitAfter(longText(), " ")))
-	for state := next(t, states); !state.Recovered; state = next(t, states) {
+	for state := wiretest.ReceiveFrom(t, states); !state.Recovered; state = wiretest.ReceiveFrom(t, states) {
 	}
 }
 
@@ -192,10 +166,10 @@ func TestMockserver_requiresToken(t *testing.T) {
 		return chat.Config{Conn: conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"token": token}, nil }}}
 	}
 	client, _ := enter(t, b.URL(), "", with("secret"))
-	assert.NoError(t, client.Ready(within(t)))
+	assert.NoError(t, client.Ready(wiretest.Context(t)))
 	_, ended := enter(t, b.URL(), "", with("guess"))
 	var refused *conn.RefusedError
-	require.ErrorAs(t, next(t, ended), &refused)
+	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
 	assert.Equal(t, "the token is not the right one", refused.Message)
 }
 
@@ -205,7 +179,7 @@ func TestMockserver_announcesNamesByDiscovery(t *testing.T) {
 	tokens := client.Tokens.Chan(t.Context())
 	_, err := ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
-	assert.Equal(t, "You ", next(t, tokens).Token)
+	assert.Equal(t, "You ", wiretest.ReceiveFrom(t, tokens).Token)
 	assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
 }
 

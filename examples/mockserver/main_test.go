@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -74,7 +75,7 @@ func TestMockserver_reportsInvalidSettings(t *testing.T) {
 // answer is what the backend answers to Hello.
 func answer(t *testing.T, url string) string {
 	client, _ := enter(t, url, "u1", chat.Config{})
-	message, err := client.Answer(within(t), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
 	require.NoError(t, err)
 	return message.Text
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -18,7 +19,7 @@ import (
 // request asks the panel, and returns the status and the body of its answer.
 func request(t *testing.T, b *backend, method, path, body string, header ...string) (status int, text string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(within(t), method, b.URL()+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(wiretest.Context(t), method, b.URL()+path, strings.NewReader(body))
 	require.NoError(t, err)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -92,8 +93,8 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 	theirs := bystander.DecodeErrors.Chan(t.Context())
 	_, err = ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
-	assert.Equal(t, "ai:token", next(t, failures).Event)
-	assert.Equal(t, "ai:token", next(t, theirs).Event)
+	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, failures).Event)
+	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, theirs).Event)
 	assert.Empty(t, tokens)
 }
 
@@ -116,26 +117,26 @@ func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
 	b := serve(t, config{})
 	ada, adaEnded := enter(t, b.URL(), "ada", chat.Config{})
 	bob, bobEnded := enter(t, b.URL(), "bob", chat.Config{})
-	require.NoError(t, ada.Ready(within(t)))
-	require.NoError(t, bob.Ready(within(t)))
+	require.NoError(t, ada.Ready(wiretest.Context(t)))
+	require.NoError(t, bob.Ready(wiretest.Context(t)))
 	status, _ := request(t, b, "POST", "/faults/kick", `{"id": "`+ada.State().SessionID+`"}`)
 	assert.Equal(t, http.StatusOK, status)
-	assert.ErrorIs(t, next(t, adaEnded), conn.ErrDisconnected)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, adaEnded), conn.ErrDisconnected)
 	assert.NoError(t, bob.Conn().Health())
 	request(t, b, "POST", "/faults/kick", "")
-	assert.ErrorIs(t, next(t, bobEnded), conn.ErrDisconnected)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, bobEnded), conn.ErrDisconnected)
 }
 
 func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
 	b := serve(t, config{})
 	client, _ := enter(t, b.URL(), "ada", chat.Config{})
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	for _, fault := range []string{"/faults/cut", "/faults/restart"} {
 		before := client.State().SessionID
 		states := client.States.Chan(t.Context())
 		status, text := request(t, b, "POST", fault, "")
 		require.Less(t, status, 300, text)
-		for state := next(t, states); state.Phase != conn.Ready || state.SessionID == before; state = next(t, states) {
+		for state := wiretest.ReceiveFrom(t, states); state.Phase != conn.Ready || state.SessionID == before; state = wiretest.ReceiveFrom(t, states) {
 		}
 	}
 	message, err := ask(t, client, "Still there?").Wait()
@@ -147,17 +148,17 @@ func TestFaults_rejectNewConnections(t *testing.T) {
 	b := serve(t, config{Faults: Faults{Refuse: true}})
 	_, ended := enter(t, b.URL(), "ada", chat.Config{})
 	var refused *conn.RefusedError
-	require.ErrorAs(t, next(t, ended), &refused)
+	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
 
 	change(t, b, `{"refuse": false, "unavailable": true}`)
 	client, _ := enter(t, b.URL(), "ada", chat.Config{})
 	states := client.States.Chan(t.Context())
-	state := next(t, states)
-	for ; state.Phase != conn.Waiting; state = next(t, states) {
+	state := wiretest.ReceiveFrom(t, states)
+	for ; state.Phase != conn.Waiting; state = wiretest.ReceiveFrom(t, states) {
 	}
 	assert.ErrorContains(t, state.Err, "503")
 	change(t, b, `{"unavailable": false}`)
-	assert.NoError(t, client.Ready(within(t)))
+	assert.NoError(t, client.Ready(wiretest.Context(t)))
 }
 
 func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
@@ -166,23 +167,23 @@ func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
 	told := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
 	status, text := request(t, b, "PATCH", "/faults/names", `{"AI_TOKEN": "llm:delta", "USER_TYPING_START": "types"}`)
 	require.Equal(t, http.StatusOK, status, text)
-	require.NoError(t, client.SetNames(next(t, told)))
+	require.NoError(t, client.SetNames(wiretest.ReceiveFrom(t, told)))
 
 	bob := joined(t, b.URL(), "bob", chat.Config{Discovery: chat.Discovery{Enabled: true}})
 	begins := chat.On[events.Typing](client, "types").Chan(t.Context())
 	require.NoError(t, bob.TypingStart(t.Context(), events.StringID("bob")))
-	assert.Equal(t, events.StringID("bob"), next(t, begins).UserID, "passed on under the new name")
+	assert.Equal(t, events.StringID("bob"), wiretest.ReceiveFrom(t, begins).UserID, "passed on under the new name")
 	tokens := client.Tokens.Chan(t.Context())
 	_, err := ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
-	assert.Equal(t, "You ", next(t, tokens).Token)
+	assert.Equal(t, "You ", wiretest.ReceiveFrom(t, tokens).Token)
 }
 
 func TestFaults_disconnectAndRestartAutomatically(t *testing.T) {
 	b := serve(t, config{Faults: Faults{KickAfter: 3}})
 	client, ended := enter(t, b.URL(), "ada", chat.Config{})
 	stream := ask(t, client, "Hello")
-	assert.ErrorIs(t, next(t, ended), conn.ErrDisconnected)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	_, err := stream.Wait()
 	assert.ErrorIs(t, err, chat.ErrStopped)
 
@@ -191,7 +192,7 @@ func TestFaults_disconnectAndRestartAutomatically(t *testing.T) {
 	change(t, b, `{"restart": "100ms"}`)
 	sessions := map[string]bool{}
 	for len(sessions) < 3 {
-		sessions[next(t, states).SessionID] = true
+		sessions[wiretest.ReceiveFrom(t, states).SessionID] = true
 	}
 	change(t, b, `{"restart": "0s"}`)
 }

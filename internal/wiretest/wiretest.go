@@ -1,5 +1,6 @@
-// Package wiretest is the other end of the wire for tests: a websocket server
-// whose every frame the test writes itself.
+// Package wiretest has the helpers that tests of several packages share: Serve, a
+// websocket server whose every frame the test writes itself, and functions that
+// run a client and wait for values.
 //
 //	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 //		p.Welcome()                  // open packet, CONNECT
@@ -13,10 +14,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/stretchr/testify/require"
 )
 
 // A Peer is the server's end of one websocket, written frame by frame.
@@ -97,19 +96,5 @@ func (p *Peer) UntilGone() []string {
 			return frames
 		}
 		frames = append(frames, frame)
-	}
-}
-
-// ReceiveFrom takes the next value off a channel of a test. The limit is only there
-// so that a broken test says where it hangs.
-func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v, ok := <-ch:
-		require.True(t, ok, "channel closed")
-		return v
-	case <-time.After(20 * time.Second):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -167,7 +168,7 @@ func (w *work) heal(p *peer, until size) {
 
 // check compares what both ends have written down.
 func (p *peer) check(t *testing.T, delivered [2][]string) {
-	ledger, err := readLedger(within(t), p.control, p.room)
+	ledger, err := readLedger(wiretest.Context(t), p.control, p.room)
 	require.NoError(t, err)
 	for n, ids := range delivered {
 		processed := slices.DeleteFunc(slices.Clone(ledger.Processed), func(id string) bool {

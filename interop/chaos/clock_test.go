@@ -13,6 +13,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -44,10 +45,10 @@ func TestClockJump_completesAnswer(t *testing.T) {
 			s.proxy.SetTarget("127.0.0.1:1") // nobody is there
 			s.proxy.Cut()
 			gone(t, s.control, s.room)
-			_, err := call[any](within(t), s.control, "chaos:clock", map[string]int64{"ms": tc.jump.Milliseconds()})
+			_, err := call[any](wiretest.Context(t), s.control, "chaos:clock", map[string]int64{"ms": tc.jump.Milliseconds()})
 			require.NoError(t, err)
 			s.proxy.SetTarget(address(s.backend))
-			assert.Equal(t, tc.recovered, until(t, s.states, conn.Ready).Recovered)
+			assert.Equal(t, tc.recovered, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered)
 			answered(t, s.stream)
 			assert.Empty(t, s.wire.wrong())
 		})
@@ -58,7 +59,7 @@ func TestClockJump_completesAnswer(t *testing.T) {
 func gone(t *testing.T, control *conn.Conn, room string) {
 	t.Helper()
 	for {
-		n, err := call[int](within(t), control, "chaos:present", map[string]string{"chatId": room})
+		n, err := call[int](wiretest.Context(t), control, "chaos:present", map[string]string{"chatId": room})
 		require.NoError(t, err)
 		if n == 0 {
 			return
@@ -101,7 +102,7 @@ func TestSuspend_completesAnswerAfterWakeUp(t *testing.T) {
 			require.NoError(t, reports.Decode(&ended))
 			assert.Empty(t, ended.Error)
 			assert.Equal(t, 1, ended.Waits)
-			ledger, err := readLedger(within(t), control, "room")
+			ledger, err := readLedger(wiretest.Context(t), control, "room")
 			require.NoError(t, err)
 			assert.Equal(t, strings.Join(ledger.Answers["r1"].Tokens, ""), ended.Text)
 		})

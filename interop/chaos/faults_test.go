@@ -13,6 +13,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func play(t *testing.T, cfg chat.Config, env ...string) *scene {
 	}
 	s.peer = startPeer(t, "room", proxy, control, cfg)
 	s.states = s.client.States.Chan(t.Context())
-	until(t, s.states, conn.Ready)
+	wiretest.ReceivePhase(t, s.states, conn.Ready)
 	s.stream = s.begin(t, "r1")
 	return s
 }
@@ -49,25 +50,15 @@ func play(t *testing.T, cfg chat.Config, env ...string) *scene {
 // begin asks a question, and returns once its answer has begun.
 func (s *scene) begin(t *testing.T, requestID string) *chat.Stream {
 	t.Helper()
-	stream, err := s.ask(within(t), chat.Question{
+	stream, err := s.ask(wiretest.Context(t), chat.Question{
 		UserID: user, Text: fmt.Sprint(tokens, " 10"), RequestID: requestID, MessageID: "question-" + requestID,
 	})
 	require.NoError(t, err)
 	begun := stream.Tokens()
 	for range 5 {
-		receiveFrom(t, begun)
+		wiretest.ReceiveFrom(t, begun)
 	}
 	return stream
-}
-
-// until waits for a state of a phase.
-func until(t *testing.T, states <-chan conn.State, phase conn.Phase) conn.State {
-	t.Helper()
-	for {
-		if s := receiveFrom(t, states); s.Phase == phase {
-			return s
-		}
-	}
 }
 
 // answered checks that a stream has brought its answer: every token once, and in order.
@@ -93,21 +84,21 @@ func TestServerDown_deliversAfterRestart(t *testing.T) {
 	s := play(t, chat.Config{Stream: chat.StreamConfig{OfflineTimeout: 300 * time.Millisecond}})
 	s.backend.Kill()
 	delivered := make(chan error, 1)
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	go func() { // ends with ctx
 		_, err := s.client.Deliver(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "are you there?"})
 		delivered <- err
 	}()
 	_, err := s.stream.Wait()
 	assert.ErrorIs(t, err, chat.ErrOffline)
-	for until(t, s.states, conn.Waiting).Attempt < 4 {
+	for wiretest.ReceivePhase(t, s.states, conn.Waiting).Attempt < 4 {
 	}
 	assert.Empty(t, delivered)
 
 	s.backend.Start()
-	require.NoError(t, s.client.Ready(within(t)))
-	require.NoError(t, receiveFrom(t, delivered))
-	ledger, err := readLedger(within(t), s.control, s.room)
+	require.NoError(t, s.client.Ready(wiretest.Context(t)))
+	require.NoError(t, wiretest.ReceiveFrom(t, delivered))
+	ledger, err := readLedger(wiretest.Context(t), s.control, s.room)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"m1"}, ledger.Processed)
 	assert.Empty(t, s.peer.states.wrong())
@@ -122,9 +113,9 @@ func TestServerRestart_completesAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := play(t, chat.Config{}, "RECOVERY=1")
 			end(s.backend)
-			assert.Error(t, until(t, s.states, conn.Waiting).Err)
+			assert.Error(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err)
 			s.backend.Start()
-			assert.False(t, until(t, s.states, conn.Ready).Recovered, "the new process knows nothing")
+			assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "the new process knows nothing")
 			answered(t, s.stream)
 		})
 	}
@@ -162,13 +153,13 @@ func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	late := startPeer(t, "late", startProxy(t, s.backend, nil), s.control, chat.Config{Conn: conn.Config{HandshakeTimeout: 300 * time.Millisecond}})
 	states := late.client.States.Chan(t.Context())
 	for attempt := 1; attempt <= 3; attempt++ {
-		waiting := until(t, states, conn.Waiting)
+		waiting := wiretest.ReceivePhase(t, states, conn.Waiting)
 		var dial *conn.DialError
 		assert.ErrorAs(t, waiting.Err, &dial)
 		assert.Equal(t, attempt, waiting.Attempt)
 	}
 	limit(1000)
-	until(t, states, conn.Ready)
+	wiretest.ReceivePhase(t, states, conn.Ready)
 	answered(t, s.stream) // who was there before has noticed nothing
 	_, waits := s.peer.states.count()
 	assert.Zero(t, waits)
@@ -177,13 +168,13 @@ func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 func TestDisconnect_endsClientUnlessRetryAllows(t *testing.T) {
 	t.Parallel()
 	kick := func(s *scene) {
-		_, err := call[any](within(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
+		_, err := call[any](wiretest.Context(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
 		require.NoError(t, err)
 	}
 	t.Run("ends the client", func(t *testing.T) {
 		s := play(t, chat.Config{}, "RECOVERY=1")
 		kick(s)
-		assert.ErrorIs(t, receiveFrom(t, s.ended), conn.ErrDisconnected)
+		assert.ErrorIs(t, wiretest.ReceiveFrom(t, s.ended), conn.ErrDisconnected)
 		_, err := s.stream.Wait()
 		assert.ErrorIs(t, err, chat.ErrStopped)
 		assert.ErrorIs(t, err, conn.ErrDisconnected)
@@ -194,8 +185,8 @@ func TestDisconnect_endsClientUnlessRetryAllows(t *testing.T) {
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
 		}}, "RECOVERY=1")
 		kick(s)
-		assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
-		assert.False(t, until(t, s.states, conn.Ready).Recovered, "who was put out starts anew")
+		assert.ErrorIs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
+		assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "who was put out starts anew")
 		answered(t, s.stream)
 	})
 }
@@ -223,11 +214,11 @@ func TestSilentServer_timesOutAndReconnects(t *testing.T) {
 	s.states = s.client.States.Chan(t.Context())
 	for range 4 {
 		var dial *conn.DialError
-		require.ErrorAs(t, until(t, s.states, conn.Waiting).Err, &dial)
+		require.ErrorAs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, &dial)
 		assert.ErrorContains(t, dial, "no answer within 200ms")
 	}
 	stream := s.begin(t, "r1")
-	assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrPingTimeout)
+	assert.ErrorIs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, conn.ErrPingTimeout)
 	answered(t, stream)
 }
 
@@ -243,7 +234,7 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		}
 	}
 	expire := func(s *scene) {
-		_, err := call[any](within(t), s.control, "chaos:expire", map[string]string{"token": "two"})
+		_, err := call[any](wiretest.Context(t), s.control, "chaos:expire", map[string]string{"token": "two"})
 		require.NoError(t, err)
 	}
 	t.Run("as often as Retry says", func(t *testing.T) {
@@ -252,12 +243,12 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 			Retry: func(error) bool { return true },
 		}}, "TOKEN=one")
 		expire(s)
-		assert.ErrorIs(t, until(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
+		assert.ErrorIs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
 		var refused *conn.RefusedError
-		require.ErrorAs(t, until(t, s.states, conn.Waiting).Err, &refused)
+		require.ErrorAs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, &refused)
 		assert.Equal(t, "token expired", refused.Message)
 		assert.JSONEq(t, `{"code":"E_EXPIRED"}`, string(refused.Data))
-		until(t, s.states, conn.Ready)
+		wiretest.ReceivePhase(t, s.states, conn.Ready)
 		answered(t, s.stream)
 	})
 	t.Run("and ends the client where it is refused for good", func(t *testing.T) {
@@ -267,7 +258,7 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		}}, "TOKEN=one")
 		expire(s)
 		var refused *conn.RefusedError
-		assert.ErrorAs(t, receiveFrom(t, s.ended), &refused)
+		assert.ErrorAs(t, wiretest.ReceiveFrom(t, s.ended), &refused)
 		_, err := s.stream.Wait()
 		assert.ErrorIs(t, err, chat.ErrStopped)
 	})

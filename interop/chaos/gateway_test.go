@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -100,7 +101,7 @@ func TestGateway_retriesUntilServerAnswers(t *testing.T) {
 				g.down(status)
 				s := throughGateway(t, g, backend, transports...)
 				for range 3 {
-					err := until(t, s.states, conn.Waiting).Err
+					err := wiretest.ReceivePhase(t, s.states, conn.Waiting).Err
 					var dial *conn.DialError
 					var protocol *conn.ProtocolError
 					assert.True(t, errors.As(err, &dial) || errors.As(err, &protocol), "%v", err)
@@ -108,7 +109,7 @@ func TestGateway_retriesUntilServerAnswers(t *testing.T) {
 					assert.NotContains(t, err.Error(), "<html>")
 				}
 				g.up()
-				until(t, s.states, conn.Ready)
+				wiretest.ReceivePhase(t, s.states, conn.Ready)
 				answered(t, s.begin(t, "r-"+text+name))
 			})
 		}
@@ -128,10 +129,10 @@ func TestGateway_completesAnswerAfterOutage(t *testing.T) {
 				g.down(http.StatusBadGateway)
 				s.proxy.Cut()
 				for range 2 {
-					assert.Error(t, until(t, s.states, conn.Waiting).Err)
+					assert.Error(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err)
 				}
 				g.up()
-				until(t, s.states, conn.Ready)
+				wiretest.ReceivePhase(t, s.states, conn.Ready)
 				answered(t, stream)
 				assert.Empty(t, s.wire.wrong())
 			})

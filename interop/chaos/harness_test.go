@@ -13,6 +13,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
@@ -54,22 +55,8 @@ func startConn(t testing.TB, url string, cfg conn.Config) *conn.Conn {
 	cfg.Logger = quiet
 	c, err := conn.New(url, cfg)
 	require.NoError(t, err)
-	run(t, c.Run, c.Close)
+	wiretest.Run(t, c)
 	return c
-}
-
-// run runs a client until the test ends, and returns what Run came to.
-func run(t testing.TB, run func(context.Context) error, end func() error) <-chan error {
-	ended, returned := make(chan error, 1), make(chan struct{})
-	go func() { // ends when end is called
-		defer close(returned)
-		ended <- run(context.Background())
-	}()
-	t.Cleanup(func() {
-		_ = end() // which always returns nil
-		<-returned
-	})
-	return ended
 }
 
 // startControl has a connection to the server that nothing is done to.
@@ -79,14 +66,6 @@ func startControl(t testing.TB, backend *nodetest.Backend) *conn.Conn {
 		Auth:      func(context.Context) (any, error) { return map[string]any{"control": true}, nil },
 		Reconnect: policy,
 	})
-}
-
-// within is the time after which a hanging test gives up.
-func within(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // call calls the server until it answers, over lost sessions.
@@ -149,7 +128,7 @@ func startPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg 
 	p.client, err = chat.New(proxy.URL(), cfg)
 	require.NoError(t, err)
 	p.watch(t)
-	p.ended = run(t, p.client.Run, p.client.Close)
+	p.ended, _ = wiretest.Run(t, p.client)
 	return p
 }
 
@@ -178,17 +157,4 @@ func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
 		ChatID: events.StringID(p.room), RequestID: q.RequestID, MessageID: q.MessageID, UserID: q.UserID, Text: q.Text,
 	})
 	return err
-}
-
-// receiveFrom takes the next value off a channel.
-func receiveFrom[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v, ok := <-ch:
-		require.True(t, ok, "channel closed")
-		return v
-	case <-time.After(time.Minute):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
-	}
 }

@@ -97,7 +97,7 @@ func (p *pasture) lose() (since time.Time) {
 func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 	p := openPasture()
 	defer p.Close()
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	var clients [herd]*conn.Conn
 	var changes [herd]*bus.Subscription[conn.State]
 	var running, closing sync.WaitGroup
@@ -132,7 +132,7 @@ func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 	waits := make([][]conn.State, herd)
 	for i, sub := range changes {
 		for ready := false; !ready; {
-			s := receiveFrom(t, sub.C())
+			s := wiretest.ReceiveFrom(t, sub.C())
 			switch {
 			case s.Phase == conn.Waiting:
 				waits[i] = append(waits[i], s)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -90,7 +91,7 @@ func TestProxy_resetsBothEndsOnCut(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, syscall.ECONNRESET)
-	assert.ErrorIs(t, receiveFrom(t, server), syscall.ECONNRESET)
+	assert.ErrorIs(t, wiretest.ReceiveFrom(t, server), syscall.ECONNRESET)
 	assert.Equal(t, 1, p.Broken())
 }
 
@@ -114,10 +115,10 @@ func TestProxy_resetsOneEndAndKeepsOtherOpen(t *testing.T) {
 			if clientSees {
 				first, second = client, server
 			}
-			assert.ErrorIs(t, receiveFrom(t, first), syscall.ECONNRESET)
+			assert.ErrorIs(t, wiretest.ReceiveFrom(t, first), syscall.ECONNRESET)
 			assert.Empty(t, second, "the other end has heard nothing")
 			p.Close() // nor would it for an hour
-			assert.Error(t, receiveFrom(t, second))
+			assert.Error(t, wiretest.ReceiveFrom(t, second))
 			reading.Wait()
 		})
 	}
@@ -133,7 +134,7 @@ func TestProxy_closesOneDirectionOnly(t *testing.T) {
 	_, c := dialThrough(t, server, FaultPlan{Breaks: []Break{{After: 5, Kind: CloseUp, Hold: time.Hour}}})
 	_, err := c.Write([]byte("0123456789"))
 	require.NoError(t, err)
-	assert.Equal(t, "01234", receiveFrom(t, ended))
+	assert.Equal(t, "01234", wiretest.ReceiveFrom(t, ended))
 	answer := make([]byte, 10)
 	_, err = io.ReadFull(c, answer)
 	require.NoError(t, err)
@@ -151,7 +152,7 @@ func TestProxy_closesOneDirectionOnly(t *testing.T) {
 	_, err = c.Write([]byte("and you?"))
 	require.NoError(t, err)
 	require.NoError(t, c.CloseWrite())
-	assert.Equal(t, "and you?", receiveFrom(t, heard))
+	assert.Equal(t, "and you?", wiretest.ReceiveFrom(t, heard))
 }
 
 func TestProxy_resetsRefusedConnection(t *testing.T) {
@@ -164,7 +165,7 @@ func TestProxy_resetsRefusedConnection(t *testing.T) {
 		c.Close()
 	}
 	assert.ErrorIs(t, err, syscall.ECONNRESET)
-	p.AwaitBroken(within(t), 1)
+	p.AwaitBroken(wiretest.Context(t), 1)
 	p.Heal()
 	c = dialProxy(t, p)
 	_, err = c.Write([]byte("x"))

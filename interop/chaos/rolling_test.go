@@ -10,6 +10,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -20,7 +21,7 @@ func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	t.Parallel()
 	s := play(t, chat.Config{})
 	first, second := s.backend, startServer(t)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	defer cancel()
 	var delivered []string
 	delivering, enough := make(chan error, 1), make(chan struct{})
@@ -43,7 +44,7 @@ func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	session := s.client.State().SessionID
 	next := func(step string) {
 		t.Helper()
-		state := until(t, s.states, conn.Ready)
+		state := wiretest.ReceivePhase(t, s.states, conn.Ready)
 		require.NotEqual(t, session, state.SessionID, step)
 		session = state.SessionID
 	}
@@ -59,7 +60,7 @@ func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	onFirst := s.begin(t, "r3")
 	ledgers := map[string]serverLedger{}
 	close(enough)
-	require.NoError(t, receiveFrom(t, delivering))
+	require.NoError(t, wiretest.ReceiveFrom(t, delivering))
 	for name, backend := range map[string]string{"first": first.URL(), "second": second.URL()} {
 		control := startConn(t, backend, conn.Config{Reconnect: policy})
 		ledger, err := readLedger(ctx, control, s.room)

@@ -7,11 +7,11 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// SendMessage sends a message of a person to the chat. Like every verb it
-// waits until the client is Ready and the event is written, or until ctx ends;
-// its error is a [*conn.SendError], which says whether the event may have been
-// sent. A MessageID is the caller's to choose; the zero ChatID stands for the
-// client's own. To know that it has arrived, there is [Client.Deliver].
+// SendMessage sends a user's message to the chat. It waits until the client is
+// Ready and the event is written, or until ctx ends. Its error is a
+// [*conn.SendError], which says whether the event may have been sent. The caller
+// sets the MessageID; the zero ChatID stands for the client's own. Use
+// [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 	return c.say(ctx, events.KeyUserMessage, m)
 }
@@ -65,8 +65,8 @@ func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 }
 
 // Emit sends any event. A payload that is nil or encodes as a JSON object is
-// merged with chatId and Meta as that of every verb is; another one goes out
-// as it is. For several arguments there is Conn().Emit.
+// merged with chatId and Meta, as in all other methods; any other payload is sent
+// unchanged. Use Conn().Emit for several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	return c.conn.Emit(ctx, event, c.base.with(payload))
 }

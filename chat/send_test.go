@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -14,11 +15,11 @@ import (
 func TestClient_methodsSendExpectedPayload(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{Meta: map[string]any{"tenant": "acme", "text": "overridden", "userId": "overridden"}})
-	ctx := within(t)
+	ctx := wiretest.Context(t)
 	require.NoError(t, client.Ready(ctx))
 	assert.Equal(t, `42["chat:join",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"overridden"}]`, stage.next(t))
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.FixedZone("", 3600))
-	for _, verb := range []struct {
+	for _, tc := range []struct {
 		do   func() error
 		want string
 	}{
@@ -56,31 +57,32 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 		{func() error { return client.Emit(ctx, "custom:list", []int{1}) }, `"custom:list",[1]`},
 		{func() error { return client.Conn().Emit(ctx, "as it is", 1, "two") }, `"as it is",1,"two"`},
 	} {
-		require.NoError(t, verb.do())
-		assert.Equal(t, "42["+verb.want+"]", stage.next(t))
+		require.NoError(t, tc.do())
+		assert.Equal(t, "42["+tc.want+"]", stage.next(t))
 	}
 }
 
-// ctx is what decides how long a verb waits for Ready.
 func TestClient_methodsWaitForReadyUntilContextEnds(t *testing.T) {
 	client := newStage(t, nil).client(t, Config{})
-	for _, verb := range []func(ctx context.Context) error{
-		func(ctx context.Context) error { return client.SendMessage(ctx, events.UserMessage{UserID: user}) },
-		func(ctx context.Context) error { return client.Abort(ctx, events.Abort{}) },
-		func(ctx context.Context) error { return client.MarkRead(ctx, events.Read{UserID: user}) },
-		func(ctx context.Context) error { return client.Emit(ctx, "x", nil) },
-		func(ctx context.Context) error { return client.Join(ctx, room2) },
-		func(ctx context.Context) error { return client.Leave(ctx, room2) },
-		func(ctx context.Context) error { _, err := client.Ask(ctx, Question{UserID: user}); return err },
+	for name, method := range map[string]func(ctx context.Context) error{
+		"SendMessage": func(ctx context.Context) error { return client.SendMessage(ctx, events.UserMessage{UserID: user}) },
+		"Abort":       func(ctx context.Context) error { return client.Abort(ctx, events.Abort{}) },
+		"MarkRead":    func(ctx context.Context) error { return client.MarkRead(ctx, events.Read{UserID: user}) },
+		"Emit":        func(ctx context.Context) error { return client.Emit(ctx, "x", nil) },
+		"Join":        func(ctx context.Context) error { return client.Join(ctx, room2) },
+		"Leave":       func(ctx context.Context) error { return client.Leave(ctx, room2) },
+		"Ask":         func(ctx context.Context) error { _, err := client.Ask(ctx, Question{UserID: user}); return err },
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		err := verb(ctx)
-		cancel()
-		var failed *conn.SendError
-		require.ErrorAs(t, err, &failed)
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.False(t, failed.MaybeSent)
-		assert.NotEmpty(t, failed.Event)
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			err := method(ctx)
+			var failed *conn.SendError
+			require.ErrorAs(t, err, &failed)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.False(t, failed.MaybeSent)
+			assert.NotEmpty(t, failed.Event)
+		})
 	}
 	assert.False(t, client.streams.waiting(), "a question that was not asked is not waited for")
 	assert.Empty(t, client.streams.abandoned)
@@ -98,8 +100,8 @@ func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 	var failed *conn.SendError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "user:typingStart", failed.Event)
-	running(t, client)
-	require.NoError(t, client.Ready(within(t)))
+	wiretest.Run(t, client)
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	require.NoError(t, client.TypingStop(t.Context(), user))
 	stage.next(t)
 	assert.Equal(t, `42["user:typingStop",{"chatId":"room-1","userId":"u1"}]`, stage.next(t), "what was dropped does not come later")
@@ -113,21 +115,21 @@ func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	ask := func(chatID events.ID, id string) *Stream {
-		s, err := client.Ask(within(t), Question{UserID: user, RequestID: id, ChatID: chatID})
+		s, err := client.Ask(wiretest.Context(t), Question{UserID: user, RequestID: id, ChatID: chatID})
 		require.NoError(t, err)
 		stage.next(t)
 		return s
 	}
-	require.NoError(t, client.Ready(within(t)))
+	require.NoError(t, client.Ready(wiretest.Context(t)))
 	stage.next(t)
 	one, other, elsewhere := ask(events.ID{}, "one"), ask(events.ID{}, "other"), ask(room2, "elsewhere")
-	require.NoError(t, client.Abort(within(t), events.Abort{RequestID: "one"}))
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{RequestID: "one"}))
 	assert.Equal(t, `42["ai:abort",{"chatId":"room-1","requestId":"one"}]`, stage.next(t))
 	_, err := one.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
 	assert.False(t, other.Progress().Ended)
 
-	require.NoError(t, client.Abort(within(t), events.Abort{}))
+	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{}))
 	assert.Equal(t, `42["ai:abort",{"chatId":"room-1"}]`, stage.next(t))
 	_, err = other.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
@@ -138,6 +140,6 @@ func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	_, err = elsewhere.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
 	elsewhere.Abort("again") // does nothing
-	require.NoError(t, client.Emit(within(t), "mark", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "mark", nil))
 	assert.Equal(t, `42["mark",{"chatId":"room-1"}]`, stage.next(t))
 }

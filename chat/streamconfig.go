@@ -1,0 +1,80 @@
+package chat
+
+import (
+	"context"
+	"time"
+)
+
+// Defaults of [StreamConfig].
+const (
+	DefaultFirstTokenTimeout = 2 * time.Minute
+	DefaultIdleTimeout       = time.Minute
+	DefaultOfflineTimeout    = 30 * time.Second
+	DefaultGapTimeout        = 2 * time.Second
+	DefaultReorderLimit      = 1024
+)
+
+// StreamConfig configures how a Stream orders the tokens of its answer, and its
+// timeouts. A negative value means no limit.
+type StreamConfig struct {
+	// FirstTokenTimeout ends a Stream with ErrNoToken when neither a token nor
+	// the message has arrived within this time after the question was sent.
+	// Default: DefaultFirstTokenTimeout.
+	FirstTokenTimeout time.Duration
+
+	// IdleTimeout ends a Stream with ErrStalled when no event of its answer has
+	// arrived for this long while the client was connected.
+	// Default: DefaultIdleTimeout.
+	IdleTimeout time.Duration
+
+	// OfflineTimeout ends the open Streams with ErrOffline when the client has
+	// had no connection for this long. Default: DefaultOfflineTimeout.
+	OfflineTimeout time.Duration
+
+	// GapTimeout is how long a Stream waits for a missing token after a later
+	// one has arrived. Default: DefaultGapTimeout.
+	GapTimeout time.Duration
+
+	// OnGap is the policy after GapTimeout. Default: FillGap.
+	OnGap GapPolicy
+
+	// ReorderLimit is how many out-of-order tokens are held back. One more ends
+	// the wait for the missing token, as GapTimeout does. Without a limit, only
+	// the size of the whole answer is limited. Default: DefaultReorderLimit.
+	ReorderLimit int
+
+	// Resume is called for each open Stream after a reconnect, unless the server
+	// has resumed the session. It asks the backend for the tokens after those
+	// that have arrived, for example
+	//
+	//	_, err := conn.Call[any](ctx, client.Conn(), "ai:resume",
+	//		map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+	//	return err
+	//
+	// Its ctx ends with the Stream and with the session. If the session ends
+	// before Resume has returned, Resume is called again on the next one, so it
+	// should wait for the backend's acknowledgement. An error ends the Stream.
+	// Default: the backend is not asked, and the Stream takes later events.
+	Resume func(ctx context.Context, s *Stream) error
+}
+
+// A GapPolicy decides what happens to a Stream with missing tokens.
+type GapPolicy int
+
+const (
+	// FillGap waits for the final message, and delivers the rest of its text as
+	// one token in place of the missing ones. If the text does not begin with the
+	// tokens that have arrived, the Stream ends with a GapError.
+	FillGap GapPolicy = iota
+
+	// FailOnGap ends the Stream with a GapError.
+	FailOnGap
+)
+
+func (c *StreamConfig) setDefaults() {
+	setDefault(&c.FirstTokenTimeout, DefaultFirstTokenTimeout)
+	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&c.OfflineTimeout, DefaultOfflineTimeout)
+	setDefault(&c.GapTimeout, DefaultGapTimeout)
+	setDefault(&c.ReorderLimit, DefaultReorderLimit)
+}

@@ -1,0 +1,253 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// streams holds the streams in flight and finds the one that an event belongs
+// to. The zero value is empty.
+type streams struct {
+	count atomic.Int32 // of byRequest; spares the reader the lock when it is 0
+
+	answered, failed atomic.Uint64 // ended streams since New
+
+	mu        sync.Mutex
+	byRequest map[string]*Stream // by request id
+	abandoned []abandoned
+
+	link    sync.Mutex      // held while a session starts or ends; locked before mu and Stream.mu
+	session int             // number of sessions entered so far
+	epoch   int             // of the last session entered, see session.epoch
+	fresh   bool            // a session that resumed none has begun since
+	up      context.Context // ends with the last session; nil before the first
+	down    bool            // the last session has ended
+}
+
+// abandoned is a question whose stream ended before its answer did. A backend
+// that leaves requestId out may still answer it, and that answer must not be
+// taken for the answer to the next question.
+type abandoned struct {
+	chatID events.ID
+	begun  bool // the first token has come
+	until  time.Time
+}
+
+// abandonedTTL is how long an abandoned question is remembered.
+const abandonedTTL = 5 * time.Second
+
+// add adds a stream. It reports false if another stream has its request id.
+func (ss *streams) add(s *Stream) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if _, taken := ss.byRequest[s.question.RequestID]; taken {
+		return false
+	}
+	if ss.byRequest == nil {
+		ss.byRequest = map[string]*Stream{}
+	}
+	ss.byRequest[s.question.RequestID] = s
+	ss.count.Add(1)
+	return true
+}
+
+// remove removes a stream that has ended. If its answer may still be under way,
+// its question is remembered as abandoned.
+func (ss *streams) remove(s *Stream, answered bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	delete(ss.byRequest, s.question.RequestID)
+	ss.count.Add(-1)
+	if out, next := s.position(); out && !answered && !s.named {
+		ss.expireAbandoned()
+		ss.abandoned = append(ss.abandoned, abandoned{s.question.ChatID, next > 0, time.Now().Add(abandonedTTL)})
+	}
+}
+
+// tally counts the end of a stream.
+func (ss *streams) tally(err error) {
+	if err == nil {
+		ss.answered.Add(1)
+	} else {
+		ss.failed.Add(1)
+	}
+}
+
+// expireAbandoned forgets the questions that were abandoned more than
+// abandonedTTL ago; ss.mu is held.
+func (ss *streams) expireAbandoned() {
+	now := time.Now()
+	ss.abandoned = slices.DeleteFunc(ss.abandoned, func(q abandoned) bool { return now.After(q.until) })
+}
+
+func (ss *streams) waiting() bool { return ss.count.Load() > 0 }
+
+// offer passes an event to the stream that it belongs to, and returns that
+// stream; nil if there is none.
+func (ss *streams) offer(event events.Event) *Stream {
+	s, ambiguous := ss.find(event)
+	if s != nil {
+		s.receive(event)
+	}
+	for _, s := range ambiguous {
+		s.fail(ErrAmbiguous)
+	}
+	return s
+}
+
+// find returns the stream with the event's request id. An event without one
+// belongs to the only open stream of its chat whose request id the backend has
+// never used. If there are several and the event is part of an answer, find
+// returns them as ambiguous.
+func (ss *streams) find(event events.Event) (only *Stream, ambiguous []*Stream) {
+	e := event.Envelope()
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if e.RequestID != "" {
+		s := ss.byRequest[e.RequestID]
+		if s != nil {
+			s.named = true
+		}
+		return s, nil
+	}
+	var candidates []*Stream
+	for _, s := range ss.byRequest {
+		if out, _ := s.position(); out && !s.named && sameChat(s.question.ChatID, e.ChatID) {
+			candidates = append(candidates, s)
+		}
+	}
+	if len(candidates) == 1 {
+		if s, sure := ss.unlessAbandoned(event, candidates[0]); sure {
+			return s, nil
+		}
+	}
+	switch event.(type) {
+	case events.AIToken, events.AIMessage, events.AIError:
+		return nil, candidates
+	}
+	return nil, nil
+}
+
+// unlessAbandoned returns s if an event without request id belongs to it, and
+// nil if the event belongs to an abandoned question of the chat. It reports
+// false if the event may belong to either. ss.mu is held.
+func (ss *streams) unlessAbandoned(event events.Event, s *Stream) (only *Stream, sure bool) {
+	ss.expireAbandoned()
+	found, begun := false, true
+	for _, q := range ss.abandoned {
+		if sameChat(q.chatID, s.question.ChatID) {
+			found = true
+			begun = begun && q.begun
+		}
+	}
+	if !found {
+		return s, true
+	}
+	_, next := s.position()
+	token, ok := event.(events.AIToken)
+	switch {
+	case !ok || next > 0: // the other question was abandoned after s had begun
+		return nil, false
+	case token.Index > 0:
+		return nil, true // the middle of the abandoned answer
+	case begun: // the beginning of an answer, and all abandoned ones have begun
+		ss.abandoned = slices.DeleteFunc(ss.abandoned, func(q abandoned) bool { return sameChat(q.chatID, s.question.ChatID) })
+		return s, true
+	}
+	return nil, false
+}
+
+// sameChat reports whether two ids name the same chat. The zero ID matches any
+// chat.
+func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
+
+// all returns the streams whose question has been sent. While Ask still sends a
+// question, Ask itself ends the stream.
+func (ss *streams) all() []*Stream { return ss.filter((*Stream).sent) }
+
+func (ss *streams) filter(keep func(*Stream) bool) []*Stream {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	var kept []*Stream
+	for _, s := range ss.byRequest {
+		if keep(s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// giveUp aborts and ends every stream whose question has been sent, and returns
+// when all have ended.
+func (ss *streams) giveUp() {
+	var all sync.WaitGroup
+	for _, s := range ss.all() {
+		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped), "") })
+	}
+	all.Wait()
+}
+
+// aborted ends the streams that an abort refers to.
+func (ss *streams) aborted(abort events.Abort) {
+	for _, s := range ss.filter(func(s *Stream) bool { out, _ := s.position(); return out }) {
+		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {
+			s.finish(events.AIMessage{}, ErrAborted)
+		}
+	}
+}
+
+// begins notes that a session has begun. If a session that resumed none is lost
+// before it is entered, the one that recovers it still starts a new epoch.
+func (ss *streams) begins(recovered bool) {
+	ss.link.Lock()
+	defer ss.link.Unlock()
+	ss.fresh = ss.fresh || !recovered
+}
+
+// online starts a session, which ends with ctx, for the open streams. It returns
+// the session's epoch.
+func (ss *streams) online(ctx context.Context, recovered bool) (epoch int) {
+	ss.link.Lock()
+	defer ss.link.Unlock()
+	ss.session++
+	if ss.fresh || !recovered {
+		ss.epoch++
+		ss.fresh = false
+	}
+	session := ss.session
+	ss.up, ss.down = ctx, false
+	for _, s := range ss.all() {
+		s.online(ctx, ss.epoch)
+	}
+	context.AfterFunc(ctx, func() {
+		ss.link.Lock()
+		defer ss.link.Unlock()
+		if ss.session != session {
+			return // the next session has started already
+		}
+		ss.down = true
+		for _, s := range ss.all() {
+			s.offline()
+		}
+	})
+	return ss.epoch
+}
+
+// attach starts the timers of a stream whose question has been sent, for the
+// session as it is now.
+func (ss *streams) attach(s *Stream) {
+	ss.link.Lock()
+	defer ss.link.Unlock()
+	s.begin()
+	if ss.down {
+		s.offline()
+	} else {
+		s.online(ss.up, ss.epoch)
+	}
+}
