@@ -126,21 +126,23 @@ func TestHandle_receivesAndReturnsAttachments(t *testing.T) {
 
 func TestDecodeErrors_reportsPlaceholderWithoutAttachment(t *testing.T) {
 	for _, num := range []string{`1`, `-1`, `0.5`, `1e300`} {
-		c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
-			p.Welcome()
-			p.Receive()
-			p.Send(fmt.Sprintf(`451-["x",{"_placeholder":true,"num":%s}]`, num))
-			p.SendBinary([]byte("x"))
-			p.Send(`42["x",null]`)
-			p.UntilGone()
-		}), conn.Config{})
-		bytes := conn.On[[]byte](c, "x").Chan(t.Context())
-		untyped := conn.On[any](c, "x").Chan(t.Context())
-		failures := c.DecodeErrors.Chan(t.Context())
-		require.NoError(t, c.Emit(t.Context(), "go"))
-		assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
-		assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
-		assert.Nil(t, wiretest.ReceiveFrom(t, bytes), num)
-		assert.Nil(t, wiretest.ReceiveFrom(t, untyped), num)
+		t.Run(num, func(t *testing.T) {
+			c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+				p.Welcome()
+				p.Receive()
+				p.Send(fmt.Sprintf(`451-["x",{"_placeholder":true,"num":%s}]`, num))
+				p.SendBinary([]byte("x"))
+				p.Send(`42["x",null]`)
+				p.UntilGone()
+			}), conn.Config{})
+			bytes := conn.On[[]byte](c, "x").Chan(t.Context())
+			untyped := conn.On[any](c, "x").Chan(t.Context())
+			failures := c.DecodeErrors.Chan(t.Context())
+			require.NoError(t, c.Emit(t.Context(), "go"))
+			assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
+			assert.ErrorContains(t, wiretest.ReceiveFrom(t, failures), "placeholder for an attachment that is not there")
+			assert.Nil(t, wiretest.ReceiveFrom(t, bytes))
+			assert.Nil(t, wiretest.ReceiveFrom(t, untyped))
+		})
 	}
 }

@@ -86,5 +86,5 @@ func TestWriteTimeout_endsSessionWithoutResending(t *testing.T) {
 	assert.NotContains(t, failed.Error(), "\n")
 	require.NoError(t, c.Ready(t.Context()))
 	cancel()
-	assert.Equal(t, 1, wiretest.ReceiveFrom(t, frames), "only the goodbye: what may have been sent is not sent again")
+	assert.Equal(t, 1, wiretest.ReceiveFrom(t, frames), "only DISCONNECT: an event that may have been sent is not sent again")
 }

@@ -42,7 +42,7 @@ func TestRun_endsOnPermanentErrorUnlessRetryAllows(t *testing.T) {
 				assert.EqualError(t, err, "conn: refused by the server: Invalid namespace")
 			},
 		},
-		"being put out": {
+		"a disconnect by the server": {
 			func(p *wiretest.Peer) { p.Welcome(); p.Send(`41`); p.UntilGone() },
 			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrDisconnected) },
 		},
@@ -56,7 +56,7 @@ func TestRun_endsOnPermanentErrorUnlessRetryAllows(t *testing.T) {
 			_, ended, _ := start(t, url, conn.Config{Reconnect: soon})
 			tc.check(t, wiretest.ReceiveFrom(t, ended))
 		})
-		t.Run(name+", unless Retry says to go on", func(t *testing.T) {
+		t.Run(name+", allowed by Retry", func(t *testing.T) {
 			var times atomic.Int32
 			url := wiretest.Serve(t, func(p *wiretest.Peer) {
 				if times.Add(1) == 1 {
@@ -75,22 +75,24 @@ func TestRun_endsOnPermanentErrorUnlessRetryAllows(t *testing.T) {
 }
 
 func TestRun_endsOnHTTPRefusal(t *testing.T) {
-	for _, tc := range []struct {
+	for name, tc := range map[string]struct {
 		status int
 		body   string
 		want   string
 	}{
-		{401, `no`, "conn: refused by the server with HTTP status 401"},
-		{400, `{"code":4,"message":"Forbidden"}`, "conn: refused by the server with HTTP status 400: Forbidden"},
-		{400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error() + ": Engine.IO 3 (Unsupported protocol version)"},
+		"status 401":        {401, `no`, "conn: refused by the server with HTTP status 401"},
+		"Engine.IO error 4": {400, `{"code":4,"message":"Forbidden"}`, "conn: refused by the server with HTTP status 400: Forbidden"},
+		"Engine.IO error 5": {400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error() + ": Engine.IO 3 (Unsupported protocol version)"},
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(tc.status)
-			_, _ = w.Write([]byte(tc.body))
-		}))
-		_, ended, _ := start(t, server.URL, conn.Config{})
-		assert.EqualError(t, wiretest.ReceiveFrom(t, ended), tc.want)
-		server.Close()
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			defer server.Close()
+			_, ended, _ := start(t, server.URL, conn.Config{})
+			assert.EqualError(t, wiretest.ReceiveFrom(t, ended), tc.want)
+		})
 	}
 }
 
@@ -138,7 +140,7 @@ func TestRun_reconnectsAfterMalformedPacket(t *testing.T) {
 			heard := conn.On[int](c, "heard").Chan(t.Context())
 			states := c.States.Chan(t.Context())
 			wiretest.Run(t, c)
-			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "nothing after the malformed packet is believed")
+			assert.Equal(t, 2, wiretest.ReceiveFrom(t, heard), "events after the malformed packet are dropped")
 			var waiting conn.State
 			for waiting = range states {
 				if waiting.Phase == conn.Waiting {

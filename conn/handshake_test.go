@@ -3,6 +3,7 @@ package conn_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -16,16 +17,22 @@ import (
 )
 
 func TestReady_returnsProtocolErrorOnInvalidOpenPacket(t *testing.T) {
-	for _, open := range []string{
-		`0`, `0{}`, `0[]`, `4hello`, `x`,
-		`0{"sid":"s","pingInterval":-1,"pingTimeout":1}`,
-		`0{"sid":"s","pingInterval":1e300,"pingTimeout":1}`,
-		`0{"sid":"s","pingInterval":25000}`,
+	for name, open := range map[string]string{
+		"no payload":             `0`,
+		"no sid":                 `0{}`,
+		"an array":               `0[]`,
+		"a message":              `4hello`,
+		"an unknown packet type": `x`,
+		"a negative interval":    `0{"sid":"s","pingInterval":-1,"pingTimeout":1}`,
+		"an interval too long":   `0{"sid":"s","pingInterval":1e300,"pingTimeout":1}`,
+		"no timeout":             `0{"sid":"s","pingInterval":25000}`,
 	} {
-		url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(open); p.UntilGone() })
-		c, _, _ := start(t, url, conn.Config{Reconnect: noRetry})
-		var protocol *conn.ProtocolError
-		assert.ErrorAs(t, c.Ready(t.Context()), &protocol, open)
+		t.Run(name, func(t *testing.T) {
+			url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Send(open); p.UntilGone() })
+			c, _, _ := start(t, url, conn.Config{Reconnect: noRetry})
+			var protocol *conn.ProtocolError
+			assert.ErrorAs(t, c.Ready(t.Context()), &protocol)
+		})
 	}
 }
 
@@ -122,8 +129,10 @@ func TestAuth_acceptsOnlyObjectOrNil(t *testing.T) {
 		wiretest.ReceiveFrom(t, ended)
 	}
 	for _, wrong := range []any{"token", []int{1}, 1, make(chan int)} {
-		_, ended, _ := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return wrong, nil }})
-		var auth *conn.AuthError
-		assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &auth)
+		t.Run(fmt.Sprintf("%T", wrong), func(t *testing.T) {
+			_, ended, _ := start(t, url, conn.Config{Auth: func(context.Context) (any, error) { return wrong, nil }})
+			var auth *conn.AuthError
+			assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &auth)
+		})
 	}
 }

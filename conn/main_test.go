@@ -27,8 +27,8 @@ var soon = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time
 // noRetry ends Run with the first error.
 var noRetry = reconnect.Policy{MaxAttempts: -1}
 
-// start makes a connection and runs it until the test ends, or until the returned
-// cancel is called; Run's result comes on the channel.
+// start makes a connection and runs it until the test ends or cancel is called.
+// The channel receives the result of Run.
 func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-chan error, cancel context.CancelFunc) {
 	t.Helper()
 	c, err := conn.New(url, cfg)
@@ -37,7 +37,7 @@ func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-cha
 	return c, ended, cancel
 }
 
-// sends is a server that says the given frames, after the client's first one.
+// sends serves sessions that send the given frames after the client's first one.
 func sends(t *testing.T, frames ...string) string {
 	return wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()

@@ -63,17 +63,17 @@ func TestOnConnect_retriesUnlessErrorIsPermanent(t *testing.T) {
 func TestOnConnect_cancelsContextWhenSessionEnds(t *testing.T) {
 	cut := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-cut })
-	entering := make(chan struct{}, 100)
+	called := make(chan struct{}, 100)
 	c, ended, cancel := start(t, url, conn.Config{Reconnect: soon, OnConnect: func(ctx context.Context, s *conn.Session) error {
-		entering <- struct{}{}
+		called <- struct{}{}
 		<-ctx.Done()
 		err := s.Emit(ctx, "too late")
 		assert.Error(t, err)
 		return err
 	}})
-	wiretest.ReceiveFrom(t, entering)
+	wiretest.ReceiveFrom(t, called)
 	close(cut)
-	wiretest.ReceiveFrom(t, entering)
+	wiretest.ReceiveFrom(t, called)
 	cancel()
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	assert.Equal(t, conn.Stopped, c.State().Phase)

@@ -15,8 +15,8 @@ func TestPayload_zeroValueReturnsErrNoPayload(t *testing.T) {
 	assert.ErrorIs(t, err, ErrNoPayload)
 }
 
-// What one decoder takes after another payload, a new one takes too; what is
-// decoded is what encoding/json makes of the same argument; and nothing panics.
+// FuzzDecoder checks that a reused decoder and a new one agree, and that their
+// result is that of encoding/json.
 func FuzzDecoder(f *testing.F) {
 	var reused decoder
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -14,32 +14,34 @@ func packetOf(size int64) *outgoing { return &outgoing{size: size, written: make
 
 func TestQueue_blocksPutWhileFull(t *testing.T) {
 	for name, fill := range map[string][]int64{"by count": {1, 1, 1}, "by bytes": {6, 4}} {
-		synctest.Test(t, func(t *testing.T) {
-			q := newQueue(3, 10)
-			for _, size := range fill {
-				require.NoError(t, q.put(t.Context(), packetOf(size)))
-			}
-			_, err := q.tryPut(packetOf(1))
-			require.ErrorIs(t, err, ErrNotReady, name)
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			require.ErrorIs(t, q.put(ctx, packetOf(1)), context.Canceled)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue(3, 10)
+				for _, size := range fill {
+					require.NoError(t, q.put(t.Context(), packetOf(size)))
+				}
+				_, err := q.tryPut(packetOf(1))
+				require.ErrorIs(t, err, ErrNotReady)
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				require.ErrorIs(t, q.put(ctx, packetOf(1)), context.Canceled)
 
-			in := make(chan error)
-			go func() { in <- q.put(t.Context(), packetOf(1)) }()
-			synctest.Wait()
-			taken := q.take()
-			require.Len(t, taken, len(fill))
-			synctest.Wait()
-			select {
-			case <-in:
-				t.Fatal("what is being written counts until it is written")
-			default:
-			}
-			q.written(taken, nil)
-			require.NoError(t, <-in)
-			assert.NoError(t, <-taken[0].written)
-			assert.Len(t, q.take(), 1)
+				in := make(chan error)
+				go func() { in <- q.put(t.Context(), packetOf(1)) }()
+				synctest.Wait()
+				taken := q.take()
+				require.Len(t, taken, len(fill))
+				synctest.Wait()
+				select {
+				case <-in:
+					t.Fatal("what is being written counts until it is written")
+				default:
+				}
+				q.written(taken, nil)
+				require.NoError(t, <-in)
+				assert.NoError(t, <-taken[0].written)
+				assert.Len(t, q.take(), 1)
+			})
 		})
 	}
 }

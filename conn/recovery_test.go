@@ -14,7 +14,7 @@ import (
 
 // connects lets each connection of a raw server play its own part, and returns
 // what each said in its CONNECT. The last part is played again and again.
-func connects(t *testing.T, welcome string, parts ...func(p *wiretest.Peer)) (url string, said <-chan string) {
+func connects(t *testing.T, reply string, parts ...func(p *wiretest.Peer)) (url string, said <-chan string) {
 	t.Helper()
 	connects := make(chan string, 100)
 	turn := make(chan int, 1)
@@ -24,7 +24,7 @@ func connects(t *testing.T, welcome string, parts ...func(p *wiretest.Peer)) (ur
 		turn <- n + 1
 		p.Send(wiretest.OpenPacket)
 		connects <- p.Receive()
-		p.Send(welcome)
+		p.Send(reply)
 		parts[min(n, len(parts)-1)](p)
 	}), connects
 }
@@ -74,7 +74,7 @@ func TestRecovery_resumesFromLastOffset(t *testing.T) {
 	require.NoError(t, c.Emit(t.Context(), "cut"))
 	assert.Contains(t, wiretest.ReceiveFrom(t, said), `"offset":"offset-4"`, "it holds until there is another")
 
-	assert.Equal(t, `40{"token":"t"}`, wiretest.ReceiveFrom(t, said), "who was put out starts anew")
+	assert.Equal(t, `40{"token":"t"}`, wiretest.ReceiveFrom(t, said), "no recovery after a disconnect by the server")
 }
 
 func TestRecovery_startsNewSessionWhenServerLostState(t *testing.T) {

@@ -10,28 +10,28 @@ import (
 
 type nullListener struct{ closed int }
 
-func (s *nullListener) Active() bool                           { return true }
-func (s *nullListener) Receive(context.Context, Payload) error { return nil }
-func (s *nullListener) Close()                                 { s.closed++ }
+func (l *nullListener) Active() bool                           { return true }
+func (l *nullListener) Receive(context.Context, Payload) error { return nil }
+func (l *nullListener) Close()                                 { l.closed++ }
 
 func TestUpdateRoutes_replacesRoutesAtomically(t *testing.T) {
 	var r routes
 	s, other := &nullListener{}, &nullListener{}
-	bindings := [2][]Route{{{"old", s}}, {{"new", s}}}
-	r.update(nil, append([]Route{{"old", other}}, bindings[0]...))
+	sets := [2][]Route{{{"old", s}}, {{"new", s}}}
+	r.update(nil, append([]Route{{"old", other}}, sets[0]...))
 
 	var flipping sync.WaitGroup
 	flipping.Go(func() {
 		for n := range 10_000 {
-			r.update(bindings[n%2], bindings[(n+1)%2])
+			r.update(sets[n%2], sets[(n+1)%2])
 		}
 	})
-	for range 10_000 { // whenever the reader looks, s is bound exactly once
+	for range 10_000 { // whenever the reader looks, s has exactly one route
 		m := *r.current.Load()
 		count := 0
 		for _, name := range []string{"old", "new"} {
-			for _, sink := range m[name] {
-				if sink == Listener(s) {
+			for _, listener := range m[name] {
+				if listener == Listener(s) {
 					count++
 				}
 			}
@@ -42,7 +42,7 @@ func TestUpdateRoutes_replacesRoutesAtomically(t *testing.T) {
 
 	assert.Len(t, r.to([]byte("old")), 2)
 	assert.Empty(t, r.to([]byte("new")))
-	r.update([]Route{{"new", other}, {"never", s}}, nil) // what is not bound is passed over
+	r.update([]Route{{"new", other}, {"never", s}}, nil) // a route that does not exist is ignored
 	r.close()
 	assert.Equal(t, 1, s.closed)
 	assert.Equal(t, 1, other.closed)

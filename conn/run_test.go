@@ -49,7 +49,7 @@ func TestRun_reportsPhasesAndSendsFramesInOrder(t *testing.T) {
 		`42["chat:join",{"chatId":"room-1"}]`,
 		`42["hi",1,"two",null]`,
 		`41`,
-	}, wiretest.ReceiveFrom(t, frames), "CONNECT with auth, then the join, then the rest, then a goodbye")
+	}, wiretest.ReceiveFrom(t, frames), "CONNECT with auth, then the join, then the event, then DISCONNECT")
 }
 
 func TestRun_keepsSubscriptionsAcrossReconnects(t *testing.T) {

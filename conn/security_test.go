@@ -131,7 +131,7 @@ func TestString_hidesQueryAndHeaders(t *testing.T) {
 	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %#v", to, to) })
 }
 
-// Credentials go to the host that they are for, wherever that points to.
+// Credentials are not sent to the target of a redirect.
 func TestRun_doesNotFollowRedirects(t *testing.T) {
 	elsewhere := make(chan *http.Request, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r }))
@@ -141,14 +141,16 @@ func TestRun_doesNotFollowRedirects(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			http.Redirect(w, r, other.URL, status)
 		}))
+		defer server.Close()
 		for _, transport := range []string{conn.WebSocket, conn.Polling} {
-			_, ended, _ := start(t, server.URL, conn.Config{
-				Header:     http.Header{"Authorization": {secretHeader}},
-				Transports: []string{transport}, Reconnect: noRetry,
+			t.Run(fmt.Sprint(status, " by ", transport), func(t *testing.T) {
+				_, ended, _ := start(t, server.URL, conn.Config{
+					Header:     http.Header{"Authorization": {secretHeader}},
+					Transports: []string{transport}, Reconnect: noRetry,
+				})
+				assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), fmt.Sprint("answered with HTTP status ", status))
 			})
-			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), fmt.Sprint("answered with HTTP status ", status))
 		}
-		server.Close()
 	}
 	assert.Empty(t, elsewhere)
 }

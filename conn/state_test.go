@@ -45,7 +45,7 @@ func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
 	var exhausted *reconnect.ExhaustedError
 	err = wiretest.ReceiveFrom(t, ended)
 	require.ErrorAs(t, err, &exhausted)
-	assert.Equal(t, err, c.Ready(t.Context()), "Ready knows why Run ended")
+	assert.Equal(t, err, c.Ready(t.Context()), "Ready returns the error of Run")
 	assert.ErrorIs(t, c.Emit(t.Context(), "x"), err)
 }
 
@@ -60,7 +60,7 @@ type writerFunc func()
 
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-// The new Run has begun, and is held up before it can say so.
+// A blocking subscription holds up the new Run before its first state.
 func TestReady_waitsForNewRun(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)

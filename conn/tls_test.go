@@ -148,16 +148,18 @@ func TestHTTP_presentsClientCertificate(t *testing.T) {
 	})
 	own := a.pair(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	for _, transport := range []string{conn.WebSocket, conn.Polling} {
-		c, _, _ := start(t, url, conn.Config{
-			Transports: []string{transport},
-			HTTP:       &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{own}}},
-		})
-		require.NoError(t, c.Ready(t.Context()), transport)
+		t.Run(transport, func(t *testing.T) {
+			c, _, _ := start(t, url, conn.Config{
+				Transports: []string{transport},
+				HTTP:       &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool(), Certificates: []tls.Certificate{own}}},
+			})
+			require.NoError(t, c.Ready(t.Context()))
 
-		_, ended, _ := start(t, url, conn.Config{
-			Transports: []string{transport}, Reconnect: noRetry,
-			HTTP: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool()}},
+			_, ended, _ := start(t, url, conn.Config{
+				Transports: []string{transport}, Reconnect: noRetry,
+				HTTP: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool()}},
+			})
+			assert.Error(t, wiretest.ReceiveFrom(t, ended))
 		})
-		assert.Error(t, wiretest.ReceiveFrom(t, ended), transport)
 	}
 }

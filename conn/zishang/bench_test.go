@@ -12,8 +12,8 @@ import (
 	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
-// BenchmarkSession opens and closes sessions, and reports what each leaves
-// behind for good.
+// BenchmarkSession opens and closes sessions, and reports the goroutines and
+// bytes that remain for each.
 func BenchmarkSession(b *testing.B) {
 	address, err := url.Parse(wiretest.Serve(b, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }))
 	if err != nil {

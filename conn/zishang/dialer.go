@@ -31,8 +31,8 @@ type Dialer struct {
 	Configure func(options socket.ManagerOptionsInterface)
 }
 
-// Dial opens a session; see [conn.Dialer]. It returns when ctx ends, though
-// the client beneath goes on until its own dial has come to an end.
+// Dial opens a session; see [conn.Dialer]. It returns when ctx ends, but the
+// client's own dial cannot be cancelled.
 //
 // Endpoint.HTTP may be an *http.Transport with a TLSClientConfig and nothing else
 // that concerns the way to the server; Endpoint.Jar has to be nil.
@@ -63,8 +63,8 @@ func (d Dialer) Dial(ctx context.Context, to conn.Endpoint) (conn.Engine, error)
 	return nil, failure
 }
 
-// tlsConfig takes the settings of to that the client can take, and refuses
-// those that it would pass over.
+// tlsConfig returns the TLS settings of to, and an error for settings that the
+// client would ignore.
 func tlsConfig(to conn.Endpoint) (*tls.Config, error) {
 	if to.Jar != nil {
 		return nil, errors.New("zishang: the client cannot use a cookie jar")
@@ -110,7 +110,7 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 	options.SetAddTrailingSlash(strings.HasSuffix(to.URL.Path, "/"))
 	options.SetExtraHeaders(to.Header.Clone())
 	options.SetQuery(to.URL.Query())
-	options.SetTimeout(patience(ctx))
+	options.SetTimeout(managerTimeout(ctx))
 	options.SetIdleTimeout(0)
 	if config != nil {
 		options.SetTLSClientConfig(config)
@@ -133,7 +133,7 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 	s.engine = manager.Engine()
 	_ = s.engine.On("close", s.onClose)
 	_ = s.engine.On("drain", s.onDrain)
-	s.gate.open() // now that everybody listens
+	s.gate.open() // now that the listeners are added
 
 	select {
 	case err := <-opened:
@@ -150,16 +150,15 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 	}
 }
 
-// patience is how long the manager waits before it gives up by itself: a
-// little longer than ctx.
-func patience(ctx context.Context) time.Duration {
+// managerTimeout is the Manager's own connect timeout, a second longer than ctx.
+func managerTimeout(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return time.Until(deadline) + time.Second
 	}
 	return time.Hour
 }
 
-// cause finds what an error of the client is about.
+// cause returns the description of an error of the client.
 func cause(err error) error {
 	var own *engine.Error
 	if errors.As(err, &own) && own.Description != nil {

@@ -26,12 +26,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// What the client never ends: the queue of each Manager, and a look at
-		// the network's interfaces that begins with its import.
-		goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/queue.(*Queue).loop"),
-		goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"),
-	)
+	// On import the client starts a goroutine that never ends.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"))
 }
 
 // start runs a connection over the client until the test ends.
@@ -85,8 +81,8 @@ func TestDialer_passesBinaryAndEmptyMessages(t *testing.T) {
 	assert.Equal(t, []byte{3}, wiretest.ReceiveFrom(t, bytes))
 }
 
-// A cut in the middle of a binary event, which the client's own decoder does
-// not get over.
+// After a binary event without its attachment the client's own decoder rejects
+// every further text packet.
 func TestDialer_reconnectsAfterIncompleteBinaryEvent(t *testing.T) {
 	var sessions atomic.Int32
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
@@ -159,33 +155,25 @@ func TestDial_returnsOnClose(t *testing.T) {
 	silent := wiretest.ReceiveFrom(t, accepted)
 	require.NoError(t, c.Close())
 	require.NoError(t, wiretest.ReceiveFrom(t, ended))
-	silent.Close() // which ends the dial that was left behind
+	silent.Close() // ends the client's dial
 	listener.Close()
 }
 
-// What is not read stays with the server: one that sends without end gets
-// stuck.
+// The client stops reading, so a server that sends without end blocks.
 func TestDialer_appliesBackpressureToServer(t *testing.T) {
-	stuck := make(chan struct{})
+	stuck := make(chan struct{}, 1)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		_ = p.WS.SetWriteDeadline(time.Now().Add(3 * time.Second))
 		frame := []byte(`42["large","` + strings.Repeat("x", 1<<20) + `"]`)
 		for p.WS.WriteMessage(1, frame) == nil {
 		}
-		close(stuck)
+		stuck <- struct{}{}
 	})
 	c, _ := start(t, url, conn.Config{MaxFrame: 4 << 20})
 	sub := conn.On[string](c, "large").Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
-	wiretest.ReceiveFrom(t, stuck2(stuck))
+	wiretest.ReceiveFrom(t, stuck)
 	sub.Close()
-}
-
-// stuck2 makes a value of the close of a channel.
-func stuck2(closed <-chan struct{}) <-chan bool {
-	values := make(chan bool, 1)
-	go func() { <-closed; values <- true }() // ends with the server
-	return values
 }
 
 func TestDial_rejectsUnsupportedEndpoint(t *testing.T) {

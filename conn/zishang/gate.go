@@ -9,14 +9,13 @@ import (
 	"github.com/zishang520/socket.io/clients/engine/v3"
 )
 
-// A gate holds the first transport of a session back until everybody listens.
-// The client opens it before it has given anyone an occasion to: with a fast
-// server its open event is lost. And it reads before it has said that it can
-// write: what is sent on the open event itself may then stay where it is, so
-// the gate also tells when that is past.
+// A gate delays the first transport of a session until the listeners are added.
+// The client opens the transport before that, and with a fast server the open
+// event is lost. The client also reads before it can write, and a message sent
+// on the open event may be stuck: ready closes when writing works.
 //
-// It also sees to the order of the transports. The client keeps them in a set,
-// and begins with any of them.
+// A gate also sets the order of the transports. The client keeps them in a set,
+// and starts with any of them.
 type gate struct {
 	opened chan struct{}
 	ready  chan struct{} // closed when the first transport's Open has returned
@@ -85,8 +84,7 @@ type held struct {
 }
 
 // Open opens the transport in a goroutine of its own, which ends when the dial
-// does: the client cannot cancel that. Nobody waits for it but the session, if
-// that is still there.
+// does: the client cannot cancel it. Only the session waits for it.
 func (h *held) Open() engine.Transport {
 	go func() {
 		defer close(h.gate.ready)

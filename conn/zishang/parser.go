@@ -10,8 +10,8 @@ import (
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-// passThrough is the parser of the manager: it hands the messages on as they
-// come, because the packets in them are conn's affair.
+// passThrough is the Manager's parser. It passes messages on undecoded, because
+// package conn decodes the packets.
 type passThrough struct{ session *session }
 
 func (p passThrough) NewEncoder() socketEncoder { return noEncoder{} }
@@ -25,7 +25,7 @@ type (
 	socketDecoder = parser.Decoder
 )
 
-// noEncoder encodes nothing: no packet is the manager's own.
+// noEncoder encodes nothing: the Manager sends no packets of its own.
 type noEncoder struct{}
 
 func (noEncoder) Encode(*parser.Packet) []types.BufferInterface { return nil }
@@ -47,8 +47,7 @@ func (d decoder) Add(data any) error {
 
 func (d decoder) Destroy() {}
 
-// messageOf reads what the client hands over; nothing stands for an empty
-// message.
+// messageOf reads a message of the client. A nil message is an empty one.
 func messageOf(data any, maxFrame int64) (conn.Message, error) {
 	_, isText := data.(*types.StringBuffer)
 	if _, ok := data.(*strings.Reader); ok {

@@ -24,7 +24,7 @@ type session struct {
 
 	mu      sync.Mutex
 	err     error          // why it has ended
-	queue   []conn.Message // read by the client, and not yet by us
+	queue   []conn.Message // read by the client, not yet by Read
 	bytes   int64          // in queue
 	changed chan struct{}  // closed and replaced when queue changes
 }
@@ -40,8 +40,8 @@ func newSession(to conn.Endpoint) *session {
 	}
 }
 
-// push hands a message over to Read. It runs in the client's goroutine, and
-// holds that up while more than a frame's worth waits.
+// push passes a message to Read. It runs in the client's goroutine, and blocks
+// while more than maxFrame bytes are queued.
 func (s *session) push(m conn.Message) {
 	for {
 		s.mu.Lock()
@@ -62,7 +62,7 @@ func (s *session) push(m conn.Message) {
 	}
 }
 
-// wake lets those who wait look again; s.mu is held.
+// wake wakes the goroutines that wait for a change; s.mu is held.
 func (s *session) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -169,18 +169,18 @@ func (s *session) reason() error {
 	return s.err
 }
 
-// Close closes the client's session: it knows no other goodbye than to close
-// the transport, after a close packet where that is polling.
+// Close closes the client's session. The client closes the transport; over
+// polling it sends a close packet first.
 func (s *session) Close(time.Duration) error {
 	s.engine.Close()
 	return nil
 }
 
-// Close ends the session at once.
+// CloseNow ends the session at once.
 func (s *session) CloseNow() error {
 	s.gate.close()
 	s.fail(net.ErrClosed)
-	go s.engine.Close() // it may wait for listeners of its own; ends with them
+	go s.engine.Close() // ends when the client's listeners have returned
 	if t := s.engine.Transport(); t != nil {
 		t.Close()
 	}

@@ -59,19 +59,21 @@ func TestDial_doesNotFallBackOnPermanentError(t *testing.T) {
 		"forbidden by the server itself": `{"code":4,"message":"Forbidden"}`,
 		"another revision":               `{"code":5,"message":"Unsupported protocol version"}`,
 	} {
-		requests := 0
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests++
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, answer)
-		}))
-		_, err := Dial(t.Context(), optionsFor(t, server.URL, WebSocket, Polling))
-		server.Close()
-		assert.Error(t, err)
-		assert.Equal(t, 1, requests, name)
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				requests++
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, answer)
+			}))
+			defer server.Close()
+			_, err := Dial(t.Context(), optionsFor(t, server.URL, WebSocket, Polling))
+			assert.Error(t, err)
+			assert.Equal(t, 1, requests)
+		})
 	}
 	_, err := Dial(t.Context(), optionsFor(t, "http://127.0.0.1:1", WebSocket, Polling))
-	assert.NotContains(t, err.Error(), "before", "nobody is there: once is enough")
+	assert.NotContains(t, err.Error(), "before", "the second transport is not tried")
 
 	server := httptest.NewServer(http.HandlerFunc(serveBoth))
 	defer server.Close()
@@ -83,11 +85,13 @@ func TestDial_returnsWhenContextEnds(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer server.Close()
 	for _, transports := range [][]string{{WebSocket}, {Polling}, {WebSocket, Polling}, {Polling, WebSocket}} {
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { _, err := Dial(ctx, optionsFor(t, server.URL, transports...)); ended <- err }()
-		cancel()
-		assert.ErrorIs(t, <-ended, context.Canceled)
+		t.Run(strings.Join(transports, ","), func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { _, err := Dial(ctx, optionsFor(t, server.URL, transports...)); ended <- err }()
+			cancel()
+			assert.ErrorIs(t, <-ended, context.Canceled)
+		})
 	}
 }
 

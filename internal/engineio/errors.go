@@ -19,8 +19,7 @@ var (
 	ErrClosed = errors.New("closed by the server")
 )
 
-// A HandshakeError says that the server answered a request, but not with what
-// was asked for.
+// A HandshakeError reports an unexpected HTTP response.
 type HandshakeError struct {
 	StatusCode int    // of the HTTP response
 	Code       int    // the Engine.IO error code, -1 when the answer holds none
@@ -44,9 +43,9 @@ func (e *HandshakeError) Error() string {
 // to a post or in an error, in bytes.
 const maxAnswer = 64 << 10
 
-// statusError makes an error of an answer that is none of those hoped for.
+// statusError returns the error for an unexpected HTTP response.
 func statusError(r *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxAnswer)) // what cannot be read is not told
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxAnswer)) // without a body the status is enough
 	answer := struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`

@@ -48,10 +48,11 @@ func readText(t *testing.T, s *Session) string {
 	return string(m.Data)
 }
 
-// A pollServer is the server's end of one session over polling, written by hand.
+// A pollServer is the server's end of one polling session. The test sets the
+// body of each response.
 type pollServer struct {
 	*httptest.Server
-	bodies chan string   // each GET takes one, and gives it back
+	bodies chan string   // the response bodies, one for each GET
 	posts  chan string   // what was posted
 	gone   chan struct{} // closed when the test ends
 	check  func(r *http.Request)
@@ -120,6 +121,7 @@ func serveEcho(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// expect reads a frame and compares it.
 func expect(t *testing.T, ws *websocket.Conn, want string) {
 	_, data, err := ws.ReadMessage()
 	assert.NoError(t, err)

@@ -65,7 +65,7 @@ func (p packet) appendText(dst []byte) []byte {
 	return append(append(dst, byte(p.kind)), p.data...)
 }
 
-// A handshake is what the server says in its open packet.
+// A handshake is the content of the server's open packet.
 type handshake struct {
 	sid          string
 	upgrades     []string      // what a session over polling may move to

@@ -18,7 +18,7 @@ import (
 // and sends its own by POST.
 type polling struct {
 	client       *http.Client
-	idle         func() // lets go of connections that nobody uses
+	idle         func() // closes idle connections
 	url          *url.URL
 	header       http.Header
 	writeTimeout time.Duration
@@ -33,7 +33,7 @@ type polling struct {
 	pause   func() bool // asked before each GET: true makes read return errPaused
 
 	mu      sync.Mutex
-	leaving bool        // goodbye has been said
+	closing bool        // a close packet has been sent
 	expiry  *time.Timer // ends the transport when the server has gone silent
 }
 
@@ -75,14 +75,13 @@ func (p *polling) request(ctx context.Context, method string, body []byte) (*htt
 	query := u.Query()
 	query.Set("t", rand.Text()) // so that no cache answers
 	u.RawQuery = query.Encode()
-	// A body that is empty, and not known to be: none is sent. But net/http would send
-	// a GET without one again when a connection that was used before breaks, and the
-	// packets that the server has taken off its queue for the first would be missing.
-	var content io.Reader = io.MultiReader()
+	// The reader is empty, but net/http does not know that, so it sends no body and
+	// does not retry. A retried GET would lose the packets of the first response.
+	var reader io.Reader = io.MultiReader()
 	if body != nil {
-		content = bytes.NewReader(body)
+		reader = bytes.NewReader(body)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, u.String(), content)
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
 	if err != nil {
 		return nil, errors.New("the URL cannot be requested") // the error holds it, and so perhaps a secret
 	}
@@ -106,8 +105,8 @@ func (p *polling) request(ctx context.Context, method string, body []byte) (*htt
 	return response, nil
 }
 
-// cause finds what an error of the HTTP client is about: why the transport
-// has ended, if it has, and nothing that holds the URL.
+// cause returns the cause of an error of the HTTP client, without the URL. If the
+// transport has ended, that is the reason of its end.
 func (p *polling) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
@@ -123,9 +122,9 @@ func (p *polling) read() (packet, error) {
 	for {
 		if p.body == nil {
 			p.mu.Lock()
-			leaving := p.leaving
+			closing := p.closing
 			p.mu.Unlock()
-			if leaving {
+			if closing {
 				return packet{}, net.ErrClosed
 			}
 			if p.pause() {
@@ -182,7 +181,7 @@ func (p *polling) post(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// readUntil ends the transport at t, unless it is told otherwise before.
+// readUntil ends the transport at t, unless it is called again before.
 func (p *polling) readUntil(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,17 +192,17 @@ func (p *polling) readUntil(t time.Time) {
 	}
 }
 
-// goodbye posts a close packet. The server ends the GET that is waiting.
-func (p *polling) goodbye(within time.Duration) error {
+// close posts a close packet. The server then ends the pending GET.
+func (p *polling) close(within time.Duration) error {
 	p.mu.Lock()
-	p.leaving = true
+	p.closing = true
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(p.ctx, within)
 	defer cancel()
 	return p.post(ctx, packet{kind: closing}.appendText(nil))
 }
 
-func (p *polling) close() {
+func (p *polling) closeNow() {
 	p.mu.Lock()
 	if p.expiry != nil {
 		p.expiry.Stop()

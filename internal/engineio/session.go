@@ -12,10 +12,10 @@ import (
 )
 
 // A Session is an open Engine.IO session. One goroutine may read while others
-// write; Close may be called from anywhere.
+// write; Close and CloseNow may be called from any goroutine.
 type Session struct {
 	handshake handshake
-	ctx       context.Context // ends with Close
+	ctx       context.Context // ends with CloseNow
 	cancel    context.CancelFunc
 
 	reading    transport   // the reader's own
@@ -29,7 +29,7 @@ type Session struct {
 	transport transport   // replaced by an upgrade, which holds writing as well
 	upgraded  *candidate  // to be switched over to; nil for none
 	silent    time.Time   // when the server counts as silent
-	pingTimer *time.Timer // runs standIn when a ping should have come; nil before the first is expected
+	pingTimer *time.Timer // runs pongForBusyReader; nil before the first expectPing
 	closed    bool
 }
 
@@ -38,9 +38,9 @@ type Session struct {
 type transport interface {
 	read() (packet, error)
 	write(packets []packet) error
-	readUntil(t time.Time) // reading fails after t
-	goodbye(within time.Duration) error
-	close()
+	readUntil(t time.Time)            // reading fails after t
+	close(within time.Duration) error // tells the server
+	closeNow()
 }
 
 func (s *Session) current() transport {
@@ -67,8 +67,8 @@ func (s *Session) readOpen() error {
 	return nil
 }
 
-// expectPing gives the server the time that it has announced for its next
-// ping. If the reader is away after the given time, something is done about that.
+// expectPing restarts the wait for the server's next ping. If the reader is busy
+// after the given time, pongForBusyReader sends a pong.
 func (s *Session) expectPing(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,12 +84,12 @@ func (s *Session) expectPing(within time.Duration) {
 	}
 }
 
-// standIn answers for a reader that is held up by those it reads for. The ping
-// that is due lies unread behind what is held up, but the server, which cannot
-// know that, waits for its answer: it gets one, and is not taken for silent.
+// pongForBusyReader sends a pong while the reader is blocked on a subscriber. The
+// ping that is due is unread, but the server waits for a pong. The server does
+// not count as silent meanwhile.
 func (s *Session) pongForBusyReader() {
 	if !s.readerBusy.Load() {
-		return // it waits for the server
+		return // it is in Read
 	}
 	s.pongDue.Store(true)
 	if s.sendPong() == nil {
@@ -97,9 +97,8 @@ func (s *Session) pongForBusyReader() {
 	}
 }
 
-// Read waits for the next message, and answers the server's pings meanwhile;
-// while nobody reads, the session does so by itself.
-// The message's data is good until the next Read. Read ends when the session
+// Read waits for the next message, and answers the server's pings meanwhile.
+// While no Read is active, the session answers them itself. The message's data is good until the next Read. Read ends when the session
 // does, and its error is final: [ErrPingTimeout], [ErrClosed], a
 // [*ProtocolError], or that of the network.
 func (s *Session) Read() (Message, error) {
@@ -133,7 +132,7 @@ func (s *Session) Read() (Message, error) {
 	}
 }
 
-// readError tells silence from other failures.
+// readError returns ErrPingTimeout for a timeout, else err.
 func readError(err error) error {
 	var failure net.Error
 	if errors.As(err, &failure) && failure.Timeout() {
@@ -159,17 +158,17 @@ func (s *Session) writeAll(messages []Message) error {
 		s.batch = append(s.batch, packet{message, m.Binary, m.Data})
 	}
 	err := s.current().write(s.batch)
-	clear(s.batch) // it shall not keep what has been sent
+	clear(s.batch) // release sent messages to the garbage collector
 	s.batch = s.batch[:0]
 	return err
 }
 
 var onePong = []packet{{kind: pong}}
 
-// sendPong answers the last ping, if it has no answer yet. The reader never
-// waits for a write: when one is on its way, its goroutine sends the pong as
-// well. It looks after it has let go of writing, the reader before it tries to
-// take it: one of the two finds the pong due and writing free.
+// sendPong answers the last ping, if it is unanswered. The reader never waits for
+// a write: if one is in progress, its goroutine sends the pong as well. The
+// writer checks pongDue after it unlocks writing, the reader sets pongDue before
+// it tries the lock, so one of the two sends the pong.
 func (s *Session) sendPong() error {
 	for s.pongDue.Load() && s.writing.TryLock() {
 		var err error
@@ -187,20 +186,20 @@ func (s *Session) sendPong() error {
 // Close tells the server that the session ends, within the given time: by a
 // websocket close frame, or by a close packet. The server's answer ends the
 // reader.
-func (s *Session) Close(within time.Duration) error { return s.current().goodbye(within) }
+func (s *Session) Close(within time.Duration) error { return s.current().close(within) }
 
-// Close closes the connection at once: Read and Write fail from then on.
+// CloseNow closes the connection at once: Read and Write fail from then on.
 func (s *Session) CloseNow() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	s.cancel()
-	s.transport.close()
+	s.transport.closeNow()
 	if s.pingTimer != nil {
 		s.pingTimer.Stop()
 	}
 	if s.upgraded != nil {
-		s.upgraded.ws.close()
+		s.upgraded.ws.closeNow()
 	}
 	return nil
 }

@@ -9,15 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The server goes by what it hears: for longer than its patience, pongs from a
-// session whose reader does something else. When the reader comes back, what
-// was sent in the meantime is all there.
+// The session sends pongs for longer than the server's timeout, without a Read.
+// The next Read returns the messages sent meanwhile.
 func TestSession_sendsPongWhileReaderIsBusy(t *testing.T) {
 	const pongs = 4
 	const open = `0{"sid":"s1","upgrades":[],"pingInterval":200,"pingTimeout":200}`
 	t.Run(WebSocket, func(t *testing.T) {
 		t.Parallel()
-		heard := make(chan struct{})
+		ponged := make(chan struct{})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ws, err := upgrader.Upgrade(w, r, nil)
 			if err != nil {
@@ -31,13 +30,13 @@ func TestSession_sendsPongWhileReaderIsBusy(t *testing.T) {
 				expect(t, ws, "3")
 			}
 			say(ws, "4last")
-			close(heard)
+			close(ponged)
 			_, _, _ = ws.ReadMessage()
 		}))
 		t.Cleanup(server.Close)
 		s := dialTest(t, optionsFor(t, server.URL, WebSocket))
 		require.Equal(t, "first", readText(t, s))
-		<-heard // the ping is not read
+		<-ponged // the ping is still unread
 		assert.Equal(t, "last", readText(t, s))
 	})
 	t.Run(Polling, func(t *testing.T) {

@@ -30,7 +30,7 @@ type candidate struct {
 // startUpgrade opens the websocket. Its goroutine ends with the session, or
 // within probeTimeout.
 func (s *Session) startUpgrade(o Options) {
-	s.transport.(*polling).pause = s.canSwitch // before anybody reads
+	s.transport.(*polling).pause = s.canSwitch // before the first Read
 	go func() {
 		ctx, cancel := context.WithTimeout(s.ctx, probeTimeout)
 		defer cancel()
@@ -42,7 +42,7 @@ func (s *Session) startUpgrade(o Options) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.closed {
-			ws.close()
+			ws.closeNow()
 			return
 		}
 		s.upgraded = &candidate{ws, since}
@@ -55,7 +55,7 @@ func probe(ctx context.Context, o Options, sid string) (*webSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, ws.close)
+	stop := context.AfterFunc(ctx, ws.closeNow)
 	err = ws.write([]packet{{kind: ping, data: []byte("probe")}})
 	var answer packet
 	if err == nil {
@@ -68,7 +68,7 @@ func probe(ctx context.Context, o Options, sid string) (*webSocket, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		ws.close()
+		ws.closeNow()
 		return nil, err
 	}
 	return ws, nil
@@ -79,7 +79,7 @@ func (s *Session) canSwitch() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.upgraded != nil && time.Since(s.upgraded.since) > upgradeTimeout {
-		s.upgraded.ws.close()
+		s.upgraded.ws.closeNow()
 		s.upgraded = nil
 	}
 	return s.upgraded != nil
@@ -100,7 +100,7 @@ func (s *Session) switchOver() error {
 	ws.readUntil(s.silent)
 	s.mu.Unlock()
 
-	old.close()
+	old.closeNow()
 	s.reading = ws
 	return ws.write([]packet{{kind: upgrade}})
 }

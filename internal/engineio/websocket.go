@@ -221,14 +221,13 @@ func (w *webSocket) writeFrame(p packet) error {
 
 func (w *webSocket) readUntil(t time.Time) { _ = w.ws.SetReadDeadline(t) } // fails only when reading does as well
 
-// goodbye sends the close frame. The server answers with its own, which ends
-// the reader.
-func (w *webSocket) goodbye(within time.Duration) error {
+// close sends a close frame. The server's close frame ends the reader.
+func (w *webSocket) close(within time.Duration) error {
 	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	return w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
 }
 
-func (w *webSocket) close() { w.ws.Close() }
+func (w *webSocket) closeNow() { w.ws.Close() }
 
 func tooLong(limit int64) error {
 	return &ProtocolError{fmt.Errorf("a message of more than %d bytes", limit)}

@@ -23,7 +23,7 @@ func TestParse_returnsPacketFields(t *testing.T) {
 		`61-/admin,5[1]`:              {Type: BinaryAck, Namespace: []byte("/admin"), ID: 5, Attachments: 1, Data: []byte(`[1]`)},
 	} {
 		got, err := Parse([]byte(wire))
-		require.NoError(t, err, wire)
+		assert.NoError(t, err, wire)
 		assert.Equal(t, want, got, wire)
 	}
 }
@@ -47,7 +47,7 @@ func TestEventName_decodesOrRejectsName(t *testing.T) {
 		`["\ud83d",1]`:        "\ufffd",
 		`[42,"x"]`:            "42",
 		`[-1]`:                "-1",
-		`["unfinished",{"a":`: "unfinished", // who decodes it will see
+		`["unfinished",{"a":`: "unfinished", // decoding reports the error
 	} {
 		name, err := EventName([]byte(payload))
 		require.NoError(t, err, payload)

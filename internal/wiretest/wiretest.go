@@ -44,8 +44,7 @@ func Serve(t testing.TB, play func(p *Peer)) string {
 	return server.URL
 }
 
-// Send writes one text frame. That the client may have gone is not this end's
-// concern.
+// Send writes one text frame. It ignores the error when the client has gone.
 func (p *Peer) Send(frame string) {
 	_ = p.WS.WriteMessage(websocket.TextMessage, []byte(frame))
 }
@@ -59,7 +58,8 @@ func (p *Peer) Receive() string {
 	return string(data)
 }
 
-// Welcome goes through the handshake, and returns the client's CONNECT.
+// Welcome sends the open packet and the reply to CONNECT, and returns the
+// client's CONNECT.
 func (p *Peer) Welcome() string {
 	p.Send(OpenPacket)
 	connect := p.Receive()
@@ -87,7 +87,7 @@ func (p *Peer) ReceiveBinary() []byte {
 	return data
 }
 
-// UntilGone reads until the client has gone, and returns what it said.
+// UntilGone reads until the client has gone, and returns the frames.
 func (p *Peer) UntilGone() []string {
 	var frames []string
 	for {

@@ -5,9 +5,6 @@ var gaps = map[string]map[string]string{
 	"a dial that is given up leaves no socket": {
 		"zishang": "the client cannot cancel a dial: the socket stays until the server or the operating system ends it",
 	},
-	"a session that has ended leaves no goroutine": {
-		"zishang": "the client never ends the task queue of a Manager",
-	},
 	"polling that stays polling": {
 		"zishang": "the client posts in turn with its polls: a post waits until the server has something to say",
 	},

@@ -177,9 +177,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	if code == 0 {
-		err := goleak.Find(
-			goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/queue.(*Queue).loop"),
-			goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"))
+		err := goleak.Find(goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"))
 		if err != nil {
 			fmt.Println(err)
 			code = 1
