@@ -55,8 +55,8 @@ type Config struct {
 
 	// NameFunc has the last word on every name: it gets what SetNames,
 	// Discovery, Names and the defaults have come to, and returns the name to
-	// use. It is called whenever one of them changes, must always give the same
-	// answer, and must not use the Client. Default: nil.
+	// use. It is called whenever one of them changes, must always return the same
+	// name for the same arguments, and runs under no lock. Default: nil.
 	NameFunc func(key events.Key, name string) string
 
 	// Discovery asks the server for its event names. Default: it is not asked.
@@ -85,8 +85,6 @@ type Config struct {
 // withDefaults checks the Config and fills what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil:
-		return c, errors.New("chat: Config.Conn.Join is set: use ChatID, JoinPayload, Names and NoJoin")
 	case c.NoJoin && c.JoinPayload != nil:
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
 	case !c.NoJoin && c.ChatID.IsZero() && c.JoinPayload == nil:
