@@ -101,8 +101,13 @@ func New(url string, cfg Config) (*Client, error) {
 	}
 	c.discovery = discovery{
 		cfg: cfg.Discovery, log: log, request: c.base.with(nil),
-		learn: func(discovered map[events.Key]string) error {
-			return c.names.update(func(s *nameSources) { s.discovered = discovered })
+		learn: func(discovered map[events.Key]string, pushed bool) error {
+			return c.names.update(func(s *nameSources) {
+				if !pushed {
+					s.discovered = nil
+				}
+				s.discovered = merge(s.discovered, discovered)
+			})
 		},
 	}
 	if cfg.Discovery.Enabled || cfg.Discovery.AcceptPushed {

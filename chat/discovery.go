@@ -20,11 +20,11 @@ const (
 // Discovery asks the server for the names of its events, after each connect and
 // before the join. The request carries chatId and Config.Meta. The response is an
 // object from key to name. Its names are in force for the very next event, both
-// for sending and for listening; they replace all that an earlier response
-// named. Unknown keys and invalid names are ignored.
+// for sending and for listening, and replace those of an earlier response.
+// Unknown keys and invalid names are ignored.
 //
 // When no response arrives in time, the names stay as they are, and a later
-// response is ignored unless AcceptPushed is set. [Client.Names] publishes each
+// response is ignored unless AcceptPushed is set. Client.Names publishes each
 // change.
 type Discovery struct {
 	Enabled       bool          // ask after each connect
@@ -32,8 +32,9 @@ type Discovery struct {
 	RequestEvent  string        // default: DefaultDiscoveryRequest
 	ResponseEvent string        // default: DefaultDiscoveryResponse
 
-	// AcceptPushed takes a response at any time, whether the client has asked or
-	// not: for backends that announce new names by themselves. Default: false.
+	// AcceptPushed takes a response that the client has not asked for, at any
+	// time: for backends that announce new names by themselves. Its names are
+	// added to those that are known. Default: false.
 	AcceptPushed bool
 }
 
@@ -47,8 +48,8 @@ func (d *Discovery) setDefaults() {
 type discovery struct {
 	cfg     Discovery
 	log     *slog.Logger
-	request any                               // the payload of a request
-	learn   func(map[events.Key]string) error // puts names in force
+	request any                                                       // the payload of a request
+	learn   func(discovered map[events.Key]string, pushed bool) error // puts names in force
 
 	mu    sync.Mutex
 	asked *inquiry // waits for a response; nil for none
@@ -87,7 +88,7 @@ func (d *discovery) Receive(_ context.Context, p conn.Payload) error {
 			discovered[key] = name
 		}
 	}
-	if err := d.learn(discovered); err != nil { // of NameFunc
+	if err := d.learn(discovered, asked == nil); err != nil { // of NameFunc
 		d.log.Warn("chat: discovery: the names stay as they are", "error", err)
 		return nil
 	}

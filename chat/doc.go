@@ -154,7 +154,8 @@
 // With Config.Discovery the server is asked for its names after each connect, before the join, so that the
 // join has its learnt name. The client waits Discovery.Timeout at most and goes on
 // with the names it has; a response that comes later, or is no object, is passed over.
-// What was learnt is in [conn.State].Learnt and in the log, and in force for the very event behind the response.
+// The names are in force for the very event behind the response. Client.Names
+// publishes them, and the log has them.
 //
 // # Tools
 //

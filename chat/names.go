@@ -126,6 +126,10 @@ func (t *nameTable) publish() {
 	t.publishing = false
 }
 
+// EventName returns the name in force for a key; "" for an unknown key. Names
+// publishes each change.
+func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
+
 // SetNames changes event names, from now on: those that are sent, those that are
 // listened to and, from the next connect on, the join. Keys that are not in the
 // map keep their name. The change is one step: no event is lost or delivered
@@ -136,12 +140,13 @@ func (t *nameTable) publish() {
 // and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	changes = maps.Clone(changes)
-	return c.names.update(func(s *nameSources) {
-		set := maps.Clone(s.set)
-		if set == nil {
-			set = map[events.Key]string{}
-		}
-		maps.Copy(set, changes)
-		s.set = set
-	})
+	return c.names.update(func(s *nameSources) { s.set = merge(s.set, changes) })
+}
+
+// merge returns a map of both, the changes winning.
+func merge(names, changes map[events.Key]string) map[events.Key]string {
+	merged := map[events.Key]string{}
+	maps.Copy(merged, names)
+	maps.Copy(merged, changes)
+	return merged
 }

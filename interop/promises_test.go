@@ -50,7 +50,7 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 			`room:enter [{"chatId":"room-1"}]`, // the first join already
 			said,
 		}, received(t, client))
-		assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
+		assert.Equal(t, "llm:delta", client.EventName(events.KeyAIToken))
 
 		// The server changes its names while the client is away.
 		require.NoError(t, client.Emit(wiretest.Context(t), "debug:rename", map[string]string{"JOIN": "room:come", "AI_TOKEN": "llm:piece"}))
