@@ -1,0 +1,223 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// After a cut the server answers the join and sends the final message in one go:
+// the reader handles the message before the client has handled the join.
+func TestStream_isNeverCutShortSilently(t *testing.T) {
+	for _, policy := range []GapPolicy{FillGap, FailOnGap} {
+		t.Run(fmt.Sprint(policy), func(t *testing.T) {
+			rejoined := make(chan string, 1) // the request to answer after the next join
+			stage := newStage(t, func(p *peer, frame string) {
+				if !strings.Contains(frame, `"chat:join"`) {
+					return
+				}
+				id := frame[2:strings.Index(frame, "[")]
+				select {
+				case request := <-rejoined:
+					p.Send("43"+id+`[]`, finalFrame(request, "abcd"))
+				default:
+					p.Send("43" + id + `[]`)
+				}
+			})
+			client, _ := stage.run(t, Config{JoinTimeout: time.Minute, Stream: StreamConfig{OnGap: policy}})
+			for n := range 300 {
+				request := fmt.Sprint("r", n)
+				s, err := client.Ask(wiretest.Context(t), Question{UserID: user, RequestID: request})
+				require.NoError(t, err)
+				p := wiretest.ReceiveFrom(t, stage.peers)
+				p.Send(tokenFrame(request, 0, "a"), tokenFrame(request, 1, "b"))
+				for s.Progress().Tokens < 2 {
+					time.Sleep(10 * time.Microsecond) // the tokens are on their way through a socket
+				}
+				rejoined <- request
+				p.cut()
+				message, err := s.Wait()
+				if policy == FailOnGap {
+					assert.Equal(t, &GapError{From: 2, To: 2}, err)
+					continue
+				}
+				require.NoError(t, err)
+				assert.Equal(t, "abcd", message.Text)
+				assert.Equal(t, "abcd", read(s), "round %d", n)
+			}
+		})
+	}
+}
+
+// A session that resumed none and is lost before Ready starts an epoch, although
+// the next session resumes it.
+func TestStream_detectsLossWhenFreshSessionEndsBeforeReady(t *testing.T) {
+	recoverable(t, Config{JoinTimeout: time.Minute}, func(t *testing.T, w wire, client *Client, l *link) {
+		l.send(`430[]`)
+		s := l.ask(t, client, "r1")
+		l.send(tokenFrame("r1", 0, "a"), tokenFrame("r1", 1, "b"))
+		synctest.Wait()
+		l.cut()
+		l = <-w
+		<-l.out // CONNECT, which asks for p1
+		l.send(`40{"sid":"socket-2","pid":"p2"}`)
+		<-l.out // the join, which stays without a reply
+		l.send(`42["n",1,"offset-2"]`)
+		synctest.Wait()
+		l.cut()
+		l = <-w
+		assert.Contains(t, <-l.out, `"p2"`)
+		l.send(`40{"sid":"socket-2","pid":"p2"}`)
+		<-l.out
+		l.send(`430[]`, finalFrame("r1", "abcd"))
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.Equal(t, "abcd", read(s))
+		assert.True(t, client.State().Recovered)
+		assert.EqualValues(t, 2, client.State().Epoch)
+	})
+}
+
+// The handler of a log may use the client.
+func TestClient_mayBeUsedByItsLogger(t *testing.T) {
+	onWire(t, Config{Tools: Tools{MaxConcurrent: 1, MaxPending: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
+		client.tools.log = slog.New(&usingHandler{client})
+		begun, _, release, _ := waitingTool(client)
+		for n := range 4 {
+			l.send(callFrame(n, "r"))
+		}
+		synctest.Wait()
+		assert.Equal(t, 2, client.Stats().Tools)
+		close(release)
+		<-begun
+		<-begun
+	})
+}
+
+// usingHandler calls a client for each record.
+type usingHandler struct{ client *Client }
+
+func (h *usingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *usingHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h *usingHandler) WithGroup(string) slog.Handler            { return h }
+
+func (h *usingHandler) Handle(context.Context, slog.Record) error {
+	h.client.Stats()
+	h.client.State()
+	h.client.EventName(events.KeyAIToken)
+	return h.client.SetNames(map[events.Key]string{events.KeyChatRead: "read"})
+}
+
+func TestNameFunc_mayUseClient(t *testing.T) {
+	var client *Client
+	client, err := New("http://localhost", quick(Config{NameFunc: func(key events.Key, name string) string {
+		if client != nil { // not during New
+			client.Stats()
+			return name + "/" + client.State().Phase.String() + "/" + client.EventName(events.KeyJoin)
+		}
+		return name
+	}}))
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "token"}))
+	assert.Equal(t, "token/idle/chat:join", client.EventName(events.KeyAIToken))
+}
+
+func TestJoinReply_mayLeaveAndJoinRooms(t *testing.T) {
+	var client *Client
+	config := Config{JoinTimeout: time.Minute, JoinReply: func(chatID events.ID, _ json.RawMessage) error {
+		if chatID == room1 {
+			assert.NoError(t, client.Leave(context.Background(), room1))
+			assert.NoError(t, client.Join(context.Background(), room2))
+		}
+		return nil
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		w := make(wire)
+		client = w.client(t, config)
+		_, stop := wiretest.Run(t, client)
+		defer stop()
+		l := w.accept("")
+		assert.Equal(t, `420["chat:join",{"chatId":"room-1"}]`, <-l.out)
+		l.send(`430[]`)
+		assert.Equal(t, `42["chat:leave",{"chatId":"room-1"}]`, <-l.out)
+		assert.Equal(t, `421["chat:join",{"chatId":"room-2"}]`, <-l.out)
+		l.send(`431[]`)
+		require.NoError(t, client.Ready(t.Context()))
+
+		// Called by Join, it ends that Join.
+		joined := make(chan error, 1)
+		go func() { joined <- client.Join(t.Context(), room1) }() // ends with ErrLeft
+		assert.Equal(t, `422["chat:join",{"chatId":"room-1"}]`, <-l.out)
+		l.send(`432[]`)
+		assert.Equal(t, `42["chat:leave",{"chatId":"room-1"}]`, <-l.out)
+		assert.ErrorIs(t, <-joined, ErrLeft)
+
+		l.cut()
+		l = w.accept("")
+		assert.Equal(t, `420["chat:join",{"chatId":"room-2"}]`, <-l.out, "the only room that is left")
+	})
+}
+
+func TestShutdown_letsToolsAndResumeSend(t *testing.T) {
+	var client *Client
+	resume := func(ctx context.Context, s *Stream) error {
+		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", s.RequestID())
+		return err
+	}
+	onWire(t, Config{Stream: StreamConfig{Resume: resume}}, func(t *testing.T, w wire, c *Client, l *link) {
+		client = c
+		HandleTool(client, "note", func(ctx context.Context, _ any) (string, error) {
+			return "noted", client.SendMessage(ctx, message("m1"))
+		})
+		s := l.ask(t, client, "r1")
+		down := make(chan error, 1)
+		go func() { down <- client.Shutdown(t.Context()) }() // ends with the answer
+		synctest.Wait()
+		assert.ErrorIs(t, client.SendMessage(t.Context(), message("m2")), conn.ErrClosed)
+
+		l.send(`421["ai:tool_call",{"callId":"c","toolName":"note","args":{},"requestId":"r1"}]`)
+		assert.Equal(t, `42["user:message",{"chatId":"room-1","messageId":"m1","userId":"u1","text":"hi"}]`, <-l.out)
+		assert.Equal(t, `431["noted"]`, <-l.out)
+
+		l.cut()
+		l = w.accept("")
+		<-l.out // the join
+		assert.Equal(t, `420["ai:resume","r1"]`, <-l.out)
+		l.send(`430[]`, tokenFrame("r1", 0, "x"), finalFrame("r1", "x"))
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.NoError(t, <-down)
+	})
+}
+
+func TestDiscovery_acceptsPushedNames(t *testing.T) {
+	onWire(t, Config{Discovery: Discovery{AcceptPushed: true}}, func(t *testing.T, w wire, client *Client, l *link) {
+		tokens, changes := client.Tokens.Chan(t.Context()), client.Names.Chan(t.Context())
+		assert.Equal(t, "ai:token", (<-changes)[events.KeyAIToken])
+		l.send(`42["meta:events:response",{"AI_TOKEN":"one","AI_MESSAGE":"final"}]`, `42["one",{"token":"1","index":0}]`)
+		assert.Equal(t, "1", (<-tokens).Token)
+		l.send(`42["meta:events:response",{"AI_TOKEN":"two"}]`, `42["one",{"token":"?","index":1}]`, `42["two",{"token":"2","index":1}]`)
+		assert.Equal(t, "2", (<-tokens).Token)
+		assert.Equal(t, "one", (<-changes)[events.KeyAIToken])
+		last := <-changes
+		assert.Equal(t, "two", last[events.KeyAIToken])
+		assert.Equal(t, "final", last[events.KeyAIMessage], "pushed names are added to the known ones")
+	})
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		l.send(`42["meta:events:response",{"AI_TOKEN":"one"}]`)
+		synctest.Wait()
+		assert.Equal(t, "ai:token", client.EventName(events.KeyAIToken), "by default they are ignored")
+	})
+}
