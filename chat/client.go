@@ -129,7 +129,7 @@ func New(url string, cfg Config) (*Client, error) {
 // listen makes a listener for each kind of event, with its topic. It returns a
 // func that moves the listeners from one set of names to another.
 func (c *Client) listen() (reroute func(from, to names)) {
-	listeners := map[events.Key]conn.Listener{events.KeyAIAbort: &abortListener{&c.streams, c.tools}}
+	listeners := map[events.Key]conn.Listener{events.KeyAIAbort: &abortListener{&c.streams, c.tools, &c.names.topic}}
 	c.Processing = listenTo[events.AIProcessing](c, listeners, events.KeyAIProcessing)
 	c.Tokens = listenTo[events.AIToken](c, listeners, events.KeyAIToken)
 	c.Messages = listenTo[events.AIMessage](c, listeners, events.KeyAIMessage)

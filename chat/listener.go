@@ -73,6 +73,7 @@ func (l *eventListener[T]) Close() {
 type abortListener struct {
 	streams *streams
 	tools   *toolbox
+	names   *bus.Topic[map[events.Key]string] // closed with the connection
 }
 
 func (a *abortListener) Active() bool { return a.streams.waiting() || a.tools.wanted() }
@@ -89,4 +90,4 @@ func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	return nil
 }
 
-func (a *abortListener) Close() {}
+func (a *abortListener) Close() { a.names.Close() }
