@@ -15,11 +15,11 @@ import (
 // Do is work that [Conn.Shutdown] waits for. The ctx that fn gets belongs to
 // that work: what is called with it is allowed to begin during Shutdown.
 func (c *Conn) Do(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
-	ctx, release, err := c.Hold(ctx)
+	ctx, w, err := c.hold(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer c.release(w)
 	for {
 		s, err := c.awaitReady(ctx)
 		if err != nil {
@@ -63,22 +63,32 @@ func (c *Conn) send(ctx context.Context, event string, fn func(s *Session) error
 // Shutdown with a ctx that belongs to no work, Hold fails with [ErrClosed].
 // Calling release again has no effect.
 func (c *Conn) Hold(ctx context.Context) (held context.Context, release func(), err error) {
-	if err := c.begin(ctx); err != nil {
+	held, w, err := c.hold(ctx)
+	if err != nil {
 		return ctx, func() {}, err
 	}
-	w := &work{}
-	return context.WithValue(ctx, workKey{c}, w), sync.OnceFunc(func() {
-		c.mu.Lock()
-		w.over = true
-		c.mu.Unlock()
-		c.done()
-	}), nil
+	return held, sync.OnceFunc(func() { c.release(w) }), nil
 }
 
 // work is what a context belongs to, under the key of its Conn.
 type work struct{ over bool } // under Conn.mu
 
 type workKey struct{ conn *Conn }
+
+func (c *Conn) hold(ctx context.Context) (held context.Context, w *work, err error) {
+	if err := c.begin(ctx); err != nil {
+		return ctx, nil, err
+	}
+	w = &work{}
+	return context.WithValue(ctx, workKey{c}, w), w, nil
+}
+
+func (c *Conn) release(w *work) {
+	c.mu.Lock()
+	w.over = true
+	c.mu.Unlock()
+	c.done()
+}
 
 // begin counts a piece of work, until done is called.
 func (c *Conn) begin(ctx context.Context) error {
