@@ -4,15 +4,14 @@ FUZZTIME ?= 1m
 CHAOS ?= 3m
 SOAK ?= 10m
 STATICCHECK = go tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck
-# The workspace is there for go run: each module is tested with the versions that it asks for itself, as its users get it.
+# The workspace is for go run only. Each module is tested with the versions of its own go.mod, as its users get it.
 export GOWORK = off
-# The modules beside the root's, which ./... does not reach.
-MODULES = benchmarks chat/chatnats examples/fleet examples/metrics examples/terminal interop/browser
+# The folders of all modules, the root's included: ./... ends where another module begins.
+MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 
 .PHONY: test
 test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector
-	PARLEY_INTEROP=required go test -race ./...
-	@for module in $(MODULES); do (cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
+	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 interop/node/node_modules: interop/node/node_modules/.package-lock.json
@@ -34,16 +33,17 @@ dev: ## a mock server on port 4000 and the playground on port 5173, until they a
 
 .PHONY: picture
 picture: chromium ## the README's picture anew, and what the browser tests see in interop/browser/screenshots
-	cd interop/browser && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' .
+	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod
+lint: ## formatting, and vet, staticcheck and a tidy go.mod in each module
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
-	go vet ./...
-	$(STATICCHECK) ./...
-	go vet -tags soak ./interop/chaos && $(STATICCHECK) -tags soak ./interop/chaos
-	go mod tidy -diff
-	@for module in $(MODULES); do (cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
+	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
+	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
+
+.PHONY: prose
+prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
+	go run ./internal/prose $(PATHS)
 
 .PHONY: generate
 generate: ## what is written by programs: the contract in docs/contract
@@ -51,15 +51,15 @@ generate: ## what is written by programs: the contract in docs/contract
 
 .PHONY: conformance
 conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
-	PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./interop/conformance
+	cd interop && PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed
-	PARLEY_INTEROP=required PARLEY_CHAOS=$(CHAOS) go test -race -count=1 -v -timeout 0 -run '^TestChaos$$' ./interop/chaos
+	cd interop && PARLEY_INTEROP=required PARLEY_CHAOS=$(CHAOS) go test -race -count=1 -v -timeout 0 -run '^TestChaos$$' ./chaos
 
 .PHONY: soak
 soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
-	PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./interop/chaos
+	cd interop && PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./chaos
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md

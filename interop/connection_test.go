@@ -50,18 +50,22 @@ func TestRun_returnsRefusedError(t *testing.T) {
 		{"/", "not authorised", `{"code":"E_AUTH"}`},
 		{"/admin", "admins only", `{"code":"E_ADMIN"}`},
 	} {
-		client, ended := startClient(t, backend.URL()+tc.path, chat.Config{Conn: conn.Config{
-			Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
-		}})
-		var refused *conn.RefusedError
-		require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
-		assert.Equal(t, tc.message, refused.Message)
-		assert.JSONEq(t, tc.data, string(refused.Data))
-		assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
-		assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, wiretest.ReceiveFrom(t, client.States.Chan(t.Context())))
+		t.Run(tc.path, func(t *testing.T) {
+			client, ended := startClient(t, backend.URL()+tc.path, chat.Config{Conn: conn.Config{
+				Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
+			}})
+			var refused *conn.RefusedError
+			require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
+			assert.Equal(t, tc.message, refused.Message)
+			assert.JSONEq(t, tc.data, string(refused.Data))
+			assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
+			assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, wiretest.ReceiveFrom(t, client.States.Chan(t.Context())))
+		})
 	}
-	_, ended := startClient(t, backend.URL()+"/nowhere", chat.Config{})
-	assert.EqualError(t, wiretest.ReceiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
+	t.Run("/nowhere", func(t *testing.T) {
+		_, ended := startClient(t, backend.URL()+"/nowhere", chat.Config{})
+		assert.EqualError(t, wiretest.ReceiveFrom(t, ended), "conn: refused by the server: Invalid namespace")
+	})
 }
 
 func TestConfig_sendsAuthQueryAndHeaders(t *testing.T) {
@@ -88,12 +92,12 @@ func TestRun_endsOnDisconnectNotOnLostConnection(t *testing.T) {
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	first := client.State().SessionID
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 	for wiretest.ReceiveFrom(t, states).Phase != conn.Waiting {
 	}
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	assert.NotEqual(t, first, client.State().SessionID)
 
-	require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:disconnect", nil))
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 }

@@ -18,10 +18,10 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	processed := client.ChatMessages.Chan(t.Context())
 	states := client.States.Chan(t.Context())
 
-	// The server takes /cut in, and cuts the connection in place of an acknowledgement.
+	// The server processes /close, and closes the connection without an acknowledgement.
 	replies := make(chan string, 1)
 	go func() {
-		reply, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+		reply, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/close"})
 		assert.NoError(t, err)
 		replies <- string(reply)
 	}()
@@ -33,7 +33,7 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	assert.JSONEq(t, `{"ok":true,"messageId":"m2","again":false}`, string(second))
 
 	assert.Equal(t, "m2", wiretest.ReceiveFrom(t, processed).MessageID, "m1 was processed once")
-	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/cut","userId":"u1"}]`
+	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/close","userId":"u1"}]`
 	assert.Equal(t, []string{
 		first,
 		first, // the same id on each attempt
@@ -44,7 +44,7 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 func TestDeliver_returnsDeliveryError(t *testing.T) {
 	backend := startBackend(t)
 	client, _ := startClient(t, backend.URL(), chat.Config{Delivery: chat.Delivery{MaxAttempts: 1}})
-	_, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"})
+	_, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/close"})
 	var failed *chat.DeliveryError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "m1", failed.Message.MessageID)
@@ -64,7 +64,7 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 func TestSendMessage_doesNotResendAfterReconnect(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/cut"}))
+	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/close"}))
 	wiretest.ReceivePhase(t, states, conn.Waiting)
 	wiretest.ReceivePhase(t, states, conn.Ready)
 	_, err := conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // behind whatever is sent

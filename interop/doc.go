@@ -1,10 +1,13 @@
-// Package interop tests Parley against the reference: npm's socket.io server,
-// running in Node. The server is in the folder node, with its versions locked.
+// Package interop tests Parley against npm's socket.io server, which runs in
+// Node. The folder node contains the server and the versions that it needs.
 //
 //	npm ci --prefix interop/node
-//	go test ./interop
+//	cd interop && go test ./...
 //
-// Without Node or without the installed packages the tests are skipped, and
-// say so; with PARLEY_INTEROP=required in the environment, as under make
+// The tests are a module of their own, so that their dependencies are not
+// dependencies of the library.
+//
+// Tests that need Node are skipped without Node or without the installed
+// packages. With PARLEY_INTEROP=required in the environment, as under make
 // test, they fail instead.
 package interop

@@ -10,8 +10,8 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -90,12 +90,13 @@ func sockets(t *testing.T, client *chat.Client) []string {
 	return ids
 }
 
-// cutAndBack has the backend cut the connection, and returns when there is another.
-func cutAndBack(t *testing.T, client *chat.Client) {
+// reconnectClient has the backend close the connection, and returns when the
+// client is connected again.
+func reconnectClient(t *testing.T, client *chat.Client) {
 	t.Helper()
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	states := client.States.Chan(t.Context())
-	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 	wiretest.ReceivePhase(t, states, conn.Waiting)
 	wiretest.ReceivePhase(t, states, conn.Ready)
 }

@@ -21,9 +21,9 @@ import (
 func TestPromise1_noJoinSendsNoJoinEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{ChatID: room, NoJoin: true})
 	require.NoError(t, client.MarkRead(wiretest.Context(t), events.Read{UserID: user, MessageIDs: []string{"m1"}}))
-	cutAndBack(t, client)
+	reconnectClient(t, client)
 	require.NoError(t, client.Abort(wiretest.Context(t), events.Abort{RequestID: "r1"}))
-	assert.Equal(t, []string{"chat:read", "debug:cut", "ai:abort"}, names(received(t, client)))
+	assert.Equal(t, []string{"chat:read", "debug:close", "ai:abort"}, names(received(t, client)))
 }
 
 func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
@@ -54,7 +54,7 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 
 		// The server changes its names while the client is away.
 		require.NoError(t, client.Emit(wiretest.Context(t), "debug:rename", map[string]string{"JOIN": "room:come", "AI_TOKEN": "llm:piece"}))
-		cutAndBack(t, client)
+		reconnectClient(t, client)
 		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "again"})
 		require.NoError(t, err)
 		_, err = stream.Wait()
@@ -69,11 +69,11 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 			events.KeyJoin: "room:enter", events.KeyUserMessage: "say",
 			events.KeyAIProcessing: "llm:status", events.KeyAIToken: "llm:delta", events.KeyAIMessage: "llm:final",
 		}))
-		cutAndBack(t, client)
+		reconnectClient(t, client)
 		answered(t, client)
 		assert.Equal(t, []string{
 			`chat:join [{"chatId":"room-1"}]`, // the name was not known yet
-			`debug:cut [{"chatId":"room-1"}]`,
+			`debug:close [{"chatId":"room-1"}]`,
 			`room:enter [{"chatId":"room-1"}]`,
 			said,
 		}, received(t, client))
@@ -162,7 +162,7 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- client.Run(ctx) }()
 		heard(3 * n)
-		require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 		assert.ErrorAs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, new(*conn.TransportError), "a lost connection is reported, with its cause")
 		heard(3*n + 1)
 		stop()
@@ -282,7 +282,7 @@ func TestPromise9_canReconnectAfterServerDisconnect(t *testing.T) {
 	backend := startBackend(t)
 	t.Run("by another Run", func(t *testing.T) {
 		client, ended := startClient(t, backend.URL(), chat.Config{})
-		require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:disconnect", nil))
 		require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 		ctx, stop := context.WithCancel(t.Context())
 		states := client.States.Chan(t.Context())
@@ -301,7 +301,7 @@ func TestPromise9_canReconnectAfterServerDisconnect(t *testing.T) {
 		}})
 		require.NoError(t, client.Ready(wiretest.Context(t)))
 		states := client.States.Chan(t.Context())
-		require.NoError(t, client.Emit(wiretest.Context(t), "debug:kick", nil))
+		require.NoError(t, client.Emit(wiretest.Context(t), "debug:disconnect", nil))
 		assert.ErrorIs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, conn.ErrDisconnected)
 		message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "still there?"})
 		require.NoError(t, err)

@@ -23,8 +23,9 @@ func counted(n int) string {
 	return text.String()
 }
 
-// cutTwice reads an answer to its end, and has the connection cut on the way.
-func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
+// readWithTwoReconnects reads an answer to its end. The connection is lost twice
+// before.
+func readWithTwoReconnects(t *testing.T, client *chat.Client, n int) *chat.Stream {
 	t.Helper()
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func cutTwice(t *testing.T, client *chat.Client, n int) *chat.Stream {
 		require.Equal(t, next, token.Index)
 		require.Equal(t, fmt.Sprintf("t%d ", next), token.Token)
 		if next++; next == n/10 || next == n/2 {
-			require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+			require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 		}
 	}
 	require.Equal(t, n, next, "each token of its own: none came in place of several")
@@ -51,7 +52,7 @@ func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	session := client.State().SessionID
 	states := client.States.Chan(t.Context())
-	cutTwice(t, client, 400)
+	readWithTwoReconnects(t, client, 400)
 	recovered := 0
 	for range 2 {
 		wiretest.ReceivePhase(t, states, conn.Waiting)
@@ -72,7 +73,7 @@ func TestResume_requestsMissingTokensAfterReconnect(t *testing.T) {
 			return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
 		},
 	}})
-	stream := cutTwice(t, client, 400)
+	stream := readWithTwoReconnects(t, client, 400)
 	resumed := of(received(t, client), "ai:resume")
 	require.Len(t, resumed, 2)
 	assert.Contains(t, resumed[0], stream.RequestID())
@@ -85,7 +86,7 @@ func TestResume_endsAnswerOnError(t *testing.T) {
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 100000 1"})
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 	_, err = stream.Wait()
 	assert.ErrorContains(t, err, "this backend cannot")
 }
@@ -96,7 +97,7 @@ func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, stream.Tokens())
-	require.NoError(t, client.Emit(wiretest.Context(t), "debug:cut", nil))
+	require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, counted(n), message.Text)

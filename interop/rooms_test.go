@@ -63,8 +63,8 @@ func TestJoin_returnsJoinErrorWithReply(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "You said: hi", message.Text)
 	assert.Equal(t, session, client.State().SessionID)
-	cutAndBack(t, client)
-	assert.Len(t, of(received(t, client), `chat:join [{"chatId":"locked"}]`), 2, "one by each client, none after the cut")
+	reconnectClient(t, client)
+	assert.Len(t, of(received(t, client), `chat:join [{"chatId":"locked"}]`), 2, "one by each client, none after the reconnect")
 }
 
 func TestRetry_repeatsRejectedJoin(t *testing.T) {
@@ -102,9 +102,9 @@ func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 		assert.Equal(t, id, message.MessageID)
 		assert.Equal(t, seven, message.ChatID)
 	}
-	say("before the cut")
-	cutAndBack(t, client)
-	say("after the cut")
+	say("before the reconnect")
+	reconnectClient(t, client)
+	say("after the reconnect")
 
 	main, further, left := `chat:join [{"chatId":"room-1"}]`, `chat:join [{"chatId":7}]`, `chat:join [{"chatId":"eight"}]`
 	assert.Equal(t, []string{main, further, left, further, main, further}, of(received(t, client), "chat:join"),

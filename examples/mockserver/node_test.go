@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/stretchr/testify/assert"
 )
 

@@ -1,11 +1,13 @@
-// Package browser tests the playground as a person sees it: in Chromium, over the mock server, each a process of its own.
+// Package browser tests the playground in Chromium. The playground and the mock
+// server run as processes.
 //
 //	apt-get install chromium
-//	cd interop/browser && go test .
+//	cd interop && go test ./browser
 //
-// Without Chromium the tests are skipped, and say so; with PARLEY_INTEROP=required in the environment, as under make
-// test, they fail instead. What they have seen is in the folder screenshots afterwards.
+// The tests are skipped without Chromium. With PARLEY_INTEROP=required in the
+// environment, as under make test, they fail instead. Screenshots are written to
+// the folder screenshots.
 //
-// Chromium is driven by chromedp: it speaks the browser's own protocol from Go, has no second runtime and no
-// driver to install, and is still kept up. The package is a module of its own, so that nobody who uses Parley has to know of it.
+// The tests drive Chromium with chromedp, which speaks the browser's protocol
+// from Go and needs no driver or second runtime.
 package browser

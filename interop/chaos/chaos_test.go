@@ -14,8 +14,8 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -122,7 +122,7 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 	if !t.Failed() {
 		return
 	}
-	t.Logf("to play it again: PARLEY_CHAOS_SEED=%d go test -race -v -run '^TestChaos$/^%s$' ./interop/chaos", seed, m.name)
+	t.Logf("to repeat it: cd interop && PARLEY_CHAOS_SEED=%d go test -race -v -run '^TestChaos$/^%s$' ./chaos", seed, m.name)
 	for i, p := range peers {
 		t.Logf("%s\n%v", p.room, &p.diary)
 		for n := range p.proxy.Connections() {

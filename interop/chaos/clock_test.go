@@ -43,7 +43,7 @@ func TestClockJump_completesAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := play(t, chat.Config{}, "RECOVERY=1")
 			s.proxy.SetTarget("127.0.0.1:1") // nobody is there
-			s.proxy.Cut()
+			s.proxy.Reset()
 			gone(t, s.control, s.room)
 			_, err := call[any](wiretest.Context(t), s.control, "chaos:clock", map[string]int64{"ms": tc.jump.Milliseconds()})
 			require.NoError(t, err)

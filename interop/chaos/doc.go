@@ -4,22 +4,22 @@
 //	make chaos                  # three minutes of rounds, each with a seed of its own
 //	CHAOS=10m make chaos        # longer
 //	SOAK=2m make soak           # everything at once; fails when something grows
-//	go test ./interop/chaos     # short rounds with a fixed seed, and every fault of a server
+//	cd interop && go test ./chaos # short rounds with a fixed seed, and every fault of a server
 //
 // A round prints its seed, and plays again with it, in one mode or in each:
 //
-//	PARLEY_CHAOS_SEED=42 go test -v -run '^TestChaos$/^recovering-polling$' ./interop/chaos
+//	PARLEY_CHAOS_SEED=42 go test -v -run '^TestChaos$/^recovering-polling$' ./chaos
 //
 // # The network
 //
 // A [Proxy] stands between one client and the server. Each connection that it
-// accepts has a [Fate]: it is refused, or its bytes are delayed, throttled and
-// written in small pieces, and at given byte counts it stalls, is cut, is cut at
-// one end only, or is half-closed. [Plan] draws the fates: that of the n-th
-// connection follows from the seed and n alone, whatever the time is and other
-// clients do. So a seed replays the same faults, in the same order and after as
-// many bytes; what those bytes say depends on the scheduler. Where a round fails,
-// the fates of its connections are printed, and what each client went through.
+// accepts has a [FaultPlan]: it is refused, or its bytes are delayed, throttled
+// and written in small pieces, and at given byte counts it stalls, is reset, is
+// reset at one end only, or is half-closed. [Plan] draws the faults. Those of the
+// n-th connection follow from the seed and n alone. So a seed repeats the same
+// faults, in the same order and after as many bytes; which messages those bytes
+// carry depends on the scheduler. A failed round prints the faults of its
+// connections, and the history of each client.
 //
 // # The ledger
 //

@@ -13,8 +13,8 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -167,26 +167,26 @@ func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 
 func TestDisconnect_endsClientUnlessRetryAllows(t *testing.T) {
 	t.Parallel()
-	kick := func(s *scene) {
-		_, err := call[any](wiretest.Context(t), s.control, "chaos:kick", map[string]string{"chatId": s.room})
+	disconnect := func(s *scene) {
+		_, err := call[any](wiretest.Context(t), s.control, "chaos:disconnect", map[string]string{"chatId": s.room})
 		require.NoError(t, err)
 	}
 	t.Run("ends the client", func(t *testing.T) {
 		s := play(t, chat.Config{}, "RECOVERY=1")
-		kick(s)
+		disconnect(s)
 		assert.ErrorIs(t, wiretest.ReceiveFrom(t, s.ended), conn.ErrDisconnected)
 		_, err := s.stream.Wait()
 		assert.ErrorIs(t, err, chat.ErrStopped)
 		assert.ErrorIs(t, err, conn.ErrDisconnected)
 		assert.NotEmpty(t, s.stream.Progress().Text, "what has come stays")
 	})
-	t.Run("or does not, where Retry says so", func(t *testing.T) {
+	t.Run("reconnects if Retry allows", func(t *testing.T) {
 		s := play(t, chat.Config{Conn: conn.Config{
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
 		}}, "RECOVERY=1")
-		kick(s)
+		disconnect(s)
 		assert.ErrorIs(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err, conn.ErrDisconnected)
-		assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "who was put out starts anew")
+		assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "a session that was disconnected is not recovered")
 		answered(t, s.stream)
 	})
 }
@@ -237,7 +237,7 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		_, err := call[any](wiretest.Context(t), s.control, "chaos:expire", map[string]string{"token": "two"})
 		require.NoError(t, err)
 	}
-	t.Run("as often as Retry says", func(t *testing.T) {
+	t.Run("retries while Retry allows", func(t *testing.T) {
 		s := play(t, chat.Config{Conn: conn.Config{
 			Auth:  tokensOf("one", "one", "two"), // the provider is late by one attempt
 			Retry: func(error) bool { return true },
@@ -251,7 +251,7 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		wiretest.ReceivePhase(t, s.states, conn.Ready)
 		answered(t, s.stream)
 	})
-	t.Run("and ends the client where it is refused for good", func(t *testing.T) {
+	t.Run("ends when refused and Retry declines", func(t *testing.T) {
 		s := play(t, chat.Config{Conn: conn.Config{
 			Auth:  tokensOf("one"),
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },

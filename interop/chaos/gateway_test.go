@@ -13,8 +13,8 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -127,7 +127,7 @@ func TestGateway_completesAnswerAfterOutage(t *testing.T) {
 				s := throughGateway(t, g, backend, transports...)
 				stream := s.begin(t, "r1")
 				g.down(http.StatusBadGateway)
-				s.proxy.Cut()
+				s.proxy.Reset()
 				for range 2 {
 					assert.Error(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err)
 				}

@@ -13,8 +13,8 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
-	"github.com/seed67206a74/parley/interop/nodetest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
 )
@@ -39,9 +39,9 @@ func startServer(t testing.TB, env ...string) *nodetest.Backend {
 }
 
 // startProxy starts a proxy, until the test ends.
-func startProxy(t testing.TB, backend *nodetest.Backend, fate func(n int) FaultPlan) *Proxy {
+func startProxy(t testing.TB, backend *nodetest.Backend, faults func(n int) FaultPlan) *Proxy {
 	t.Helper()
-	p, err := Listen(address(backend), fate)
+	p, err := Listen(address(backend), faults)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p

@@ -30,8 +30,8 @@ type pasture struct {
 	mu       sync.Mutex
 	down     bool
 	inside   map[*websocket.Conn]int // and whose it is
-	arrivals [herd][]time.Time       // of each client, since the cut
-	cut      [herd]time.Time
+	arrivals [herd][]time.Time       // of each client, since its connection was reset
+	resets   [herd]time.Time
 	refused  int
 	enough   chan struct{} // closed when as many were refused as there are clients
 }
@@ -88,7 +88,7 @@ func (p *pasture) lose() (since time.Time) {
 	p.arrivals = [herd][]time.Time{}
 	since = time.Now()
 	for ws, client := range p.inside {
-		p.cut[client] = time.Now()
+		p.resets[client] = time.Now()
 		reset(ws.NetConn())
 	}
 	return since
@@ -137,7 +137,7 @@ func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 			case s.Phase == conn.Waiting:
 				waits[i] = append(waits[i], s)
 			case s.Phase == conn.Ready:
-				ready = len(waits[i]) > 0 // the first Ready was before the cut
+				ready = len(waits[i]) > 0 // the first Ready was before the reset
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 			before = wait
 		}
 		require.Len(t, p.arrivals[i], len(waits[i]), "client %d: an attempt after each wait", i)
-		ended := p.cut[i]
+		ended := p.resets[i]
 		for n, at := range p.arrivals[i] {
 			require.GreaterOrEqual(t, at.Sub(ended), waits[i][n].Delay, "client %d: attempt %d", i, n+1)
 			ended = at

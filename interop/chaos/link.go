@@ -10,7 +10,7 @@ import (
 
 // A link is one connection through the proxy.
 type link struct {
-	fate   FaultPlan
+	plan   FaultPlan
 	up     *pump // from the client to the server
 	down   *pump
 	broken func() // called when the first break is met
@@ -31,13 +31,13 @@ type pump struct {
 	lose     atomic.Bool // what comes is read, and not written
 }
 
-func newLink(client, server *net.TCPConn, fate FaultPlan) *link {
+func newLink(client, server *net.TCPConn, plan FaultPlan) *link {
 	return &link{
-		fate:   fate,
+		plan:   plan,
 		up:     &pump{from: client, to: server},
 		down:   &pump{from: server, to: client},
 		ended:  make(chan struct{}),
-		breaks: fate.Breaks,
+		breaks: plan.Breaks,
 	}
 }
 
@@ -45,7 +45,7 @@ func newLink(client, server *net.TCPConn, fate FaultPlan) *link {
 func (l *link) run() {
 	var both sync.WaitGroup
 	for _, p := range []*pump{l.up, l.down} {
-		both.Go(func() { l.pump(p) }) // ends with the connections, which cut closes
+		both.Go(func() { l.pump(p) }) // ends when reset closes the connections
 	}
 	both.Wait()
 	l.finish(func(c net.Conn) { c.Close() }) // what is written is still on its way
@@ -56,8 +56,8 @@ func (l *link) run() {
 	}
 }
 
-// cut resets both ends.
-func (l *link) cut() { l.finish(reset) }
+// reset resets both ends.
+func (l *link) reset() { l.finish(reset) }
 
 func (l *link) finish(end func(net.Conn)) {
 	l.end.Do(func() {
@@ -83,16 +83,16 @@ func (l *link) pump(p *pump) {
 		case err == io.EOF:
 			_ = p.to.CloseWrite() // the other end may be gone as well
 		default:
-			l.cut()
+			l.reset()
 		}
 		return
 	}
 }
 
-// write passes a piece on as the fate has it, and reports whether the link
-// goes on.
+// write passes a piece on with the delays of the plan. It reports whether the
+// link is still open.
 func (l *link) write(p *pump, data []byte) bool {
-	if len(data) > 0 && l.fate.Delay > 0 && !l.sleep(l.fate.Delay) {
+	if len(data) > 0 && l.plan.Delay > 0 && !l.sleep(l.plan.Delay) {
 		return false
 	}
 	for len(data) > 0 {
@@ -102,13 +102,13 @@ func (l *link) write(p *pump, data []byte) bool {
 		n := l.next(len(data))
 		if !p.lose.Load() {
 			if _, err := p.to.Write(data[:n]); err != nil && !p.lose.Load() {
-				l.cut()
+				l.reset()
 				return false
 			}
 		}
 		data = data[n:]
 		l.count(n)
-		if l.fate.Rate > 0 && !l.sleep(time.Duration(n)*time.Second/time.Duration(l.fate.Rate)) {
+		if l.plan.Rate > 0 && !l.sleep(time.Duration(n)*time.Second/time.Duration(l.plan.Rate)) {
 			return false
 		}
 	}
@@ -117,8 +117,8 @@ func (l *link) write(p *pump, data []byte) bool {
 
 // next returns how many of n bytes may be written at once.
 func (l *link) next(n int) int {
-	if l.fate.Chunk > 0 {
-		n = min(n, l.fate.Chunk)
+	if l.plan.Chunk > 0 {
+		n = min(n, l.plan.Chunk)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,13 +152,13 @@ func (l *link) snap(b Break) {
 		l.paused = over
 		l.timers = append(l.timers, time.AfterFunc(b.Hold, func() { close(over) }))
 		return
-	case Cut:
-		l.cut()
+	case Reset:
+		l.reset()
 		return
-	case CutClient, CutServer:
+	case ResetClient, ResetServer:
 		l.up.lose.Store(true)
 		l.down.lose.Store(true)
-		if b.Kind == CutClient {
+		if b.Kind == ResetClient {
 			reset(client)
 		} else {
 			reset(server)
@@ -170,7 +170,7 @@ func (l *link) snap(b Break) {
 		l.down.lose.Store(true)
 		_ = client.CloseWrite()
 	}
-	l.timers = append(l.timers, time.AfterFunc(b.Hold, l.cut))
+	l.timers = append(l.timers, time.AfterFunc(b.Hold, l.reset))
 }
 
 // stalled returns a channel that closes when the link goes on; nil when it is

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A Proxy passes TCP connections on to a server, and does to each what its
-// fate says. Its methods are safe for concurrent use.
+// A Proxy passes TCP connections on to a server, each with the faults of its
+// plan. Its methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
-	fate     func(n int) FaultPlan
+	faults   func(n int) FaultPlan
 	running  sync.WaitGroup // the accept loop and the links
 
 	mu       sync.Mutex
@@ -25,16 +25,16 @@ type Proxy struct {
 }
 
 // Listen starts a proxy to a target, host and port, on a port of its own, until
-// Close. fate is asked for each connection in the order in which they are accepted; nil
-// leaves all of them whole.
-func Listen(target string, fate func(n int) FaultPlan) (*Proxy, error) {
+// Close. It calls faults for each connection, in the order in which they are
+// accepted. A nil faults means a network without faults.
+func Listen(target string, faults func(n int) FaultPlan) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p := &Proxy{
 		listener: listener,
-		fate:     fate,
+		faults:   faults,
 		target:   target,
 		links:    map[*link]struct{}{},
 		progress: make(chan struct{}),
@@ -46,32 +46,32 @@ func Listen(target string, fate func(n int) FaultPlan) (*Proxy, error) {
 // URL is where clients find the server.
 func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 
-// SetTarget has connections from now on go to another server.
+// SetTarget directs later connections to another server.
 func (p *Proxy) SetTarget(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
 }
 
-// Heal makes the network whole: connections that have a fate are cut, and
-// those that follow have none.
+// Heal ends the faults: it resets connections that have a fault, and later
+// connections have none.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.healed = true
 	for l := range p.links {
-		if !l.fate.whole() {
-			l.cut()
+		if !l.plan.whole() {
+			l.reset()
 		}
 	}
 }
 
-// Cut resets all connections, at both ends.
-func (p *Proxy) Cut() {
+// Reset resets all connections at both ends.
+func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
-		l.cut()
+		l.reset()
 	}
 }
 
@@ -106,13 +106,13 @@ func (p *Proxy) AwaitBroken(ctx context.Context, count int) {
 	}
 }
 
-// Close cuts everything, and returns when nothing of the proxy runs any more.
+// Close resets all connections, and returns when all goroutines have ended.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	p.listener.Close()
-	p.Cut()
+	p.Reset()
 	p.running.Wait()
 }
 
@@ -123,35 +123,35 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		var fate FaultPlan
-		if p.fate != nil && !p.healed {
-			fate = p.fate(p.accepted)
+		var plan FaultPlan
+		if p.faults != nil && !p.healed {
+			plan = p.faults(p.accepted)
 		}
 		p.accepted++
 		target := p.target
 		p.mu.Unlock()
-		if fate.Refuse {
+		if plan.Refuse {
 			reset(client)
 			p.noteBroken()
 			continue
 		}
-		p.running.Go(func() { p.pass(client, target, fate) }) // ends when the link is cut, by Close at the latest
+		p.running.Go(func() { p.pass(client, target, plan) }) // ends when the link is reset, at the latest by Close
 	}
 }
 
-// pass lives through one connection.
-func (p *Proxy) pass(client net.Conn, target string, fate FaultPlan) {
+// pass serves one connection.
+func (p *Proxy) pass(client net.Conn, target string, plan FaultPlan) {
 	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		reset(client)
 		return
 	}
-	l := newLink(client.(*net.TCPConn), server.(*net.TCPConn), fate)
+	l := newLink(client.(*net.TCPConn), server.(*net.TCPConn), plan)
 	l.broken = sync.OnceFunc(p.noteBroken)
 	p.mu.Lock()
 	p.links[l] = struct{}{}
-	if p.closed || p.healed && !fate.whole() {
-		l.cut()
+	if p.closed || p.healed && !plan.whole() {
+		l.reset()
 	}
 	p.mu.Unlock()
 
@@ -170,10 +170,10 @@ func (p *Proxy) noteBroken() {
 	p.progress = make(chan struct{})
 }
 
-// reset ends a connection so that the other end sees a reset, not an end.
+// reset closes a connection so that the other end sees a reset.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // fails only on one that has ended
+		_ = tcp.SetLinger(0) // fails only on a closed connection
 	}
 	c.Close()
 }

@@ -43,9 +43,9 @@ func serveTCP(t *testing.T, play func(c *net.TCPConn)) (address string) {
 func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 // dialThrough connects to a server through a proxy that does this to it.
-func dialThrough(t *testing.T, server string, fate FaultPlan) (*Proxy, *net.TCPConn) {
+func dialThrough(t *testing.T, server string, plan FaultPlan) (*Proxy, *net.TCPConn) {
 	t.Helper()
-	p, err := Listen(server, func(int) FaultPlan { return fate })
+	p, err := Listen(server, func(int) FaultPlan { return plan })
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p, dialProxy(t, p)
@@ -62,7 +62,7 @@ func dialProxy(t *testing.T, p *Proxy) *net.TCPConn {
 
 func TestProxy_passesAllBytesWhenSlowedDown(t *testing.T) {
 	sent := bytes.Repeat([]byte("0123456789"), 200)
-	for name, fate := range map[string]FaultPlan{
+	for name, plan := range map[string]FaultPlan{
 		"whole":     {},
 		"pieces":    {Chunk: 3},
 		"delayed":   {Delay: 5 * time.Millisecond},
@@ -70,7 +70,7 @@ func TestProxy_passesAllBytesWhenSlowedDown(t *testing.T) {
 		"stalled":   {Breaks: []Break{{After: 100, Kind: Stall, Hold: 50 * time.Millisecond}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, c := dialThrough(t, serveTCP(t, echo), fate)
+			_, c := dialThrough(t, serveTCP(t, echo), plan)
 			_, err := c.Write(sent)
 			require.NoError(t, err)
 			require.NoError(t, c.CloseWrite())
@@ -81,12 +81,12 @@ func TestProxy_passesAllBytesWhenSlowedDown(t *testing.T) {
 	}
 }
 
-func TestProxy_resetsBothEndsOnCut(t *testing.T) {
+func TestProxy_resetsBothEnds(t *testing.T) {
 	server := make(chan error, 1)
 	p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
 		_, err := io.Copy(io.Discard, c)
 		server <- err
-	}), FaultPlan{Breaks: []Break{{After: 5, Kind: Cut}}})
+	}), FaultPlan{Breaks: []Break{{After: 5, Kind: Reset}}})
 	_, err := c.Write([]byte("0123456789"))
 	require.NoError(t, err)
 	_, err = c.Read(make([]byte, 1))
@@ -96,7 +96,7 @@ func TestProxy_resetsBothEndsOnCut(t *testing.T) {
 }
 
 func TestProxy_resetsOneEndAndKeepsOtherOpen(t *testing.T) {
-	for kind, clientSees := range map[Kind]bool{CutClient: true, CutServer: false} {
+	for kind, clientSees := range map[Kind]bool{ResetClient: true, ResetServer: false} {
 		t.Run(kind.String(), func(t *testing.T) {
 			server := make(chan error, 1)
 			p, c := dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
@@ -190,17 +190,17 @@ func TestSetTarget_redirectsNewConnections(t *testing.T) {
 }
 
 func TestPlan_drawsSameFaultsForSameSeed(t *testing.T) {
-	draw := func(plan Plan) (fates []string) {
+	draw := func(plan Plan) (drawn []string) {
 		for n := range 200 {
-			fates = append(fates, plan.Faults(n).String())
+			drawn = append(drawn, plan.Faults(n).String())
 		}
-		return fates
+		return drawn
 	}
-	fates := draw(Plan{Seed: 7})
-	assert.Equal(t, fates, draw(Plan{Seed: 7}))
-	assert.NotEqual(t, fates, draw(Plan{Seed: 8}))
-	assert.NotEqual(t, fates, draw(Plan{Seed: 7, Client: 1}))
-	all := strings.Join(fates, "\n")
+	first := draw(Plan{Seed: 7})
+	assert.Equal(t, first, draw(Plan{Seed: 7}))
+	assert.NotEqual(t, first, draw(Plan{Seed: 8}))
+	assert.NotEqual(t, first, draw(Plan{Seed: 7, Client: 1}))
+	all := strings.Join(first, "\n")
 	for _, what := range append([]string{"refused", "delay", "pieces", "B/s"}, kindNames[:]...) {
 		assert.Contains(t, all, what)
 	}

@@ -55,7 +55,7 @@ func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	onSecond := s.begin(t, "r2")
 	first.Start()
 	s.proxy.SetTarget(address(first))
-	s.proxy.Cut() // the second is drained before it ends
+	s.proxy.Reset() // the second is drained before it ends
 	next("the first is back")
 	onFirst := s.begin(t, "r3")
 	ledgers := map[string]serverLedger{}

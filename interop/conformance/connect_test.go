@@ -64,7 +64,7 @@ func TestAuth_isCalledForEachAttempt(t *testing.T) {
 		})
 		assert.Equal(r, 1.0, call[handshake](r, c, "handshake").Auth["n"])
 		states := c.States.Chan(r.ctx)
-		r.provoke(c, "cut")
+		r.provoke(c, "close")
 		until(r, states, conn.Waiting)
 		assert.Equal(r, 2.0, call[handshake](r, c, "handshake").Auth["n"])
 	})

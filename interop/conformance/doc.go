@@ -1,9 +1,9 @@
-// Package conformance holds conn against the reference: each test is one
-// behaviour, run over every transport against npm's socket.io server in Node.
-// The table in the README comes from its results:
+// Package conformance compares conn with the reference client. Each test covers
+// one behaviour, over every transport, against npm's socket.io server in Node.
+// The results are the table in the README:
 //
-//	PARLEY_README=write go test ./interop/conformance
+//	cd interop && PARLEY_README=write go test ./conformance
 //
-// What a transport is known not to do is in gaps.go with its reason. Such a row has
-// to fail, and one that begins to pass fails the suite.
+// The file gaps.go lists each behaviour that a transport does not have, with the
+// reason. Such a test is expected to fail. If it passes, the suite fails.
 package conformance

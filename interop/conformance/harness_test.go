@@ -14,7 +14,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/conn/zishang"
-	"github.com/seed67206a74/parley/interop/nodetest"
+	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"

@@ -59,7 +59,7 @@ func TestCall_returnsErrSessionLostOnDisconnect(t *testing.T) {
 		go func() { _, err := conn.Call[string](r.ctx, c, "never"); failed <- err }()
 		require.NoError(r, c.Ready(r.ctx))
 		require.Equal(r, 1, call[int](r, c, "echo", 1))
-		r.provoke(c, "cut")
+		r.provoke(c, "close")
 		err := receive(r, failed)
 		assert.ErrorIs(r, err, conn.ErrSessionLost)
 		var unsure *conn.SendError

@@ -19,7 +19,7 @@ func TestReconnect_restoresConnectionAndSubscriptions(t *testing.T) {
 		require.NoError(r, c.Ready(r.ctx))
 		first := c.State().SessionID
 		states := c.States.Chan(r.ctx)
-		r.provoke(c, "cut")
+		r.provoke(c, "close")
 		assert.Error(r, until(r, states, conn.Waiting).Err)
 		second := until(r, states, conn.Ready)
 		assert.NotEqual(r, first, second.SessionID)
@@ -65,9 +65,9 @@ func TestClose_preventsReconnect(t *testing.T) {
 }
 
 func TestRun_endsOnServerDisconnect(t *testing.T) {
-	conform(t, "no reconnect after a kick", server, nil, func(r *row) {
+	conform(t, "no reconnect after a disconnect by the server", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
-		r.provoke(c, "kick")
+		r.provoke(c, "disconnect me")
 		assert.ErrorIs(r, receive(r, ended), conn.ErrDisconnected)
 		assert.Equal(r, conn.Stopped, c.State().Phase)
 	})
@@ -77,7 +77,7 @@ func TestRun_reconnectsWhenCalledAgain(t *testing.T) {
 	conform(t, "reconnect by another Run", server, nil, func(r *row) {
 		c, ended := r.client("", nil)
 		echo := conn.On[int](c, "echo").Chan(r.ctx)
-		r.provoke(c, "kick")
+		r.provoke(c, "disconnect me")
 		assert.Error(r, receive(r, ended))
 
 		ctx, cancel := context.WithCancel(r.ctx)
@@ -133,7 +133,7 @@ func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 		first := receive(r, states)
 		assert.False(r, first.Recovered)
 		for round := range 2 { // the second with the offset of what was recovered
-			r.provoke(c, "cut and say", missed)
+			r.provoke(c, "close and emit", missed)
 			for n := range missed + 1 {
 				require.Equal(r, n, receive(r, numbers), "round %d", round)
 			}

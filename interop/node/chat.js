@@ -51,16 +51,16 @@ export function chat(socket) {
   });
 
   // A message that comes again is acknowledged again, and that is all. One whose
-  // text is /cut is not acknowledged the first time: the connection is cut instead.
+  // text is /close is not acknowledged the first time: the connection is closed instead.
   on(socket, names.USER_MESSAGE, async (message, ack) => {
     const { chatId, traceId, requestId, messageId, userId, text } = message;
     const again = messageId != null && seen.has(messageId);
-    if (again || text !== "/cut") ack?.({ ok: true, messageId, again });
+    if (again || text !== "/close") ack?.({ ok: true, messageId, again });
     if (again) return;
     seen.add(messageId);
     const said = { chatId, traceId, requestId, messageId, userId, text, createdAt: new Date().toISOString() };
     audience(message).emit(names.CHAT_MESSAGE, said);
-    if (text === "/cut") return socket.conn.close();
+    if (text === "/close") return socket.conn.close();
     const answer = new Answer(socket, audience(message), message);
     answers.set(requestId, answer);
     running.add(answer);

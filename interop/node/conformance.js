@@ -65,10 +65,10 @@ function serve(socket) {
     ack({ id: socket.id, namespace: socket.nsp.name, auth, query, transport: transport.name, extensions: transport.socket?.extensions ?? "" });
   });
   socket.on("requests", (ack) => ack(requests.filter((r) => r.url.includes(`sid=${encodeURIComponent(socket.conn.id)}`))));
-  socket.on("kick", () => socket.disconnect());
-  socket.on("cut", () => socket.conn.close());
+  socket.on("disconnect me", () => socket.disconnect());
+  socket.on("close", () => socket.conn.close());
   // What is emitted to a room reaches who comes back as well.
-  socket.on("cut and say", (count) => {
+  socket.on("close and emit", (count) => {
     socket.join("room");
     socket.emit("n", 0);
     setTimeout(() => {

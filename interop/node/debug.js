@@ -15,7 +15,7 @@ export function debug(socket) {
   });
   on(socket, "debug:rename", (changes) => Object.assign(names, changes)); // said at once, heard from the next connect on
   on(socket, "debug:sockets", (_, ack) => ack?.([...socket.nsp.sockets.keys()]));
-  on(socket, "debug:kick", () => socket.disconnect()); // this namespace only
-  on(socket, "debug:cut", () => socket.conn.close()); // the connection under all of them
+  on(socket, "debug:disconnect", () => socket.disconnect()); // this namespace only
+  on(socket, "debug:close", () => socket.conn.close()); // the connection under all of them
   on(socket, "debug:error", () => socket.emit("error", { code: "E_SERVER", message: "something broke" }));
 }

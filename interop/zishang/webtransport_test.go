@@ -1,4 +1,6 @@
-package zishang_test
+// Package zishang tests conn/zishang over WebTransport, against the server of
+// the same author.
+package zishang
 
 import (
 	"crypto/tls"
@@ -19,14 +21,21 @@ import (
 	"github.com/zishang520/socket.io/servers/engine/v3"
 	"github.com/zishang520/socket.io/servers/socket/v3"
 	"github.com/zishang520/socket.io/v3/pkg/types"
+	"go.uber.org/goleak"
 )
 
-// serveWebTransport starts the same author's server on a UDP port, and returns
-// its URL and what trusts its certificate. The server's own way to listen names
-// no protocol to TLS, so that no client gets in: the listening is done here.
-func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
+func TestMain(m *testing.M) {
+	// On import the client starts a goroutine that never ends.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/zishang520/socket.io/v3/pkg/utils.SetInterval.func1"))
+}
+
+// serveWebTransport starts the server on a UDP port. It returns the URL, and a
+// transport that trusts the server's certificate. The server's own Listen
+// offers no protocol in the TLS handshake, so every client fails; this function
+// listens itself.
+func serveWebTransport(t *testing.T) (url string, transport *http.Transport) {
 	t.Helper()
-	certified := httptest.NewTLSServer(nil) // for the certificate, which is good for 127.0.0.1
+	certified := httptest.NewTLSServer(nil) // for its certificate, which is valid for 127.0.0.1
 	defer certified.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(certified.Certificate())
@@ -43,7 +52,7 @@ func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
 			args[0].(socket.Ack)([]any{client.Conn().Transport().Name()}, nil)
 		})
 	})
-	io.ServeHandler(nil) // which makes the engine
+	io.ServeHandler(nil) // creates the engine
 	sessions := io.Engine().(engine.Server)
 
 	server := &webtransport.Server{H3: &http3.Server{
@@ -65,8 +74,17 @@ func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
 }
 
 func TestWebTransport_sendsAndReceivesEvents(t *testing.T) {
-	url, way := serveWebTransport(t)
-	c, _ := start(t, url, conn.Config{Transports: []string{zishang.WebTransport}, HTTP: way})
+	url, transport := serveWebTransport(t)
+	c, err := conn.New(url, conn.Config{
+		Dialer: zishang.Dialer{}, Transports: []string{zishang.WebTransport}, HTTP: transport,
+	})
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(func() { _ = c.Run(t.Context()) }) // ends with c
+	t.Cleanup(func() {
+		c.Close()
+		running.Wait()
+	})
 	echo := conn.On[int](c, "echo").Chan(t.Context())
 	name, err := conn.Call[string](t.Context(), c, "transport")
 	require.NoError(t, err)

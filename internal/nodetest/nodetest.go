@@ -89,7 +89,7 @@ func Modules(t testing.TB) string {
 // dir is interop/node, wherever the test runs.
 func dir() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "node")
+	return filepath.Join(filepath.Dir(file), "..", "..", "interop", "node")
 }
 
 // need skips the test where there is no Node, or fails it if that is required.

@@ -1,0 +1,152 @@
+// Package architecture tests which package of the repository may import which.
+package architecture
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/seed67206a74/parley"
+
+// allowed lists the packages of the repository that each package may import:
+// code in all of its files, tests in its test files only. External tests may
+// import their own package besides. The row "examples/..." applies to each
+// example.
+var allowed = map[string]struct{ code, tests []string }{
+	"events":    {},
+	"reconnect": {},
+	"bus":       {},
+	"bus/pipe":  {tests: []string{"bus"}},
+
+	"internal/engineio": {},
+	"internal/socketio": {},
+	"conn": {
+		code:  []string{"bus", "internal/engineio", "internal/socketio", "reconnect"},
+		tests: []string{"events", "internal/wiretest"},
+	},
+	"conn/zishang": {
+		code:  []string{"conn", "conn/zishang/internal/argv0"},
+		tests: []string{"bus", "internal/wiretest", "reconnect"},
+	},
+	"conn/zishang/internal/argv0": {},
+
+	"chat": {
+		code:  []string{"bus", "conn", "events", "reconnect"},
+		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
+	},
+	"chat/chattest": {
+		code:  []string{"conn", "events"},
+		tests: []string{"bus", "chat", "internal/wiretest", "reconnect"},
+	},
+	"chat/chatnats": {
+		code:  []string{"bus", "chat", "conn", "events"},
+		tests: []string{"chat/chattest", "reconnect"},
+	},
+
+	"internal/architecture":      {},
+	"internal/contract":          {code: []string{"chat", "events"}},
+	"internal/contract/generate": {code: []string{"internal/contract"}},
+	"internal/nodetest":          {},
+	"internal/prose":             {},
+	"internal/wiretest":          {code: []string{"conn"}},
+	"docs":                       {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
+
+	"examples/...": {
+		code:  []string{"bus", "bus/pipe", "chat", "chat/chatnats", "chat/chattest", "conn", "events", "reconnect"},
+		tests: []string{"internal/nodetest", "internal/wiretest"},
+	},
+	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
+	"benchmarks/internal/markdown": {},
+	"benchmarks/load":              {code: []string{"benchmarks/internal/markdown", "chat", "conn", "events"}},
+	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
+	"interop/browser":              {},
+	"interop/chaos":                {tests: []string{"bus", "chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
+	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "reconnect"}},
+	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
+}
+
+// Every package of every module has a row, and imports only what its row lists.
+// Files of all platforms and build tags are read.
+func TestImports_areInTable(t *testing.T) {
+	used := map[string]bool{}
+	for pkg, imports := range packages(t) {
+		row := pkg
+		if strings.HasPrefix(pkg, "examples/") {
+			row = "examples/..."
+		}
+		used[row] = true
+		rule, ok := allowed[row]
+		if !assert.True(t, ok, "package %s has no row in the table of allowed imports", pkg) {
+			continue
+		}
+		for imported, file := range imports.code {
+			assert.Contains(t, rule.code, imported, "%s: this import is not allowed", file)
+		}
+		for imported, file := range imports.tests {
+			assert.Contains(t, slices.Concat(rule.code, rule.tests, []string{pkg}), imported, "%s: this import is not allowed", file)
+		}
+	}
+	for row := range allowed {
+		assert.True(t, used[row], "the row %s has no package", row)
+	}
+}
+
+// imports are the packages of the repository that a package imports, each with
+// a file that imports it.
+type imports struct{ code, tests map[string]string }
+
+// packages reads the imports of all packages of the repository, by their path
+// in it.
+func packages(t *testing.T) map[string]imports {
+	t.Helper()
+	const root = "../.."
+	all := map[string]imports{}
+	require.NoError(t, filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		switch {
+		case d.IsDir():
+			if file != root && (name[0] == '.' || name[0] == '_' || name == "testdata" || name == "node_modules") {
+				return filepath.SkipDir
+			}
+			return nil
+		case !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(rel)
+		if _, ok := all[pkg]; !ok {
+			all[pkg] = imports{map[string]string{}, map[string]string{}}
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			imported, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module+"/")
+			switch {
+			case !ours:
+			case strings.HasSuffix(name, "_test.go"):
+				all[pkg].tests[imported] = file
+			default:
+				all[pkg].code[imported] = file
+			}
+		}
+		return nil
+	}))
+	require.Contains(t, all, "chat")
+	return all
+}
