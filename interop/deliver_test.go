@@ -33,11 +33,11 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	assert.JSONEq(t, `{"ok":true,"messageId":"m2","again":false}`, string(second))
 
 	assert.Equal(t, "m2", wiretest.ReceiveFrom(t, processed).MessageID, "m1 was processed once")
-	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/close","userId":"u1"}]`
+	first := `user:message [{"chatId":"room-1","messageId":"m1","userId":"u1","text":"/close"}]`
 	assert.Equal(t, []string{
 		first,
 		first, // the same id on each attempt
-		`user:message [{"chatId":"room-1","messageId":"m2","text":"/tokens 1 0","userId":"u1"}]`, // in the order of the calls
+		`user:message [{"chatId":"room-1","messageId":"m2","userId":"u1","text":"/tokens 1 0"}]`, // in the order of the calls
 	}, of(received(t, client), "user:message"))
 }
 
