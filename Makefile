@@ -36,9 +36,11 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
 
 .PHONY: lint
-lint: ## formatting, and vet, staticcheck and a tidy go.mod in each module
+lint: ## formatting, vet, staticcheck and a tidy go.mod in each module, and a complete go.work.sum
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
+	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
+		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
 
 .PHONY: prose

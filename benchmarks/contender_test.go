@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ten times as many events as fit into a channel, so that each contender meets
-// full ones.
+// Ten times as many events as fit into a channel, so that every channel gets full.
 func TestContenders_deliverAllEventsToEachReader(t *testing.T) {
 	const events, capacity = 640, 64
 	for _, c := range append(contenders(), parleyDropping()) {

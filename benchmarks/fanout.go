@@ -1,34 +1,35 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 )
 
-// A Shape is how many events go to how many readers in one round, which lasts
-// until every reader has them all.
+// A Shape is the size of a round. A round ends when every reader has received all
+// events.
 type Shape struct {
 	Readers, Events, Capacity int
 }
 
-// FanOut is what an event costs one contender.
+// FanOut is the cost of one event for one contender.
 type FanOut struct {
-	Nanoseconds float64 // of the publisher, until all readers have the event
+	Nanoseconds float64 // until all readers have the event
 	Ratio       float64 // to the first contender
 	Allocations float64 // in the whole process
 }
 
-// fanOut measures the contenders in turns, one after the other and then again,
-// so that what else the machine does weighs on all of them alike. The figures
-// are medians over the turns, and so are the ratios, each to the first contender's
-// turn in the same pass.
-func fanOut(contenders []Contender, shape Shape, effort Settings) ([]FanOut, error) {
+// fanOut measures the contenders in turns, so that other load on the machine
+// affects all alike. The figures are medians over the turns. So are the ratios,
+// each to the first contender's turn in the same pass.
+func fanOut(contenders []Contender, shape Shape, settings Settings) ([]FanOut, error) {
 	turns := make([][]FanOut, len(contenders))
-	for range effort.Turns {
+	for range settings.Turns {
 		var first float64
 		for i, c := range contenders {
-			t, err := turn(c, shape, effort.Turn)
+			t, err := turn(c, shape, settings.Turn)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.Name, err)
 			}
@@ -56,9 +57,9 @@ func medians(turns []FanOut) FanOut {
 	return FanOut{median(nanoseconds), median(ratios), median(allocations)}
 }
 
-// turn opens one contender, alone, and measures rounds for a time, but at
-// least one. A first round, which may grow buffers, does not count; neither
-// does the garbage of whoever came before.
+// turn opens one contender, alone, and measures rounds for the time budget, but
+// at least one. The first round, which may grow buffers, is not counted. The
+// garbage of earlier contenders is collected before.
 func turn(c Contender, shape Shape, budget time.Duration) (FanOut, error) {
 	full := make(chan struct{}, shape.Readers)
 	readers := make([]func(Event), shape.Readers)
@@ -104,8 +105,8 @@ func turn(c Contender, shape Shape, budget time.Duration) (FanOut, error) {
 	}, nil
 }
 
-// A counter is a reader that says so whenever it has size more events. Its
-// padding keeps two of them out of one cache line.
+// A counter is a reader that sends to full after each size events. The padding
+// keeps two counters out of one cache line.
 type counter struct {
 	n, size int
 	full    chan<- struct{}
@@ -118,3 +119,12 @@ func (c *counter) read(Event) {
 		c.full <- struct{}{}
 	}
 }
+
+// percentile returns the value that p percent of the values do not exceed. It
+// sorts values, which must not be empty.
+func percentile[T cmp.Ordered](values []T, p int) T {
+	slices.Sort(values)
+	return values[(len(values)-1)*p/100]
+}
+
+func median[T cmp.Ordered](values []T) T { return percentile(values, 50) }

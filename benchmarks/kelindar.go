@@ -7,7 +7,7 @@ import (
 	"github.com/kelindar/event"
 )
 
-// kelindar calls the readers back, each in a goroutine of its own already.
+// kelindar calls each reader back in a goroutine of its own.
 func kelindar() Contender {
 	return Contender{
 		Name:    "kelindar/event",
@@ -33,8 +33,8 @@ func (b *kelindarBus) Publish(e Event) error {
 	return nil
 }
 
-// Close lets the dispatcher live for ten more of its ticks: its goroutines see
-// that they were cancelled at a tick, and there is nothing else to wait for.
+// Close waits ten ticks of the dispatcher before it closes it: its goroutines
+// notice their cancellation at a tick, and there is nothing else to wait for.
 func (b *kelindarBus) Close() {
 	for _, cancel := range b.cancels {
 		cancel()

@@ -1,8 +1,8 @@
 // Benchmarks measures package bus side by side with other ways to fan events
-// out in one process. README.md says what, how, and what came of it.
+// out in one process. README.md has the method and the results.
 //
 //	go run .                       # prints the tables
-//	go run . -quick                # the same in less time, more roughly
+//	go run . -quick                # the same in less time, with more noise
 //	go run . -readme README.md     # writes them between the file's markers
 package main
 
@@ -10,6 +10,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+
+	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
 )
 
 func main() {
@@ -23,11 +25,11 @@ func main() {
 }
 
 func run(short bool, readme string) error {
-	effort := thorough()
+	settings := thorough()
 	if short {
-		effort = quick()
+		settings = quick()
 	}
-	tables, err := report(effort)
+	tables, err := report(settings)
 	if err != nil {
 		return err
 	}
@@ -35,5 +37,5 @@ func run(short bool, readme string) error {
 		fmt.Print(tables)
 		return nil
 	}
-	return rewrite(readme, tables)
+	return markdown.Rewrite(readme, tables)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// parley is package bus as it comes. It sizes its channels itself.
+// parley is package bus with default options. It sizes its channels itself.
 func parley() Contender { return parleyWith("parley/bus") }
 
 // parleyDropping keeps a reader that is too slow and drops its oldest events.

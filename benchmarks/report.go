@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
 	"github.com/seed67206a74/parley/bus"
 )
 
-// A burst fits into every channel; a flood does not fit into those that
-// parley/bus makes, and just fits into the others'.
+// A burst fits into every channel. A flood fits into the channels of every
+// contender but parley/bus.
 const (
 	burst         = 64
 	burstCapacity = 128
@@ -22,7 +23,7 @@ const (
 var fans = []int{1, 4, 16}
 
 // report measures everything and returns it as Markdown.
-func report(effort Settings) (string, error) {
+func report(settings Settings) (string, error) {
 	all := contenders()
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d cores, %s, %s/%s. ", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH)
@@ -36,7 +37,7 @@ func report(effort Settings) (string, error) {
 	} {
 		var columns [][]FanOut
 		for _, n := range fans {
-			figures, err := fanOut(all, Shape{n, pattern.events, pattern.capacity}, effort)
+			figures, err := fanOut(all, Shape{n, pattern.events, pattern.capacity}, settings)
 			if err != nil {
 				return "", err
 			}
@@ -44,8 +45,8 @@ func report(effort Settings) (string, error) {
 		}
 		fmt.Fprintf(&out, "\n### %s\n\n%s", pattern.title, fanOutTable(all, columns))
 	}
-	beside := append([]Contender{clockAlone(), all[0], all[1], parleyDropping()}, all[2:]...)
-	delays, err := stuckReader(beside, burstCapacity, effort)
+	beside := append([]Contender{noBus(), all[0], all[1], parleyDropping()}, all[2:]...)
+	delays, err := stuckReader(beside, burstCapacity, settings)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +54,7 @@ func report(effort Settings) (string, error) {
 	return out.String(), nil
 }
 
-// ratio has as many digits as mean something.
+// ratio formats r with its significant digits.
 func ratio(r float64) string {
 	if r >= 10 {
 		return fmt.Sprintf("%.0f", r)
@@ -61,7 +62,8 @@ func ratio(r float64) string {
 	return fmt.Sprintf("%.2f", r)
 }
 
-// fanOutTable has a row for each contender; columns are for each of fans.
+// fanOutTable returns a table with a row for each contender. Columns has an
+// element for each of fans.
 func fanOutTable(contenders []Contender, columns [][]FanOut) string {
 	var head, times, allocations []string
 	head = append(head, "ns per event")
@@ -69,7 +71,7 @@ func fanOutTable(contenders []Contender, columns [][]FanOut) string {
 		times = append(times, fmt.Sprintf("1→%d", n), "× raw")
 		allocations = append(allocations, fmt.Sprintf("allocs 1→%d", n))
 	}
-	t := newTable(append(append(head, times...), allocations...)...)
+	t := markdown.NewTable(append(append(head, times...), allocations...)...)
 	for i, c := range contenders {
 		times, allocations = nil, nil
 		for _, column := range columns {
@@ -77,24 +79,24 @@ func fanOutTable(contenders []Contender, columns [][]FanOut) string {
 			times = append(times, fmt.Sprintf("%.0f", f.Nanoseconds), ratio(f.Ratio))
 			allocations = append(allocations, fmt.Sprintf("%.1f", f.Allocations))
 		}
-		t.row(append(append([]string{c.Name}, times...), allocations...)...)
+		t.Row(append(append([]string{c.Name}, times...), allocations...)...)
 	}
 	return t.String()
 }
 
 func stuckTable(contenders []Contender, delays []Delay) string {
-	t := newTable("publishing takes", "p50", "p99", "max", "")
+	t := markdown.NewTable("publishing takes", "p50", "p99", "max", "")
 	for i, c := range contenders {
 		if d := delays[i]; d.Blocked {
-			t.row(c.Name, "–", "–", "∞", fmt.Sprintf("blocks for ever, %d calls returned", d.Published))
+			t.Row(c.Name, "–", "–", "∞", fmt.Sprintf("blocks for ever, %d calls returned", d.Published))
 		} else {
-			t.row(c.Name, short(d.P50), short(d.P99), short(d.Max), "")
+			t.Row(c.Name, short(d.P50), short(d.P99), short(d.Max), "")
 		}
 	}
 	return t.String()
 }
 
-// short rounds to about three digits.
+// short rounds to three digits or less.
 func short(d time.Duration) string {
 	unit := time.Nanosecond
 	for d/unit >= 1000 {
@@ -103,12 +105,12 @@ func short(d time.Duration) string {
 	return d.Round(unit).String()
 }
 
-// versions says which version of each module was built in.
+// versions lists the version of each module in the build.
 func versions(contenders []Contender) string {
 	built := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
-			if m.Replace == nil { // what is replaced has no version
+			if m.Replace == nil { // a replaced module has no version
 				built[m.Path] = m.Version
 			}
 		}
@@ -117,7 +119,7 @@ func versions(contenders []Contender) string {
 	for _, c := range contenders {
 		if version, ok := built[c.Module]; ok {
 			found = append(found, strings.TrimPrefix(c.Module, "github.com/")+" "+version)
-			delete(built, c.Module) // once, however many contenders it has
+			delete(built, c.Module) // once, also with several contenders
 		}
 	}
 	return strings.Join(found, ", ") + "."

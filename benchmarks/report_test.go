@@ -2,12 +2,13 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
 )
 
 func TestFanOutTable_printsTimesThenAllocations(t *testing.T) {
@@ -29,28 +30,10 @@ func TestStuckTable_printsNoFiguresForBlockedContender(t *testing.T) {
 		stuckTable([]Contender{{Name: "a"}, {Name: "b"}}, delays))
 }
 
-func TestRewrite_replacesOnlyTextBetweenMarkers(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "README.md")
-	require.NoError(t, os.WriteFile(name, []byte("head\n"+beginMarker+"old\n"+endMarker+"\ntail\n"), 0o600))
-	for range 2 { // the second time finds what the first wrote
-		require.NoError(t, rewrite(name, "new\n"))
-		text, err := os.ReadFile(name)
-		require.NoError(t, err)
-		assert.Equal(t, "head\n"+beginMarker+"\nnew\n\n"+endMarker+"\ntail\n", string(text))
-	}
-}
-
-func TestBetween_failsWithoutMarkers(t *testing.T) {
-	for _, text := range []string{"", "no markers", beginMarker, endMarker + beginMarker} {
-		_, err := between(text, "new\n")
-		assert.ErrorIs(t, err, errNoMarkers, text)
-	}
-}
-
-// So that a run does not measure for minutes and then find nowhere to write.
+// A run measures for minutes before it writes.
 func TestREADME_hasMarkers(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, err = between(string(text), "")
+	_, err = markdown.Between(string(text), "")
 	assert.NoError(t, err)
 }

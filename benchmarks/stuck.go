@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// Delay is how long Publish took while one of two readers had stopped reading
-// with its first event.
+// Delay is the time that Publish took while one of two readers was stuck in its
+// first event.
 type Delay struct {
 	P50, P99, Max time.Duration
-	// Blocked says that Publish, or the delivery to the other reader, came to
-	// a standstill; there are no other figures then.
+	// Blocked reports that Publish, or the delivery to the other reader, blocked.
+	// The durations are then 0.
 	Blocked bool
-	// Published is how many calls returned.
+	// Published is the number of calls that returned.
 	Published int
 }
 
 // stuckReader measures the contenders in turns, as fanOut does. The figures
-// are medians over the turns. Whoever blocks gets only one turn.
-func stuckReader(contenders []Contender, capacity int, effort Settings) ([]Delay, error) {
+// are medians over the turns. A contender that blocks gets only one turn.
+func stuckReader(contenders []Contender, capacity int, settings Settings) ([]Delay, error) {
 	turns := make([][]Delay, len(contenders))
-	for range effort.StuckTurns {
+	for range settings.StuckTurns {
 		for i, c := range contenders {
 			if len(turns[i]) > 0 && turns[i][0].Blocked {
 				continue
 			}
-			d, err := stuckTurn(c, capacity, effort)
+			d, err := stuckTurn(c, capacity, settings)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.Name, err)
 			}
@@ -53,24 +53,24 @@ func medianDelay(turns []Delay) Delay {
 	return Delay{P50: median(p50), P99: median(p99), Max: median(worst), Published: turns[0].Published}
 }
 
-// stuckTurn publishes bursts, each when the reader that keeps up has the one
-// before. When nothing moves for effort.Patience, the stuck reader is let go,
-// so that everything ends.
-func stuckTurn(c Contender, capacity int, effort Settings) (Delay, error) {
+// stuckTurn publishes bursts, each after the other reader has received the one
+// before. After settings.Patience without progress the stuck reader is released,
+// so that the turn ends.
+func stuckTurn(c Contender, capacity int, settings Settings) (Delay, error) {
 	release, full := make(chan struct{}), make(chan struct{}, 1)
 	stuck := func(Event) { <-release }
 	b, err := c.Open(capacity, []func(Event){stuck, (&counter{size: burst, full: full}).read})
 	if err != nil {
 		return Delay{}, err
 	}
-	runtime.GC() // the garbage of whoever came before is not this one's
-	p := publisher{bus: b, full: full, delays: make([]time.Duration, 0, effort.StuckEvents)}
+	runtime.GC() // of the garbage of earlier contenders
+	p := publisher{bus: b, full: full, delays: make([]time.Duration, 0, settings.StuckEvents)}
 	done := make(chan error, 1)
 	// Ends when all is published, or soon after the release.
-	go func() { done <- p.run(effort.StuckEvents) }()
+	go func() { done <- p.run(settings.StuckEvents) }()
 
-	d := Delay{Published: effort.StuckEvents}
-	d.Blocked, err = p.watch(done, effort.Patience)
+	d := Delay{Published: settings.StuckEvents}
+	d.Blocked, err = p.watch(done, settings.Patience)
 	if d.Blocked {
 		d.Published = int(p.published.Load())
 	}
@@ -88,10 +88,10 @@ func stuckTurn(c Contender, capacity int, effort Settings) (Delay, error) {
 	return d, nil
 }
 
-// A publisher publishes bursts and notes how long each call took.
+// A publisher publishes bursts and records the time of each call.
 type publisher struct {
 	bus       Bus
-	full      <-chan struct{} // yields when the burst has arrived
+	full      <-chan struct{} // receives when a burst has arrived
 	delays    []time.Duration
 	published atomic.Int64 // calls that returned
 	givenUp   atomic.Bool
@@ -115,8 +115,8 @@ func (p *publisher) run(events int) error {
 	return nil
 }
 
-// watch waits for done, or until a time has passed in which nothing was
-// published: run then ends as soon as it is unblocked.
+// watch waits for done, or until nothing was published for the time patience. It
+// then makes run end as soon as it is unblocked.
 func (p *publisher) watch(done <-chan error, patience time.Duration) (blocked bool, err error) {
 	ticker := time.NewTicker(patience)
 	defer ticker.Stop()

@@ -9,8 +9,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 )
 
-// watermillBackground is gochannel as it comes: each message is delivered by
-// goroutines of its own, in no order.
+// watermillBackground is gochannel with its defaults: goroutines for each message
+// deliver it, in no order.
 func watermillBackground() Contender {
 	return watermillWith("watermill gochannel", gochannel.Config{})
 }

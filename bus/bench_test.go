@@ -26,12 +26,12 @@ func aToken(i int) token {
 // The bus beside bare channels: go test -bench . ./bus
 //
 // An operation is a round: some events published to N readers, each in its own
-// goroutine, until all have all. Rounds through bare channels and through the
-// bus alternate, so that whatever else the machine does weighs on both alike;
-// the figures are medians, in nanoseconds for one event, and of the rounds'
-// ratios.
+// goroutine, until every reader has all of them. Rounds through bare channels and
+// through the bus alternate, so that other load on the machine affects both
+// alike. The figures are medians: nanoseconds for one event, and the ratio of a
+// round to the one before.
 
-// In a burst the readers keep up.
+// BenchmarkBurst measures readers that keep up.
 func BenchmarkBurst(b *testing.B) {
 	for _, n := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("int/N=%d", n), func(b *testing.B) { rounds(b, n, 64, 128, aNumber) })
@@ -39,8 +39,8 @@ func BenchmarkBurst(b *testing.B) {
 	}
 }
 
-// In a flood they do not: bare channels need a buffer for all of it, the bus
-// spills what its channel does not hold.
+// BenchmarkFlood measures readers that do not keep up. Bare channels need a buffer
+// for all events; the bus spills those that do not fit into its channel.
 func BenchmarkFlood(b *testing.B) {
 	for _, n := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("int/N=%d", n), func(b *testing.B) { rounds(b, n, 8000, bus.DefaultLimit, aNumber) })
@@ -52,14 +52,14 @@ func BenchmarkFlood(b *testing.B) {
 // and through n subscriptions with default options.
 func rounds[T any](b *testing.B, n, size, capacity int, event func(i int) T) {
 	raw, topic := newFanout[T](n, capacity, size), new(bus.Topic[T])
-	rest := newReaders(subscribe(topic, n), size)
+	readers := newReaders(subscribe(topic, n), size)
 	sideBySide(b, size,
 		func() { raw.round(event) },
 		func() {
 			for i := range size {
 				topic.Publish(event(i))
 			}
-			rest.await()
+			readers.await()
 		})
 	raw.close()
 	topic.Close()
@@ -116,7 +116,7 @@ func (r readers) await() {
 	}
 }
 
-// fanout is the bare channels.
+// fanout is a set of bare channels with a reader each.
 type fanout[T any] struct {
 	channels []chan T
 	readers  readers

@@ -33,12 +33,12 @@ var ends = map[string]struct {
 			e.topic.Publish(fullAt)
 		}
 	}, bus.ErrSlowConsumer},
-	"all of them": {func(e *ending) { e.sub.Close(); e.cancel(); e.topic.Close(); e.topic.Publish(fullAt) }, bus.ErrClosed},
+	"all at once": {func(e *ending) { e.sub.Close(); e.cancel(); e.topic.Close(); e.topic.Publish(fullAt) }, bus.ErrClosed},
 }
 
-// moments end a subscription somewhere, and return what its reader got. They
-// return when everything is over, which in a bubble they could not if anybody
-// waited for what never comes.
+// moments end a subscription at some point and return the values received. They
+// return when all goroutines have ended. In a bubble a goroutine that waits for
+// ever fails the test.
 var moments = map[string]func(e *ending, end func()) (received []int){
 	"while it is read": func(e *ending, end func()) []int {
 		go end() // ends when it has ended the subscription
@@ -68,8 +68,8 @@ var moments = map[string]func(e *ending, end func()) (received []int){
 	},
 }
 
-// fullAt is the limit of the subscriptions that are ended: enough for the
-// channel, the pump's hand and the overflow.
+// fullAt is the limit of the subscriptions: enough for the channel, the value in
+// flight and the overflow.
 const fullAt = 200
 
 // atTheLimit runs test in a bubble for each policy and kind of subscription.
@@ -77,7 +77,7 @@ func atTheLimit(t *testing.T, test func(t *testing.T, policy bus.Policy, e *endi
 	kinds := map[string][]bus.Option{
 		"plain":     nil,
 		"conflated": {bus.Conflate(itself)},
-		"weighed":   {bus.LimitBytes(1<<20, itself)},
+		"sized":     {bus.LimitBytes(1<<20, itself)},
 	}
 	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest} {
 		for kind, opts := range kinds {
@@ -108,7 +108,7 @@ func TestSubscription_endsConsistentlyAtAnyPoint(t *testing.T) {
 			t.Run(way+" "+moment, func(t *testing.T) {
 				atTheLimit(t, func(t *testing.T, policy bus.Policy, e *ending) {
 					if way == "limit hit" && (policy != bus.Fail || moment == "while it is read") {
-						return // there is no such thing, or the reader makes room
+						return // not possible, or the reader makes room
 					}
 					var publishers sync.WaitGroup
 					if policy == bus.Block {
@@ -128,7 +128,7 @@ func TestSubscription_endsConsistentlyAtAnyPoint(t *testing.T) {
 					}
 					want := w.want
 					if moment == "twice at once" || moment == "during the drain" {
-						want = bus.ErrClosed // the first reason stays
+						want = bus.ErrClosed // later reasons do not replace the first
 					}
 					assert.Equal(t, want, e.sub.Err())
 				})
@@ -137,13 +137,13 @@ func TestSubscription_endsConsistentlyAtAnyPoint(t *testing.T) {
 	}
 }
 
-// In the publisher's goroutine, in the middle of a publish that may have to wait.
+// OnSlow runs in the publisher's goroutine, during a publish that may block.
 func TestOnSlow_mayEndSubscription(t *testing.T) {
 	for way, w := range ends {
 		t.Run(way, func(t *testing.T) {
 			atTheLimit(t, func(t *testing.T, policy bus.Policy, e *ending) {
 				if way == "limit hit" {
-					return // it has been
+					return // the limit has been hit already
 				}
 				e.onSlow = func() { w.end(e) }
 				e.topic.Publish(fullAt)
@@ -161,7 +161,6 @@ func TestOnSlow_mayEndSubscription(t *testing.T) {
 	}
 }
 
-// While a publisher waits for one subscription, the topic goes on.
 func TestTopic_staysUsableWhilePublisherIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topic := quiet[int]()
@@ -179,7 +178,7 @@ func TestTopic_staysUsableWhilePublisherIsBlocked(t *testing.T) {
 		other.Close()
 		assert.Equal(t, 2, topic.Stats().Subscriptions)
 
-		// The reader of full publishes, too, and does not wait for itself.
+		// The reader of full may publish too, with an ended context.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		assert.ErrorIs(t, topic.PublishContext(ctx, 3), context.Canceled)

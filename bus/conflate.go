@@ -1,12 +1,12 @@
 package bus
 
-// A conflation finds what a subscription under [Conflate] has waiting for a
-// key. Such a subscription's channel buffers nothing, so that every value that
-// the reader has not taken can still be replaced.
+// A conflation finds the pending value of a key in a subscription under
+// [Conflate]. The channel of such a subscription has no buffer, so every pending
+// value can still be replaced.
 type conflation[T any] struct {
-	keys     chunkQueue[any] // of the values in the subscription's overflow, in step
-	slots    map[any]slot[T] // where those values are
-	inFlight any             // the key of the value in the pump's hand
+	keys     chunkQueue[any] // of the values in the overflow, in the same order
+	slots    map[any]slot[T] // of the values in the overflow, by key
+	inFlight any             // the key of the value in flight
 }
 
 type slot[T any] struct {
@@ -14,14 +14,15 @@ type slot[T any] struct {
 	info  *valueInfo // nil without a limit on sizes
 }
 
-// queue puts v at the end of the overflow. Its mark is the newest.
-func (s *Subscription[T]) queue(v T, m valueInfo) {
+// queue appends v to the overflow. Its info, if kept, must be the newest in
+// sizes.
+func (s *Subscription[T]) queue(v T, info valueInfo) {
 	s.overflow.push(&v)
 	if s.funcs.key == nil {
 		return
 	}
 	c := &s.conflation
-	c.keys.push(&m.key)
+	c.keys.push(&info.key)
 	if c.slots == nil {
 		c.slots = make(map[any]slot[T])
 	}
@@ -29,10 +30,11 @@ func (s *Subscription[T]) queue(v T, m valueInfo) {
 	if s.funcs.size != nil {
 		at.info = s.sizes.infos.back()
 	}
-	c.slots[m.key] = at
+	c.slots[info.key] = at
 }
 
-// unqueue removes the overflow's n oldest values, which are side by side.
+// unqueue removes the n oldest values of the overflow. They must be within its
+// run.
 func (s *Subscription[T]) unqueue(n int) {
 	s.overflow.pop(n)
 	if s.funcs.key == nil {
@@ -45,41 +47,39 @@ func (s *Subscription[T]) unqueue(n int) {
 	}
 }
 
-// unqueueAll removes all of them.
+// unqueueAll removes all values of the overflow.
 func (s *Subscription[T]) unqueueAll() {
 	s.overflow.clear()
 	s.conflation.keys.clear()
 	s.conflation.slots = nil
 }
 
-// replace puts v in the place of the value that waits with its key, and reports
-// whether there was one. When replace returns, the reader cannot get the old one
-// any more.
-func (s *Subscription[T]) replace(v T, m valueInfo) bool {
+// replace replaces the pending value that has v's key, and reports whether there
+// was one. After replace returns, the reader cannot receive the old value.
+func (s *Subscription[T]) replace(v T, info valueInfo) bool {
 	c := &s.conflation
-	if at, ok := c.slots[m.key]; ok {
+	if at, ok := c.slots[info.key]; ok {
 		*at.value = v
 		if at.info != nil {
-			s.sizes.resize(at.info, m.size)
+			s.sizes.resize(at.info, info.size)
 			s.signalRoom() // if v is smaller
 		}
 		s.dropped++
 		return true
 	}
-	if !s.inFlight || c.inFlight != m.key {
+	if !s.inFlight || c.inFlight != info.key {
 		return false
 	}
-	s.replaceInFlight(v, m)
+	s.replaceInFlight(v, info)
 	return true
 }
 
-// conflated returns values with the last one of each key in the place of the
-// first.
-func (j *valueFuncs[T]) conflated(values []T) []T {
+// conflated keeps the last value of each key, at the position of the first.
+func (f *valueFuncs[T]) conflated(values []T) []T {
 	at := make(map[any]int)
 	var kept []T
 	for _, v := range values {
-		key := j.key(v)
+		key := f.key(v)
 		if i, ok := at[key]; ok {
 			kept[i] = v
 			continue

@@ -59,7 +59,8 @@ func TestConflate_appliesPolicyToNewKeyAtLimit(t *testing.T) {
 	}
 }
 
-// With a model of what waits, at rest and in the middle of things.
+// Compares with a model of the pending values, with and without waiting for the
+// pump.
 func TestConflate_ordersKeysByFirstUnreadValue(t *testing.T) {
 	for _, keys := range []int{1, 2, 10, 200} {
 		t.Run(fmt.Sprint(keys), func(t *testing.T) {
@@ -154,8 +155,8 @@ func TestConflate_deliversLatestValuesOfConcurrentPublishers(t *testing.T) {
 	}
 }
 
-// The pump may have the only value that waits, on its way into the channel, where
-// it can neither be dropped nor be counted out.
+// The only pending value may be in flight, where it can neither be dropped nor
+// counted as received.
 func TestDropOldest_respectsLimitsWithConflate(t *testing.T) {
 	limits := map[string]bus.Option{"count": bus.Limit(1), "bytes": bus.LimitBytes(10, size)}
 	for name, limit := range limits {
@@ -179,7 +180,7 @@ func TestDropOldest_respectsLimitsWithConflate(t *testing.T) {
 }
 
 func TestConflate_unblocksPublisherWhenReplacementIsSmaller(t *testing.T) {
-	for name, key := range map[string]int{"in the pump's hand": 0, "in the overflow": 1} {
+	for name, key := range map[string]int{"in flight": 0, "in the overflow": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				topic := quiet[reading]()

@@ -28,7 +28,7 @@ func Example() {
 	// 2
 }
 
-// Channels of several topics meet in a select.
+// A select receives from the channels of several topics.
 func ExampleTopic_Chan() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel() // closes both
@@ -75,7 +75,7 @@ func ExampleOnOverflow() {
 	// {Delivered:3 Dropped:7 Pending:0 Bytes:0 HighWater:3}
 }
 
-// By default a subscription that reaches its limit ends, and says so.
+// By default a subscription ends when a value exceeds its limit.
 func ExampleSubscription_Err() {
 	topic := bus.Topic[int]{Logger: slog.New(slog.DiscardHandler)}
 	sub := topic.Subscribe(context.Background(), bus.Limit(2))
@@ -109,7 +109,7 @@ func ExampleSubscription_Close() {
 	// bus: closed
 }
 
-// A publisher that must not be held for long by a full subscription.
+// A context bounds how long a full subscription blocks the publisher.
 func ExampleTopic_PublishContext() {
 	topic := bus.Topic[string]{Logger: slog.New(slog.DiscardHandler)}
 	sub := topic.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
@@ -134,7 +134,7 @@ func ExampleTopic_replay() {
 	// Output: connected
 }
 
-// A thermometer publishes; whoever has one can only subscribe.
+// A thermometer publishes. Its users can only subscribe.
 func ExampleSource() {
 	type thermometer struct {
 		Celsius  bus.Source[float64]
@@ -149,12 +149,12 @@ func ExampleSource() {
 	// Output: 21.5
 }
 
-// Work that makes a value for nobody is skipped.
+// A publisher skips the work for a value without subscribers.
 func ExampleTopic_Active() {
 	var topic bus.Topic[string]
 	publish := func() {
 		if !topic.Active() {
-			fmt.Println("nobody listens")
+			fmt.Println("no subscribers")
 			return
 		}
 		topic.Publish(fmt.Sprint("decoded at ", "great cost"))
@@ -164,11 +164,11 @@ func ExampleTopic_Active() {
 	publish()
 	fmt.Println(<-c)
 	// Output:
-	// nobody listens
+	// no subscribers
 	// decoded at great cost
 }
 
-// A reader of the large readings only, however many small ones there are.
+// The subscription receives the high readings only.
 func ExampleFilter() {
 	var readings bus.Topic[int]
 	high := readings.Chan(context.Background(), bus.Filter(func(n int) bool { return n > 30 }))
@@ -184,7 +184,7 @@ func ExampleFilter() {
 	// 40
 }
 
-// At most ten bytes wait; what came first goes first.
+// At most ten bytes are pending. The oldest lines are dropped first.
 func ExampleLimitBytes() {
 	lines := bus.Topic[string]{Logger: slog.New(slog.DiscardHandler)}
 	sub := lines.Subscribe(context.Background(), bus.OnOverflow(bus.DropOldest),
@@ -203,7 +203,7 @@ func ExampleLimitBytes() {
 	// world
 }
 
-// Who is where: of each person, only the latest counts.
+// Only the latest room of each person is delivered.
 func ExampleConflate() {
 	type presence struct{ person, room string }
 	var moves bus.Topic[presence]

@@ -9,43 +9,62 @@ import (
 	"strings"
 )
 
-// An edge is a change in how well a subscription keeps up, with the counts at
-// that moment. It is found under the subscription's lock and told outside.
+// A SlowEvent reports to [Topic.OnSlow] that a subscription has become slow or
+// has caught up.
+type SlowEvent struct {
+	Topic        string // its name
+	Subscription string // its name, or the file and line that subscribed
+	Policy       Policy
+	Limit        int
+
+	// CaughtUp is false when a value finds the subscription at its limit, and
+	// true when a later value finds no other pending.
+	CaughtUp bool
+
+	// Stats are the subscription's counts at that moment. Pending may be one too
+	// high and Delivered one too low, because the subscription has yet to notice
+	// the last receive.
+	Stats Stats
+}
+
+// A transition is a change between slow and caught up, with the counts at that
+// moment. It is recorded under the subscription's lock and reported outside.
 type transition struct {
 	caughtUp bool
 	stats    Stats
 }
 
-// edge notes an edge for tell. The caller holds mu.
+// recordTransition queues a transition for notify. The caller holds mu.
 func (s *Subscription[T]) recordTransition(caughtUp bool) {
 	s.transitions = append(s.transitions, transition{caughtUp, s.count()})
 }
 
-// tell tells the edges, one after the other in their order. A publisher that
-// comes while another is at it leaves its edge to that one; so does a publisher
-// that is called by the log or by OnSlow.
+// notify reports the queued transitions, one after the other in their order. If
+// another publisher is in notify already, or the logger or OnSlow has called
+// this one, the call that is under way reports them.
 func (s *Subscription[T]) notify() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.telling {
+	if s.notifying {
 		return
 	}
-	s.telling = true
-	defer func() { s.telling = false }()
+	s.notifying = true
+	defer func() { s.notifying = false }()
 	for len(s.transitions) > 0 {
-		e := s.transitions[0]
+		t := s.transitions[0]
 		s.transitions = s.transitions[1:]
-		s.notifyOne(e)
+		s.notifyOne(t)
 	}
 	s.transitions = nil
 }
 
-// tellEdge gives an edge to the log and to OnSlow. It releases mu meanwhile.
-func (s *Subscription[T]) notifyOne(e transition) {
+// notifyOne passes a transition to the logger and to OnSlow. It releases mu
+// meanwhile.
+func (s *Subscription[T]) notifyOne(t transition) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	level, message := slog.LevelWarn, "bus: slow subscription is at its limit"
-	if e.caughtUp {
+	if t.caughtUp {
 		level, message = slog.LevelInfo, "bus: subscription has caught up"
 	}
 	logger := s.topic.Logger
@@ -61,16 +80,16 @@ func (s *Subscription[T]) notifyOne(e transition) {
 		slog.String("subscription", name),
 		slog.String("policy", s.options.policy.String()),
 		slog.Int("limit", s.options.limit),
-		slog.Int("pending", e.stats.Pending),
-		slog.Uint64("dropped", e.stats.Dropped))
+		slog.Int("pending", t.stats.Pending),
+		slog.Uint64("dropped", t.stats.Dropped))
 	if hook := s.topic.OnSlow; hook != nil {
 		hook(SlowEvent{
 			Topic:        s.topic.Name,
 			Subscription: name,
 			Policy:       s.options.policy,
 			Limit:        s.options.limit,
-			CaughtUp:     e.caughtUp,
-			Stats:        e.stats,
+			CaughtUp:     t.caughtUp,
+			Stats:        t.stats,
 		})
 	}
 }

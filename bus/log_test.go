@@ -17,7 +17,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// recorder is a log that keeps its lines, and may do something on each.
+// recorder is a slog.Handler that keeps the lines and calls on after each.
 type recorder struct {
 	mu    sync.Mutex
 	lines []string
@@ -64,7 +64,7 @@ func TestLogger_recordsEachSlowTransitionOnce(t *testing.T) {
 				attributes := " topic=tokens subscription=screen policy=" + policy.String() + " limit=200"
 
 				fill(200)
-				assert.Empty(t, log.lines, "full, and nothing lost yet")
+				assert.Empty(t, log.lines, "full, nothing dropped yet")
 				fill(10)
 				assert.Equal(t, []string{behind + attributes + " pending=200 dropped=1"}, log.lines)
 
@@ -88,15 +88,14 @@ func TestLogger_recordsEachSlowTransitionOnce(t *testing.T) {
 	}
 }
 
-// The hook of a chart, say, that shows who is slow.
 func TestOnSlow_runsSeriallyUnderConcurrentPublish(t *testing.T) {
-	var calls, told, behind atomic.Int64
+	var calls, reported, behind atomic.Int64
 	topic := quiet[int]()
 	topic.OnSlow = func(s bus.SlowEvent) {
 		assert.EqualValues(t, 1, calls.Add(1), "one at a time")
 		assert.Equal(t, s.CaughtUp, behind.Load() == 1, "behind, caught up, behind")
 		behind.Store(1 - behind.Load())
-		told.Add(1)
+		reported.Add(1)
 		runtime.Gosched()
 		calls.Add(-1)
 	}
@@ -113,24 +112,24 @@ func TestOnSlow_runsSeriallyUnderConcurrentPublish(t *testing.T) {
 	publishing.Wait()
 	topic.Close()
 	reading.Wait()
-	assert.NotZero(t, told.Load())
+	assert.NotZero(t, reported.Load())
 }
 
 func TestOnSlow_reportsTransitionsItCausesAfterReturning(t *testing.T) {
-	var told []string
+	var reported []string
 	topic := quiet[int]()
 	var sub *bus.Subscription[int]
 	topic.OnSlow = func(s bus.SlowEvent) {
 		if !s.CaughtUp {
 			<-sub.C()
-			topic.Publish(2) // finds nothing waiting
+			topic.Publish(2) // finds nothing pending
 		}
-		told = append(told, fmt.Sprint(s.CaughtUp))
+		reported = append(reported, fmt.Sprint(s.CaughtUp))
 	}
 	sub = topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
 	topic.Publish(0)
 	topic.Publish(1)
-	assert.Equal(t, []string{"false", "true"}, told)
+	assert.Equal(t, []string{"false", "true"}, reported)
 	topic.Close()
 }
 
@@ -223,4 +222,73 @@ func TestPublish_deliversToOthersBeforeLogging(t *testing.T) {
 	topic.Publish(1)
 	assert.Equal(t, 2, pending)
 	topic.Close()
+}
+
+func TestOnSlow_isCalledOncePerTransition(t *testing.T) {
+	var reported []bus.SlowEvent
+	topic := quiet[int]()
+	topic.Name = "tokens"
+	topic.OnSlow = func(s bus.SlowEvent) { reported = append(reported, s) }
+	sub := topic.Subscribe(t.Context(), bus.Limit(2), bus.OnOverflow(bus.DropNewest), bus.Name("screen"))
+	for n := range 5 {
+		topic.Publish(n)
+	}
+	take(sub.C(), 2)
+	topic.Publish(5)
+	topic.Close()
+	slow := bus.SlowEvent{Topic: "tokens", Subscription: "screen", Policy: bus.DropNewest, Limit: 2,
+		Stats: bus.Stats{Dropped: 1, Pending: 2, HighWater: 2}}
+	caughtUp := slow
+	caughtUp.CaughtUp = true
+	caughtUp.Stats = bus.Stats{Delivered: 2, Dropped: 3, HighWater: 2}
+	assert.Equal(t, []bus.SlowEvent{slow, caughtUp}, reported)
+}
+
+// The pump refills the channel when DropOldest receives from it, before the pump
+// can report its send.
+func TestOnSlow_receivesConsistentStats(t *testing.T) {
+	options := map[string][]bus.Option{
+		"spilled":   {bus.Limit(200)},
+		"conflated": {bus.Limit(2), bus.Conflate(itself)},
+		"in flight": {bus.Limit(1), bus.Conflate(itself)},
+		"bytes":     {bus.LimitBytes(10, func(int) int { return 6 }), bus.Conflate(itself)},
+	}
+	for name, opts := range options {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var reported []bus.SlowEvent
+				topic := quiet[int]()
+				topic.OnSlow = func(s bus.SlowEvent) { reported = append(reported, s) }
+				sub := topic.Subscribe(t.Context(), append(opts, bus.OnOverflow(bus.DropOldest))...)
+				published := 0
+				for ; len(reported) == 0; published++ {
+					topic.Publish(published)
+					synctest.Wait()
+				}
+				stats := sub.Stats()
+				assert.Zero(t, stats.Delivered)
+				assert.Equal(t, stats, reported[0].Stats)
+				assert.EqualValues(t, published, stats.Dropped+uint64(stats.Pending))
+				sub.Close()
+			})
+		})
+	}
+}
+
+func TestOnSlow_mayUseTopic(t *testing.T) {
+	topic := quiet[int]()
+	calls := 0
+	var sub *bus.Subscription[int]
+	topic.OnSlow = func(bus.SlowEvent) {
+		calls++
+		topic.Publish(-1)
+		topic.Stats()
+		sub.Close()
+		topic.Close()
+	}
+	sub = topic.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
+	topic.Publish(0)
+	topic.Publish(1)
+	assert.Equal(t, 1, calls)
+	assert.Equal(t, []int{0}, rest(sub.C()))
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// An item is what the schedules publish. Its number tells it from all others.
+// An item is a published value of a schedule. Its number n is unique.
 type item struct{ n, key, size int }
 
-func itemKey(i item) int     { return i.key }
-func itemSize(i item) int    { return i.size }
-func itemWanted(i item) bool { return i.key != 0 }
+func itemKey(i item) int      { return i.key }
+func itemSize(i item) int     { return i.size }
+func matchesItem(i item) bool { return i.key != 0 }
 
 // settings are a subscription's options.
 type settings struct {
 	policy                bus.Policy
 	limit, bytes          int // no limit on sizes if bytes is 0
-	conflating, selecting bool
+	conflating, filtering bool
 }
 
 func (s settings) options() []bus.Option {
@@ -29,13 +29,14 @@ func (s settings) options() []bus.Option {
 	if s.conflating {
 		options = append(options, bus.Conflate(itemKey))
 	}
-	if s.selecting {
-		options = append(options, bus.Filter(itemWanted))
+	if s.filtering {
+		options = append(options, bus.Filter(matchesItem))
 	}
 	return options
 }
 
-// buffered is how many values survive a Close: what the channel holds.
+// buffered is the number of values that can be received after Close: those in
+// the channel.
 func (s settings) buffered() int {
 	switch {
 	case s.conflating, s.policy == bus.Block && s.bytes > 0:
@@ -46,20 +47,20 @@ func (s settings) buffered() int {
 	return min(128, s.limit)
 }
 
-// A modelTopic says what a topic must do when nothing happens at the same time:
-// everything comes to rest between two operations.
+// A modelTopic computes what a topic must do if operations do not overlap: every
+// goroutine is blocked before the next one.
 type modelTopic struct {
 	replay  int
 	closed  bool
 	history []item
-	subs    []*modelSub // the newest first, as they are served
-	waiting *modelWait  // the publisher that waits, if one does
+	subs    []*modelSub // the newest first, in the order of delivery
+	waiting *modelWait  // the blocked publisher, if any
 }
 
 type modelWait struct {
 	v    item
-	subs []*modelSub // that have no room, the first of them is waited for
-	err  error       // what PublishContext is to return
+	subs []*modelSub // without room; the publisher waits for the first
+	err  error       // of PublishContext
 }
 
 type modelSub struct {
@@ -69,15 +70,15 @@ type modelSub struct {
 	dropped   uint64
 	high      int
 	slow      bool
-	edges     []bool // caught up or not
+	caughtUp  []bool // SlowEvent.CaughtUp of each transition
 	err       error
 }
 
 func (m *modelTopic) subscribe(s settings) *modelSub {
 	sub := &modelSub{settings: s}
 	values := slices.Clone(m.history)
-	if s.selecting {
-		values = slices.DeleteFunc(values, func(v item) bool { return !itemWanted(v) })
+	if s.filtering {
+		values = slices.DeleteFunc(values, func(v item) bool { return !matchesItem(v) })
 	}
 	for _, v := range values {
 		if at := sub.find(v); at >= 0 {
@@ -100,11 +101,11 @@ func (m *modelTopic) subscribe(s settings) *modelSub {
 
 func (m *modelTopic) wouldWait(v item) bool {
 	return slices.ContainsFunc(m.subs, func(s *modelSub) bool {
-		return s.policy == bus.Block && (!s.selecting || itemWanted(v)) && s.find(v) < 0 && s.full(v)
+		return s.policy == bus.Block && (!s.filtering || matchesItem(v)) && s.find(v) < 0 && s.full(v)
 	})
 }
 
-// publish returns whether its publisher has to wait.
+// publish reports whether the publisher blocks.
 func (m *modelTopic) publish(v item) (waits bool) {
 	if m.closed {
 		return false
@@ -115,7 +116,7 @@ func (m *modelTopic) publish(v item) (waits bool) {
 	}
 	var waiting []*modelSub
 	for _, s := range m.subs {
-		if (!s.selecting || itemWanted(v)) && !s.offer(v) {
+		if (!s.filtering || matchesItem(v)) && !s.offer(v) {
 			waiting = append(waiting, s)
 		}
 	}
@@ -126,8 +127,8 @@ func (m *modelTopic) publish(v item) (waits bool) {
 	return true
 }
 
-// settle lets the waiting publisher go as far as it can. It returns whether it
-// still waits.
+// settle continues the blocked publisher as far as possible. It reports whether
+// it is still blocked.
 func (m *modelTopic) settle() (waits bool) {
 	w := m.waiting
 	for w != nil && len(w.subs) > 0 {
@@ -142,7 +143,7 @@ func (m *modelTopic) settle() (waits bool) {
 	return false
 }
 
-// giveUp ends the context of the waiting publisher.
+// giveUp ends the context of the blocked publisher.
 func (m *modelTopic) giveUp() {
 	for _, s := range m.waiting.subs {
 		if s.err != nil || !s.offer(m.waiting.v) {
@@ -161,7 +162,7 @@ func (m *modelTopic) close() {
 	m.subs = nil
 }
 
-// leave takes those that have ended off the topic.
+// leave removes ended subscriptions from the topic.
 func (m *modelTopic) leave() {
 	m.subs = slices.DeleteFunc(m.subs, func(s *modelSub) bool { return s.err != nil })
 }
@@ -181,14 +182,14 @@ func (s *modelSub) sum() (bytes int) {
 }
 
 func (s *modelSub) full(v item) bool {
-	return len(s.queue) >= s.limit || s.overweight(v)
+	return len(s.queue) >= s.limit || s.exceedsBytes(v)
 }
 
-func (s *modelSub) overweight(v item) bool {
+func (s *modelSub) exceedsBytes(v item) bool {
 	return s.bytes > 0 && len(s.queue) > 0 && s.sum()+v.size > s.bytes
 }
 
-// offer returns false if the publisher has to wait.
+// offer reports false if the publisher has to wait.
 func (s *modelSub) offer(v item) bool {
 	if at := s.find(v); at >= 0 {
 		s.queue[at] = v
@@ -198,14 +199,14 @@ func (s *modelSub) offer(v item) bool {
 	if !s.full(v) {
 		if s.slow && len(s.queue) == 0 {
 			s.slow = false
-			s.edges = append(s.edges, true)
+			s.caughtUp = append(s.caughtUp, true)
 		}
 		s.add(v)
 		return true
 	}
 	if !s.slow {
 		s.slow = true
-		s.edges = append(s.edges, false)
+		s.caughtUp = append(s.caughtUp, false)
 	}
 	switch s.policy {
 	case bus.Block:
@@ -213,7 +214,7 @@ func (s *modelSub) offer(v item) bool {
 	case bus.DropOldest:
 		s.queue = s.queue[1:]
 		s.dropped++
-		for s.overweight(v) {
+		for s.exceedsBytes(v) {
 			s.queue = s.queue[1:]
 			s.dropped++
 		}
@@ -238,7 +239,7 @@ func (s *modelSub) end(err error) {
 	}
 }
 
-// cut ends the subscription as Close does, or its context.
+// cut ends the subscription as Close or the end of its context does.
 func (s *modelSub) cut(err error) {
 	s.end(err)
 	if kept := s.buffered(); len(s.queue) > kept {
@@ -256,7 +257,7 @@ func (s *modelSub) receive() (v item, ok bool) {
 	return v, true
 }
 
-// stats leaves out Bytes if there is no limit on them, as the bus does.
+// stats returns 0 Bytes if there is no limit on them, as package bus does.
 func (s *modelSub) stats() bus.Stats {
 	stats := bus.Stats{Delivered: s.delivered, Dropped: s.dropped, Pending: len(s.queue), HighWater: s.high}
 	if s.bytes > 0 {

@@ -1,10 +1,10 @@
 package bus
 
-// DefaultLimit is how many values a subscription holds for its reader unless
-// [Limit] says otherwise.
+// DefaultLimit is the number of pending values that a subscription holds at most
+// unless [Limit] sets another.
 const DefaultLimit = 8192
 
-// channelCapacity is the most that a subscription's channel itself buffers.
+// channelCapacity is the largest buffer of a subscription's channel.
 const channelCapacity = 128
 
 // An Option changes one setting of one subscription.
@@ -15,45 +15,46 @@ type options struct {
 	policy Policy
 	name   string
 
-	// Of the topic's type, which Option does not know: Subscribe finds out.
+	// Functions for values of the topic's type. Option does not know the type, so
+	// Subscribe checks it.
 	filter any // func(T) bool
 	size   any // func(T) int
 	bytes  int // the limit on the sum of sizes
 	key    any // func(T) any
 }
 
-// Limit bounds how many values may wait for the reader. At the limit the
-// subscription's [Policy] decides. The default is [DefaultLimit]; below 1
-// counts as 1.
+// Limit bounds the number of pending values: those that the reader has yet to
+// receive. At the limit the subscription's [Policy] decides. The default is
+// [DefaultLimit]. A value below 1 counts as 1.
 //
-// Memory beyond the channel's own buffer (128 values at most) is taken only
-// while values wait in it; the topic may keep it for a while for the next time. A value counts as waiting until the subscription
-// has noticed that it was taken, so a subscription with a longer queue than
-// its channel may act one value early.
+// Memory beyond the channel's buffer (128 values at most) is used only while
+// values are pending in it. The topic may keep that memory for later use. A value
+// counts as pending until the subscription has noticed the receive, so a
+// subscription with a backlog beyond its channel may act one value early.
 func Limit(n int) Option {
 	return func(o *options) { o.limit = max(n, 1) }
 }
 
-// OnOverflow sets what happens when a value comes and the subscription is at
-// its limit. The default is [Fail].
+// OnOverflow sets the policy for values that are published while the
+// subscription is at its limit. The default is [Fail].
 func OnOverflow(p Policy) Option {
 	return func(o *options) { o.policy = p }
 }
 
-// Name says what the log calls the subscription. The default is the file and
-// line that subscribed.
+// Name sets the subscription's name in the log. The default is the file and line
+// that subscribed.
 func Name(name string) Option {
 	return func(o *options) { o.name = name }
 }
 
-// Filter leaves out of the subscription every value for which want is false. It
-// takes no room and is not counted.
+// Filter delivers only the values for which want returns true. The others take
+// no room and are not counted.
 //
-// The publisher's goroutine calls want, perhaps several of them at once, and so
-// does Subscribe for the replay, which publishers wait for. It must not use the
-// topic or its subscriptions, and a panic in it reaches whoever publishes or
-// subscribes. The same holds for the
-// functions of [LimitBytes] and [Conflate].
+// Publishers call want in their own goroutines, possibly several at once.
+// Subscribe calls it for the replay, and publishers wait meanwhile. It must not
+// use the topic or its subscriptions. A panic in it passes to the caller of
+// Publish or Subscribe. The same holds for the functions of [LimitBytes] and
+// [Conflate].
 //
 // On a topic of another type than T, the subscription that Subscribe returns is
 // closed from the start, with [ErrOption].
@@ -61,34 +62,34 @@ func Filter[T any](want func(T) bool) Option {
 	return func(o *options) { o.filter = want }
 }
 
-// LimitBytes bounds the sum of the sizes of the values that wait for the
-// reader, beside their count. The [Policy] decides when a value would exceed
-// either; [DropOldest] drops as many as it takes. A value for which nothing
-// else waits is always taken, however large. A negative size counts as 0.
+// LimitBytes bounds the sum of the sizes of the pending values, beside their
+// number. The [Policy] decides when a value would exceed either limit.
+// [DropOldest] drops as many values as needed. If no other value is pending, a
+// value of any size is accepted. A negative size counts as 0.
 //
-// The unit is whatever size returns. [Stats] then has the sum. For the rules
-// that size is called by, and for a topic of another type, see [Filter].
+// The unit is that of size's result. [Stats] reports the sum. [Filter] describes
+// how size is called, and the error on a topic of another type.
 func LimitBytes[T any](n int, size func(T) int) Option {
 	return func(o *options) { o.bytes, o.size = n, size }
 }
 
-// Conflate keeps only the latest value of each key: a value that comes while an
-// older one of its key waits takes that one's place in the order, whatever the
-// limits, and the older one counts as dropped. Once Publish has returned, the
-// reader can no longer receive what was replaced. A value of a key that does
-// not wait goes behind all others, and is subject to the limits. A key that does
-// not equal itself, as NaN, is the key of no other value.
+// Conflate keeps only the latest pending value of each key. A new value takes
+// the place in the order of the pending one with its key, whatever the limits,
+// and the old one counts as dropped. After Publish has returned, the reader
+// cannot receive the old one. If no value of its key is pending, a value goes
+// behind all others and is subject to the limits. A key that does not equal
+// itself, such as NaN, matches no other.
 //
 // A replay is conflated before it is cut to the limits. The channel has no
-// buffer, so that all that waits can be replaced; the price is a goroutine's
-// switch for each value that the reader is not waiting for, and for each that
-// replaces the one next to be read. For the rules that key is called by, and
-// for a topic of another type, see [Filter].
+// buffer, so that every pending value can be replaced. This costs a goroutine
+// switch for each value that finds no waiting reader, and for each that replaces
+// the next one to be read. [Filter] describes how key is called, and the error on
+// a topic of another type.
 func Conflate[T any, K comparable](key func(T) K) Option {
 	return func(o *options) {
 		o.key = func(v T) any {
 			k := key(v)
-			if k != k { // NaN, or something with NaN in it: never found again
+			if k != k { // NaN, or a value that contains NaN: a map does not find it
 				return new(byte)
 			}
 			return k
@@ -104,11 +105,10 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// capacity returns the size of the channel. Under Block it stays below the
-// limit: the last value waits in the pump's hand instead, and so there is
-// always a pump to tell waiting publishers of the room that a reader makes.
-// With a limit on sizes any value can be the last, so all but the first wait
-// outside.
+// capacity returns the size of the channel's buffer. Under Block it is below the
+// limit, so that at the limit one value is in flight and a pump is there to wake
+// waiting publishers when the reader makes room. With a limit on sizes any value
+// can reach the limit, so there is no buffer.
 func (o options) capacity() int {
 	if o.key != nil || o.policy == Block && o.size != nil {
 		return 0

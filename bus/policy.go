@@ -2,24 +2,24 @@ package bus
 
 import "fmt"
 
-// A Policy says what becomes of a value that finds a subscription at its
-// limit.
+// A Policy decides what happens when a value is published and a subscription is
+// at its limit.
 type Policy int
 
 const (
-	// Fail ends the subscription: what it holds is still delivered, then its
-	// channel closes and its error is [ErrSlowConsumer]. The value is dropped.
+	// Fail drops the value and ends the subscription with [ErrSlowConsumer]. Its
+	// pending values are still delivered before the channel closes.
 	Fail Policy = iota
 
 	// Block makes the publisher wait until there is room, the subscription
-	// ends or the publisher's context does. The value reaches every other
-	// subscription first.
+	// ends or the publisher's context ends. Every other subscription gets the
+	// value first.
 	Block
 
-	// DropOldest drops the oldest value that waits, to make room.
+	// DropOldest drops the oldest pending value to make room.
 	DropOldest
 
-	// DropNewest drops the value that came.
+	// DropNewest drops the published value.
 	DropNewest
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// Around the size of a subscription's own channel (128), where values start to
+// limits are around the largest buffer of a channel (128), where values start to
 // spill.
 var limits = []int{1, 2, 3, 127, 128, 129, 130, 200, 1000}
 
@@ -32,8 +32,8 @@ func eachLimit(t *testing.T, test func(t *testing.T, limit int)) {
 	}
 }
 
-// overfill publishes 50 more values than limit, and lets everything come to
-// rest after each.
+// overfill publishes 50 values more than limit, and waits after each until every
+// goroutine is blocked.
 func overfill(topic *bus.Topic[int], limit int) {
 	for n := range limit + 50 {
 		topic.Publish(n)
@@ -156,15 +156,17 @@ func TestOnOverflow_keepsOrderAndCountsDrops(t *testing.T) {
 
 func TestPublish_doesNotLetSlowReaderDelayOthers(t *testing.T) {
 	for _, policy := range []bus.Policy{bus.Fail, bus.DropOldest, bus.DropNewest} {
-		synctest.Test(t, func(t *testing.T) {
-			topic := quiet[int]()
-			slow := topic.Subscribe(t.Context(), bus.Limit(200), bus.OnOverflow(policy))
-			defer slow.Close()
-			fast := topic.Chan(t.Context())
-			for n := range 1000 {
-				topic.Publish(n)
-				require.Equal(t, n, <-fast)
-			}
+		t.Run(policy.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				topic := quiet[int]()
+				slow := topic.Subscribe(t.Context(), bus.Limit(200), bus.OnOverflow(policy))
+				defer slow.Close()
+				fast := topic.Chan(t.Context())
+				for n := range 1000 {
+					topic.Publish(n)
+					require.Equal(t, n, <-fast)
+				}
+			})
 		})
 	}
 }
@@ -194,7 +196,7 @@ func TestPublishContext_returnsWhenContextEnds(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-result:
-			assert.Fail(t, "published into a full subscription")
+			assert.Fail(t, "publish into a full subscription returned")
 		default:
 		}
 		cancel()

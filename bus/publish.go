@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// publishSlowly gives v to subs when the first of them does not keep up, or has
-// functions of its own to apply to v. What takes time, logging and waiting for
-// room, comes when all others have v.
+// publishSlowly offers v to subs when the first of them does not keep up, or has
+// functions to apply to v. It logs and waits for room only after every
+// subscription that has room has v.
 func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	var err error
 	for _, r := range offerAll(v, subs) {
@@ -18,9 +18,9 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	return err
 }
 
-// offerAll gives v to subs and returns those that it has business left with.
+// offerAll offers v to subs and returns the offers that are not finished.
 func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
-	// Also when a function of a later subscription panics.
+	// Deferred, to run as well when a function of a later subscription panics.
 	defer func() {
 		for _, r := range rest {
 			r.s.follow()
@@ -28,27 +28,27 @@ func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
 	}()
 	for ; subs != nil; subs = subs.next {
 		s := subs.s
-		var m valueInfo
+		var info valueInfo
 		if s.funcs.any() {
 			if !s.funcs.wants(v) {
 				continue
 			}
-			m = s.funcs.inspect(v)
+			info = s.funcs.inspect(v)
 		}
 		s.mu.Lock()
-		room := s.offer(v, m)
+		room := s.offer(v, info)
 		if room != nil || len(s.transitions) > 0 {
-			rest = append(rest, pendingOffer[T]{s, m, room})
+			rest = append(rest, pendingOffer[T]{s, info, room})
 		}
 		s.mu.Unlock()
 	}
 	return rest
 }
 
-// spill puts v behind the others in a backlog, if that is all there is to heed,
-// and reports whether it did. It comes to what offer does. Like look, it looks at
-// the channel, which the pump and the reader keep changing, only if what the
-// channel holds can matter. The caller holds mu.
+// spill appends v to a backlog if no other rule applies, and reports whether it
+// did. The effect is that of offer. Like look, it reads the channel's length,
+// which the pump and the reader keep changing, only if the length can matter.
+// The caller holds mu.
 func (s *Subscription[T]) spill(v *T) bool {
 	if s.state != pumping {
 		return false
@@ -64,29 +64,28 @@ func (s *Subscription[T]) spill(v *T) bool {
 	return true
 }
 
-// business is what a publisher has left to do with one subscription.
+// A pendingOffer is the rest of a publisher's work for one subscription.
 type pendingOffer[T any] struct {
 	s    *Subscription[T]
 	info valueInfo
 	room <-chan struct{} // wait for it, if not nil
 }
 
-// offer gives v to the subscription if it has room, or does what its policy
-// says. If the publisher has to wait, offer returns a channel that closes when
-// there may be room. The caller holds mu, and calls follow when it has released
-// it.
-func (s *Subscription[T]) offer(v T, m valueInfo) (room <-chan struct{}) {
+// offer adds v if the subscription has room, and otherwise applies its policy.
+// If the publisher has to wait, offer returns a channel that closes when there
+// may be room. The caller holds mu, and calls follow after releasing it.
+func (s *Subscription[T]) offer(v T, info valueInfo) (room <-chan struct{}) {
 	switch n := s.pending(); {
 	case s.state&ended != 0:
 		return nil
-	case s.funcs.key != nil && s.replace(v, m):
+	case s.funcs.key != nil && s.replace(v, info):
 		return nil
-	case !s.full(n, m):
+	case !s.full(n, info):
 		if n == 0 && s.state&slow != 0 {
 			s.state &^= slow
 			s.recordTransition(true)
 		}
-		s.place(v, m)
+		s.place(v, info)
 		return nil
 	}
 
@@ -100,18 +99,18 @@ func (s *Subscription[T]) offer(v T, m valueInfo) (room <-chan struct{}) {
 		}
 		room = s.room
 	case DropOldest:
-		caught := s.evict()
-		for caught && s.overweight(m) {
-			caught = s.evict()
+		dropped := s.evict()
+		for dropped && s.exceedsBytes(info) {
+			dropped = s.evict()
 		}
-		if !caught && s.inFlight && s.full(s.pending(), m) {
+		if !dropped && s.inFlight && s.full(s.pending(), info) {
 			if first {
 				s.recordTransition(false)
 			}
-			s.replaceInFlight(v, m)
+			s.replaceInFlight(v, info)
 			return nil
 		}
-		s.place(v, m)
+		s.place(v, info)
 	case DropNewest:
 		s.dropped++
 	default:
@@ -124,7 +123,7 @@ func (s *Subscription[T]) offer(v T, m valueInfo) (room <-chan struct{}) {
 	return room
 }
 
-// follow does what an offer has left to do once mu is released.
+// follow finishes an offer after mu is released.
 func (s *Subscription[T]) follow() {
 	if s.Err() != nil {
 		s.topic.leave(s)
@@ -133,15 +132,15 @@ func (s *Subscription[T]) follow() {
 	s.notify()
 }
 
-// place puts v behind everything that waits.
-func (s *Subscription[T]) place(v T, m valueInfo) {
+// place adds v behind all pending values.
+func (s *Subscription[T]) place(v T, info valueInfo) {
 	s.high = max(s.high, min(s.pending()+1, s.options.limit))
 	if s.funcs.size != nil {
 		s.sizes.cut(len(s.ch) + s.held())
-		s.sizes.push(m)
+		s.sizes.push(info)
 	}
 	if s.state&pumping != 0 || !s.trySend(&v) {
-		s.queue(v, m)
+		s.queue(v, info)
 		if s.state&pumping == 0 {
 			s.startPump()
 		}
@@ -158,16 +157,14 @@ func (s *Subscription[T]) trySend(v *T) bool {
 	}
 }
 
-// evict drops the oldest value that can still be caught, and reports whether
-// there was one.
+// evict drops the oldest pending value that is not in flight, and reports
+// whether there was one.
 //
-// Taking it from the channel keeps the order: if the pump waits to send, its
-// value, which is the next one, moves up in the same step. The channel can
-// be empty, though, with the pump's value on its way: the reader took all of
-// it while publishers, seeing the pump at work, went on filling the overflow.
-// The overflow's first is then the oldest within reach. Both can be empty too,
-// if the reader was faster than this call; the pump's value may be all that
-// waits then, see supersede.
+// Receiving it from the channel keeps the order: if the pump is blocked in its
+// send, the value in flight, which is the next one, moves into the channel in
+// the same step. If the reader has emptied the channel, the first value of the
+// overflow is dropped. If the overflow is empty too, the value in flight may be
+// the only pending one; see replaceInFlight.
 func (s *Subscription[T]) evict() bool {
 	skip := 0
 	select {
@@ -177,8 +174,8 @@ func (s *Subscription[T]) evict() bool {
 		if s.overflow.size == 0 {
 			return false
 		}
-		// The newest marks are the overflow's. One before them, if there is
-		// one, is that of the pump's value.
+		// The newest infos are the overflow's. The one before them, if any, is
+		// that of the value in flight.
 		s.sizes.cut(s.held())
 		skip = max(0, s.sizes.infos.size-s.overflow.size)
 		s.unqueue(1)
@@ -190,8 +187,8 @@ func (s *Subscription[T]) evict() bool {
 	return true
 }
 
-// replay puts values in front of everything else, the newest of them if there
-// are more than the limits allow.
+// replay adds values to a new subscription. If they exceed the limits it adds
+// only the newest ones.
 func (s *Subscription[T]) replay(values []T) {
 	if s.funcs.filter != nil {
 		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })
@@ -199,28 +196,28 @@ func (s *Subscription[T]) replay(values []T) {
 	if s.funcs.key != nil {
 		values = s.funcs.conflated(values)
 	}
-	marks := make([]valueInfo, len(values))
+	infos := make([]valueInfo, len(values))
 	first, bytes := len(values), 0
 	for first > 0 && len(values)-first < s.options.limit {
-		m := s.funcs.inspect(values[first-1])
-		if s.funcs.size != nil && m.size > s.options.bytes-bytes && first < len(values) {
+		info := s.funcs.inspect(values[first-1])
+		if s.funcs.size != nil && info.size > s.options.bytes-bytes && first < len(values) {
 			break
 		}
 		first--
-		bytes += m.size
-		marks[first] = m
+		bytes += info.size
+		infos[first] = info
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := first; i < len(values); i++ {
-		s.place(values[i], marks[i])
+		s.place(values[i], infos[i])
 	}
 }
 
-// await offers v again whenever there may be room, and for the last time when
-// ctx ends, until the subscription has taken it or has ended. Otherwise v is
-// dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, m valueInfo, room <-chan struct{}) (err error) {
+// await offers v again whenever there may be room, and a last time when ctx
+// ends. It returns when the subscription has accepted v or has ended, or with
+// ctx. If v was not accepted, it is dropped.
+func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <-chan struct{}) (err error) {
 	for room != nil && err == nil {
 		select {
 		case <-room:
@@ -229,7 +226,7 @@ func (s *Subscription[T]) await(ctx context.Context, v T, m valueInfo, room <-ch
 		}
 		s.mu.Lock()
 		over := s.state&ended != 0
-		room = s.offer(v, m)
+		room = s.offer(v, info)
 		if room == nil && !over {
 			err = nil // there was room after all
 		} else if over || err != nil {
@@ -241,8 +238,8 @@ func (s *Subscription[T]) await(ctx context.Context, v T, m valueInfo, room <-ch
 	return err
 }
 
-// signalRoom wakes every publisher that waits for room, if there is any or none
-// will be needed any more.
+// signalRoom wakes all publishers that wait for room, if there is room or the
+// subscription has ended.
 func (s *Subscription[T]) signalRoom() {
 	if s.room != nil && (s.state&ended != 0 || !s.full(s.pending(), valueInfo{})) {
 		close(s.room)

@@ -2,7 +2,7 @@ package bus
 
 // startPump starts the goroutine that moves values from the overflow into the
 // channel. The subscription owns it, and has one at most. It ends when the
-// overflow is empty, or at once when the subscription discards what it holds.
+// overflow is empty, or at once when the subscription discards its values.
 func (s *Subscription[T]) startPump() {
 	s.enter(pumping)
 	if s.wake == nil {
@@ -19,7 +19,7 @@ func (s *Subscription[T]) pump() {
 			s.conflation.inFlight = *s.conflation.keys.front()
 		}
 		s.unqueue(1)
-		for !s.hand(&v) {
+		for !s.send(&v) {
 			if s.state&discarded != 0 {
 				s.dropped++
 				s.sizes.truncate(max(0, s.sizes.infos.size-1))
@@ -37,13 +37,12 @@ func (s *Subscription[T]) pump() {
 	s.unwatch()
 }
 
-// refill moves what fits into the channel, and reports whether anything is
-// left that does not.
+// refill moves values into the channel until it is full, and reports whether
+// any are left.
 //
-// It is also where waiting publishers are told of room: whenever the pump has
-// sent the value in its hand, and before it ends. The latter matters on its
-// own: a pump that has just been started by a full channel may find that the
-// reader emptied it meanwhile, and leave without ever taking a value in hand.
+// It also wakes waiting publishers if there is room: after each value in flight
+// is sent, and before the pump ends. The second is needed because the reader may
+// empty the channel before a new pump runs, which then sends nothing itself.
 func (s *Subscription[T]) refill() (left bool) {
 	for fits := true; fits && s.overflow.size > 0; {
 		run, n := s.overflow.run(), 0
@@ -57,9 +56,9 @@ func (s *Subscription[T]) refill() (left bool) {
 	return s.overflow.size > 0
 }
 
-// hand waits, with mu released, until v is sent or somebody wakes the pump. It
-// reports whether v was sent. Until it returns nobody closes the channel.
-func (s *Subscription[T]) hand(v *T) (sent bool) {
+// send blocks, with mu released, until v is sent or wake is signaled. It reports
+// whether v was sent. The channel is not closed before it returns.
+func (s *Subscription[T]) send(v *T) (sent bool) {
 	s.inFlight = true
 	s.mu.Unlock()
 	select {
@@ -75,68 +74,66 @@ func (s *Subscription[T]) hand(v *T) (sent bool) {
 	s.exchange(v, sent)
 	s.counted = s.count()
 	s.inFlight = false
-	s.handover++
+	s.sends++
 	s.settled.Broadcast()
 	return sent
 }
 
-// settle returns when it is known whether the value in the pump's hand was
-// taken. It waits for the pump only, never for a reader; mu is released
-// meanwhile.
+// settle returns when it is known whether the value in flight was taken. It
+// waits for the pump only, never for a reader. It releases mu meanwhile.
 //
-// Without it: the pump waits in its send, the reader receives, and the runtime
-// moves the pump's value into the channel's buffer. The reader then sees the
-// pump still with a value in hand, until the pump gets to run.
+// It is needed because a receive lets the runtime complete the pump's blocked
+// send. The value still counts as in flight until the pump runs.
 func (s *Subscription[T]) settle() {
-	for seen := s.handover; s.inFlight && s.handover == seen; {
+	for seen := s.sends; s.inFlight && s.sends == seen; {
 		select {
 		case s.wake <- struct{}{}:
-		default: // it has been told
+		default: // signaled already
 		}
 		s.settled.Wait()
 	}
 }
 
-// A marked value is one with its mark.
-type marked[T any] struct {
+// A substitute is a value that replaces the one in flight.
+type substitute[T any] struct {
 	value T
 	info  valueInfo
 }
 
-// supersede puts v in the place of the value in the pump's hand. The pump is
-// called back, which it follows at once, to take v instead. If the reader has
-// been faster, v is a new value.
-func (s *Subscription[T]) replaceInFlight(v T, m valueInfo) {
-	if s.substitute != nil { // another publisher's, still waiting for the pump
+// replaceInFlight replaces the value in flight with v. It wakes the pump, which
+// sends v instead. If the reader has taken the old value already, v is added as
+// a new one.
+func (s *Subscription[T]) replaceInFlight(v T, info valueInfo) {
+	if s.substitute != nil { // another publisher's, which the pump has yet to take
 		s.dropped++
 	}
-	s.substitute = &marked[T]{v, m}
+	s.substitute = &substitute[T]{v, info}
 	s.settle()
 }
 
-// exchange does what supersede asked of the pump, which is back with v, sent or
-// not.
+// exchange applies the substitute, if there is one, after the pump's send of v
+// has ended.
 func (s *Subscription[T]) exchange(v *T, sent bool) {
-	with := s.substitute
+	sub := s.substitute
 	s.substitute = nil
 	switch {
-	case with == nil:
+	case sub == nil:
 	case !sent:
-		*v = with.value
+		*v = sub.value
 		s.dropped++
-		s.conflation.inFlight = with.info.key
+		s.conflation.inFlight = sub.info.key
 		if s.funcs.size != nil {
 			s.sizes.cut(len(s.ch) + s.held())
-			s.sizes.resize(s.sizes.infos.front(), with.info.size)
-			s.signalRoom() // if it is smaller
+			s.sizes.resize(s.sizes.infos.front(), sub.info.size)
+			s.signalRoom() // if the substitute is smaller
 		}
 	case s.state&discarded != 0:
 		s.dropped++
 	default:
 		if s.funcs.size != nil {
 			s.sizes.cut(len(s.ch) + s.held())
-			s.sizes.push(with.info)
+			s.sizes.push(sub.info)
 		}
-		s.queue(with.value, with.info)
+		s.queue(sub.value, sub.info)
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// FuzzSchedule makes operations out of bytes, lets everything come to rest after
-// each, and compares with what a simple model says: what is received, when a
-// channel closes and why, every count, every slow notice, who waits.
+// FuzzSchedule makes operations out of bytes, waits after each until every
+// goroutine is blocked, and compares with a simple model: the values received,
+// when a channel closes and why, every count, every slow event, and blocked
+// publishers.
 func FuzzSchedule(f *testing.F) {
 	random := newRand()
 	for range 100 { // beside those in testdata
@@ -37,29 +38,29 @@ type run struct {
 	model    modelTopic
 	subs     []runSub
 	number   int
-	// The publisher that waits, if the model says that one does.
+	// Of the blocked publisher, if the model has one.
 	cancel context.CancelFunc
 	result chan error
 }
 
 type runSub struct {
 	*bus.Subscription[item]
-	model  *modelSub
-	cancel context.CancelFunc
-	edges  *[]bool
+	model    *modelSub
+	cancel   context.CancelFunc
+	caughtUp *[]bool
 }
 
 func runSchedule(t *testing.T, schedule []byte) {
 	r := &run{t: t, schedule: schedule}
 	r.model.replay = r.next(4) * r.next(50)
-	edges := make(map[string]*[]bool)
+	caughtUp := make(map[string]*[]bool)
 	r.topic = &bus.Topic[item]{
 		Replay: r.model.replay,
 		Logger: slog.New(slog.DiscardHandler),
-		OnSlow: func(s bus.SlowEvent) { *edges[s.Subscription] = append(*edges[s.Subscription], s.CaughtUp) },
+		OnSlow: func(s bus.SlowEvent) { *caughtUp[s.Subscription] = append(*caughtUp[s.Subscription], s.CaughtUp) },
 	}
 	for len(r.schedule) > 0 {
-		if r.step(edges) {
+		if r.step(caughtUp) {
 			r.check()
 		} else {
 			r.rest()
@@ -88,15 +89,15 @@ func (r *run) next(n int) int {
 	return int(b) % n
 }
 
-// step reports whether everything is to be looked at after it. Being asked for
-// its counts brings a subscription up to date, and so has to be left out, too.
-func (r *run) step(edges map[string]*[]bool) (look bool) {
+// step reports whether to check everything after it. Stats brings a subscription
+// up to date, so some steps run without a check.
+func (r *run) step(caughtUp map[string]*[]bool) (check bool) {
 	op := r.next(256)
-	look = op < 64
+	check = op < 64
 	op %= 16
 	if op == 0 || len(r.subs) == 0 {
-		r.subscribe(edges)
-		return look
+		r.subscribe(caughtUp)
+		return check
 	}
 	i := r.next(len(r.subs))
 	s := r.subs[i]
@@ -133,10 +134,10 @@ func (r *run) step(edges map[string]*[]bool) (look bool) {
 	default:
 		r.publish(r.next(256))
 	}
-	return look
+	return check
 }
 
-func (r *run) subscribe(edges map[string]*[]bool) {
+func (r *run) subscribe(caughtUp map[string]*[]bool) {
 	if len(r.subs) == 6 {
 		return
 	}
@@ -145,19 +146,19 @@ func (r *run) subscribe(edges map[string]*[]bool) {
 		limit:      limits[r.next(len(limits))],
 		bytes:      []int{0, 0, 1, 10, 200}[r.next(5)],
 		conflating: r.next(3) == 0,
-		selecting:  r.next(3) == 0,
+		filtering:  r.next(3) == 0,
 	}
 	name := strconv.Itoa(len(r.subs))
-	edges[name] = new([]bool)
+	caughtUp[name] = new([]bool)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	sub := r.topic.Subscribe(ctx, append(s.options(), bus.Name(name))...)
-	r.subs = append(r.subs, runSub{sub, r.model.subscribe(s), cancel, edges[name]})
+	r.subs = append(r.subs, runSub{sub, r.model.subscribe(s), cancel, caughtUp[name]})
 }
 
-// publish does nothing if two publishers would wait, or if one waits with a value
-// of the same key: which of them is first, no model can say.
-func (r *run) publish(what int) {
-	v := item{n: r.number, key: what % 5, size: what / 5 % 8}
+// publish does nothing if a second publisher would block, or if one is blocked
+// with a value of the same key: their order is not defined.
+func (r *run) publish(b int) {
+	v := item{n: r.number, key: b % 5, size: b / 5 % 8}
 	if r.cancel != nil && (r.model.waiting.v.key == v.key || r.model.wouldWait(v)) {
 		return
 	}
@@ -180,17 +181,17 @@ func (r *run) returned(result <-chan error, want error) {
 	case err := <-result:
 		require.Equal(r.t, want, err)
 	default:
-		require.Fail(r.t, "the publisher waits")
+		require.Fail(r.t, "the publisher is blocked")
 	}
 }
 
-// receive takes what subscription i has, and reports whether it had anything.
+// receive receives from subscription i, and reports whether a value was pending.
 func (r *run) receive(i int) (received bool) {
 	s := r.subs[i]
 	want, has := s.model.receive()
 	select {
 	case got, ok := <-s.C():
-		require.Equal(r.t, has, ok, "closed before its end, or more than there is")
+		require.Equal(r.t, has, ok, "closed too early, or a value too many")
 		require.Equal(r.t, want, got)
 		require.True(r.t, ok || s.model.err != nil, "closed while open")
 	default:
@@ -200,7 +201,8 @@ func (r *run) receive(i int) (received bool) {
 	return has
 }
 
-// rest lets everything come to rest, the waiting publisher, too.
+// rest waits until every goroutine is blocked, and continues the model's blocked
+// publisher.
 func (r *run) rest() {
 	synctest.Wait()
 	if r.cancel != nil && !r.model.settle() {
@@ -223,7 +225,7 @@ func (r *run) check() {
 		}
 		require.Equal(r.t, want, got, "%+v", s.model.settings)
 		require.Equal(r.t, s.model.err, s.Err())
-		require.Equal(r.t, s.model.edges, *s.edges)
+		require.Equal(r.t, s.model.caughtUp, *s.caughtUp)
 		if s.model.err == nil {
 			sum.Subscriptions++
 			if s.model.slow {
@@ -238,5 +240,5 @@ func (r *run) check() {
 	}
 	require.Equal(r.t, sum, r.topic.Stats())
 	require.Equal(r.t, sum.Subscriptions > 0, r.topic.Active())
-	synctest.Wait() // to be asked for its counts has called a pump back from its send
+	synctest.Wait() // Stats has interrupted a pump's send
 }

@@ -2,12 +2,12 @@ package bus
 
 import "context"
 
-// A Source is a [Topic] that can be subscribed to and not published on: what
-// a package exposes of a topic that it owns. It is a small value to copy and
-// is safe for concurrent use.
+// A Source is the subscribing half of a [Topic]. A package exposes one for a
+// topic that it alone publishes on. It is a small value to copy and is safe for
+// concurrent use.
 //
-// The zero Source never yields: its subscriptions are closed from the start,
-// with [ErrClosed].
+// The subscriptions of the zero Source are closed from the start, with
+// [ErrClosed].
 type Source[T any] struct {
 	topic *Topic[T]
 }

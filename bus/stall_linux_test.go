@@ -12,9 +12,9 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// The longest publish of BenchmarkStuckReader in time that its thread ran for,
-// without what the machine gave to other programs meanwhile, beside the longest
-// time that the same thread ran for to look at the clock.
+// BenchmarkStuckReaderOnCPU measures the CPU time of the longest publish of
+// BenchmarkStuckReader, and of the longest read of the clock by the same thread.
+// CPU time leaves out the time that other programs ran.
 func BenchmarkStuckReaderOnCPU(b *testing.B) {
 	b.Run("collected", stuckReaderOnCPU)
 	b.Run("uncollected", func(b *testing.B) {

@@ -10,13 +10,13 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// What one publish takes while a reader is stuck and its backlog grows to the
-// default limit and beyond: go test -run xxx -bench StuckReader ./bus
+// BenchmarkStuckReader measures one publish while a reader is stuck and its
+// backlog grows to the default limit and beyond:
+// go test -run xxx -bench StuckReader ./bus
 //
-// After each call the clock is read once more, with nothing in between. What
-// that takes at its longest, idle-max-ns, is what the machine and the garbage
-// collector do to a goroutine that only looks at the clock. Without the
-// collector, the machine is left.
+// After each call the clock is read once more, with nothing in between. The
+// longest such read, idle-max-ns, is the delay that the machine and the garbage
+// collector add to any goroutine. The uncollected run leaves out the collector.
 func BenchmarkStuckReader(b *testing.B) {
 	b.Run("collected", stuckReader)
 	b.Run("uncollected", func(b *testing.B) {

@@ -1,27 +1,28 @@
 package bus
 
-// Stats counts what became of a subscription's values. Delivered + Dropped +
-// Pending is the number of values that it was offered while it was open, replay
-// included. A value that a publisher still waits with is not counted yet.
+// Stats counts a subscription's values. Delivered + Dropped + Pending is the
+// number of values offered to it while it was open, replay included. The value
+// of a publisher that is blocked on it is not counted yet.
 type Stats struct {
-	// Delivered counts the values that the reader took.
+	// Delivered is the number of values that the reader has received.
 	Delivered uint64
-	// Dropped counts the values that the reader will never see: dropped by the
-	// policy, replaced under [Conflate], discarded by a close, or given up by a
-	// publisher that waited.
+	// Dropped is the number of values that the reader will not receive: dropped
+	// by the policy, replaced under [Conflate], discarded by a close, or dropped
+	// because a blocked publisher's context ended.
 	Dropped uint64
-	// Pending is how many values wait for the reader, at most the limit.
+	// Pending is the number of values that the reader has yet to receive. It is
+	// at most the limit.
 	Pending int
-	// Bytes is the sum of the sizes of the values that wait, 0 without
+	// Bytes is the sum of the sizes of the pending values, 0 without
 	// [LimitBytes].
 	Bytes int
-	// HighWater is the most that waited at once, the value being published
-	// included.
+	// HighWater is the highest number of pending values so far, the value being
+	// published included.
 	HighWater int
 }
 
-// Stats returns the counts so far. They are exact and belong to one moment
-// during the call: a reader that has taken n values finds Delivered to be n.
+// Stats returns the counts of one moment during the call. They are exact: after
+// n receives Delivered is n.
 func (s *Subscription[T]) Stats() Stats {
 	stats, _, _ := s.report()
 	return stats
@@ -39,10 +40,10 @@ func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	return stats, s.state&slow != 0, s.state&ended != 0
 }
 
-// count is exact when it is known where the value in the pump's hand is. If the
-// pump has yet to say that it was taken, it may count as waiting; but not if that
-// makes more than the limit, or more in the channel than was sent. Count looks
-// into the channel once, because the reader goes on taking from it.
+// count returns the counts. They are exact unless the pump has yet to notice that
+// the value in flight was taken: it may then count as pending. It does not if
+// that exceeded the limit, or if the channel held more than was sent. count reads
+// the channel's length once, because the reader keeps changing it.
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
 	pending := n + s.held()
@@ -59,37 +60,38 @@ func (s *Subscription[T]) count() Stats {
 	}
 }
 
-// TopicStats sums up a topic's open subscriptions. Those that have ended are
-// not in it, not even while they still deliver.
+// TopicStats sums up a topic's open subscriptions. It leaves out those that have
+// ended, even while they still deliver.
 type TopicStats struct {
-	// Subscriptions is how many there are.
+	// Subscriptions is the number of open subscriptions.
 	Subscriptions int
-	// Slow is how many of them were at their limit and have not caught up since.
+	// Slow is the number of them that reached their limit and have not caught up
+	// since.
 	Slow int
-	// Sum has their counts added up. Its HighWater is the largest of theirs.
+	// Total is the sum of their counts. Its HighWater is the largest of theirs.
 	Total Stats
 }
 
-// Stats sums up the topic's subscriptions. Each one's counts are as exact as
-// those of [Subscription.Stats]; they are read one after the other, so the sum
-// is exact when nothing is published or received meanwhile. Publishing pays
-// nothing for it: Stats takes each subscription's lock, for a moment.
+// Stats sums up the topic's subscriptions. It reads them one after the other, as
+// [Subscription.Stats] does, so the sum is exact only if nothing is published or
+// received meanwhile. It takes each subscription's lock for a moment and adds no
+// cost to publishing.
 func (t *Topic[T]) Stats() TopicStats {
-	var sum TopicStats
+	var total TopicStats
 	for subs := t.subs.Load(); subs != nil; subs = subs.next {
 		one, isSlow, isEnded := subs.s.report()
 		if isEnded {
 			continue
 		}
-		sum.Subscriptions++
+		total.Subscriptions++
 		if isSlow {
-			sum.Slow++
+			total.Slow++
 		}
-		sum.Total.Delivered += one.Delivered
-		sum.Total.Dropped += one.Dropped
-		sum.Total.Pending += one.Pending
-		sum.Total.Bytes += one.Bytes
-		sum.Total.HighWater = max(sum.Total.HighWater, one.HighWater)
+		total.Total.Delivered += one.Delivered
+		total.Total.Dropped += one.Dropped
+		total.Total.Pending += one.Pending
+		total.Total.Bytes += one.Bytes
+		total.Total.HighWater = max(total.Total.HighWater, one.HighWater)
 	}
-	return sum
+	return total
 }

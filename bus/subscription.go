@@ -2,50 +2,66 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 )
 
-// A Subscription is one reader's place on a [Topic]. It is safe for
-// concurrent use; several goroutines may receive from its channel, and each
-// value then goes to one of them.
+// What [Subscription.Err] returns besides the error of the subscription's
+// context.
+var (
+	// ErrClosed reports that the subscription or its topic was closed.
+	ErrClosed = errors.New("bus: closed")
+
+	// ErrSlowConsumer reports that a value was published while a subscription
+	// under [Fail] was at its limit.
+	ErrSlowConsumer = errors.New("bus: slow consumer")
+
+	// ErrOption reports that an option's function is for values of another type
+	// than the topic's.
+	ErrOption = errors.New("bus: option for another type")
+)
+
+// A Subscription is one reader's channel of a [Topic]. It is safe for concurrent
+// use. If several goroutines receive from its channel, each value goes to one of
+// them.
 type Subscription[T any] struct {
 	topic   *Topic[T]
 	options options
 	funcs   valueFuncs[T]
-	callers []uintptr // who subscribed, when there is no name
+	callers []uintptr // of Subscribe, if there is no name
 
-	// mu guards what follows. Values are sent on ch, and ch is closed, under mu
-	// only. The one exception is the value that the pump has in hand: it is
-	// sent outside mu, and for as long ch stays open.
+	// mu guards the fields below. Values are sent on ch, and ch is closed, under
+	// mu. The one exception is the value in flight: the pump sends it outside mu,
+	// and ch stays open meanwhile.
 	mu          sync.Mutex
-	state       state // 0 while the reader keeps up: Publish then takes the short way
+	state       state // 0 while the reader keeps up: Publish then takes the fast path
 	ch          chan T
 	capacity    int    // of ch
-	sent        uint64 // values put into ch and not taken back
-	clear       uint64 // while sent is below it, Publish need not look: see look
+	sent        uint64 // values sent on ch, less those that evict received
+	clear       uint64 // while sent is below it, Publish skips look
 	dropped     uint64
 	high        int
-	overflow    chunkQueue[T] // what did not fit into ch
-	sizes       sizeQueue     // in use if judge has a size
-	conflation  conflation[T] // in use if judge has a key
-	inFlight    bool          // the pump holds one value, older than any in overflow
-	wake        chan struct{} // calls the pump back from its send
-	handover    uint64        // how often the pump has come back
-	counted     Stats         // at the last handover
-	settled     sync.Cond     // signals a handover; its lock is mu
-	substitute  *marked[T]    // for the value in the pump's hand, or behind all others if that was taken
-	room        chan struct{} // closes when there may be room; nil while nobody waits
-	transitions []transition  // still to be told
-	telling     bool          // somebody tells them
+	overflow    chunkQueue[T]  // the values that do not fit into ch
+	sizes       sizeQueue      // in use if funcs has a size
+	conflation  conflation[T]  // in use if funcs has a key
+	inFlight    bool           // the pump is sending a value, older than any in overflow
+	wake        chan struct{}  // interrupts the pump's send
+	sends       uint64         // ended sends of the pump, interrupted ones included
+	counted     Stats          // when the last of them ended
+	settled     sync.Cond      // signals that one has ended; its lock is mu
+	substitute  *substitute[T] // for the value in flight
+	room        chan struct{}  // closes when there may be room; nil while no publisher waits
+	transitions []transition   // to be reported
+	notifying   bool           // a publisher is reporting them
 	err         error
 	stop        func() bool // stops watching the context
 }
 
-// look finds out whether the short way is clear, and how far: until sent
-// reaches clear, values fit into ch and are no new high-water mark, however
-// little the reader takes meanwhile. So publishing has to look at the channel,
-// which the reader keeps changing, only now and then. The caller holds mu.
+// look reports whether Publish may take the fast path, and sets clear: until
+// sent reaches it, values fit into ch and set no new high-water mark, even if the
+// reader receives none. So Publish reads the channel's length, which the reader
+// keeps changing, only now and then. The caller holds mu.
 func (s *Subscription[T]) look() bool {
 	if s.state != 0 {
 		return false
@@ -59,32 +75,32 @@ func (s *Subscription[T]) look() bool {
 	return true
 }
 
-// enter adds to the state, which bars the short way.
+// enter adds bits to the state, which disables the fast path.
 func (s *Subscription[T]) enter(bits state) {
 	s.state |= bits
 	s.clear = 0
 }
 
-// state says what keeps a subscription off the short way, as a set of bits.
+// state is a set of bits. Each of them disables the fast path.
 type state uint8
 
 const (
-	ended     state = 1 << iota // takes no more values; err says why
-	discarded                   // what was not in ch has been dropped
-	shut                        // ch is closed
-	pumping                     // a pump runs: values go through overflow, to keep order
-	slow                        // was at the limit and has not caught up since
-	judging                     // for good: has functions to apply to each value
+	ended      state = 1 << iota // accepts no more values; err is the reason
+	discarded                    // the values outside ch have been dropped
+	shut                         // ch is closed
+	pumping                      // a pump runs: values go through overflow, to keep order
+	slow                         // was at the limit and has not caught up since
+	inspecting                   // funcs has a function; never cleared
 )
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
-	j, err := newValueFuncs[T](o)
-	s := &Subscription[T]{topic: t, options: o, funcs: j, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+	funcs, err := newValueFuncs[T](o)
+	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity()), capacity: o.capacity()}
 	s.overflow = newChunkQueue[T](&t.pools.values)
-	s.sizes.infos = newChunkQueue[valueInfo](&t.pools.marks)
+	s.sizes.infos = newChunkQueue[valueInfo](&t.pools.infos)
 	s.conflation.keys = newChunkQueue[any](&t.pools.keys)
-	if j.any() {
-		s.enter(judging)
+	if funcs.any() {
+		s.enter(inspecting)
 	}
 	s.settled.L = &s.mu
 	if o.name == "" {
@@ -95,14 +111,14 @@ func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	return s, err
 }
 
-// C returns the channel that the values come on. It is always the same one. It
-// is closed once, when the subscription has ended and nothing is left to send.
+// C returns the subscription's channel, always the same one. It closes when the
+// subscription has ended and no value is left to send.
 func (s *Subscription[T]) C() <-chan T { return s.ch }
 
-// Err returns nil while the subscription is open, then why it ended: the error
-// of its context, [ErrClosed] or [ErrSlowConsumer]. The first reason stays. It
-// is set before the channel closes, possibly while values are still to be
-// read.
+// Err returns nil while the subscription is open, then the reason for its end:
+// the error of its context, [ErrClosed], [ErrSlowConsumer] or [ErrOption]. Later
+// reasons do not replace the first. Err is set before the channel closes,
+// possibly while values are still pending.
 func (s *Subscription[T]) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,22 +126,22 @@ func (s *Subscription[T]) Err() error {
 }
 
 // Close ends the subscription with [ErrClosed], unless it has ended already.
-// When Close returns, the channel is closed; the reader can still take what
-// was in its buffer, and whatever else waited is dropped. Close may be called
-// any number of times, from anywhere.
+// When Close returns, the channel is closed. The reader can still receive the
+// values in its buffer. All other pending values are dropped. Close may be called
+// any number of times, from any goroutine.
 func (s *Subscription[T]) Close() { s.end(ErrClosed, true) }
 
-// watch ties the subscription to ctx. No goroutine waits for that.
+// watch ends the subscription when ctx ends. It starts no goroutine.
 func (s *Subscription[T]) watch(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { s.end(ctx.Err(), true) })
 	s.mu.Lock()
 	s.stop = stop
 	s.mu.Unlock()
-	s.unwatch() // it may have ended before there was anything to stop
+	s.unwatch() // it may have ended before stop was set
 }
 
-// unwatch lets go of the context once the channel is closed. Until then ctx
-// can still cut short the delivery of what is left.
+// unwatch stops watching the context after the channel has closed. Until then
+// the end of ctx still drops pending values.
 func (s *Subscription[T]) unwatch() {
 	s.mu.Lock()
 	var stop func() bool
@@ -138,9 +154,9 @@ func (s *Subscription[T]) unwatch() {
 	}
 }
 
-// end makes the subscription take no more values. With discard the channel is
-// closed when end returns, and what was not in its buffer is dropped; without,
-// all that waits is delivered first, by the pump if one runs.
+// end makes the subscription accept no more values. With discard, the values
+// outside the channel are dropped and the channel is closed when end returns.
+// Without, the pending values are delivered first, by the pump if one runs.
 func (s *Subscription[T]) end(err error, discard bool) {
 	s.mu.Lock()
 	s.endLocked(err)
@@ -149,9 +165,8 @@ func (s *Subscription[T]) end(err error, discard bool) {
 		s.dropped += uint64(s.overflow.size)
 		s.sizes.truncate(max(0, s.sizes.infos.size-s.overflow.size))
 		s.unqueueAll()
-		// The pump may be about to send the value in its hand. Waiting for it to
-		// come back, which it does at once, makes sure that nothing is sent
-		// after end returned.
+		// The pump may be about to send. Waiting for the send to end, which it
+		// does at once, ensures that nothing is sent after end has returned.
 		s.settle()
 		s.shutLocked()
 	}
@@ -180,30 +195,30 @@ func (s *Subscription[T]) shutLocked() {
 	}
 }
 
-// pending returns how many values wait for the reader. It may be one too many
-// while the pump has a value in hand, because the pump has yet to say that it
-// was taken; settle makes it exact.
+// pending returns the number of values that the reader has yet to receive. It
+// may be one too high while a value is in flight, because the pump may have yet
+// to notice that it was taken. settle makes it exact.
 func (s *Subscription[T]) pending() int {
 	return min(len(s.ch)+s.held(), s.options.limit)
 }
 
-// bytes returns the sum of the sizes of what waits, as exact as pending.
+// bytes returns the sum of the sizes of the pending values, as exact as pending.
 func (s *Subscription[T]) bytes() int {
 	s.sizes.cut(len(s.ch) + s.held())
 	return s.sizes.bytes
 }
 
-// full reports whether n values that wait leave no room for one more.
-func (s *Subscription[T]) full(n int, m valueInfo) bool {
-	return n >= s.options.limit || n > 0 && s.overweight(m)
+// full reports whether n pending values leave no room for one more.
+func (s *Subscription[T]) full(n int, info valueInfo) bool {
+	return n >= s.options.limit || n > 0 && s.exceedsBytes(info)
 }
 
-// overweight reports whether one more value is too large for what waits.
-func (s *Subscription[T]) overweight(m valueInfo) bool {
-	return s.funcs.size != nil && m.size > s.options.bytes-s.bytes()
+// exceedsBytes reports whether one more value exceeds the limit on sizes.
+func (s *Subscription[T]) exceedsBytes(info valueInfo) bool {
+	return s.funcs.size != nil && info.size > s.options.bytes-s.bytes()
 }
 
-// held returns how many values wait outside the channel.
+// held returns the number of pending values outside the channel.
 func (s *Subscription[T]) held() int {
 	if s.inFlight {
 		return s.overflow.size + 1

@@ -33,8 +33,8 @@ func TestSubscribe_returnsClosedSubscriptionForCanceledContext(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
-// spilled returns a subscription with 1000 values of which 128 are in its
-// channel, one is in its pump's hand and the others are in its overflow.
+// spilled returns a subscription with 1000 pending values: 128 in the channel,
+// one in flight and the others in the overflow.
 func spilled(ctx context.Context, topic *bus.Topic[int], opts ...bus.Option) *bus.Subscription[int] {
 	sub := topic.Subscribe(ctx, opts...)
 	for n := range 1000 {
@@ -97,7 +97,7 @@ func TestSubscription_stopsDrainingOnCloseOrCancel(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, numbers(0, 128), rest(failed.C()))
 		assert.Equal(t, numbers(10, 138), rest(closed.C()))
-		assert.ErrorIs(t, failed.Err(), bus.ErrSlowConsumer, "the first reason stays")
+		assert.ErrorIs(t, failed.Err(), bus.ErrSlowConsumer, "later reasons do not replace the first")
 	})
 }
 
@@ -149,19 +149,6 @@ func TestClose_isSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-func TestStats_countsEachReceiveExactly(t *testing.T) {
-	var topic bus.Topic[int]
-	sub := topic.Subscribe(t.Context())
-	for n := range 2000 {
-		topic.Publish(n)
-	}
-	for n := range 2000 {
-		require.Equal(t, bus.Stats{Delivered: uint64(n), Pending: 2000 - n, HighWater: 2000}, sub.Stats())
-		<-sub.C()
-	}
-	topic.Close()
-}
-
 func TestSubscription_stopsWatchingContextAfterEnd(t *testing.T) {
 	ways := map[string]func(*bus.Topic[int], *bus.Subscription[int]){
 		"closed":       func(_ *bus.Topic[int], sub *bus.Subscription[int]) { sub.Close() },
@@ -177,7 +164,7 @@ func TestSubscription_stopsWatchingContextAfterEnd(t *testing.T) {
 				assert.EqualValues(t, 1, ctx.watchers.Load())
 				end(topic, sub)
 				if name != "closed" {
-					assert.EqualValues(t, 1, ctx.watchers.Load(), "what waits can still be cut short")
+					assert.EqualValues(t, 1, ctx.watchers.Load(), "the context can still end the delivery")
 				}
 				rest(sub.C())
 				synctest.Wait()
@@ -205,8 +192,8 @@ func TestSubscribe_stopsWatchingContextIfTopicClosesMeanwhile(t *testing.T) {
 	assert.Zero(t, ctx.watchers.Load())
 }
 
-// watched counts who waits for its end through context.AfterFunc, and may do
-// something when somebody begins to.
+// watched is a context that counts its AfterFunc calls that are not stopped. It
+// calls on at each.
 type watched struct {
 	context.Context
 	watchers atomic.Int64

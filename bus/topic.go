@@ -8,64 +8,63 @@ import (
 	"sync/atomic"
 )
 
-// A Topic gives each value published on it to every subscription. The zero
-// Topic works. Its fields are set before its first use and not changed after.
-// It is safe for concurrent use and must not be copied.
+// A Topic delivers each value published on it to every subscription. The zero
+// Topic is ready to use. Its fields must be set before its first use and not
+// changed after. It is safe for concurrent use and must not be copied.
 type Topic[T any] struct {
-	// Name says what the log calls the topic.
+	// Name is the topic's name in the log.
 	Name string
 
-	// Replay is how many of the last values are kept and given first to each
-	// new subscription. Default 0: a subscription sees only what is published
-	// after it. Values that several goroutines published at the same time may be
-	// replayed in another order than a subscription had them in that was there.
+	// Replay is the number of last values that the topic keeps and delivers
+	// first to each new subscription. Default 0: a subscription receives only
+	// later values. Values that several goroutines published at the same time may
+	// be replayed in another order than existing subscriptions received them in.
 	Replay int
 
-	// Logger is told when a subscription falls behind and when it has caught
-	// up. Default: what slog.Default returns at that time.
+	// Logger logs when a subscription becomes slow and when it has caught up.
+	// Default: the result of slog.Default at that time.
 	Logger *slog.Logger
 
-	// OnSlow, if not nil, is told the same as the logger, after it: once when a
-	// subscription falls behind and once when it has caught up, by turns. It runs
-	// in a publisher's goroutine, under no lock, when every subscription that did
-	// not have to wait has the value; it may use the topic and its
-	// subscriptions. Of one subscription it is told one thing at a time; of several
-	// it may be told at once. What it brings about itself, it is told after it
-	// has returned.
+	// OnSlow, if not nil, is called after each of these log entries: once when a
+	// subscription becomes slow and once when it has caught up, alternately. It
+	// runs in a publisher's goroutine, under no lock, after every subscription
+	// with room has the value. It may use the topic and its subscriptions. Calls
+	// for one subscription do not overlap; calls for several may. Changes caused
+	// by OnSlow are reported after it returns.
 	OnSlow func(SlowEvent)
 
-	subs  atomic.Pointer[list[T]] // what publishers walk; nil when empty
+	subs  atomic.Pointer[list[T]] // read by publishers; nil when empty
 	pools pools
 
-	mu      sync.Mutex // guards what follows, and every store to subs
+	mu      sync.Mutex // guards the fields below, and every store to subs
 	closed  bool
 	history []T // a ring of the last Replay values once it is full
 	oldest  int // the index in history of its oldest value
 }
 
-// Publish gives v to every subscription, in the caller's goroutine. It never
-// waits, unless a subscription under [Block] is at its limit: then until there
-// is room in it or it ends. After [Topic.Close] it does nothing.
+// Publish delivers v to every subscription, in the caller's goroutine. It blocks
+// only while a subscription under [Block] is at its limit, until that has room or
+// ends. After [Topic.Close] it does nothing.
 //
-// Each subscription sees the values of one publisher in the order in which
-// they were published. Which subscription has a value first is not defined.
+// Each subscription receives the values of one publisher in the order in which
+// they were published. The order of subscriptions is not defined.
 func (t *Topic[T]) Publish(v T) {
 	_ = t.PublishContext(context.Background(), v)
 }
 
-// PublishContext is [Topic.Publish] with an end to its wait. If ctx ends while
-// a subscription under [Block] has no room, that subscription drops v, and
-// PublishContext returns ctx.Err(). The others are not affected: even with a ctx
-// that has ended already, v reaches all that have room.
+// PublishContext is like [Topic.Publish], but ctx bounds its wait. If ctx ends
+// while a subscription under [Block] has no room, that subscription drops v, and
+// PublishContext returns ctx.Err(). The others are not affected: even if ctx has
+// ended already, v reaches all subscriptions that have room.
 func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	subs := t.subs.Load()
 	if t.Replay > 0 {
 		subs = t.record(v)
 	}
 	for ; subs != nil; subs = subs.next {
-		// The reader keeps up: the whole way is written out here, because calls
-		// would cost about as much as the rest. There is room, and only a holder
-		// of mu sends, so the send does not wait.
+		// The fast path is written out here because calls would cost about as
+		// much as the rest. There is room, and only the holder of mu sends, so the
+		// send does not block.
 		s := subs.s
 		s.mu.Lock()
 		if s.sent < s.clear || s.look() {
@@ -83,10 +82,9 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	return nil
 }
 
-// record keeps v for replay and returns the subscriptions that it is for. Both
-// happen under one lock, as replaying and joining do in Subscribe: a value is
-// in a new subscription's replay, or the subscription is in the value's list,
-// never both and never neither.
+// record keeps v for replay and returns the subscriptions to deliver it to. Both
+// happen under one lock, as do the replay and the insertion in join. So a new
+// subscription gets each value exactly once, replayed or published.
 func (t *Topic[T]) record(v T) *list[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,16 +100,16 @@ func (t *Topic[T]) record(v T) *list[T] {
 	return t.subs.Load()
 }
 
-// Subscribe returns a subscription to what is published from now on, after
+// Subscribe returns a subscription to the values published from now on, after
 // the replay if the topic has one. It ends when ctx ends (its error is then
 // ctx.Err()), when it or the topic is closed, or by its policy. If ctx has
 // ended already, the subscription is closed from the start and empty.
 //
-// On a closed topic the subscription yields the replay and closes.
+// On a closed topic the subscription delivers the replay and closes.
 //
 // A replay longer than the subscription's limit is cut to its newest values,
-// under every policy; it never fails a subscription, and what is cut is not
-// counted as dropped.
+// under every policy. It does not fail the subscription, and the values cut are
+// not counted as dropped.
 func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[T] {
 	s, err := newSubscription(t, newOptions(opts))
 	if err == nil {
@@ -129,8 +127,8 @@ func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[
 	return s
 }
 
-// Chan is Subscribe(ctx, opts...).C(): a channel that closes when ctx ends,
-// or with the topic, or by its policy.
+// Chan is Subscribe(ctx, opts...).C(): a channel that closes when ctx ends, when
+// the topic closes, or by the policy.
 func (t *Topic[T]) Chan(ctx context.Context, opts ...Option) <-chan T {
 	return t.Subscribe(ctx, opts...).C()
 }
@@ -147,22 +145,22 @@ func (t *Topic[T]) join(s *Subscription[T]) (closed bool) {
 	return false
 }
 
-// leave takes s off the list if it is there.
+// leave removes s from the list if it is there.
 func (t *Topic[T]) leave(s *Subscription[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subs.Store(t.subs.Load().without(s))
 }
 
-// Active reports whether the topic has subscriptions. It costs one atomic
-// load; a publisher can skip the work that makes a value when it is false,
-// unless the value is to be replayed.
+// Active reports whether the topic has subscriptions. It costs one atomic load.
+// A publisher can skip making a value when it is false, unless the topic replays.
 func (t *Topic[T]) Active() bool {
 	return t.subs.Load() != nil
 }
 
-// Close ends the topic: every subscription closes with [ErrClosed] after what
-// it holds. Close waits for no reader and may be called any number of times.
+// Close ends the topic: every subscription ends with [ErrClosed] after delivering
+// its pending values. Close does not wait for readers and may be called any
+// number of times.
 func (t *Topic[T]) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -176,4 +174,27 @@ func (t *Topic[T]) Close() {
 // Source returns the topic's subscribing half.
 func (t *Topic[T]) Source() Source[T] {
 	return Source[T]{topic: t}
+}
+
+// A list is an immutable list of a topic's subscriptions, so publishers walk it
+// without a lock. Subscribing adds a new head. Removing makes a new list that
+// shares the tail. Nil is the empty list.
+type list[T any] struct {
+	s    *Subscription[T]
+	next *list[T]
+}
+
+// without returns the list without s. It returns l itself if s is not in it.
+func (l *list[T]) without(s *Subscription[T]) *list[T] {
+	if l == nil {
+		return nil
+	}
+	if l.s == s {
+		return l.next
+	}
+	next := l.next.without(s)
+	if next == l.next {
+		return l
+	}
+	return &list[T]{l.s, next}
 }

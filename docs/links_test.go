@@ -16,8 +16,8 @@ var (
 	named   = regexp.MustCompile("^`?((?:Test|Example|Fuzz|Benchmark)[A-Za-z0-9_]*)`?$")
 )
 
-// Every link to a file leads to one, every anchor to a heading, and a link
-// that is called by the name of a test leads to the file that has it.
+// Every linked file exists, every anchor is a heading, and a link whose text is
+// the name of a test leads to the file of that test.
 func TestLinks_pointToExistingTargets(t *testing.T) {
 	for _, page := range pages(t) {
 		text := withoutFences(read(t, page))
@@ -39,13 +39,13 @@ func TestLinks_pointToExistingTargets(t *testing.T) {
 			}
 			if test := named.FindStringSubmatch(label); test != nil {
 				has := regexp.MustCompile(`(?m)^func ` + test[1] + `\(`).MatchString(read(t, path))
-				assert.True(t, has, "%s: it is not there: %s", page, m[0])
+				assert.True(t, has, "%s: the file does not have the test: %s", page, m[0])
 			}
 		}
 	}
 }
 
-// anchors are what the headings of a page can be linked by.
+// anchors returns the link anchors of a page's headings.
 func anchors(text string) []string {
 	var all []string
 	for _, m := range heading.FindAllStringSubmatch(withoutFences(text), -1) {

@@ -35,13 +35,13 @@ func TestLogMessages_matchTableInOperatingPage(t *testing.T) {
 	for _, call := range logCalls(t) {
 		for _, message := range call.messages {
 			logged[message] = true
-			if assert.Contains(t, listed, message, "%s: this is logged, and not in the list", call.at) {
+			if assert.Contains(t, listed, message, "%s: logged, but not in the list", call.at) {
 				assert.ElementsMatch(t, call.fields, listed[message], "%s: the fields of %q", call.at, message)
 			}
 		}
 	}
 	for message := range listed {
-		assert.True(t, logged[message], "%q is in the list, and not logged", message)
+		assert.True(t, logged[message], "%q is in the list, but not logged", message)
 	}
 }
 
@@ -85,7 +85,7 @@ func (c *checker) logCallsIn(t *testing.T, dir string) []logCall {
 		}
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
-	config := types.Config{Importer: c.imports, Error: func(error) {}} // what a test does not need may be missing
+	config := types.Config{Importer: c.imports, Error: func(error) {}} // imports that the tests do not need may be missing
 	_, _ = config.Check(dir, c.files, files, info)
 
 	var calls []logCall
@@ -126,9 +126,9 @@ func message(info *types.Info, call *ast.CallExpr) (arg int, ok bool) {
 	return 0, false
 }
 
-// messages returns what a message can be: a constant; the phases of a
-// connection behind a constant; or, for a variable, the constants in the same
-// function that begin as messages do, with the name of the package.
+// messages returns the possible messages of an argument: a constant; a constant
+// followed by each phase of a connection; or, for a variable, the constants in
+// the same function that begin with a package name, as messages do.
 func messages(info *types.Info, arg ast.Expr, in ast.Decl) []string {
 	if text, ok := text(info, arg); ok {
 		return []string{text}

@@ -1,5 +1,5 @@
-// Package docs keeps the pages true: what they show compiles, what they link
-// to is there, and what they list is complete.
+// Package docs tests the pages: their snippets compile, their links have targets,
+// and their lists are complete.
 package docs
 
 import (
@@ -22,16 +22,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	// What the snippets use: when it changes, go test runs these tests again.
+	// Packages of the snippets, so that go test runs again when they change.
 	_ "github.com/seed67206a74/parley/bus/pipe"
 	_ "github.com/seed67206a74/parley/chat/chattest"
 )
 
 // Every go fence of every page compiles: as a file if it has a package clause,
-// else as declarations, else as the statements of a function. What it may use
-// besides is in testdata/preamble.go, and in a comment <!-- go: … --> on the
-// line before the fence, which the reader does not see. An ellipsis … stands for what is left out.
-// Statements need not use all that they declare.
+// else as declarations, else as the statements of a function. It may use the
+// declarations of testdata/preamble.go, and those in a comment <!-- go: … --> on
+// the line before the fence, which is not displayed. An ellipsis … stands for
+// omitted code. Statements need not use all variables that they declare.
 func TestSnippets_compile(t *testing.T) {
 	var all []snippet
 	for _, page := range pages(t) {
@@ -45,32 +45,39 @@ func TestSnippets_compile(t *testing.T) {
 	}
 }
 
-// What does not compile is found, and its line is named.
 func TestSnippets_reportLineOfCompileError(t *testing.T) {
 	c := newChecker(t, nil)
-	for text, want := range map[string]string{
-		"```go\nx := 1\nclient.Nothing()\n```":                  "page.md:3:",
-		"```go\nfunc f() error {\n\treturn 1\n}\n```":           "page.md:3:",
-		"```go\npackage p\n\nimport \"fmt\"\n```":               "page.md:4:",
-		"```go\nfunc f() {\n\tx := 1\n}\n```":                   "page.md:3:",
-		"```go\nif {\n```":                                      "page.md:2:",
-		"text\n\n- item:\n\n  ```go\n  client.Nothing()\n  ```": "page.md:6:",
+	for _, tc := range []struct{ name, text, want string }{
+		{"undefined method", "```go\nx := 1\nclient.Nothing()\n```", "page.md:3:"},
+		{"wrong return type", "```go\nfunc f() error {\n\treturn 1\n}\n```", "page.md:3:"},
+		{"unused import", "```go\npackage p\n\nimport \"fmt\"\n```", "page.md:4:"},
+		{"unused variable", "```go\nfunc f() {\n\tx := 1\n}\n```", "page.md:3:"},
+		{"syntax error", "```go\nif {\n```", "page.md:2:"},
+		{"in a list", "text\n\n- item:\n\n  ```go\n  client.Nothing()\n  ```", "page.md:6:"},
 	} {
-		found := snippets("page.md", text)
-		require.Len(t, found, 1, text)
-		require.ErrorContains(t, c.check(found[0]), want, text)
+		t.Run(tc.name, func(t *testing.T) {
+			found := snippets("page.md", tc.text)
+			require.Len(t, found, 1)
+			require.ErrorContains(t, c.check(found[0]), tc.want)
+		})
 	}
-	for _, text := range []string{
-		"```go\nx := 1\n```",
-		"```go\nreturn err\n```",
-		"```go\nif err != nil {\n\treturn\n}\n```",
-		"```go\nfor range 3 { … }\n```",
-		"<!-- go: var answer int -->\n```go\nanswer++\n```",
-		"```go\nfunc f() error { return err }\n```",
+}
+
+func TestSnippets_acceptEachForm(t *testing.T) {
+	c := newChecker(t, nil)
+	for name, text := range map[string]string{
+		"statement":           "```go\nx := 1\n```",
+		"return of an error":  "```go\nreturn err\n```",
+		"return of nothing":   "```go\nif err != nil {\n\treturn\n}\n```",
+		"ellipsis":            "```go\nfor range 3 { … }\n```",
+		"declaration comment": "<!-- go: var answer int -->\n```go\nanswer++\n```",
+		"declaration":         "```go\nfunc f() error { return err }\n```",
 	} {
-		found := snippets("page.md", text)
-		require.Len(t, found, 1, text)
-		require.NoError(t, c.check(found[0]), text)
+		t.Run(name, func(t *testing.T) {
+			found := snippets("page.md", text)
+			require.Len(t, found, 1)
+			require.NoError(t, c.check(found[0]))
+		})
 	}
 }
 
@@ -137,10 +144,10 @@ func newChecker(t *testing.T, all []snippet) *checker {
 		args = append(args, imports(s.text)...)
 	}
 	list := exec.Command("go", args...)
-	var said bytes.Buffer
-	list.Stderr = &said
+	var stderr bytes.Buffer
+	list.Stderr = &stderr
 	out, err := list.Output()
-	require.NoError(t, err, "%s", said.String())
+	require.NoError(t, err, "%s", stderr.String())
 	compiled := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -155,7 +162,7 @@ func newChecker(t *testing.T, all []snippet) *checker {
 	return c
 }
 
-// imports returns what a file imports; nothing for what is no file.
+// imports returns the imports of a file, or nothing if text is not a file.
 func imports(text string) []string {
 	file, err := parser.ParseFile(token.NewFileSet(), "", text, parser.ImportsOnly)
 	if err != nil {
@@ -168,7 +175,7 @@ func imports(text string) []string {
 	return paths
 }
 
-// check returns why a snippet does not compile.
+// check returns the compile error of a snippet.
 func (c *checker) check(s snippet) error {
 	text := strings.ReplaceAll(s.text, "…", " ")
 	here := fmt.Sprintf("//line %s:%d\n", s.page, s.line)

@@ -16,14 +16,33 @@ import (
 )
 
 func TestFieldError_namesFieldAndReason(t *testing.T) {
-	for payload, want := range map[string]string{
-		`{"token":"a"}`:             `events: AIToken: field "index": required field is missing`,
-		`{"token":1,"index":1}`:     `events: AIToken: field "token": want a string, got a number`,
-		`{"token":"a","index":1.0}`: `events: AIToken: field "index": want an integer, got a number with a fraction or an exponent`,
-		`[]`:                        `events: AIToken: want an object, got an array`,
+	const message = `{"messageId":"m","role":"assistant","text":"",`
+	for _, tc := range []struct {
+		name    string
+		key     events.Key
+		payload string
+		want    string
+	}{
+		{"missing field", events.KeyAIToken, `{"token":"a"}`, `events: AIToken: field "index": required field is missing`},
+		{"wrong type", events.KeyAIToken, `{"token":1,"index":1}`, `events: AIToken: field "token": want a string, got a number`},
+		{
+			"fraction", events.KeyAIToken, `{"token":"a","index":1.0}`,
+			`events: AIToken: field "index": want an integer, got a number with a fraction or an exponent`,
+		},
+		{"array", events.KeyAIToken, `[]`, `events: AIToken: want an object, got an array`},
+		{
+			"time", events.KeyAIMessage, message + `"createdAt":"yesterday","usage":{"totalTokens":false}}`,
+			`events: AIMessage: field "createdAt": want a time as RFC 3339 writes it`,
+		},
+		{
+			"nested field", events.KeyAIMessage, message + `"createdAt":"2026-03-04T05:06:07Z","usage":{"totalTokens":false}}`,
+			`events: AIMessage: field "usage.totalTokens": want an integer, got a boolean`,
+		},
 	} {
-		_, err := events.Decode(events.KeyAIToken, []byte(payload))
-		assert.EqualError(t, err, want)
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := events.Decode(tc.key, []byte(tc.payload))
+			assert.EqualError(t, err, tc.want)
+		})
 	}
 
 	var msg events.UserMessage
@@ -33,26 +52,18 @@ func TestFieldError_namesFieldAndReason(t *testing.T) {
 	assert.EqualError(t,
 		stdjson.Unmarshal([]byte(`{"messageId":"m","userId":1,"text":"","parts":[7]}`), &msg),
 		`events: UserMessage: field "parts[0]": want an object, got a number`)
-
-	_, err := events.Decode(events.KeyAIMessage,
-		[]byte(`{"messageId":"m","role":"assistant","text":"","createdAt":"yesterday","usage":{"totalTokens":false}}`))
-	assert.EqualError(t, err, `events: AIMessage: field "createdAt": want a time as RFC 3339 writes it`)
-
-	_, err = events.Decode(events.KeyAIMessage,
-		[]byte(`{"messageId":"m","role":"assistant","text":"","createdAt":"2026-03-04T05:06:07Z","usage":{"totalTokens":false}}`))
-	assert.EqualError(t, err, `events: AIMessage: field "usage.totalTokens": want an integer, got a boolean`)
 }
 
 func TestPayload_decodeReplacesPreviousValue(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		var token events.AIToken
 		require.NoError(t, c.unmarshal([]byte(`{"chatId":"c","token":"a","index":1,"done":true,"x":1}`), &token))
 		first := token
 		require.NoError(t, c.unmarshal([]byte(`{"token":"b","index":2,"y":2}`), &token))
 
-		assert.Equal(t, events.AIToken{Token: "b", Index: 2, Extra: map[string]raw{"y": raw(`2`)}}, token, c.name)
+		assert.Equal(t, events.AIToken{Token: "b", Index: 2, Extra: map[string]raw{"y": raw(`2`)}}, token)
 		assert.Equal(t, map[string]raw{"x": raw(`1`)}, first.Extra, "a copy keeps what it had")
-	}
+	})
 }
 
 func TestDecode_sharesNoMemoryWithInput(t *testing.T) {
@@ -86,18 +97,18 @@ func TestPayload_nestsInOtherTypes(t *testing.T) {
 		More  []events.AIToken `json:"more"`
 	}
 	const payload = `{"event":"ai:token","data":{"token":"a","index":1,"x":1},"more":[{"token":"b","index":2}]}`
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		var f frame
 		require.NoError(t, c.unmarshal([]byte(payload), &f))
 		assert.Equal(t, frame{
 			Event: "ai:token",
 			Data:  &events.AIToken{Token: "a", Index: 1, Extra: map[string]raw{"x": raw(`1`)}},
 			More:  []events.AIToken{{Token: "b", Index: 2}},
-		}, f, c.name)
+		}, f)
 		b, err := c.marshal(f)
 		require.NoError(t, err)
 		assert.JSONEq(t, payload, string(b))
-	}
+	})
 }
 
 func TestAIToken_decodeAllocatesOnlyStrings(t *testing.T) {

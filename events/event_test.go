@@ -26,11 +26,13 @@ func TestDecode_returnsTypeForKey(t *testing.T) {
 		if !ok {
 			continue
 		}
-		got, err := events.Decode(want.Key(), []byte(p.json))
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
-		assert.Equal(t, events.Envelope{ChatID: events.StringID("room-1"), TraceID: "t1", RequestID: "r1"}, got.Envelope())
-		decoded = append(decoded, got.Key())
+		t.Run(string(want.Key()), func(t *testing.T) {
+			got, err := events.Decode(want.Key(), []byte(p.json))
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+			assert.Equal(t, events.Envelope{ChatID: events.StringID("room-1"), TraceID: "t1", RequestID: "r1"}, got.Envelope())
+			decoded = append(decoded, got.Key())
+		})
 	}
 	assert.ElementsMatch(t, fromServer, decoded)
 }

@@ -13,46 +13,46 @@ import (
 func TestExtra_keepsUnknownMembers(t *testing.T) {
 	const payload = `{"token":"a","index":1,"Token":"not the token","big":123456789012345678901234567890,` +
 		`"deep":{"a":[1,{"b":"}]\""}],"c":null},"nothing":null,"q\"uote":1.10}`
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		var token events.AIToken
-		require.NoError(t, c.unmarshal([]byte(payload), &token), c.name)
+		require.NoError(t, c.unmarshal([]byte(payload), &token))
 		assert.Equal(t, map[string]raw{
 			"Token":   raw(`"not the token"`),
 			"big":     raw(`123456789012345678901234567890`),
 			"deep":    raw(`{"a":[1,{"b":"}]\""}],"c":null}`),
 			"nothing": raw(`null`),
 			`q"uote`:  raw(`1.10`),
-		}, token.Extra, c.name)
+		}, token.Extra)
 
 		b, err := c.marshal(token)
 		require.NoError(t, err)
 		assert.Contains(t, string(b), `"big":123456789012345678901234567890`)
 		assert.Contains(t, string(b), `"q\"uote":1.10`)
-	}
+	})
 }
 
 func TestExtra_isNilWithoutUnknownMembers(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		var token events.AIToken
 		require.NoError(t, c.unmarshal([]byte(`{"token":"a","index":1}`), &token))
 		assert.Nil(t, token.Extra)
-	}
+	})
 }
 
 func TestExtra_doesNotOverrideFields(t *testing.T) {
 	token := events.AIToken{Token: "field", Extra: map[string]raw{
 		"token": raw(`"extra"`), "chatId": raw(`"extra"`), "kept": raw(`1`), "empty": nil,
 	}}
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		b, err := c.marshal(token)
 		require.NoError(t, err)
-		assert.Equal(t, `{"token":"field","index":0,"empty":null,"kept":1}`, strings.TrimSpace(string(b)), c.name)
-	}
+		assert.Equal(t, `{"token":"field","index":0,"empty":null,"kept":1}`, strings.TrimSpace(string(b)))
+	})
 }
 
 func TestExtra_rejectsInvalidJSON(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		_, err := c.marshal(events.AIToken{Extra: map[string]raw{"bad": raw(`{"a":`)}})
-		assert.Error(t, err, c.name)
-	}
+		assert.Error(t, err)
+	})
 }

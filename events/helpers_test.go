@@ -187,6 +187,13 @@ func encodeOnOneEncoder(v any) ([]byte, error) {
 	return bytes.Clone(output.Bytes()), err
 }
 
+// eachCodec runs a test for every codec.
+func eachCodec(t *testing.T, test func(t *testing.T, c codec)) {
+	for _, c := range codecs {
+		t.Run(c.name, func(t *testing.T) { test(t, c) })
+	}
+}
+
 // eachPayload runs a test for every type of the contract and every codec.
 func eachPayload(t *testing.T, test func(t *testing.T, payload string, value any, c codec)) {
 	for _, p := range contract {

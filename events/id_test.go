@@ -12,7 +12,7 @@ import (
 )
 
 func TestID_distinguishesStringsFromIntegers(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		var ids []events.ID
 		require.NoError(t, c.unmarshal([]byte(`[5,"5",-7,"",null]`), &ids))
 		assert.Equal(t, []events.ID{events.IntID(5), events.StringID("5"), events.IntID(-7), events.StringID(""), {}}, ids)
@@ -22,7 +22,7 @@ func TestID_distinguishesStringsFromIntegers(t *testing.T) {
 		b, err := c.marshal(ids)
 		require.NoError(t, err)
 		assert.JSONEq(t, `[5,"5",-7,"",null]`, string(b))
-	}
+	})
 }
 
 func TestID_isZeroOnlyForZeroValue(t *testing.T) {
@@ -39,8 +39,8 @@ func TestID_printsTextOrDigits(t *testing.T) {
 }
 
 func TestID_keepsAllDigitsOfInteger(t *testing.T) {
-	for _, digits := range []string{"9007199254740993", "18446744073709551617", "-123456789012345678901234567890"} {
-		for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
+		for _, digits := range []string{"9007199254740993", "18446744073709551617", "-123456789012345678901234567890"} {
 			var id events.ID
 			require.NoError(t, c.unmarshal([]byte(digits), &id))
 			assert.Equal(t, digits, id.String())
@@ -48,7 +48,7 @@ func TestID_keepsAllDigitsOfInteger(t *testing.T) {
 			require.NoError(t, err)
 			assert.Contains(t, string(b), `"id":`+digits)
 		}
-	}
+	})
 }
 
 func TestID_decodesMinusZeroAsZero(t *testing.T) {
@@ -58,23 +58,25 @@ func TestID_decodesMinusZeroAsZero(t *testing.T) {
 }
 
 func TestID_becomesZeroValueOnNull(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		id := events.IntID(1)
 		require.NoError(t, c.unmarshal([]byte(`null`), &id))
 		assert.True(t, id.IsZero())
-	}
+	})
 }
 
 func TestID_rejectsOtherThanStringOrInteger(t *testing.T) {
 	for _, bad := range []string{`1.5`, `1.0`, `1e3`, `1E3`, `-0.0`, `true`, `false`, `{}`, `[]`} {
-		for _, c := range codecs {
-			var id events.ID
-			err := c.unmarshal([]byte(bad), &id)
-			failure, ok := errors.AsType[*events.FieldError](err)
-			require.True(t, ok, "%s: %s: %v", c.name, bad, err)
-			assert.Equal(t, "ID", failure.Type)
-			assert.True(t, id.IsZero())
-		}
+		t.Run(bad, func(t *testing.T) {
+			eachCodec(t, func(t *testing.T, c codec) {
+				var id events.ID
+				err := c.unmarshal([]byte(bad), &id)
+				failure, ok := errors.AsType[*events.FieldError](err)
+				require.True(t, ok, err)
+				assert.Equal(t, "ID", failure.Type)
+				assert.True(t, id.IsZero())
+			})
+		})
 	}
 }
 

@@ -85,7 +85,7 @@ func TestPayload_rejectsMissingOrNullRequiredField(t *testing.T) {
 
 func TestPayload_rejectsFieldOfWrongType(t *testing.T) {
 	samples := []string{`"x"`, `1`, `1.5`, `1e2`, `true`, `{}`, `[]`, `[null]`, `[true]`}
-	fits := map[reflect.Type]string{ // a sample apart from those is of the wrong type
+	fits := map[reflect.Type]string{ // all other samples are of the wrong type
 		reflect.TypeFor[string]():        `"x"`,
 		reflect.TypeFor[events.Status](): `"x"`,
 		reflect.TypeFor[events.ID]():     `"x" 1`,
@@ -150,7 +150,7 @@ func TestPayload_omitsZeroOptionalFields(t *testing.T) {
 }
 
 func TestPayload_encodesZeroValueWithContractTypes(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		b, err := c.marshal([]any{events.Presence{}, events.Read{}, events.AIToolCall{}, events.AIToken{}})
 		require.NoError(t, err)
 		assert.JSONEq(t, `[
@@ -158,12 +158,12 @@ func TestPayload_encodesZeroValueWithContractTypes(t *testing.T) {
 			{"userId":null,"messageIds":[],"readAt":"0001-01-01T00:00:00Z"},
 			{"callId":"","toolName":"","args":null},
 			{"token":"","index":0}
-		]`, string(b), c.name)
-	}
+		]`, string(b))
+	})
 }
 
 func TestPayload_failsToEncodeInvalidValue(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		for _, v := range []any{
 			events.AIProcessing{EtaMs: math.NaN()},
 			events.ChatMessage{CreatedAt: time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)},
@@ -172,9 +172,9 @@ func TestPayload_failsToEncodeInvalidValue(t *testing.T) {
 			events.AIMessage{Usage: &events.Usage{Extra: map[string]raw{"bad": raw(`]`)}}},
 		} {
 			_, err := c.marshal(v)
-			assert.Error(t, err, "%s: %T", c.name, v)
+			assert.Error(t, err, "%T", v)
 		}
-	}
+	})
 }
 
 func TestPart_encodesValueLikeEncodingJSON(t *testing.T) {
@@ -183,33 +183,35 @@ func TestPart_encodesValueLikeEncodingJSON(t *testing.T) {
 		Alt int           `json:"alt,omitempty"` // left out by encoding/json only
 		TTL time.Duration `json:"ttl"`           // known to encoding/json only
 	}
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		b, err := c.marshal(events.Part{Type: "image", Value: image{URL: "a.png", TTL: 5}})
-		require.NoError(t, err, c.name)
-		assert.JSONEq(t, `{"type":"image","value":{"url":"a.png","ttl":5}}`, string(b), c.name)
-	}
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"type":"image","value":{"url":"a.png","ttl":5}}`, string(b))
+	})
 }
 
 func TestPayload_rejectsOutOfRangeNumber(t *testing.T) {
-	for _, c := range codecs {
+	eachCodec(t, func(t *testing.T, c codec) {
 		assert.ErrorContains(t, c.unmarshal([]byte(`{"token":"","index":9223372036854775808}`), new(events.AIToken)),
 			`field "index": integer out of range`)
 		assert.ErrorContains(t, c.unmarshal([]byte(`{"status":"queued","etaMs":1e999}`), new(events.AIProcessing)),
 			`field "etaMs": number out of range`)
-	}
+	})
 }
 
 func TestPayload_keepsNanosecondsAndOffsetOfTime(t *testing.T) {
 	for _, at := range []string{
 		"2026-03-04T05:06:07Z", "2026-03-04T05:06:07.1Z", "2026-03-04T05:06:07.123456789+14:00", "1969-12-31T23:59:59.000000001-00:30",
 	} {
-		for _, c := range codecs {
-			payload := `{"messageId":"m","userId":1,"text":"","createdAt":"` + at + `"}`
-			var msg events.ChatMessage
-			require.NoError(t, c.unmarshal([]byte(payload), &msg))
-			b, err := c.marshal(msg)
-			require.NoError(t, err)
-			assert.JSONEq(t, payload, string(b))
-		}
+		t.Run(at, func(t *testing.T) {
+			eachCodec(t, func(t *testing.T, c codec) {
+				payload := `{"messageId":"m","userId":1,"text":"","createdAt":"` + at + `"}`
+				var msg events.ChatMessage
+				require.NoError(t, c.unmarshal([]byte(payload), &msg))
+				b, err := c.marshal(msg)
+				require.NoError(t, err)
+				assert.JSONEq(t, payload, string(b))
+			})
+		})
 	}
 }

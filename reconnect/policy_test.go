@@ -24,7 +24,7 @@ func TestValidate_acceptsValidPolicies(t *testing.T) {
 		"the longest durations":     {InitialInterval: math.MaxInt64, MaxInterval: math.MaxInt64, MaxElapsedTime: math.MaxInt64},
 		"straight to the maximum":   {Multiplier: math.Inf(1)},
 	} {
-		assert.NoError(t, p.Validate(), name)
+		t.Run(name, func(t *testing.T) { assert.NoError(t, p.Validate()) })
 	}
 }
 
@@ -44,7 +44,7 @@ func TestValidate_namesInvalidField(t *testing.T) {
 		{reconnect.Policy{RandomizationFactor: 1.1}, "reconnect: RandomizationFactor is not 1 or less: 1.1"},
 		{reconnect.Policy{RandomizationFactor: math.NaN()}, "reconnect: RandomizationFactor is not 1 or less: NaN"},
 	} {
-		assert.EqualError(t, tc.policy.Validate(), tc.want)
+		t.Run(tc.want, func(t *testing.T) { assert.EqualError(t, tc.policy.Validate(), tc.want) })
 	}
 }
 

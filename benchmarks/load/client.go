@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// dialling is how many connections are opened at the same time.
+// dialling is the number of connections opened at the same time.
 const dialling = 100
 
-// A result is what one number of connections came to; sizes in bytes, each per
-// connection.
+// A result has the figures for one number of connections. Sizes are in bytes for
+// each connection.
 type result struct {
 	connecting              time.Duration
 	goroutines              float64
@@ -69,7 +69,7 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 			}
 		})
 	}
-	time.Sleep(pace * time.Duration(tokens) / 2) // half of the answers are there
+	time.Sleep(pace * time.Duration(tokens) / 2) // half of each answer has arrived
 	streaming := look()
 	asking.Wait()
 	select {
@@ -78,15 +78,15 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 	default:
 	}
 	took := time.Since(begun)
-	heard := latencies.count()
+	received := latencies.count()
 	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
-	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1 // the one that asks is this program's own
+	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1 // less the one of this program that asks
 	r.idle, r.streaming = per(idle.heap, before.heap), per(streaming.heap, before.heap)
 	r.stacks = per(streaming.stacks, before.stacks)
-	r.rate = float64(heard) / took.Seconds()
+	r.rate = float64(received) / took.Seconds()
 	r.p50, r.p99 = latencies.quantile(0.5), latencies.quantile(0.99)
-	r.cpu = (cpuTime() - usage) / time.Duration(max(heard, 1))
-	r.lost = n*tokens - heard
+	r.cpu = (cpuTime() - usage) / time.Duration(max(received, 1))
+	r.lost = n*tokens - received
 	return r, nil
 }
 
@@ -136,9 +136,9 @@ type state struct {
 	goroutines   int
 }
 
-// look collects garbage, the pools' as well, and tells what is left.
+// look collects garbage, that of pools included, and returns the memory in use.
 func look() state {
-	goroutines := runtime.NumGoroutine() // first: collecting takes its time
+	goroutines := runtime.NumGoroutine() // before the collection, which takes time
 	for range 3 {
 		runtime.GC()
 	}
@@ -155,7 +155,7 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// raiseFileLimit lets this process open as many files as it may.
+// raiseFileLimit raises the limit of open files to its maximum.
 func raiseFileLimit() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

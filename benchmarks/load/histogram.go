@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A histogram counts durations in buckets, each a twentieth wider than the one
-// before. Its zero value is empty, and it is safe for concurrent use.
+// A histogram counts durations in buckets, each 5% wider than the one before. The
+// zero value is empty. It is safe for concurrent use.
 type histogram struct{ buckets [500]atomic.Int64 }
 
 const widening = 1.05
@@ -25,8 +25,8 @@ func (h *histogram) count() int {
 	return int(n)
 }
 
-// quantile returns the upper end of the bucket that the share q of all falls
-// in; 0 when there is none.
+// quantile returns the upper end of the bucket of quantile q, or 0 if the
+// histogram is empty.
 func (h *histogram) quantile(q float64) time.Duration {
 	left := int64(math.Ceil(q * float64(h.count())))
 	if left == 0 {

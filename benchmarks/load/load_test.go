@@ -35,7 +35,7 @@ func TestHistogram_returnsQuantilesWithinOneBucket(t *testing.T) {
 	assert.Equal(t, 1002, h.count())
 }
 
-// The whole program, small: every token arrives, and figures come out.
+// The whole program with few connections.
 func TestMeasure_receivesAllTokensOfFewConnections(t *testing.T) {
 	r, err := measure(5, 20*time.Millisecond, 5)
 	require.NoError(t, err)

@@ -1,13 +1,14 @@
-// Load holds many connections at once, each with an answer streaming in, and
-// says what they cost. The server is a process of its own on the loopback
-// interface, so that only the client's end is measured.
+// Load opens many connections at once, each with an answer streaming in, and
+// measures their cost. The server is a separate process on the loopback
+// interface, so only the client is measured.
 //
 //	go run ./load                              # 100, 1,000 and 10,000 connections
 //	go run ./load -connections 100,500         # others
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
 // Each connection is a chat.Client with one question in flight. A token carries
-// the time at which the server wrote it; its latency ends where the program has it in hand.
+// the time at which the server wrote it. Its latency ends when the program
+// receives it.
 package main
 
 import (

@@ -17,7 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// beServer in the environment makes the server of this program.
+// beServer is the environment variable that makes this program the server.
 const beServer = "PARLEY_LOAD_SERVER"
 
 // startServer starts this program again as the server, and returns its URL. The
@@ -53,8 +53,8 @@ func startServer(ctx context.Context) (url string, stop func(), err error) {
 	return strings.TrimSpace(url), stop, nil
 }
 
-// serveLoad is a backend that does as little as it can, until stdin closes: no
-// rooms, no presence, an answer to each user message.
+// serveLoad runs a minimal backend until stdin closes. It has no rooms and no
+// presence, and answers each user message.
 func serveLoad() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,8 +75,8 @@ func serveLoad() error {
 	return err
 }
 
-// converse is one session. What is asked says how many tokens are wanted, and how far
-// apart: "20 500ms".
+// converse serves one session. The text of a question is the number of tokens of
+// the answer and the time between them: "20 500ms".
 func converse(ws *websocket.Conn) error {
 	say := func(text string) error { return ws.WriteMessage(websocket.TextMessage, []byte(text)) }
 	if err := say(`0{"sid":"engine","upgrades":[],"pingInterval":300000,"pingTimeout":200000}`); err != nil {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Batch gathers the values of in, in order, into slices of up to n. A batch is
-// sent when it holds n values, when d has passed since its first one, or when
-// in closes. With a d of 0 or less, time sends none.
+// Batch groups the values of in, in order, into slices of up to n. It sends a
+// batch when it holds n values, when d has passed since its first value, or when
+// in closes. If d is 0 or less there is no time limit.
 //
-// While a batch waits to be read, nothing is taken from in. Each slice is the
-// reader's own.
+// While a batch waits for the reader, Batch receives nothing from in. It does not
+// reuse the slices.
 func Batch[T any](ctx context.Context, in <-chan T, n int, d time.Duration) <-chan []T {
 	deadline := func() time.Duration { return d }
 	if d <= 0 {
@@ -20,15 +20,13 @@ func Batch[T any](ctx context.Context, in <-chan T, n int, d time.Duration) <-ch
 	return gather(ctx, in, max(n, 1), deadline)
 }
 
-// Window gathers the values of in, in order, into slices of what came within
-// the same d. Windows follow one another from the call on, each d long; a
-// window is sent when it is over, or when in closes, and not at all if it is
-// empty. With a d of 0 or less, each value is a window.
+// Window groups the values of in, in order, by consecutive intervals of d that
+// start at the call. It sends a slice at the end of its interval, or when in
+// closes. It sends no empty slices. If d is 0 or less, each value is a window.
 //
-// While a window waits to be read, nothing is taken from in; the values that
-// come meanwhile fall into the window in which they are taken. Each slice is
-// the reader's own. A window is as large as what came: where a flood is
-// possible, [Batch] bounds it.
+// While a window waits for the reader, Window receives nothing from in. Values
+// belong to the interval in which they are received. It does not reuse the
+// slices. The size of a window is not bounded; that of a [Batch] is.
 func Window[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan []T {
 	if d <= 0 {
 		return Batch(ctx, in, 1, 0)
@@ -37,8 +35,8 @@ func Window[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan []T
 	return gather(ctx, in, math.MaxInt, func() time.Duration { return d - time.Since(start)%d })
 }
 
-// gather sends slices of up to n values. It asks for a slice's deadline when
-// it has the first value.
+// gather sends slices of up to n values. It calls deadline for each slice when it
+// has received the first value.
 func gather[T any](ctx context.Context, in <-chan T, n int, deadline func() time.Duration) <-chan []T {
 	return stage(func(out chan<- []T) {
 		for first := range Seq(ctx, in) {
@@ -47,8 +45,8 @@ func gather[T any](ctx context.Context, in <-chan T, n int, deadline func() time
 	})
 }
 
-// fill adds to first what in delivers, until there are n values, d has passed,
-// or in or ctx has ended.
+// fill returns first and the next values of in, until there are n values, d has
+// passed, in has closed or ctx has ended.
 func fill[T any](ctx context.Context, in <-chan T, first T, n int, d time.Duration) []T {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

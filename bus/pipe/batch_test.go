@@ -10,13 +10,13 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-// A timed value comes at a moment after the start.
+// A timed value is sent at a time after the start.
 type timed struct {
 	at time.Duration
 	n  int
 }
 
-// play sends values at their moments, then closes.
+// play sends values at their times, then closes.
 func play(t *testing.T, values ...timed) <-chan int {
 	return pipe.FromSeq(t.Context(), func(yield func(int) bool) {
 		start := time.Now()
@@ -29,7 +29,7 @@ func play(t *testing.T, values ...timed) <-chan int {
 	})
 }
 
-// clock returns what c delivers, and the moments at which it does.
+// clock returns the values of c, and the times at which they arrive.
 func clock[T any](t *testing.T, c <-chan T) (values []T, at []time.Duration) {
 	start := time.Now()
 	for v := range pipe.Seq(t.Context(), c) {

@@ -9,11 +9,11 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-// The package beside the loops that it stands for: go test -bench . ./bus/pipe
+// Package pipe beside equal hand-written loops: go test -bench . ./bus/pipe
 //
 // An operation is one value, from a buffered channel like that of a bus
-// subscription. The hand-written loops keep the same promises to their channels
-// and their context; they do not outlive a panic.
+// subscription. The hand-written loops give the same guarantees for channels and
+// context, but do not recover panics.
 
 func double(n int) int { return 2 * n }
 

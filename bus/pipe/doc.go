@@ -1,5 +1,5 @@
-// Package pipe composes channels: stages that turn one channel into another,
-// and loops that hand what a channel delivers to workers.
+// Package pipe composes channels: stages turn one channel into another, and ends
+// pass the values of a channel to workers.
 //
 //	ctx, cancel := context.WithCancel(ctx)
 //	defer cancel() // ends every stage
@@ -12,62 +12,60 @@
 //	})
 //
 // The stages are [Map], [FlatMap], [Filter], [Merge], [Tee], [Batch],
-// [Window], [Throttle], [Debounce] and [FromSeq]: they return at once, and
-// work in a goroutine of their own. The ends are [Workers], [Sharded],
-// [Collect], [First] and [Seq]: they work until they are done.
+// [Window], [Throttle], [Debounce] and [FromSeq]. They return at once, and run in
+// a goroutine. The ends are [Workers], [Sharded], [Collect], [First] and [Seq].
+// They block until they are done.
 //
-// # What a pipeline can rely on
+// # Guarantees
 //
-//   - A stage closes its output when its input has closed and all that was
-//     read is delivered, or when its context ends. Its goroutines end then
-//     too; nothing else ends them. So a reader that leaves early ends the
-//     context, or whoever feeds it waits for ever.
-//   - Order is kept: what a stage sends is in the order of what it received.
+//   - A stage closes its output when its input has closed and every received
+//     value is sent, or when its context ends. Its goroutines end then too;
+//     nothing else ends them. A reader that stops early must end the context,
+//     or the stages before it block for ever.
+//   - A stage sends values in the order in which it received their sources.
 //     [Merge] keeps the order of each of its inputs, [Sharded] that of each
-//     key; [Workers] keeps none.
-//   - Once the context has ended, values on their way may be lost, and no
-//     reader learns which.
-//   - Outputs have no buffer: beyond what its purpose makes it gather, a stage
-//     has one value in hand, and a slow reader slows what feeds it. Slack is
-//     for the source to have, as the subscriptions of package bus do.
-//   - A nil channel never yields: a stage that reads one closes with its
-//     context.
-//   - A count below 1 counts as 1. Durations of 0 and less are told by each
-//     function that takes one.
+//     key. [Workers] keeps no order.
+//   - After the context has ended, values in the pipeline may be lost without
+//     notice.
+//   - Outputs have no buffer. A stage holds one value, or those of a batch or
+//     window, so a slow reader slows the stages before it. Subscriptions of
+//     package bus have a buffer.
+//   - A stage that reads a nil channel closes with its context.
+//   - A count below 1 counts as 1. Each function that takes a duration documents
+//     the effect of 0 and less.
 //
-// Every function may be called from anywhere, at any time, and an input may
-// have other readers: each value goes to one of them.
+// Every function is safe for concurrent use. An input may have other readers:
+// each value goes to one of them.
 //
 // # Errors and panics
 //
 // [Workers] and [Sharded] return the first error of their functions, after
 // every call has returned. Like [Collect], they return nil only when the input
-// closed before the context ended, so that a pipeline that was cut short does
-// not pass for one that finished.
+// closed before the context ended. So nil means that the pipeline is complete.
 //
-// A function that panics does not take the program down. In [Workers] and
-// [Sharded] its panic is the error, a [*PanicError]. A stage has no error to
-// return: it drops the value whose function panicked, logs the panic with its
-// stack to [slog.Default], and goes on. Where no value may be missing, begin
-// the pipeline with [WithCancelOnPanic]: a panic in any of its stages then
-// ends all of them, and the end returns it.
+// A panic in a function does not end the program. [Workers] and [Sharded] return
+// it as a [*PanicError]. A stage has no error to return: it drops the value whose
+// function panicked, logs the panic with its stack to [slog.Default], and
+// continues. If no value may be missing, start the pipeline with
+// [WithCancelOnPanic]: a panic in any of its stages then ends all of them, and the
+// end returns it.
 //
 // # Why not a library
 //
-// [Workers] and [Sharded] stand on golang.org/x/sync/errgroup, which knows the
-// first error and the context, and leaves panics alone. For the rest these were
-// looked at; none keeps all of the promises above:
+// [Workers] and [Sharded] use golang.org/x/sync/errgroup for the first error and
+// the context. It does not recover panics. For the rest these libraries were
+// considered; none gives all of the guarantees above:
 //
 //   - destel/rill is the nearest: functions over plain channels, with errors
-//     beside the values. Its stages end with their input alone, and an end that
-//     leaves early goes on draining it in the background, so every source has to
-//     close; a panic in a function ends the program. It has no pace (throttle,
-//     debounce, window) and no workers by key.
+//     beside the values. Its stages end with their input only, and an end that
+//     stops early drains it in the background, so every source has to close. A
+//     panic in a function ends the program. It has no throttle, debounce or
+//     window, and no workers by key.
 //   - sourcegraph/conc has pools with a context and a first error, and results in
-//     the order of their tasks, but no stages over channels and no keys. A panic
-//     is raised again by Wait.
+//     the order of their tasks, but no stages over channels and no keys. Wait
+//     panics again.
 //   - reugn/go-streams has most of the stages, windows too, over channels of any.
 //     They take no context and end with their source.
 //   - samber/ro has many more operators, on observables that call their
-//     observers, not on channels to select on, and no workers by key.
+//     observers, not on channels to select on. It has no workers by key.
 package pipe

@@ -88,8 +88,8 @@ func ExampleWorkers() {
 	// Output: 2 done: job 3: no such file
 }
 
-// Each answer is put together by one worker, so its tokens stay in order and
-// nothing has to be locked.
+// One worker builds each answer, so its tokens stay in order and no lock is
+// needed.
 func ExampleSharded() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -108,7 +108,7 @@ func ExampleSharded() {
 	// Output: Good morning Never mind <nil>
 }
 
-// A value must not go missing: a panic ends the pipeline instead.
+// A panic ends the pipeline, so that no value is missing.
 func ExampleWithCancelOnPanic() {
 	ctx, cancel := pipe.WithCancelOnPanic(context.Background())
 	defer cancel()

@@ -38,10 +38,10 @@ func numbers(n int) <-chan int {
 	return c
 }
 
-// pass lets d of a bubble's time pass.
+// pass waits for d of a bubble's time.
 func pass(d time.Duration) { <-time.After(d) }
 
-// read takes what c delivers until it closes.
+// read receives from c until it closes.
 func read[T any](t *testing.T, c <-chan T) []T {
 	return slices.Collect(pipe.Seq(t.Context(), c))
 }

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// Merge sends the values of all inputs as they come. Those of one input stay
-// in order; no input waits for another. The output closes when every input
-// has closed: at once if there is none, and only with ctx if one is nil.
+// Merge sends the values of all inputs as they arrive. It keeps the order of each
+// input. No input waits for another. The output closes when every input has
+// closed: at once without inputs, and only with ctx if an input is nil.
 func Merge[T any](ctx context.Context, ins ...<-chan T) <-chan T {
-	ins = slices.Clone(ins) // the caller's slice is the caller's to change
+	ins = slices.Clone(ins) // the caller may change its slice
 	return stage(func(out chan<- T) {
 		var readers sync.WaitGroup
 		for _, in := range ins {
@@ -24,13 +24,12 @@ func Merge[T any](ctx context.Context, ins ...<-chan T) <-chan T {
 	})
 }
 
-// Tee sends each value of in to both of its outputs. The next value waits
-// until both have been read: the slower reader sets the pace, and one that
-// stops holds up the other. For readers that must not wait for each other
-// there are the subscriptions of package bus.
+// Tee sends each value of in to both of its outputs. It receives the next value
+// after both readers have received the last one, so a reader that stops blocks the
+// other. Use subscriptions of package bus for readers that must not wait for each
+// other.
 //
-// A value is shared, not copied deeply: whatever it points to, both readers
-// have.
+// The copies are shallow: both readers share the memory that a value points to.
 func Tee[T any](ctx context.Context, in <-chan T) (<-chan T, <-chan T) {
 	second := make(chan T)
 	first := stage(func(out chan<- T) {
@@ -42,7 +41,7 @@ func Tee[T any](ctx context.Context, in <-chan T) (<-chan T, <-chan T) {
 	return first, second
 }
 
-// sendBoth sends v to a and b, in the order in which they are read.
+// sendBoth sends v to a and b, in either order.
 func sendBoth[T any](ctx context.Context, a, b chan<- T, v T) {
 	for a != nil || b != nil {
 		select {

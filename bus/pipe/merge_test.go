@@ -57,7 +57,7 @@ func TestTee_keepsOutputsWithinOneValue(t *testing.T) {
 		synctest.Wait()
 		select {
 		case n := <-a:
-			t.Errorf("%d came before the other reader had its value", n)
+			t.Errorf("%d sent before the other reader received its value", n)
 		default:
 		}
 		assert.Equal(t, 0, <-b)

@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// Throttle sends at most one value in any d: the first one at once, and each
-// time d is over, the latest of those that have come meanwhile, if any. The
-// others are dropped. The last value of in is never dropped; if d is still
-// running when in closes, the output stays open until it is over.
+// Throttle sends at most one value in any d: the first one at once, and after
+// each d the latest value received meanwhile, if any. It drops the others. It
+// never drops the last value of in: if d is still running when in closes, the
+// output stays open until it has passed.
 //
-// A value that waits to be read gives way to a newer one. With a d of 0 or less
-// that is all there is to it: a reader that keeps up misses nothing, and one
-// that does not gets the latest. The input never waits for the reader.
+// A newer value replaces one that waits for the reader. If d is 0 or less, that is
+// the only effect: a reader that keeps up receives every value, and a slow one the
+// latest. The input never waits for the reader.
 func Throttle[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan T {
 	return latest(ctx, in, d, afterSend)
 }
 
-// Debounce sends a value once d has passed without another: of values that
-// follow one another faster it sends the last, and drops the others. When in
-// closes, a value that is still waiting for its d is sent at once.
+// Debounce sends a value after d has passed without another. Of values that
+// follow each other faster it sends the last and drops the others. When in
+// closes, a value that still waits for its d is sent at once.
 //
-// A value that waits to be read gives way to a newer one, which waits for its
-// own d. With a d of 0 or less it does what [Throttle] does then. The input
-// never waits for the reader.
+// A newer value replaces one that waits for the reader, and waits for its own d.
+// If d is 0 or less, Debounce works like [Throttle]. The input never waits for the
+// reader.
 func Debounce[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan T {
 	return latest(ctx, in, d, afterReceive)
 }
 
-// trigger is what a pause of d begins with.
+// trigger is the event that starts a pause of d.
 type trigger int
 
 const (
@@ -36,11 +36,11 @@ const (
 	afterReceive
 )
 
-// latest holds the newest value of in, and sends it when no pause is on.
+// latest keeps the newest value of in, and sends it outside of pauses.
 func latest[T any](ctx context.Context, in <-chan T, d time.Duration, begins trigger) <-chan T {
 	return stage(func(out chan<- T) {
 		h := hold[T]{begins: begins, d: d, over: true, timer: time.NewTimer(d)}
-		h.timer.Stop() // no pause is on yet
+		h.timer.Stop() // there is no pause yet
 		defer h.timer.Stop()
 		h.run(ctx, in, out)
 	})
@@ -63,13 +63,13 @@ func (h *hold[T]) run(ctx context.Context, in <-chan T, out chan<- T) {
 		if ctx.Err() != nil {
 			return
 		}
-		var sink chan<- T
+		var output chan<- T
 		if h.held && h.over {
-			sink = out
+			output = out
 		}
-		// A reader that is there gets this value, not one that replaces it.
+		// A waiting reader gets this value, not one that replaces it.
 		select {
-		case sink <- h.value:
+		case output <- h.value:
 			h.sent()
 			continue
 		default:
@@ -86,7 +86,7 @@ func (h *hold[T]) run(ctx context.Context, in <-chan T, out chan<- T) {
 				closed = true
 				h.over = h.over || h.begins == afterReceive
 			}
-		case sink <- h.value:
+		case output <- h.value:
 			h.sent()
 		case <-h.timer.C:
 			h.over = true
@@ -105,7 +105,7 @@ func (h *hold[T]) received(v T) {
 
 func (h *hold[T]) sent() {
 	var zero T
-	h.value, h.held = zero, false // what it pointed to is the reader's alone
+	h.value, h.held = zero, false // keep no reference to it
 	if h.begins == afterSend {
 		h.restart()
 	}

@@ -18,7 +18,7 @@ func TestThrottle_sendsFirstAtOnceThenLatest(t *testing.T) {
 		values, at := clock(t, pipe.Throttle(t.Context(), in, time.Second))
 		assert.Equal(t, []int{1, 3, 4, 5, 6}, values)
 		assert.Equal(t, []time.Duration{
-			100 * time.Millisecond, 1100 * time.Millisecond, // 2 gave way to 3
+			100 * time.Millisecond, 1100 * time.Millisecond, // 3 replaced 2
 			5 * time.Second,
 			9 * time.Second, 10 * time.Second, // the last one, after the input has closed
 		}, at)
@@ -42,7 +42,7 @@ func TestThrottleAndDebounce_replaceUnreadValueWithNewer(t *testing.T) {
 		in := make(chan int)
 		out := pipe.Throttle(t.Context(), pipe.Debounce(t.Context(), in, time.Second), time.Second)
 		for n := range 4 {
-			in <- n // nobody reads, and yet this does not wait
+			in <- n // does not block although no reader receives
 			pass(time.Minute)
 		}
 		assert.Equal(t, 3, <-out)

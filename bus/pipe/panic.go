@@ -7,10 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// A PanicError is the panic of a function that was given to this package. It
-// does not unwrap to its Value: a panic with an error is not that error.
+// A PanicError reports a panic of a function passed to this package. It does not
+// unwrap to its Value, even if that is an error.
 type PanicError struct {
-	// Value is what panic was called with. It is nil if the function called
+	// Value is the argument of panic. It is nil if the function called
 	// [runtime.Goexit] instead, as a failing test does.
 	Value any
 
@@ -19,7 +19,7 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Error is one line, without the stack.
+// Error returns one line, without the stack.
 func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "pipe: a function called runtime.Goexit"
@@ -27,19 +27,18 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("pipe: panic: %v", e.Value)
 }
 
-// newPanicError is for what recover returned in a goroutine that is panicking
-// or exiting. It is nil in the latter only: panic(nil) panics with a
-// [runtime.PanicNilError].
+// newPanicError returns the error for the value of recover in a goroutine that
+// is panicking or exiting. The value is nil only if it is exiting: panic(nil)
+// panics with a [runtime.PanicNilError].
 func newPanicError(value any) *PanicError {
 	return &PanicError{Value: value, Stack: debug.Stack()}
 }
 
-// WithCancelOnPanic returns a context for a pipeline that is not to go on after
-// a panic. It ends with its parent and when cancel is called, as that of
-// [context.WithCancel] does; and with the first panic in a stage that was
-// started with it or with a context derived from it. [context.Cause] is then
-// the [*PanicError], and so is what [Workers], [Sharded], [Collect] and [First]
-// return.
+// WithCancelOnPanic returns a context for a pipeline that ends at a panic. Like
+// the context of [context.WithCancel] it ends with its parent and when cancel is
+// called. It also ends at the first panic in a stage that was started with it or
+// with a context derived from it. [context.Cause] then returns the [*PanicError],
+// and so do [Workers], [Sharded], [Collect] and [First].
 func WithCancelOnPanic(parent context.Context) (ctx context.Context, cancel context.CancelFunc) {
 	ctx, cancelCause := context.WithCancelCause(parent)
 	return context.WithValue(ctx, cancelKey{}, cancelCause), func() { cancelCause(nil) }
@@ -48,8 +47,8 @@ func WithCancelOnPanic(parent context.Context) (ctx context.Context, cancel cont
 // cancelKey is the key of a pipeline's context.CancelCauseFunc.
 type cancelKey struct{}
 
-// recovered deals with what recover returned after a function of a stage. The
-// stage goes on, unless it is being ended by Goexit or ctx has just been.
+// recovered handles the value of recover after a stage's function. It cancels the
+// pipeline or logs the panic.
 func recovered(ctx context.Context, returned bool, value any) {
 	if returned {
 		return

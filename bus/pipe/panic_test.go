@@ -23,8 +23,8 @@ func explode(value any) { panic(value) }
 
 func exit() { runtime.Goexit() }
 
-// requirePanic checks that err is the panic of explode with value, or that of
-// exit if value is nil.
+// requirePanic checks that err is a panic of explode with value, or Goexit of exit
+// if value is nil.
 func requirePanic(t *testing.T, value any, err error) {
 	t.Helper()
 	var p *pipe.PanicError
@@ -37,7 +37,7 @@ func requirePanic(t *testing.T, value any, err error) {
 	require.Contains(t, string(p.Stack), culprit)
 }
 
-// faulty are the stages with functions, whose function calls fault for 3.
+// faulty are the stages with a function. The function calls fault for 3.
 var faulty = map[string]func(ctx context.Context, in <-chan int, fault func()) <-chan int{
 	"Map": func(ctx context.Context, in <-chan int, fault func()) <-chan int {
 		return pipe.Map(ctx, in, func(n int) int {
@@ -63,7 +63,7 @@ var faulty = map[string]func(ctx context.Context, in <-chan int, fault func()) <
 			return func(yield func(int) bool) { yield(n) }
 		})
 	},
-	"a sequence of FlatMap": func(ctx context.Context, in <-chan int, fault func()) <-chan int {
+	"sequence of FlatMap": func(ctx context.Context, in <-chan int, fault func()) <-chan int {
 		return pipe.FlatMap(ctx, in, func(n int) iter.Seq[int] {
 			return func(yield func(int) bool) {
 				if n == 3 {
@@ -75,8 +75,8 @@ var faulty = map[string]func(ctx context.Context, in <-chan int, fault func()) <
 	},
 }
 
-// captureLog returns what is logged to slog.Default during the test. It may be
-// read when nothing logs any more.
+// captureLog returns the log of slog.Default during the test. It may be read after
+// all logging has ended.
 func captureLog(t *testing.T) *bytes.Buffer {
 	logger, w, flags := slog.Default(), log.Writer(), log.Flags()
 	t.Cleanup(func() {
@@ -122,7 +122,7 @@ func TestFromSeq_closesAndLogsOnPanic(t *testing.T) {
 	assert.Contains(t, logged.String(), "pipe: panic: boom")
 }
 
-// ends are the functions that a pipeline ends with, without their values.
+// ends are the functions at the end of a pipeline. They return the error only.
 var ends = map[string]func(ctx context.Context, in <-chan int) error{
 	"Workers": func(ctx context.Context, in <-chan int) error {
 		return pipe.Workers(ctx, in, 2, hang)
@@ -154,7 +154,7 @@ func TestWithCancelOnPanic_endsPipelineWithPanicError(t *testing.T) {
 					requirePanic(t, "boom", run(ctx, in))
 					requirePanic(t, "boom", context.Cause(ctx))
 				})
-				assert.Empty(t, logged.String(), "the error says it all")
+				assert.Empty(t, logged.String(), "the error is returned, not logged")
 			})
 		}
 	}

@@ -2,16 +2,19 @@ package pipe
 
 import (
 	"context"
+	"errors"
 	"iter"
 )
 
-// Seq returns what in delivers, as an iterator to range over. It ends when in
-// closes or ctx ends, and ctx.Err() says which. An iteration that begins after
-// ctx has ended takes nothing from in.
+// ErrEmpty is returned by [First] if its input closes without a value.
+var ErrEmpty = errors.New("pipe: closed without a value")
+
+// Seq returns an iterator over the values of in. It ends when in closes or ctx
+// ends; ctx.Err() is nil in the first case. An iteration that begins after ctx has
+// ended receives nothing from in.
 //
-// Breaking out of the loop leaves in to its other readers; the iterator can be
-// ranged over again, and goes on with the next value. It has no goroutine of
-// its own.
+// Breaking out of the loop leaves the remaining values in in. The iterator can be
+// used again and continues with the next value. It starts no goroutine.
 func Seq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
@@ -23,10 +26,9 @@ func Seq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 	}
 }
 
-// FromSeq sends the values of seq. Its output closes at the end of seq, or
-// when ctx ends: at the next value of seq, if it is working on one.
-//
-// A panic in seq ends it there.
+// FromSeq sends the values of seq. Its output closes at the end of seq, after a
+// panic in seq, or when ctx ends. It does not interrupt seq: if ctx ends while seq
+// runs, the output closes at seq's next value.
 func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
 	return stage(func(out chan<- T) { sendAll(ctx, out, seq) })
 }
@@ -41,4 +43,28 @@ func sendAll[T any](ctx context.Context, out chan<- T, seq iter.Seq[T]) {
 		}
 	}
 	returned = true
+}
+
+// Collect returns all values of in after in has closed. If ctx ends first it
+// returns the values so far and ctx.Err(), or the [*PanicError] that ended ctx.
+// It keeps every value in memory, so if in may not close, ctx must end.
+func Collect[T any](ctx context.Context, in <-chan T) ([]T, error) {
+	var values []T
+	for v := range Seq(ctx, in) {
+		values = append(values, v)
+	}
+	return values, ended(ctx)
+}
+
+// First returns the next value of in. If in closes instead it returns
+// [ErrEmpty]; if ctx ends first, ctx.Err(), or the [*PanicError] that ended ctx.
+func First[T any](ctx context.Context, in <-chan T) (T, error) {
+	v, ok := receive(ctx, in)
+	if ok {
+		return v, nil
+	}
+	if err := ended(ctx); err != nil {
+		return v, err
+	}
+	return v, ErrEmpty
 }

@@ -14,12 +14,12 @@ func stage[T any](run func(out chan<- T)) <-chan T {
 }
 
 // receive waits for a value. It reports false when in has closed or ctx has
-// ended, and takes nothing from in once ctx has ended.
+// ended. After ctx has ended it receives nothing from in.
 func receive[T any](ctx context.Context, in <-chan T) (v T, ok bool) {
 	if ctx.Err() != nil {
 		return v, false
 	}
-	select { // far cheaper than the select below, if a value is there
+	select { // if a value is there, far cheaper than the select below
 	case v, ok = <-in:
 		return v, ok
 	default:
@@ -32,8 +32,8 @@ func receive[T any](ctx context.Context, in <-chan T) (v T, ok bool) {
 	}
 }
 
-// send waits until v is sent. It reports false when ctx has ended instead; a
-// loop that goes on to receive learns it there.
+// send waits until v is sent. It reports false if ctx ends instead. A loop that
+// calls receive next may ignore the result, because receive reports it too.
 func send[T any](ctx context.Context, out chan<- T, v T) bool {
 	if ctx.Err() != nil {
 		return false

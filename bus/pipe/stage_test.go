@@ -15,8 +15,8 @@ import (
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
-// stages are all of them, each set up to pass every value on. They return the
-// channels they send to.
+// stages are all stages, each set up to send every value. They return their
+// output channels.
 var stages = map[string]func(ctx context.Context, in <-chan int) []any{
 	"Map": func(ctx context.Context, in <-chan int) []any {
 		return []any{pipe.Map(ctx, in, double)}
@@ -53,8 +53,8 @@ var stages = map[string]func(ctx context.Context, in <-chan int) []any{
 
 func twice(n int) iter.Seq[int] { return slices.Values([]int{n, n}) }
 
-// eachStage runs test in a bubble for every stage. A bubble fails when a
-// goroutine is left in it, and so when a stage leaves one.
+// eachStage runs test in a bubble for every stage. A leaked goroutine fails the
+// bubble.
 func eachStage(t *testing.T, test func(t *testing.T, start func(context.Context, <-chan int) []any)) {
 	for name, start := range stages {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestStage_closesOnCancelWhileWaitingForReader(t *testing.T) {
 	eachStage(t, func(t *testing.T, start func(context.Context, <-chan int) []any) {
 		ctx, cancel := context.WithCancel(t.Context())
 		outs := start(ctx, numbers(10))
-		pass(time.Minute) // whatever a stage gathers, it has gathered
+		pass(time.Minute) // until every stage waits for its reader
 		cancel()
 		synctest.Wait()
 		for _, out := range outs {
@@ -131,7 +131,7 @@ func TestStage_readsNothingWithCanceledContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		in := numbers(10)
-		for range 20 { // a select would pick the right case half of the time
+		for range 20 { // a select would pick either case
 			for _, out := range start(ctx, in) {
 				synctest.Wait()
 				assert.True(t, isClosed(out))
@@ -141,7 +141,7 @@ func TestStage_readsNothingWithCanceledContext(t *testing.T) {
 	})
 }
 
-// However a pipeline is cut short, it is gone afterwards: goleak would tell.
+// goleak finds a goroutine that remains.
 func TestPipeline_leavesNoGoroutineAfterCancel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -162,7 +162,7 @@ func TestPipeline_leavesNoGoroutineAfterCancel(t *testing.T) {
 	}
 }
 
-// extend adds a stage that goes on yielding while in does.
+// extend adds a stage that keeps sending while in does.
 func extend(ctx context.Context, in <-chan int, stage int) <-chan int {
 	switch stage {
 	case 0:

@@ -17,11 +17,11 @@ func Map[T, U any](ctx context.Context, in <-chan T, f func(T) U) <-chan U {
 }
 
 // FlatMap sends every value of the sequence f(v) for each value v of in, in
-// order: [strings.Lines] is such a function, and [slices.Values] makes a
+// order. [strings.Lines] is such a function, and [slices.Values] makes a
 // sequence of a slice.
 //
-// A sequence that is cut off by the end of ctx is stopped at its next value.
-// One that panics ends there; what came before has been sent.
+// When ctx ends, a running sequence is stopped at its next value. A sequence that
+// panics ends there, after the values that it has sent.
 func FlatMap[T, U any](ctx context.Context, in <-chan T, f func(T) iter.Seq[U]) <-chan U {
 	return stage(func(out chan<- U) {
 		for v := range Seq(ctx, in) {
@@ -43,7 +43,7 @@ func Filter[T any](ctx context.Context, in <-chan T, keep func(T) bool) <-chan T
 	})
 }
 
-// try returns f(v), and whether f returned.
+// try returns f(v), and reports whether f returned.
 func try[T, U any](ctx context.Context, f func(T) U, v T) (u U, returned bool) {
 	defer func() { recovered(ctx, returned, recover()) }()
 	return f(v), true

@@ -3,9 +3,13 @@ package pipe
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 
 	"golang.org/x/sync/errgroup"
 )
+
+// shardQueue is the number of values that may wait for one worker of [Sharded].
+const shardQueue = 64
 
 // Workers calls f for each value of in, up to n calls at a time, in no
 // particular order. It returns when every call has returned:
@@ -26,8 +30,42 @@ func Workers[T any](ctx context.Context, in <-chan T, n int, f func(context.Cont
 	return outcome(ctx, g.Wait())
 }
 
-// work calls f for what it gets from in. Its calls' context is a child of ctx
-// that the first error in the group cancels.
+// Sharded calls f for each value of in, in n workers. Values of one key go to the
+// same worker, one after the other in their order. Different keys run in
+// parallel. It returns like [Workers]; a panic in key is an error like one in f.
+//
+// A hash distributes the keys over the workers. It differs from one call of
+// Sharded to the next. Up to 64 values wait for each worker, so a slow key delays
+// the keys that share its worker. It delays the others only when 64 values wait
+// and one more is received: Sharded then receives nothing from in until there is
+// room.
+func Sharded[T any, K comparable](
+	ctx context.Context, in <-chan T, n int, key func(T) K, f func(context.Context, T) error,
+) error {
+	g, calls := errgroup.WithContext(ctx)
+	queues := make([]chan T, max(n, 1))
+	for i := range queues {
+		queues[i] = make(chan T, shardQueue)
+		start(g, func() error { return work(ctx, calls, queues[i], f) })
+	}
+	start(g, func() error {
+		defer func() {
+			for _, queue := range queues {
+				close(queue)
+			}
+		}()
+		seed := maphash.MakeSeed()
+		for v := range Seq(calls, in) {
+			shard := maphash.Comparable(seed, key(v)) % uint64(len(queues))
+			send(calls, queues[shard], v)
+		}
+		return nil // the workers return the error
+	})
+	return outcome(ctx, g.Wait())
+}
+
+// work calls f with calls for each value of in. The context calls is a child of
+// ctx that the first error in the group cancels.
 func work[T any](ctx, calls context.Context, in <-chan T, f func(context.Context, T) error) error {
 	for v := range Seq(calls, in) {
 		if err := f(calls, v); err != nil {
@@ -37,8 +75,8 @@ func work[T any](ctx, calls context.Context, in <-chan T, f func(context.Context
 	return ended(ctx)
 }
 
-// start runs task in a goroutine of g, which ends with task. A panic in task is
-// an error of the group.
+// start runs task in a goroutine of g, which ends with task. A panic in task
+// becomes an error of the group.
 func start(g *errgroup.Group, task func() error) {
 	g.Go(func() (err error) {
 		returned := false
@@ -51,8 +89,8 @@ func start(g *errgroup.Group, task func() error) {
 				err = p
 				return
 			}
-			// Goexit is ending this goroutine: it returns nothing any more, so
-			// another has to say so.
+			// Goexit ends this goroutine without a return, so another one
+			// returns the error.
 			g.Go(func() error { return p })
 		}()
 		err = task()
@@ -61,9 +99,8 @@ func start(g *errgroup.Group, task func() error) {
 	})
 }
 
-// outcome is what a group whose first error is err says to its caller. Calls
-// that the end of ctx cut short say that they were cancelled: what matters then
-// is what ended ctx.
+// outcome returns the result of a group whose first error is err. If the end of
+// ctx interrupted the calls, that is the cause of its end.
 func outcome(ctx context.Context, err error) error {
 	if cause := ended(ctx); cause != nil && errors.Is(err, ctx.Err()) {
 		return cause
@@ -71,10 +108,10 @@ func outcome(ctx context.Context, err error) error {
 	return err
 }
 
-// ended says why ctx has ended, nil if it has not.
+// ended returns the reason for the end of ctx, or nil if ctx has not ended.
 //
-// Ends of a pipeline ask it when their input closes. A stage that closed its
-// output because of ctx, did so after ctx had ended: if ctx has not ended, the
+// The ends of a pipeline call it when their input closes. A stage that closes its
+// output because of ctx does so after ctx has ended. So if ctx has not ended, the
 // input is complete.
 func ended(ctx context.Context) error {
 	err := ctx.Err()

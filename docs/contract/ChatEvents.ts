@@ -11,7 +11,7 @@ export interface Envelope {
   requestId?: string;
 }
 
-/** UserMessage is what a user says: one turn of the conversation. */
+/** UserMessage is a message from a user. */
 export interface UserMessage extends Envelope {
   messageId: string;
   userId: ID;
@@ -19,24 +19,24 @@ export interface UserMessage extends Envelope {
   parts?: Part[];
 }
 
-/** Typing says that a user has begun to type, or has stopped: its key says which. */
+/** Typing reports that a user has started or stopped typing. */
 export interface Typing extends Envelope {
   userId: ID;
 }
 
-/** Abort asks the server to stop answering. */
+/** Abort asks the server to stop the answer to the request RequestID. */
 export interface Abort extends Envelope {
   reason?: string;
 }
 
-/** Read says that a user has seen messages. */
+/** Read reports that a user has read messages. */
 export interface Read extends Envelope {
   userId: ID;
   messageIds: string[];
   readAt: string;
 }
 
-/** ChatMessage is what a person in the chat has said. */
+/** ChatMessage is a message from a person in the chat. */
 export interface ChatMessage extends Envelope {
   messageId: string;
   userId: ID;
@@ -44,7 +44,7 @@ export interface ChatMessage extends Envelope {
   createdAt: string;
 }
 
-/** Presence says who is in the chat now. */
+/** Presence lists the users who are online in the chat. */
 export interface Presence extends Envelope {
   onlineUserIds: ID[];
 }
@@ -94,7 +94,7 @@ export interface AIToolResult extends Envelope {
   result: unknown;
 }
 
-/** Part is a piece of a message that is not its text. */
+/** Part is an attachment of a message. */
 export interface Part {
   type: "text" | "image" | "file";
   value: unknown;

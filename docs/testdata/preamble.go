@@ -28,7 +28,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a snippet may use without declaring it.
+// Variables that a snippet may use without declaring them.
 var (
 	ctx       context.Context
 	err       error

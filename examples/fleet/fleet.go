@@ -84,7 +84,7 @@ func fleet(ctx context.Context, s settings) error {
 	}
 }
 
-// A line is what a process has said, or that it has ended.
+// A line is a line of a process's output, or its end.
 type line struct {
 	id, text string
 	ended    bool

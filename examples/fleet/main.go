@@ -31,7 +31,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.role, "role", "", "what this process is: holder, worker or front; without it, the whole fleet")
+	flag.StringVar(&s.role, "role", "", "`role` of this process: holder, worker or front; empty starts the whole fleet")
 	flag.StringVar(&s.id, "id", "", "the `name` of this process")
 	flag.StringVar(&s.nats, "nats", "", "the `URL`s of a NATS cluster; without them, a server is started in this process")
 	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; without it, one is started in this process")

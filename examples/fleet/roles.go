@@ -19,7 +19,7 @@ var rooms = []events.ID{
 	events.StringID("room-1"), events.StringID("room-2"), events.StringID("room-3"), events.StringID("room-4"),
 }
 
-// holds is what a holder says when it has joined the rooms.
+// holds is the line that a holder prints after it has joined the rooms.
 const holds = "holds the socket"
 
 func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
@@ -35,8 +35,8 @@ func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
 	return b, conn.Close, nil
 }
 
-// holder competes for the socket. While it has it, it forwards what it hears, and
-// says what others want said.
+// holder competes for the lease of the socket. While it has the lease, it forwards
+// events and serves remote requests.
 func holder(ctx context.Context, s settings) error {
 	b, done, err := open(ctx, s.nats)
 	if err != nil {
@@ -53,7 +53,7 @@ func holder(ctx context.Context, s settings) error {
 		if err != nil {
 			return err
 		}
-		g, ctx := errgroup.WithContext(ctx) // whichever ends first ends the others
+		g, ctx := errgroup.WithContext(ctx) // the first one to end ends the others
 		g.Go(func() error { return client.Run(ctx) })
 		g.Go(forwarding.Wait)
 		g.Go(func() error {
@@ -91,7 +91,7 @@ func worker(ctx context.Context, s settings) error {
 	})
 }
 
-// front asks questions through whoever holds the socket.
+// front asks questions through the process that holds the lease.
 func front(ctx context.Context, s settings) error {
 	b, done, err := open(ctx, s.nats)
 	if err != nil {
@@ -104,7 +104,7 @@ func front(ctx context.Context, s settings) error {
 			UserID: events.StringID("u1"), RequestID: fmt.Sprintf("question-%d", n), Text: fmt.Sprintf("what is %d times %d?", n, n),
 		}
 		answer, err := ask(ctx, remote, question)
-		for errors.Is(err, chatnats.ErrHolderLost) { // killed in the middle: whoever follows is asked again
+		for errors.Is(err, chatnats.ErrHolderLost) { // the holder was killed: ask the next one
 			fmt.Println("asks again:", err)
 			answer, err = ask(ctx, remote, question)
 		}
@@ -121,7 +121,7 @@ func front(ctx context.Context, s settings) error {
 	return nil
 }
 
-// ask returns the whole answer, put together from its pieces.
+// ask returns the whole text of the answer.
 func ask(ctx context.Context, remote *chatnats.Remote, question chat.Question) (string, error) {
 	stream, err := remote.Ask(ctx, question)
 	if err != nil {

@@ -29,7 +29,7 @@ func (c *collector) watch(states <-chan conn.State) {
 	}
 }
 
-// Describe describes what Collect collects.
+// Describe sends the descriptions of the metrics.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(c, descriptions)
 }
@@ -51,9 +51,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	send(gauge, "ready", "1 while the connection is up and its room joined.", ready)
 
 	stats := c.client.Stats()
-	send(counter, "answers_total", "Answers that were whole.", float64(stats.Answered))
-	send(counter, "failed_answers_total", "Answers and questions that came to nothing.", float64(stats.Failed))
-	send(gauge, "open_answers", "Answers under way.", float64(stats.Open))
+	send(counter, "answers_total", "Complete answers.", float64(stats.Answered))
+	send(counter, "failed_answers_total", "Failed answers and questions.", float64(stats.Failed))
+	send(gauge, "open_answers", "Answers in progress.", float64(stats.Open))
 	send(gauge, "deliveries", "Messages that wait to be delivered.", float64(stats.Delivering))
 	send(gauge, "tool_calls", "Tools that run or wait.", float64(stats.Tools))
 
@@ -63,13 +63,13 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	send(counter, "recovered_sessions_total", "Sessions that the server has resumed.", float64(s.Recovered))
 	send(counter, "received_packets_total", "Events and acknowledgements received.", float64(s.Received))
 	send(counter, "received_bytes_total", "Their payloads.", float64(s.ReceivedBytes))
-	send(counter, "decode_errors_total", "Events whose payload fitted nobody's type.", float64(s.DecodeErrors))
+	send(counter, "decode_errors_total", "Events whose payload did not fit a listener's type.", float64(s.DecodeErrors))
 	send(counter, "sent_packets_total", "Events and acknowledgements sent.", float64(s.Sent))
 	send(counter, "sent_bytes_total", "Their encoding.", float64(s.SentBytes))
 	send(counter, "dropped_events_total", "Volatile events that could not go out.", float64(s.Dropped))
 	send(gauge, "queued_packets", "Packets that wait to be written.", float64(s.Queued))
 	send(gauge, "queued_bytes", "Their encoding.", float64(s.QueuedBytes))
-	send(gauge, "waiting_calls", "Calls that wait for their acknowledgement.", float64(s.Waiting))
+	send(gauge, "waiting_calls", "Calls waiting for an acknowledgement.", float64(s.Waiting))
 
 	for topic, s := range stats.Topics { // of the subscriptions that are open: they go, and so do their counts
 		send(gauge, "subscriptions", "Open subscriptions.", float64(s.Subscriptions), topic)

@@ -71,7 +71,7 @@ func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	c := newCollector(client)
-	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest)) // and nobody reads
+	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest)) // not read
 	defer slow.Close()
 	states := client.States.Chan(t.Context())
 	go client.Run(t.Context()) // ends with client.Close

@@ -48,7 +48,7 @@ func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(ev
 	})
 }
 
-// think reads the question for what it is asked to do.
+// think chooses the kind of answer from the text of the question.
 func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	switch asks := strings.ToLower(q.Text); {
 	case strings.Contains(asks, "time"), strings.Contains(asks, "tool"):
@@ -59,7 +59,7 @@ func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) s
 	return fmt.Sprintf("You said: “%s”. %s", q.Text, strings.Join(remarks[:], " "))
 }
 
-// callClock has the asker's client run its tool, and puts what it says into words.
+// callClock calls the tool of the client that asked, and returns the result as text.
 func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event
 	return fmt.Sprintf("I asked your client for its tool “clock”, and it says: %s.", result)
 }
 
-// emitToken emits a token, or what the faults have made of it.
+// emitToken emits a token, with the faults applied.
 func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
 	faults := b.faults()
 	switch {
@@ -93,14 +93,14 @@ func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func
 // emitWrong sends a token in a shape that no token has.
 func (b *backend) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
-	asker := chattest.SocketFromContext(ctx)
-	_ = asker.Emit(ctx, b.name(events.KeyAIToken), shape) // one that is gone hears nothing
-	for _, k := range b.others(asker, q.ChatID) {
+	socket := chattest.SocketFromContext(ctx)
+	_ = socket.Emit(ctx, b.name(events.KeyAIToken), shape) // fails if the client has disconnected
+	for _, k := range b.others(socket, q.ChatID) {
 		_ = k.Emit(ctx, b.name(events.KeyAIToken), shape)
 	}
 }
 
-// remarks are what the AI has to say.
+// remarks are the AI's texts.
 var remarks = [...]string{
 	"Each word of this came as an event of its own, and went through a channel on its way to you.",
 	"The last event of an answer is its message, which holds the whole text and what it has cost.",

@@ -14,7 +14,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A config says what the backend is.
+// A config holds the backend's settings.
 type config struct {
 	Addr     string
 	Token    string
@@ -45,7 +45,7 @@ func start(cfg config) (*backend, error) {
 	return b, b.listen()
 }
 
-// run serves, restarting when it is told to, until ctx ends.
+// run serves until ctx ends, and restarts the server on request.
 func (b *backend) run(ctx context.Context) error {
 	defer func() { b.current().Close() }()
 	for {
@@ -106,7 +106,7 @@ func (b *backend) admit(auth map[string]any) error {
 	return nil
 }
 
-// rename renames events, from now on; all clients are told.
+// rename renames events and sends the new names to all clients.
 func (b *backend) rename(changes names) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,7 +121,7 @@ func (b *backend) rename(changes names) error {
 	return nil
 }
 
-// install puts what is done about each event before the server's own part. Names that were in force before are let go.
+// install sets the handlers of the current event names, and removes those of the names before.
 func (b *backend) install(server *chattest.Server, before, now names) {
 	for _, name := range before {
 		server.Handle(name, nil)
@@ -151,7 +151,7 @@ func (b *backend) passOn(ctx context.Context, r chattest.Received) (any, error) 
 		UserID events.ID `json:"userId"`
 	}
 	if err := r.Decode(&to); err != nil || to.UserID.IsZero() {
-		return nil, err // the server itself says what is missing
+		return nil, err // the server's error names the address
 	}
 	for _, k := range b.others(r.Socket, to.ChatID) {
 		_ = k.Emit(ctx, r.Name, r.Args[0]) // one that is gone hears nothing

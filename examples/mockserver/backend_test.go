@@ -35,7 +35,7 @@ func serve(t *testing.T, cfg config) *backend {
 	return b
 }
 
-// enter makes a client that runs until the test ends; ended has what Run returned.
+// enter starts a client that runs until the test ends. The channel receives the result of Run.
 func enter(t *testing.T, url, user string, cfg chat.Config) (client *chat.Client, ended <-chan error) {
 	t.Helper()
 	cfg.ChatID = room
@@ -111,7 +111,7 @@ func TestMockserver_relaysTypingAndReadsToOthers(t *testing.T) {
 	require.NoError(t, ada.MarkRead(wiretest.Context(t), events.Read{UserID: id, MessageIDs: []string{"m1"}, ReadAt: time.Now()}))
 	assert.Equal(t, []string{"m1"}, wiretest.ReceiveFrom(t, reads).MessageIDs)
 	require.NoError(t, bob.TypingStart(t.Context(), events.StringID("bob")))
-	assert.Equal(t, events.StringID("bob"), wiretest.ReceiveFrom(t, own).UserID, "one's own comes back to nobody")
+	assert.Equal(t, events.StringID("bob"), wiretest.ReceiveFrom(t, own).UserID, "not sent back to its sender")
 }
 
 func TestMockserver_stopsAbortedAnswer(t *testing.T) {

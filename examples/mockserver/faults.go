@@ -15,8 +15,8 @@ type Faults struct {
 	Wrong       float64  `json:"wrong"`       // the share of tokens whose payload has the wrong shape
 	Error       float64  `json:"error"`       // the share of answers that end in an error half way
 	Stall       float64  `json:"stall"`       // the share of answers that fall silent half way
-	CutAfter    int      `json:"cutAfter"`    // tokens of an answer until its asker's connection is cut; 0 is never
-	KickAfter   int      `json:"kickAfter"`   // tokens of an answer until its asker is put out; 0 is never
+	CutAfter    int      `json:"cutAfter"`    // close the client's connection after this many tokens of an answer; 0 is never
+	KickAfter   int      `json:"kickAfter"`   // disconnect the client after this many tokens of an answer; 0 is never
 	Restart     Duration `json:"restart"`     // how often the server restarts; 0 is never
 	Refuse      bool     `json:"refuse"`      // by a CONNECT_ERROR
 	Unavailable bool     `json:"unavailable"` // HTTP status 503
@@ -30,10 +30,10 @@ func (f *Faults) flags(set *flag.FlagSet) {
 	set.Float64Var(&f.Wrong, "wrong", f.Wrong, "the `share` of tokens with the wrong shape")
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
 	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that fall silent")
-	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the asker's connection after so many `tokens` of each answer")
-	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "put the asker out after so many `tokens` of each answer")
+	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "close the client's connection after this many `tokens` of each answer")
+	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after this many `tokens` of each answer")
 	set.TextVar(&f.Restart, "restart", f.Restart, "how `often` the server restarts; 0: never")
-	set.BoolVar(&f.Refuse, "refuse", f.Refuse, "refuse whoever connects")
+	set.BoolVar(&f.Refuse, "refuse", f.Refuse, "refuse new connections")
 	set.BoolVar(&f.Unavailable, "unavailable", f.Unavailable, "answer requests with HTTP status 503")
 }
 

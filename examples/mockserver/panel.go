@@ -41,7 +41,7 @@ func (b *backend) handler(backend http.Handler) http.Handler {
 			backend.ServeHTTP(w, r)
 		}
 	})
-	panel := http.NewCrossOriginProtection().Handler(mux) // a page from elsewhere has no business with the faults
+	panel := http.NewCrossOriginProtection().Handler(mux) // reject requests of other origins' pages
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/faults") {
 			panel.ServeHTTP(w, r)
@@ -57,7 +57,7 @@ func (b *backend) showPanel(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(panelPage)
 }
 
-// A state is what the panel shows.
+// A state is the state of the backend, as the panel shows it.
 type state struct {
 	Faults  Faults        `json:"faults"`
 	Clients []clientState `json:"clients"`
@@ -139,7 +139,7 @@ func (b *backend) forEach(do func(*chattest.Socket)) http.HandlerFunc {
 	}
 }
 
-// askForRestart answers before it happens: the restart ends this request's connection as well.
+// askForRestart sends the response before the restart, which closes this request's connection as well.
 func (b *backend) askForRestart(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Down Duration `json:"down"`
@@ -149,6 +149,7 @@ func (b *backend) askForRestart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Connection", "close")
+	w.Header().Set("Content-Length", "0") // the response is complete before the server closes
 	w.WriteHeader(http.StatusAccepted)
 	_ = http.NewResponseController(w).Flush()
 	select {
@@ -157,7 +158,7 @@ func (b *backend) askForRestart(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// reply is the state after a change, or what was wrong with it.
+// reply writes the state after a change, or the error.
 func (b *backend) reply(w http.ResponseWriter, r *http.Request, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -171,7 +172,7 @@ func decode(body io.Reader, into any) error {
 	from := json.NewDecoder(body)
 	from.DisallowUnknownFields()
 	if err := from.Decode(into); err != nil && err != io.EOF {
-		return fmt.Errorf("the body is not what is wanted: %w", err)
+		return fmt.Errorf("invalid body: %w", err)
 	}
 	return nil
 }

@@ -59,19 +59,21 @@ func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
 
 func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 	b := serve(t, config{})
-	for _, c := range []struct{ method, path, body, says string }{
+	for _, tc := range []struct{ method, path, body, want string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
 		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, cutAfter, kickAfter and restart are not negative"},
 		{"PATCH", "/faults/settings", `{"dorp": 1}`, `unknown field "dorp"`},
 		{"PATCH", "/faults/settings", `{"pace": "soon"}`, `invalid duration "soon"`},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": ""}`, "AI_TOKEN has no name"},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": "ai:message"}`, "AI_MESSAGE and AI_TOKEN are both named"},
-		{"POST", "/faults/kick", `[]`, "the body is not what is wanted"},
-		{"POST", "/faults/restart", `{"down": 3}`, "the body is not what is wanted"},
+		{"POST", "/faults/kick", `[]`, "invalid body"},
+		{"POST", "/faults/restart", `{"down": 3}`, "invalid body"},
 	} {
-		status, text := request(t, b, c.method, c.path, c.body)
-		assert.Equal(t, http.StatusBadRequest, status, c.body)
-		assert.Contains(t, text, c.says)
+		t.Run(tc.method+" "+tc.path+" "+tc.body, func(t *testing.T) {
+			status, text := request(t, b, tc.method, tc.path, tc.body)
+			assert.Equal(t, http.StatusBadRequest, status)
+			assert.Contains(t, text, tc.want)
+		})
 	}
 	status, _ := request(t, b, "POST", "/faults/kick", "{}", "Origin", "http://elsewhere.example", "Sec-Fetch-Site", "cross-site")
 	assert.Equal(t, http.StatusForbidden, status, "a page from elsewhere")
@@ -89,7 +91,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 
 	change(t, b, `{"drop": 0, "wrong": 1}`)
 	bystander := joined(t, b.URL(), "bob", chat.Config{})
-	bystander.Tokens.Chan(t.Context()) // what nobody listens to is not decoded
+	bystander.Tokens.Chan(t.Context()) // an event without listeners is not decoded
 	theirs := bystander.DecodeErrors.Chan(t.Context())
 	_, err = ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
@@ -164,10 +166,10 @@ func TestFaults_rejectNewConnections(t *testing.T) {
 func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
 	b := serve(t, config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
-	told := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
+	renamed := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
 	status, text := request(t, b, "PATCH", "/faults/names", `{"AI_TOKEN": "llm:delta", "USER_TYPING_START": "types"}`)
 	require.Equal(t, http.StatusOK, status, text)
-	require.NoError(t, client.SetNames(wiretest.ReceiveFrom(t, told)))
+	require.NoError(t, client.SetNames(wiretest.ReceiveFrom(t, renamed)))
 
 	bob := joined(t, b.URL(), "bob", chat.Config{Discovery: chat.Discovery{Enabled: true}})
 	begins := chat.On[events.Typing](client, "types").Chan(t.Context())

@@ -101,7 +101,7 @@ func (s *session) abort(ctx context.Context, body struct{ RequestID string }) (a
 	return nil, s.client.Abort(ctx, events.Abort{RequestID: body.RequestID})
 }
 
-// typing says that the user has begun to type, or has stopped. Without a connection nobody needs to know.
+// typing reports that the user has started or stopped typing. It does nothing without a connection.
 func (s *session) typing(ctx context.Context, body struct{ Typing bool }) (any, error) {
 	key, say := events.KeyUserTypingStop, s.client.TypingStop
 	if body.Typing {
@@ -128,7 +128,7 @@ func (s *session) read(ctx context.Context, body struct{ MessageIDs []string }) 
 	return nil, err
 }
 
-// rename changes event names: at the backend, which tells every tab, or here alone.
+// rename changes event names: at the backend, which sends them to every tab, or in this tab only.
 func (s *session) rename(ctx context.Context, body struct {
 	Names   map[events.Key]string
 	Backend bool
@@ -148,7 +148,7 @@ func (s *session) cut(_ context.Context, body struct{ Seconds float64 }) (any, e
 	return nil, nil
 }
 
-// kick has the backend put this tab's client out.
+// kick makes the backend disconnect this tab's client.
 func (s *session) kick(ctx context.Context, _ none) (any, error) {
 	id := s.client.State().SessionID
 	if id == "" {
@@ -157,7 +157,7 @@ func (s *session) kick(ctx context.Context, _ none) (any, error) {
 	return nil, s.panel.do(ctx, http.MethodPost, "kick", map[string]string{"id": id})
 }
 
-// reconnect runs the client again, after it has been put out.
+// reconnect runs the client again after the server disconnected it.
 func (s *session) reconnect(context.Context, none) (any, error) {
 	s.connect()
 	return nil, nil

@@ -14,7 +14,7 @@ type meter[T any] struct {
 	name   string
 	limit  int
 	policy bus.Policy
-	key    func(T) any // tells values apart
+	key    func(T) any // identifies a value
 
 	mu        sync.Mutex
 	published []stamp // that the reader has not been seen to pass, the oldest first
@@ -25,7 +25,7 @@ type stamp struct {
 	at  time.Time
 }
 
-// A reading is what a meter shows.
+// A reading is the current state of a meter.
 type reading struct {
 	Name      string `json:"name"`
 	Policy    string `json:"policy"`
@@ -50,7 +50,7 @@ func subscribe[T any](ctx context.Context, name string, from bus.Source[T], limi
 func (m *meter[T]) note(value T) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch full := len(m.published) > 2*m.limit; { // the reader has come to a stop, and values are dropped
+	switch full := len(m.published) > 2*m.limit; { // the reader has stopped, and values are dropped
 	case full && m.policy == bus.DropOldest:
 		m.published = append(m.published[:0], m.published[m.limit:]...)
 	case full:
@@ -60,7 +60,7 @@ func (m *meter[T]) note(value T) bool {
 	return true
 }
 
-// took is told of each value that the reader has taken. What was published before it has been dropped.
+// took is called with each value that the reader has received. The values published before it were dropped.
 func (m *meter[T]) took(value T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

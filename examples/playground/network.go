@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// errCut is what a dial comes to while the network is cut.
+// errCut is the error of a dial while the network is cut.
 var errCut = errors.New("the network is cut")
 
 // A network is a tab's way to the backend, which can be cut. It needs no proxy: it is where the client dials.

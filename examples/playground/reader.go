@@ -10,13 +10,13 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A reader takes tokens, as slowly as it is told to.
+// A reader receives tokens at a set rate.
 type reader struct {
 	*meter[events.AIToken]
 	stop  context.CancelFunc
 	pace  chan time.Duration // of capacity 1: a new pause between two tokens
 	words chan string        // of capacity 1: the last token that it has taken
-	last  string             // what words has told
+	last  string             // the last result of words
 }
 
 // A readerSetting says how the slow reader is to be.
@@ -24,7 +24,7 @@ type readerSetting struct {
 	On        bool    `json:"on"`
 	Limit     int     `json:"limit"`
 	Policy    string  `json:"policy"`
-	PerSecond float64 `json:"perSecond"` // 0: it has come to a stop
+	PerSecond float64 `json:"perSecond"` // 0: stopped
 }
 
 func (r readerSetting) policy() (bus.Policy, error) {
@@ -110,7 +110,7 @@ func (r *reader) run(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// replace puts a value into a channel of capacity 1, in place of one that nobody has taken.
+// replace puts a value into a channel of capacity 1, and replaces one that is still there.
 func replace[T any](ch chan T, value T) {
 	select {
 	case <-ch:

@@ -96,8 +96,8 @@ func (s *session) connect() {
 		return
 	}
 	s.running = true
-	s.tasks.Go(func() { // ends with s.ctx, or when the backend has put the client out
-		_ = s.client.Run(s.ctx) // States has told why
+	s.tasks.Go(func() { // ends with s.ctx, or when the server disconnects the client
+		_ = s.client.Run(s.ctx) // States has the reason
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.running = false

@@ -102,12 +102,14 @@ func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
 	server.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"})
-	server.Emit(events.StringID("lobby"), events.AIToken{Token: "told", RequestID: "r0"})
-	assert.Equal(t, "told", ada.hear("AI_TOKEN").Payload.Token, "not even the first one is missed")
+	server.Emit(events.StringID("lobby"), events.AIToken{Token: "first", RequestID: "r0"})
+	assert.Equal(t, "first", ada.hear("AI_TOKEN").Payload.Token, "the first token is not missed")
 
 	status, text := ada.post("names", `{"names": {"AI_TOKEN": "elsewhere"}}`)
 	require.Equal(t, http.StatusNoContent, status, text)
-	wait(ada, "names", func(n map[events.Key]string) bool { return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say" })
+	wait(ada, "names", func(n map[events.Key]string) bool {
+		return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say"
+	})
 	ada.post("ask", `{"text": "Hello"}`)
 	ada.hear("AI_MESSAGE")
 	status, text = ada.post("names", `{"names": {"NO_KEY": "x"}}`)
@@ -167,7 +169,7 @@ func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	assert.Contains(t, text, "fault panel", "this backend has none")
 	server.Sockets()[0].Disconnect()
 	wait(ada, "state", func(s connState) bool { return s.Phase == "stopped" && s.Error != "" })
-	for connected := false; !connected; { // the state is told a moment before Run has returned
+	for connected := false; !connected; { // the state is published just before Run returns
 		ada.post("connect", `{}`)
 		connected = len(server.Sockets()) > 0
 	}

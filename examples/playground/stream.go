@@ -53,7 +53,7 @@ func (s *session) tell(ctx context.Context, out *sse) {
 	sent := s.sent.Chan(ctx, latest)
 	outcomes := s.outcomes.Chan(ctx, latest)
 	renamed := s.client.Names.Chan(ctx, latest)
-	s.connect() // everybody listens: nothing is lost
+	s.connect() // after all subscriptions, so that no event is lost
 
 	tick := time.NewTicker(meterEvery)
 	defer tick.Stop()
@@ -149,14 +149,14 @@ type connState struct {
 }
 
 func stateOf(s conn.State) connState {
-	told := connState{s.Phase.String(), s.Attempt, s.Delay.Milliseconds(), "", s.SessionID, s.Recovered}
+	state := connState{s.Phase.String(), s.Attempt, s.Delay.Milliseconds(), "", s.SessionID, s.Recovered}
 	if s.Err != nil {
-		told.Error = s.Err.Error()
+		state.Error = s.Err.Error()
 	}
-	return told
+	return state
 }
 
-// A problem is what the backend has complained of, or sent in the wrong shape.
+// A problem is an error from the backend, or a payload that could not be decoded.
 type problem struct {
 	Event string `json:"event"`
 	Error string `json:"error"`

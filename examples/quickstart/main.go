@@ -28,7 +28,7 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// answer is what the backend in this process says.
+// answer is the answer of the backend in this process.
 const answer = "A parley is a talk between sides that would rather not shout. " +
 	"This one runs over Socket.IO: each word is an event, and each event a value on a Go channel."
 
@@ -59,7 +59,7 @@ func run(ctx context.Context, out io.Writer, url, room, user, question string) e
 	config := chat.Config{
 		ChatID: events.StringID(room),
 		Conn: conn.Config{
-			// Somebody is watching: say soon what is wrong.
+			// An interactive program reports the cause soon.
 			Reconnect:        reconnect.Policy{MaxAttempts: -1},
 			HandshakeTimeout: 5 * time.Second,
 			Logger:           slog.New(slog.DiscardHandler),

@@ -63,7 +63,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(ctx) }() // ends with ctx, and with client.Close
 
-	const request = "request-1" // what the answer is known by
+	const request = "request-1" // the requestId of the answer
 	err = client.SendMessage(ctx, events.UserMessage{
 		MessageID: "m1", RequestID: request, UserID: events.StringID("u1"), Text: question,
 	})
@@ -82,7 +82,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 			}
 		case message := <-messages:
 			if message.RequestID != request {
-				break // the answer to somebody else in the room
+				break // the answer to another person in the room
 			}
 			// Two channels in one select are in no order between them: the message may overtake the last
 			// tokens. It has the whole text, though. (client.Events is one channel, in the order of the wire.)

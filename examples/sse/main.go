@@ -1,5 +1,5 @@
 // Sse is a bridge from a chat backend to web pages: an HTTP handler that streams one answer as server-sent events. When
-// the visitor leaves, the request's context ends, and with it the answer: the backend is told to stop.
+// the visitor leaves, the request's context ends, and with it the answer: the backend gets an abort.
 //
 //	go run ./examples/sse
 //	curl -N 'http://localhost:8080/ask?q=Hello'

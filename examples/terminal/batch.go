@@ -28,7 +28,7 @@ func batch(ctx context.Context, in io.Reader, out io.Writer, client *chat.Client
 	go func() { // ends with client.Close
 		err := printer{out: out, json: true, now: time.Now}.print(raw, states)
 		if err != nil {
-			cancel() // nobody reads any more
+			cancel() // the reader has gone
 			for range raw {
 			}
 		}

@@ -100,16 +100,18 @@ func TestTerminal_endsOnWriteError(t *testing.T) {
 }
 
 func TestTerminal_reportsInvalidArguments(t *testing.T) {
-	for _, wrong := range []struct{ arguments, complaint string }{
-		{"", "-json is for pipes"},
-		{"tail", "-url"},
-		{"-json -auth {", "-auth is not JSON"},
-		{"tail -url http://localhost -payload {} ", "-payload"},
-		{"tail -url localhost", "scheme"},
-		{"-no-such-flag", "not defined"},
+	for _, tc := range []struct{ name, arguments, want string }{
+		{"no arguments", "", "-json is for pipes"},
+		{"tail without -url", "tail", "-url"},
+		{"-auth without JSON", "-json -auth {", "-auth is not JSON"},
+		{"-payload with tail", "tail -url http://localhost -payload {} ", "-payload"},
+		{"-url without scheme", "tail -url localhost", "scheme"},
+		{"unknown flag", "-no-such-flag", "not defined"},
 	} {
-		err := run(t.Context(), strings.Fields(wrong.arguments), noInput, io.Discard, io.Discard)
-		assert.ErrorContains(t, err, wrong.complaint, wrong.arguments)
+		t.Run(tc.name, func(t *testing.T) {
+			err := run(t.Context(), strings.Fields(tc.arguments), noInput, io.Discard, io.Discard)
+			assert.ErrorContains(t, err, tc.want)
+		})
 	}
 }
 

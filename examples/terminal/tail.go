@@ -53,7 +53,7 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 	}()
 	printed := printer{out: out, json: o.json, now: time.Now}.print(raw, states)
 	cancel()
-	for range raw { // what nobody will see must not hold up Close
+	for range raw { // events that are not printed must not block Close
 	}
 	return errors.Join(printed, <-running)
 }

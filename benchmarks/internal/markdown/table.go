@@ -1,4 +1,5 @@
-// Package markdown writes tables, and puts them where a file has room for them.
+// Package markdown writes tables, and inserts them between marker comments of a
+// file.
 package markdown
 
 import (
@@ -7,7 +8,7 @@ import (
 	"strings"
 )
 
-// A Table is names to the left, figures to the right.
+// A Table has names in its first column, and figures to the right.
 type Table struct{ out strings.Builder }
 
 // NewTable starts a table with the heads of its columns.
@@ -36,7 +37,7 @@ const (
 
 var errNoMarkers = errors.New("benchmarks: the file lacks the marker comments")
 
-// Rewrite puts report between the marker comments of a file.
+// Rewrite replaces the text between the marker comments of a file with report.
 func Rewrite(name, report string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -49,7 +50,7 @@ func Rewrite(name, report string) error {
 	return os.WriteFile(name, []byte(replaced), 0o644)
 }
 
-// Between replaces what is between the markers in text.
+// Between returns text with report between its markers.
 func Between(text, report string) (string, error) {
 	head, rest, begun := strings.Cut(text, begin)
 	_, tail, ended := strings.Cut(rest, end)

@@ -14,51 +14,51 @@ import (
 
 func TestChunkQueue_popsInPushOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	o := newChunkQueue[int](new(sync.Pool))
+	q := newChunkQueue[int](new(sync.Pool))
 	var model []int
 	for n := range 100_000 {
-		// Drifts up and down through several chunks and through empty.
+		// Grows and shrinks over several chunks, and becomes empty.
 		if up := n/2000%2 == 0; random.IntN(10) < 3 != up {
-			o.push(&n)
+			q.push(&n)
 			model = append(model, n)
-		} else if o.size > 0 {
-			require.Equal(t, model[0], *o.front())
-			o.pop(1)
+		} else if q.size > 0 {
+			require.Equal(t, model[0], *q.front())
+			q.pop(1)
 			model = model[1:]
 		}
-		require.Equal(t, len(model), o.size)
+		require.Equal(t, len(model), q.size)
 	}
 }
 
 func TestChunkQueue_clearsPoppedValues(t *testing.T) {
-	o := newChunkQueue[*int](new(sync.Pool))
+	q := newChunkQueue[*int](new(sync.Pool))
 	for range 3 * chunkSize {
 		v := new(int)
-		o.push(&v)
+		q.push(&v)
 	}
 	var seen []*chunk[*int]
-	for c := o.head; c != nil; c = c.after {
+	for c := q.head; c != nil; c = c.after {
 		seen = append(seen, c)
 	}
-	for o.size > 0 {
-		o.pop(1)
+	for q.size > 0 {
+		q.pop(1)
 	}
 	require.Len(t, seen, 3)
 	for _, c := range seen {
 		assert.Equal(t, [chunkSize]*int{}, c.values)
 	}
-	assert.Nil(t, o.head.after)
+	assert.Nil(t, q.head.after)
 }
 
 func TestChunkQueue_doesNotAllocateInSteadyState(t *testing.T) {
-	o := newChunkQueue[int](new(sync.Pool))
+	q := newChunkQueue[int](new(sync.Pool))
 	for n := range 3 * chunkSize {
-		o.push(&n)
+		q.push(&n)
 	}
 	cycle := func() {
 		for n := range 2 * chunkSize {
-			o.push(&n)
-			o.pop(1)
+			q.push(&n)
+			q.pop(1)
 		}
 	}
 	cycle()
@@ -77,12 +77,12 @@ func TestSubscription_releasesChunksAfterCatchingUp(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, newChunkQueue[int](&topic.pools.values), sub.overflow)
-		assert.Zero(t, sub.state, "the short way again")
+		assert.Zero(t, sub.state, "back on the fast path")
 		topic.Close()
 	})
 }
 
-// A map does not find NaN, and so cannot delete it.
+// A map does not find NaN, so it cannot delete such a key.
 func TestConflate_releasesSlotsOfNaNKeys(t *testing.T) {
 	topic := Topic[float64]{Logger: slog.New(slog.DiscardHandler)}
 	sub := topic.Subscribe(t.Context(), Limit(3), OnOverflow(DropOldest), Conflate(func(f float64) float64 { return f }))

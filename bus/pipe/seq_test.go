@@ -2,6 +2,7 @@ package pipe_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,32 @@ import (
 
 	"github.com/seed67206a74/parley/bus/pipe"
 )
+
+func TestSeq_resumesAfterBreak(t *testing.T) {
+	all := pipe.Seq(t.Context(), numbers(4))
+	for n := range all {
+		if n == 1 {
+			break
+		}
+	}
+	assert.Equal(t, []int{2, 3}, slices.Collect(all))
+}
+
+func TestFromSeq_sendsNothingAfterCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		out := pipe.FromSeq(ctx, func(yield func(int) bool) {
+			synctest.Wait() // the reader is waiting
+			cancel()
+			assert.False(t, yield(1))
+		})
+		assert.Empty(t, read(t, out))
+	})
+}
+
+func TestFromSeq_keepsOrder(t *testing.T) {
+	assert.Equal(t, []int{3, 1, 2}, read(t, pipe.FromSeq(t.Context(), slices.Values([]int{3, 1, 2}))))
+}
 
 func TestCollect_returnsAllValuesOfClosedInput(t *testing.T) {
 	values, err := pipe.Collect(t.Context(), of(1, 2, 3))

@@ -2,17 +2,17 @@ package main
 
 import "time"
 
-// Effort is how long to measure.
+// Settings sets how long to measure.
 type Settings struct {
 	Turns       int           // of each contender in each shape
-	Turn        time.Duration // of one, at least one round
+	Turn        time.Duration // time of one turn, of at least one round
 	StuckTurns  int
 	StuckEvents int
-	Patience    time.Duration // after which a publisher counts as blocked for ever
+	Patience    time.Duration // without progress, before a publisher counts as blocked
 }
 
-// stuckEvents is more than any contender queues, or it would not show what
-// happens when there is no more room: the longest queue holds 50,000.
+// stuckEvents exceeds the longest queue of a contender, which holds 50,000, so
+// that every queue gets full.
 const stuckEvents = 51_200
 
 func thorough() Settings {
