@@ -15,7 +15,8 @@ type Subscription[T any] struct {
 	funcs   valueFuncs[T]
 	callers []uintptr // who subscribed, when there is no name
 
-	// mu guards what follows. Values are sent on ch, and ch is closed, under mu
+	// mu guards what follows. It is taken after Topic.mu, and no other lock is
+	// taken while it is held. Values are sent on ch, and ch is closed, under mu
 	// only. The one exception is the value that the pump has in hand: it is
 	// sent outside mu, and for as long ch stays open.
 	mu          sync.Mutex

@@ -37,7 +37,7 @@ type Topic[T any] struct {
 	subs  atomic.Pointer[list[T]] // what publishers walk; nil when empty
 	pools pools
 
-	mu      sync.Mutex // guards what follows, and every store to subs
+	mu      sync.Mutex // guards what follows, and every store to subs; taken before a Subscription's
 	closed  bool
 	history []T // a ring of the last Replay values once it is full
 	oldest  int // the index in history of its oldest value

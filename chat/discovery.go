@@ -51,8 +51,8 @@ type discovery struct {
 	request any                                                       // the payload of a request
 	learn   func(discovered map[events.Key]string, pushed bool) error // puts names in force
 
-	mu    sync.Mutex
-	asked *inquiry // waits for a response; nil for none
+	mu    sync.Mutex // no other lock is taken while it is held
+	asked *inquiry   // waits for a response; nil for none
 }
 
 // An inquiry is a request without a response so far.

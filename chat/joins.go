@@ -39,7 +39,7 @@ type rooms struct {
 
 	sem chan struct{} // holds a value while a join or a leave is sent; taken before mu
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // taken after sem; no other lock is taken while it is held
 	rooms    []room        // joined after each connect, in this order
 	joinings []*joining    // of further rooms
 	entering *conn.Session // the session that enter joins rooms on; nil for none

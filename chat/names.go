@@ -60,7 +60,7 @@ type nameTable struct {
 	reroute  func(from, to names) // called with mu held, in the order of the changes
 	topic    bus.Topic[map[events.Key]string]
 
-	mu         sync.Mutex // held while reroute takes the lock of conn's routes
+	mu         sync.Mutex // taken before the lock of conn's routes and, after Close, those of topics and tools
 	sources    nameSources
 	current    names
 	version    int // counts the changes
