@@ -12,7 +12,7 @@
 //	defer c.Close()
 //	pings := conn.On[Ping](c, "ping").Chan(ctx)
 //	go c.Run(ctx)
-//	err = c.Emit(ctx, "hi")                           // waits until OnConnect has returned
+//	err = c.Emit(ctx, "hi")                           // waits for Ready
 //	reply, err := conn.Call[Reply](ctx, c, "echo", 1) // waits for the acknowledgement
 //	for ping := range pings {
 //		…
