@@ -51,6 +51,7 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	s := newStream(ctx, &c.streams, q)
 	s.release = release
 	if !c.streams.add(s) {
+		s.kill()
 		release()
 		return nil, ErrDuplicateRequest
 	}

@@ -94,15 +94,15 @@ func New(url string, cfg Config) (*Client, error) {
 	c.tools = newToolbox(cfg.Tools, log, c.conn.Hold, func(ctx context.Context, result any) error {
 		return c.send(ctx, c.resultEvent, result, nil)
 	})
-	c.rooms = newRooms(cfg, c.conn.Do, c.names.named(events.KeyJoin), c.base)
+	c.rooms = newRooms(cfg, c.conn, c.names.named(events.KeyJoin), c.base)
 	c.deliveries = deliveries{
 		cfg: cfg.Delivery, do: c.conn.Do, event: c.names.named(events.KeyUserMessage),
 		payload: func(own any) any { return c.base.with(own) }, sem: make(chan struct{}, 1),
 	}
 	c.discovery = discovery{
 		cfg: cfg.Discovery, log: log, request: c.base.with(nil),
-		learn: func(discovered map[events.Key]string, pushed bool) error {
-			return c.names.update(func(s *nameSources) {
+		learn: func(ctx context.Context, discovered map[events.Key]string, pushed bool) error {
+			return c.names.update(ctx, func(s *nameSources) {
 				if !pushed {
 					s.discovered = nil
 				}
@@ -120,7 +120,7 @@ func New(url string, cfg Config) (*Client, error) {
 	c.names.topic.Name, c.names.topic.Logger, c.names.topic.Replay = "Names", cfg.Conn.Logger, 1
 	c.Names = c.names.topic.Source()
 	c.names.nameFunc, c.names.reroute = cfg.NameFunc, c.listen()
-	if err := c.names.update(func(s *nameSources) { s.config = cfg.Names }); err != nil {
+	if err := c.names.update(context.Background(), func(s *nameSources) { s.config = cfg.Names }); err != nil {
 		return nil, err
 	}
 	return c, nil

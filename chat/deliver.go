@@ -79,7 +79,7 @@ type deliveries struct {
 	event   func() string
 	payload func(own any) any
 
-	sem   chan struct{} // holds a value while a message is delivered
+	sem   chan struct{} // holds a value while a message is delivered; taken while no lock is held
 	count atomic.Int64  // messages that are delivered or wait
 }
 

@@ -48,11 +48,11 @@ func (d *Discovery) setDefaults() {
 type discovery struct {
 	cfg     Discovery
 	log     *slog.Logger
-	request any                                                       // the payload of a request
-	learn   func(discovered map[events.Key]string, pushed bool) error // puts names in force
+	request any                                                                            // the payload of a request
+	learn   func(ctx context.Context, discovered map[events.Key]string, pushed bool) error // puts names in force
 
-	mu    sync.Mutex
-	asked *inquiry // waits for a response; nil for none
+	mu    sync.Mutex // no other lock is taken while it is held
+	asked *inquiry   // waits for a response; nil for none
 }
 
 // An inquiry is a request without a response so far.
@@ -71,7 +71,7 @@ func (d *discovery) Close() {}
 
 // Receive puts a response in force in the reader's goroutine: the next event may
 // have a name of it.
-func (d *discovery) Receive(_ context.Context, p conn.Payload) error {
+func (d *discovery) Receive(ctx context.Context, p conn.Payload) error {
 	var response map[string]any
 	if err := p.Decode(&response); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (d *discovery) Receive(_ context.Context, p conn.Payload) error {
 			discovered[key] = name
 		}
 	}
-	if err := d.learn(discovered, asked == nil); err != nil { // of NameFunc
+	if err := d.learn(ctx, discovered, asked == nil); err != nil { // of NameFunc
 		d.log.Warn("chat: discovery: the names stay as they are", "error", err)
 		return nil
 	}

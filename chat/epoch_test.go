@@ -2,9 +2,7 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,87 +84,6 @@ func TestStream_detectsLossWhenFreshSessionEndsBeforeReady(t *testing.T) {
 		assert.Equal(t, "abcd", read(s))
 		assert.True(t, client.State().Recovered)
 		assert.EqualValues(t, 2, client.State().Epoch)
-	})
-}
-
-// The handler of a log may use the client.
-func TestClient_mayBeUsedByItsLogger(t *testing.T) {
-	onWire(t, Config{Tools: Tools{MaxConcurrent: 1, MaxPending: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
-		client.tools.log = slog.New(&usingHandler{client})
-		begun, _, release, _ := waitingTool(client)
-		for n := range 4 {
-			l.send(callFrame(n, "r"))
-		}
-		synctest.Wait()
-		assert.Equal(t, 2, client.Stats().Tools)
-		close(release)
-		<-begun
-		<-begun
-	})
-}
-
-// usingHandler calls a client for each record.
-type usingHandler struct{ client *Client }
-
-func (h *usingHandler) Enabled(context.Context, slog.Level) bool { return true }
-func (h *usingHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
-func (h *usingHandler) WithGroup(string) slog.Handler            { return h }
-
-func (h *usingHandler) Handle(context.Context, slog.Record) error {
-	h.client.Stats()
-	h.client.State()
-	h.client.EventName(events.KeyAIToken)
-	return h.client.SetNames(map[events.Key]string{events.KeyChatRead: "read"})
-}
-
-func TestNameFunc_mayUseClient(t *testing.T) {
-	var client *Client
-	client, err := New("http://localhost", quick(Config{NameFunc: func(key events.Key, name string) string {
-		if client != nil { // not during New
-			client.Stats()
-			return name + "/" + client.State().Phase.String() + "/" + client.EventName(events.KeyJoin)
-		}
-		return name
-	}}))
-	require.NoError(t, err)
-	defer client.Close()
-	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "token"}))
-	assert.Equal(t, "token/idle/chat:join", client.EventName(events.KeyAIToken))
-}
-
-func TestJoinReply_mayLeaveAndJoinRooms(t *testing.T) {
-	var client *Client
-	config := Config{JoinTimeout: time.Minute, JoinReply: func(chatID events.ID, _ json.RawMessage) error {
-		if chatID == room1 {
-			assert.NoError(t, client.Leave(context.Background(), room1))
-			assert.NoError(t, client.Join(context.Background(), room2))
-		}
-		return nil
-	}}
-	synctest.Test(t, func(t *testing.T) {
-		w := make(wire)
-		client = w.client(t, config)
-		_, stop := wiretest.Run(t, client)
-		defer stop()
-		l := w.accept("")
-		assert.Equal(t, `420["chat:join",{"chatId":"room-1"}]`, <-l.out)
-		l.send(`430[]`)
-		assert.Equal(t, `42["chat:leave",{"chatId":"room-1"}]`, <-l.out)
-		assert.Equal(t, `421["chat:join",{"chatId":"room-2"}]`, <-l.out)
-		l.send(`431[]`)
-		require.NoError(t, client.Ready(t.Context()))
-
-		// Called by Join, it ends that Join.
-		joined := make(chan error, 1)
-		go func() { joined <- client.Join(t.Context(), room1) }() // ends with ErrLeft
-		assert.Equal(t, `422["chat:join",{"chatId":"room-1"}]`, <-l.out)
-		l.send(`432[]`)
-		assert.Equal(t, `42["chat:leave",{"chatId":"room-1"}]`, <-l.out)
-		assert.ErrorIs(t, <-joined, ErrLeft)
-
-		l.cut()
-		l = w.accept("")
-		assert.Equal(t, `420["chat:join",{"chatId":"room-2"}]`, <-l.out, "the only room that is left")
 	})
 }
 

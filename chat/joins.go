@@ -35,20 +35,26 @@ type rooms struct {
 	leaveEvent string
 	base       base
 	joinFields any // Config.JoinPayload
-	do         doFunc
+	conn       roomsConn
 
 	sem chan struct{} // holds a value while a join or a leave is sent; taken before mu
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // taken after sem; no other lock is taken while it is held
 	rooms    []room        // joined after each connect, in this order
 	joinings []*joining    // of further rooms
 	entering *conn.Session // the session that enter joins rooms on; nil for none
 }
 
-func newRooms(cfg Config, do doFunc, joinEvent func() string, b base) *rooms {
+// roomsConn is what rooms need of the connection.
+type roomsConn interface {
+	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	Hold(ctx context.Context) (held context.Context, release func(), err error)
+}
+
+func newRooms(cfg Config, c roomsConn, joinEvent func() string, b base) *rooms {
 	r := &rooms{
 		timeout: cfg.JoinTimeout, reply: cfg.JoinReply, joinEvent: joinEvent, leaveEvent: cfg.LeaveEvent,
-		base: b, joinFields: cfg.JoinPayload, do: do, sem: make(chan struct{}, 1),
+		base: b, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
 	}
 	if !cfg.NoJoin {
 		r.rooms = []room{{chatID: cfg.ChatID}}
@@ -68,7 +74,10 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 		r.entering = nil
 	}()
 	for _, room := range all {
-		reply, sent, err := r.sendJoin(ctx, s, room.chatID, func() bool { return r.index(room.chatID) >= 0 })
+		reply, sent, err := r.sendJoin(ctx, s, room.chatID, func() bool {
+			i := r.index(room.chatID)
+			return i >= 0 && r.rooms[i].session != s // neither left nor joined meanwhile
+		})
 		if err == nil && sent {
 			err = r.check(room.chatID, reply)
 		}
@@ -145,6 +154,11 @@ func (r *rooms) unlock() { <-r.sem }
 // join and leave rooms itself; else, or if that session ends, on the session
 // that is Ready.
 func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
+	ctx, release, err := r.conn.Hold(ctx)
+	if err != nil {
+		return &conn.SendError{Event: event(), Err: err}
+	}
+	defer release()
 	r.mu.Lock()
 	s := r.entering
 	r.mu.Unlock()
@@ -153,7 +167,7 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 			return err
 		}
 	}
-	return onSession(r.do, ctx, event, fn)
+	return onSession(r.conn.Do, ctx, event, fn)
 }
 
 // join is Client.Join.

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"sync"
@@ -60,7 +61,7 @@ type nameTable struct {
 	reroute  func(from, to names) // called with mu held, in the order of the changes
 	topic    bus.Topic[map[events.Key]string]
 
-	mu         sync.Mutex // held while reroute takes the lock of conn's routes
+	mu         sync.Mutex // taken before the lock of conn's routes and, after Close, those of topics and tools
 	sources    nameSources
 	current    names
 	version    int // counts the changes
@@ -82,8 +83,9 @@ func (t *nameTable) named(key events.Key) func() string {
 
 // update changes the sources and, unless the names that result are invalid, puts
 // those in force. change may be called more than once: NameFunc runs under no
-// lock, and another change may come first.
-func (t *nameTable) update(change func(s *nameSources)) error {
+// lock, and another change may come first. ctx bounds the wait for a subscription
+// of Client.Names that blocks.
+func (t *nameTable) update(ctx context.Context, change func(s *nameSources)) error {
 	for {
 		t.mu.Lock()
 		next, version := t.sources, t.version
@@ -102,28 +104,50 @@ func (t *nameTable) update(change func(s *nameSources)) error {
 		t.sources, t.current = next, resolved
 		t.version++
 		t.mu.Unlock()
-		t.publish()
+		t.publish(ctx)
 		return nil
 	}
 }
 
 // publish publishes the names in force. A change that is made while another
 // goroutine publishes is left to that one, so that the order holds.
-func (t *nameTable) publish() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.publishing {
+func (t *nameTable) publish(ctx context.Context) {
+	if !t.startPublishing() {
 		return
 	}
-	t.publishing = true
-	for t.published != t.version {
-		version, current := t.version, maps.Clone(t.current)
-		t.mu.Unlock()
-		t.topic.Publish(current)
-		t.mu.Lock()
-		t.published = version
+	finished := false
+	defer func() {
+		if !finished { // a function of a subscription has panicked
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.publishing = false
+		}
+	}()
+	for current := t.unpublished(); current != nil; current = t.unpublished() {
+		_ = t.topic.PublishContext(ctx, current) // a subscription that blocks gets the next one
 	}
-	t.publishing = false
+	finished = true
+}
+
+func (t *nameTable) startPublishing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.publishing
+	t.publishing = true
+	return first
+}
+
+// unpublished returns the names in force if they have not been published. If they
+// have, it returns nil, and the next change is for another goroutine to publish.
+func (t *nameTable) unpublished() map[events.Key]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.published == t.version {
+		t.publishing = false
+		return nil
+	}
+	t.published = t.version
+	return maps.Clone(t.current)
 }
 
 // EventName returns the name in force for a key; "" for an unknown key. Names
@@ -140,7 +164,7 @@ func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
 // and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	changes = maps.Clone(changes)
-	return c.names.update(func(s *nameSources) { s.set = merge(s.set, changes) })
+	return c.names.update(context.Background(), func(s *nameSources) { s.set = merge(s.set, changes) })
 }
 
 // merge returns a map of both, the changes winning.

@@ -45,14 +45,15 @@ func refusal(_ events.ID, reply json.RawMessage) error {
 	return nil
 }
 
-// Join enters a further room on the same connection, and again after each
-// connect, until Leave; the zero ChatID stands for the client's own. It waits until the client is Ready and
-// the join is written, or acknowledged where Config.JoinTimeout asks for that.
-// Joined twice, a room is joined once.
+// Join joins a further room on the same connection, and again after each
+// connect, until Leave; the zero ChatID stands for Config.ChatID. It waits until
+// the client is Ready, or joins the rooms of a new session, and then until the
+// join is written or, with Config.JoinTimeout, acknowledged. A room that is
+// joined already is not joined again.
 //
-// A refusal comes back as a [*JoinError], as does [ErrLeft]; what else keeps the join from
-// being made as a [*conn.SendError]. The room is not joined after the next
-// connect then either, and Run goes on.
+// A refusal is a [*JoinError], and so is [ErrLeft]; any other failure is a
+// [*conn.SendError]. After an error the room is not joined on later connects
+// either, and Run goes on.
 //
 // Every topic carries the events of all rooms, each with its ChatID; [InRoom]
 // narrows a subscription down to one.
@@ -63,8 +64,8 @@ func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 
 // Leave leaves a room, which is not joined again on later connects; the zero
 // ChatID stands for Config.ChatID. A concurrent Join of the room returns
-// [ErrLeft]. Leave waits until the client is Ready and the event is written. Its
-// error is a [*conn.SendError]; even then the room is not joined again.
+// [ErrLeft]. Leave waits as Join does until it can write the event. Its error
+// is a [*conn.SendError]; even then the room is not joined again.
 func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
 	return c.rooms.leave(ctx, chatID)

@@ -32,7 +32,7 @@ type Stream struct {
 	kill     context.CancelFunc
 	named    bool // the backend has used the request id; under owner.mu
 
-	mu      sync.Mutex    // locked after owner.mu; conn's locks are taken after it
+	mu      sync.Mutex    // taken after owner.mu; no other lock is taken while it is held
 	changed chan struct{} // closed when something has arrived; nil while nobody waits
 	phase   phase
 	answer  assembly

@@ -24,7 +24,7 @@ type streams struct {
 	answered, failed atomic.Uint64 // ended streams since New
 	runs             atomic.Int64  // Runs that have returned; grows under mu
 
-	mu        sync.Mutex // locked before that of a Stream
+	mu        sync.Mutex // taken before that of a Stream
 	byRequest map[string]*Stream
 	abandoned []abandoned
 	stopped   error // what streams ended with when the last Run returned

@@ -77,9 +77,9 @@ type toolbox struct {
 	send func(ctx context.Context, result any) error                                 // sends a result as an event
 
 	count atomic.Int32  // of tools; spares the reader the lock when it is 0
-	slots chan struct{} // holds a value for each call that runs
+	slots chan struct{} // holds a value for each call that runs; taken while no lock is held
 
-	mu    sync.Mutex
+	mu    sync.Mutex // no other lock is taken while it is held
 	tools map[string]*tool
 	calls map[*toolCall]struct{} // running or waiting
 	full  bool                   // the last call was dropped

@@ -32,7 +32,7 @@ type Conn struct {
 	raw          bus.Topic[Event]
 	decodeErrors bus.Topic[DecodeError]
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // no other lock is taken while it is held
 	changed  chan struct{} // closed and replaced whenever one of these changes
 	state    State
 	ready    *Session           // the session that is Ready; nil if none is
@@ -75,8 +75,8 @@ func New(url string, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// Ready waits until the connection is Ready: connected and joined. It returns
-// nil then, the error of Run when that has ended for good, [ErrClosed] after
+// Ready waits until the connection is Ready: connected, and Config.OnConnect has
+// returned. It returns nil then, the error of Run when that has ended for good, [ErrClosed] after
 // Close, and the ctx's error when ctx ends first. Before the first Run, and
 // after one that its ctx ended, it waits for the next.
 func (c *Conn) Ready(ctx context.Context) error {

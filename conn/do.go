@@ -94,7 +94,15 @@ func (c *Conn) release(w *work) {
 func (c *Conn) begin(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.draining && !c.belongs(ctx) {
+	if c.draining && !c.closed {
+		c.mu.Unlock()
+		w, _ := ctx.Value(workKey{c}).(*work) // under no lock: ctx may be of the user's type
+		c.mu.Lock()
+		if w == nil || w.over {
+			return ErrClosed
+		}
+	}
+	if c.closed {
 		return ErrClosed
 	}
 	c.working++
@@ -107,10 +115,4 @@ func (c *Conn) done() {
 	if c.working--; c.working == 0 && c.draining {
 		c.wake()
 	}
-}
-
-// belongs reports whether ctx is part of work that goes on; c.mu is held.
-func (c *Conn) belongs(ctx context.Context) bool {
-	w, ok := ctx.Value(workKey{c}).(*work)
-	return ok && !w.over
 }

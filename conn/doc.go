@@ -12,7 +12,7 @@
 //	defer c.Close()
 //	pings := conn.On[Ping](c, "ping").Chan(ctx)
 //	go c.Run(ctx)
-//	err = c.Emit(ctx, "hi")                           // waits until the room is joined
+//	err = c.Emit(ctx, "hi")                           // waits for Ready
 //	reply, err := conn.Call[Reply](ctx, c, "echo", 1) // waits for the acknowledgement
 //	for ping := range pings {
 //		…
@@ -59,7 +59,7 @@
 // never arrived. The number stands in [State], [Session.Epoch] and
 // [Payload.Epoch], so code that keeps state across sessions compares epochs when
 // it handles an event, and needs no callback. A session's own identity is its
-// [*Session].
+// [*Session]: acknowledgements end with it, even if the server resumes it.
 //
 // # Protocols on top
 //

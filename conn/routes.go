@@ -44,7 +44,7 @@ func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) 
 type routes struct {
 	current atomic.Pointer[map[string][]Listener]
 
-	mu     sync.Mutex            // held while the map is replaced
+	mu     sync.Mutex            // held while the map is replaced; no other lock is taken meanwhile
 	topics map[topicKey]Listener // of On
 	closed bool
 }

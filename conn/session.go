@@ -33,7 +33,7 @@ type Session struct {
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
-	mu     sync.Mutex
+	mu     sync.Mutex            // no other lock is taken while it is held
 	acks   map[int64]chan<- body // calls that wait for an acknowledgement, by id
 	nextID int64
 
