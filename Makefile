@@ -37,16 +37,17 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop/browser && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' .
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod
+lint: ## formatting, vet, staticcheck, a tidy go.mod and the listings of the exported API
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
 	go vet -tags soak ./interop/chaos && $(STATICCHECK) -tags soak ./interop/chaos
 	go mod tidy -diff
 	@for module in $(MODULES); do (cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
+	go run ./internal/apilist/generate -check .
 
 .PHONY: generate
-generate: ## what is written by programs: the contract in docs/contract
+generate: ## what is written by programs: the contract in docs/contract, the exported API in api
 	go generate ./...
 
 .PHONY: conformance
