@@ -1,4 +1,4 @@
-# The targets that CI runs are lint and test; CONTRIBUTING.md says more.
+# The targets that CI runs are lint, test and release-check; CONTRIBUTING.md says more.
 
 FUZZTIME ?= 1m
 CHAOS ?= 3m
@@ -84,6 +84,10 @@ fuzz: ## each parser for FUZZTIME
 audit: ## the dependencies: unchanged, their licences, known vulnerabilities (VULNDB=file:///… or off)
 	VULNDB=$(VULNDB) .ci/audit
 
+.PHONY: release-check
+release-check: ## build programs from all modules as a release publishes them; VERSION=v0.1.0 for one that is prepared
+	go run ./internal/release -check $(if $(VERSION),-version $(VERSION))
+
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
