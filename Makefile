@@ -1,4 +1,4 @@
-# The targets that CI runs are lint and test; CONTRIBUTING.md says more.
+# The targets that CI runs are lint, test and release-check; CONTRIBUTING.md says more.
 
 FUZZTIME ?= 1m
 CHAOS ?= 3m
@@ -36,19 +36,20 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod in each module, and a complete go.work.sum
+lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum and the listings of the exported API
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
 		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
+	go run ./internal/apilist/generate -check .
 
 .PHONY: prose
 prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
 	go run ./internal/prose $(PATHS)
 
 .PHONY: generate
-generate: ## what is written by programs: the contract in docs/contract
+generate: ## what is written by programs: the contract in docs/contract, the exported API in api
 	go generate ./...
 
 .PHONY: conformance
@@ -85,6 +86,10 @@ fuzz: ## each parser for FUZZTIME
 audit: ## the dependencies: unchanged, their licences, known vulnerabilities (VULNDB=file:///… or off)
 	VULNDB=$(VULNDB) .ci/audit
 
+.PHONY: release-check
+release-check: ## build programs from all modules as a release publishes them; VERSION=v0.1.0 for one that is prepared
+	go run ./internal/release -check $(if $(VERSION),-version $(VERSION))
+
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST)

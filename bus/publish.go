@@ -187,9 +187,9 @@ func (s *Subscription[T]) evict() bool {
 	return true
 }
 
-// replay adds values to a new subscription. If they exceed the limits it adds
-// only the newest ones.
-func (s *Subscription[T]) replay(values []T) {
+// selectReplay returns the values that a new subscription gets, of those that the
+// topic keeps. If they exceed the limits, these are only the newest ones.
+func (s *Subscription[T]) selectReplay(values []T) ([]T, []valueInfo) {
 	if s.funcs.filter != nil {
 		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })
 	}
@@ -207,10 +207,15 @@ func (s *Subscription[T]) replay(values []T) {
 		bytes += info.size
 		infos[first] = info
 	}
+	return values[first:], infos[first:]
+}
+
+// placeAll adds values to a new subscription.
+func (s *Subscription[T]) placeAll(values []T, infos []valueInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := first; i < len(values); i++ {
-		s.place(values[i], infos[i])
+	for i, v := range values {
+		s.place(v, infos[i])
 	}
 }
 

@@ -79,3 +79,27 @@ func TestReplay_joinsLiveValuesWithoutGapOrDuplicate(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// The functions of a subscription may use its topic.
+func TestReplay_runsFilterUnderNoLock(t *testing.T) {
+	topic := bus.Topic[int]{Replay: 3}
+	for n := range 3 {
+		topic.Publish(n)
+	}
+	published := false
+	all := topic.Subscribe(t.Context(), bus.Filter(func(n int) bool {
+		inner := topic.Subscribe(t.Context())
+		defer inner.Close()
+		if !published { // the value must neither be lost nor come twice
+			published = true
+			topic.Publish(3)
+		}
+		return true
+	}))
+	topic.Close()
+	var got []int
+	for n := range all.C() {
+		got = append(got, n)
+	}
+	assert.Equal(t, []int{1, 2, 3}, got)
+}

@@ -36,10 +36,11 @@ type Topic[T any] struct {
 	subs  atomic.Pointer[list[T]] // read by publishers; nil when empty
 	pools pools
 
-	mu      sync.Mutex // guards the fields below, and every store to subs
+	mu      sync.Mutex // guards the fields below, and every store to subs; locked before Subscription.mu
 	closed  bool
-	history []T // a ring of the last Replay values once it is full
-	oldest  int // the index in history of its oldest value
+	history []T    // a ring of the last Replay values once it is full
+	version uint64 // counts the values of history
+	oldest  int    // the index in history of its oldest value
 }
 
 // Publish delivers v to every subscription, in the caller's goroutine. It blocks
@@ -91,6 +92,7 @@ func (t *Topic[T]) record(v T) *list[T] {
 	if t.closed {
 		return nil
 	}
+	t.version++
 	if len(t.history) < t.Replay {
 		t.history = append(t.history, v)
 	} else {
@@ -133,16 +135,34 @@ func (t *Topic[T]) Chan(ctx context.Context, opts ...Option) <-chan T {
 	return t.Subscribe(ctx, opts...).C()
 }
 
-// join replays to s and, unless the topic is closed, adds it to the list.
+// join replays to s and, unless the topic is closed, adds it to the list. It
+// selects the values under no lock, because the functions of s are the user's,
+// and begins again if a value was published meanwhile.
 func (t *Topic[T]) join(s *Subscription[T]) (closed bool) {
+	for {
+		t.mu.Lock()
+		history, version := slices.Concat(t.history[t.oldest:], t.history[:t.oldest]), t.version
+		t.mu.Unlock()
+		values, infos := s.selectReplay(history)
+		if closed, ok := t.admit(s, version, values, infos); ok {
+			return closed
+		}
+	}
+}
+
+// admit does the part of join that needs the lock, unless the history has changed
+// since that version.
+func (t *Topic[T]) admit(s *Subscription[T], version uint64, values []T, infos []valueInfo) (closed, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.replay(slices.Concat(t.history[t.oldest:], t.history[:t.oldest]))
-	if t.closed {
-		return true
+	if t.version != version {
+		return false, false
 	}
-	t.subs.Store(&list[T]{s, t.subs.Load()})
-	return false
+	s.placeAll(values, infos)
+	if !t.closed {
+		t.subs.Store(&list[T]{s, t.subs.Load()})
+	}
+	return t.closed, true
 }
 
 // leave removes s from the list if it is there.

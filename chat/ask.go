@@ -44,14 +44,15 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
 	setDefault(&q.ChatID, c.cfg.ChatID)
-	done, err := c.conn.Begin()
+	ctx, release, err := c.conn.Hold(ctx)
 	if err != nil {
-		return nil, &conn.SendError{Event: c.name(events.KeyUserMessage), Err: err}
+		return nil, &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err}
 	}
-	s := newStream(ctx, c, q)
-	s.release = done
+	s := newStream(ctx, &c.streams, q)
+	s.release = release
 	if !c.streams.add(s) {
-		done()
+		s.kill()
+		release()
 		return nil, ErrDuplicateRequest
 	}
 	if err := c.ask(ctx, q, s); err != nil {
@@ -64,16 +65,16 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		}
 		return nil, err
 	}
-	c.streams.attach(s)
+	s.begin()
 	return s, nil
 }
 
 // ask sends the question.
 func (c *Client) ask(ctx context.Context, q Question, s *Stream) error {
-	return c.send(ctx, c.named(events.KeyUserMessage), events.UserMessage{
+	return c.send(ctx, c.names.named(events.KeyUserMessage), events.UserMessage{
 		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
 		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
-	}, s.sending)
+	}, func(on *conn.Session) { s.sending(on.Epoch()) })
 }
 
 // Answer asks a question and waits for the whole answer: Ask, and Wait.
@@ -83,22 +84,4 @@ func (c *Client) Answer(ctx context.Context, q Question) (events.AIMessage, erro
 		return events.AIMessage{}, err
 	}
 	return s.Wait()
-}
-
-// abort sends the backend an abort, if the client is Ready. It returns when the
-// abort is written, or after abortTimeout.
-func (s *Stream) abort(reason string) {
-	c := s.client
-	if c.State().Phase != conn.Ready {
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.currentRun(), abortTimeout)
-	defer cancel()
-	c.mu.Lock()
-	session := c.session
-	c.mu.Unlock()
-	// The stream ends whether this fails or not.
-	_ = session.Emit(ctx, c.name(events.KeyAIAbort), c.base.with(events.Abort{
-		ChatID: s.question.ChatID, TraceID: s.question.TraceID, RequestID: s.question.RequestID, Reason: reason,
-	}))
 }

@@ -1,46 +1,19 @@
-package chat_test
+package chat
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"testing"
-	"time"
 
 	"github.com/seed67206a74/parley/bus"
-	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
 
-// tape is a connection whose server's messages are there already: what is
-// measured is the way of a token from there to its readers.
-type tape struct {
-	messages chan []byte
-	gone     chan struct{}
-}
+// A dialFunc is a conn.Dialer.
+type dialFunc func() (conn.Engine, error)
 
-func (t *tape) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { return t, nil }
-
-func (t *tape) Read() (conn.Message, error) {
-	select {
-	case m := <-t.messages:
-		return conn.Message{Data: m}, nil
-	case <-t.gone:
-		return conn.Message{}, io.EOF
-	}
-}
-
-func (t *tape) Write(...conn.Message) error { return nil }
-func (t *tape) Close(time.Duration) error   { return t.CloseNow() }
-func (t *tape) CloseNow() error {
-	select {
-	case <-t.gone:
-	default:
-		close(t.gone)
-	}
-	return nil
-}
+func (f dialFunc) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { return f() }
 
 // BenchmarkToken is a token's way through the client: to a topic's reader, to
 // that of a stream, and to both.
@@ -51,8 +24,17 @@ func BenchmarkToken(b *testing.B) {
 		topic, stream bool
 	}{{"topic", true, false}, {"stream", false, true}, {"both", true, true}} {
 		b.Run(to.name, func(b *testing.B) {
-			t := &tape{messages: make(chan []byte, batch+2), gone: make(chan struct{})}
-			client, err := chat.New("http://localhost", chat.Config{ChatID: events.StringID("room-1"), Conn: conn.Config{Dialer: t}})
+			l := newLink(batch + 2)
+			go func() { // ends with the client
+				for {
+					select {
+					case <-l.out:
+					case <-l.gone:
+						return
+					}
+				}
+			}()
+			client, err := New("http://localhost", Config{ChatID: room1, Conn: conn.Config{Dialer: dialFunc(func() (conn.Engine, error) { return l, nil })}})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -65,25 +47,25 @@ func BenchmarkToken(b *testing.B) {
 			}
 			end := client.Messages.Chan(ctx)
 			go client.Run(ctx) // ends with ctx, or Close
-			t.messages <- []byte(`0{"sid":"socket-1"}`)
+			l.in <- []byte(`40{"sid":"socket-1"}`)
 			frames := make([][]byte, batch)
 			for n := range frames {
-				frames[n] = fmt.Appendf(nil, `2["ai:token",{"chatId":"room-1","requestId":"r1","token":"word ","index":%d}]`, n)
+				frames[n] = fmt.Appendf(nil, `42["ai:token",{"chatId":"room-1","requestId":"r1","token":"word ","index":%d}]`, n)
 			}
-			final := []byte(`2["ai:message",{"chatId":"room-1","requestId":"r1","messageId":"m","role":"assistant","text":"","createdAt":"2026-01-02T03:04:05Z"}]`)
+			final := []byte(`42["ai:message",{"chatId":"room-1","requestId":"r1","messageId":"m","role":"assistant","text":"","createdAt":"2026-01-02T03:04:05Z"}]`)
 			b.ReportAllocs()
 			for n := 0; n < b.N; n += batch {
-				var stream *chat.Stream
+				var stream *Stream
 				if to.stream {
-					stream, err = client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), RequestID: "r1"})
+					stream, err = client.Ask(ctx, Question{UserID: user, RequestID: "r1"})
 					if err != nil {
 						b.Fatal(err)
 					}
 				}
 				for _, frame := range frames {
-					t.messages <- frame
+					l.in <- frame
 				}
-				t.messages <- final
+				l.in <- final
 				if to.topic {
 					for range batch {
 						<-tokens

@@ -1,17 +1,18 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/reconnect"
 )
 
 // A Client is one user's or one service's connection to a chat. Its topics carry
@@ -46,49 +47,40 @@ type Client struct {
 	// first.
 	States bus.Source[conn.State]
 
+	// Names carries the event names in force, by key: the current ones first,
+	// then each change by SetNames or Discovery.
+	Names bus.Source[map[events.Key]string]
+
 	// Raw carries every event, whatever its name, as it came.
 	Raw bus.Source[conn.Event]
 
-	cfg       Config
-	conn      *conn.Conn
-	log       *slog.Logger
-	base      members // what every payload starts with
-	listeners map[events.Key]conn.Listener
-	events    bus.Topic[events.Event]
-	streams   streams
-	tools     *toolbox
-
-	deliverySem chan struct{} // holds a value while a message is being delivered
-	delivering  atomic.Int64  // messages that are being delivered, or wait
-
-	roomsSem  chan struct{} // holds a value while rooms are being joined or left
-	discovery discovery
-
-	mu       sync.Mutex
-	sources  sources
-	names    names           // what the sources come to
-	rooms    []room          // joined after each connect, in this order
-	joinings []*joining      // further ones, on their way
-	session  session         // the one that was entered last
-	runCtx   context.Context // ends with the current Run, its cause why; nil without one
+	cfg        Config
+	conn       *conn.Conn
+	base       base // what every payload begins with
+	names      nameTable
+	events     bus.Topic[events.Event]
+	streams    streams
+	tools      *toolbox
+	rooms      *rooms
+	deliveries deliveries
+	discovery  discovery
+	running    atomic.Bool // a Run is in progress
 }
 
 // New makes a client for the chat backend at url: scheme http, https, ws or
-// wss, with the namespace for its path. It does not connect; that is Run's
-// task. An error says what in the URL or the Config cannot be used.
+// wss, with the namespace for its path. It does not connect; Run does. The error
+// says what in the URL or the Config cannot be used.
 func New(url string, cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{
-		cfg: cfg, log: cfg.Conn.Logger, listeners: map[events.Key]conn.Listener{},
-		deliverySem: make(chan struct{}, 1), roomsSem: make(chan struct{}, 1),
+	log := cfg.Conn.Logger
+	if log == nil {
+		log = slog.Default()
 	}
-	if c.log == nil {
-		c.log = slog.Default()
-	}
-	cfg.Conn.OnConnect = c.enter // which calls that of c.cfg
+	c := &Client{cfg: cfg}
+	cfg.Conn.OnConnect = c.connected // which calls that of c.cfg
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
@@ -98,35 +90,91 @@ func New(url string, cfg Config) (*Client, error) {
 	if _, err := jsonv2.Marshal(c.base.with(cfg.JoinPayload)); err != nil {
 		return nil, fmt.Errorf("chat: Config.JoinPayload: %w", err)
 	}
-	if !cfg.NoJoin {
-		c.rooms = []room{{chatID: cfg.ChatID}}
+	c.streams = streams{cfg: cfg.Stream, conn: streamBackend{c.conn, c}, byRequest: map[string]*Stream{}}
+	c.tools = newToolbox(cfg.Tools, log, c.conn.Hold, func(ctx context.Context, result any) error {
+		return c.send(ctx, c.resultEvent, result, nil)
+	})
+	c.rooms = newRooms(cfg, c.conn, c.names.named(events.KeyJoin), c.base)
+	c.deliveries = deliveries{
+		cfg: cfg.Delivery, do: c.conn.Do, event: c.names.named(events.KeyUserMessage),
+		payload: func(own any) any { return c.base.with(own) }, sem: make(chan struct{}, 1),
 	}
-	c.tools = newToolbox(c)
-	c.discovery.client = c
-	if cfg.Discovery.Enabled {
+	c.discovery = discovery{
+		cfg: cfg.Discovery, log: log, request: c.base.with(nil),
+		learn: func(ctx context.Context, discovered map[events.Key]string, pushed bool) error {
+			return c.names.update(ctx, func(s *nameSources) {
+				if !pushed {
+					s.discovered = nil
+				}
+				s.discovered = merge(s.discovered, discovered)
+			})
+		},
+	}
+	if cfg.Discovery.Enabled || cfg.Discovery.AcceptPushed {
 		c.conn.UpdateRoutes(nil, []conn.Route{{Name: cfg.Discovery.ResponseEvent, Listener: &c.discovery}})
 	}
-
-	c.Processing = newEventListener[events.AIProcessing](c, events.KeyAIProcessing)
-	c.Tokens = newEventListener[events.AIToken](c, events.KeyAIToken)
-	c.Messages = newEventListener[events.AIMessage](c, events.KeyAIMessage)
-	c.Errors = newEventListener[events.AIError](c, events.KeyAIError)
-	c.ToolCalls = newEventListener[events.AIToolCall](c, events.KeyAIToolCall)
-	c.ToolResults = newEventListener[events.AIToolResult](c, events.KeyAIToolResult)
-	c.ChatMessages = newEventListener[events.ChatMessage](c, events.KeyChatMessage)
-	c.Presence = newEventListener[events.Presence](c, events.KeyPresenceUpdate)
-	c.listeners[events.KeyAIAbort] = &abortListener{c}
 	c.events.Name, c.events.Logger = "Events", cfg.Conn.Logger
 	c.Events = c.events.Source()
 	c.ServerErrors = conn.On[ServerError](c.conn, cfg.ServerErrorEvent)
 	c.DecodeErrors, c.States, c.Raw = c.conn.DecodeErrors, c.conn.States, c.conn.Raw
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.rename(sources{config: cfg.Names, last: cfg.NameFunc}); err != nil {
+	c.names.topic.Name, c.names.topic.Logger, c.names.topic.Replay = "Names", cfg.Conn.Logger, 1
+	c.Names = c.names.topic.Source()
+	c.names.nameFunc, c.names.reroute = cfg.NameFunc, c.listen()
+	if err := c.names.update(context.Background(), func(s *nameSources) { s.config = cfg.Names }); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// listen makes a listener for each kind of event, with its topic. It returns a
+// func that moves the listeners from one set of names to another.
+func (c *Client) listen() (reroute func(from, to names)) {
+	listeners := map[events.Key]conn.Listener{events.KeyAIAbort: &abortListener{&c.streams, c.tools, &c.names.topic}}
+	c.Processing = listenTo[events.AIProcessing](c, listeners, events.KeyAIProcessing)
+	c.Tokens = listenTo[events.AIToken](c, listeners, events.KeyAIToken)
+	c.Messages = listenTo[events.AIMessage](c, listeners, events.KeyAIMessage)
+	c.Errors = listenTo[events.AIError](c, listeners, events.KeyAIError)
+	c.ToolCalls = listenTo[events.AIToolCall](c, listeners, events.KeyAIToolCall)
+	c.ToolResults = listenTo[events.AIToolResult](c, listeners, events.KeyAIToolResult)
+	c.ChatMessages = listenTo[events.ChatMessage](c, listeners, events.KeyChatMessage)
+	c.Presence = listenTo[events.Presence](c, listeners, events.KeyPresenceUpdate)
+	return func(from, to names) {
+		var remove, add []conn.Route
+		for key, l := range listeners {
+			if from[key] == to[key] {
+				continue
+			}
+			if from != nil {
+				remove = append(remove, conn.Route{Name: from[key], Listener: l})
+			}
+			add = append(add, conn.Route{Name: to[key], Listener: l})
+		}
+		c.conn.UpdateRoutes(remove, add)
+	}
+}
+
+// streamBackend is what streams need of a client.
+type streamBackend struct {
+	*conn.Conn
+	client *Client
+}
+
+func (b streamBackend) cancelTools(a events.Abort) { b.client.tools.abort(a) }
+
+func (b streamBackend) sendAbort(a events.Abort) {
+	s := b.Session()
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+	defer cancel()
+	// The stream ends whether this fails or not.
+	_ = s.Emit(ctx, b.client.names.name(events.KeyAIAbort), b.client.base.with(a))
+}
+
+// resultEvent is the name of the event that carries a tool's result.
+func (c *Client) resultEvent() string {
+	return cmp.Or(c.cfg.Tools.ResultEvent, c.names.name(events.KeyAIToolResult))
 }
 
 // On returns the source of any event of the backend, its payload decoded
@@ -150,46 +198,44 @@ func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
 // aborted, within a second; whatever makes Run return, they end with
 // [ErrStopped] if not with their own ctx.
 func (c *Client) Run(ctx context.Context) error {
-	runCtx, end := context.WithCancelCause(context.Background())
-	c.mu.Lock()
-	if c.runCtx != nil {
-		c.mu.Unlock()
-		end(nil)
+	if !c.running.CompareAndSwap(false, true) {
 		if errors.Is(c.conn.Health(), conn.ErrClosed) {
 			return conn.ErrClosed // the other one is about to return
 		}
 		return conn.ErrRunning
 	}
-	c.runCtx = runCtx
-	c.mu.Unlock()
+	defer c.running.Store(false)
 
 	// When ctx ends, the answers in flight are aborted before the connection is.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
-		c.streams.giveUp()
+		c.streams.giveUp(ErrStopped)
 		stop()
 	})()
 	err := c.conn.Run(running)
-
-	c.mu.Lock()
-	c.runCtx = nil
-	c.mu.Unlock()
-	end(stopped(err))
+	c.streams.runEnded(err)
 	return err
 }
 
-// currentRun returns a context that ends with the current Run. Its cause is the
-// error that streams then end with. Without a Run it has ended.
-func (c *Client) currentRun() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.runCtx != nil {
-		return c.runCtx
+// connected is Config.Conn.OnConnect, then discovery, then the joins.
+func (c *Client) connected(ctx context.Context, s *conn.Session) error {
+	c.streams.connected(ctx, s.Epoch())
+	if c.cfg.Conn.OnConnect != nil {
+		if err := c.cfg.Conn.OnConnect(ctx, s); err != nil {
+			return err
+		}
 	}
-	ended, end := context.WithCancelCause(context.Background())
-	end(ErrStopped)
-	return ended
+	if c.cfg.Discovery.Enabled {
+		c.discovery.discover(ctx, s)
+	}
+	err := c.rooms.enter(ctx, s)
+	var refused *JoinError
+	if errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) &&
+		(c.cfg.Conn.Retry == nil || !c.cfg.Conn.Retry(err)) {
+		return reconnect.Permanent(err)
+	}
+	return err
 }
 
 // Shutdown closes the client after the work in progress has ended. From now on
@@ -202,7 +248,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	draining, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	inTime := context.AfterFunc(ctx, func() {
-		c.streams.giveUp() // while there is a connection for the aborts
+		c.streams.giveUp(ErrStopped) // while there is a connection for the aborts
 		stop()
 	})
 	_ = c.conn.Shutdown(draining)
@@ -216,7 +262,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 // with [ErrStopped], and closes the connection; see [conn.Conn.Close]. It
 // always returns nil.
 func (c *Client) Close() error {
-	c.streams.giveUp()
+	c.streams.giveUp(ErrStopped)
 	return c.conn.Close()
 }
 
@@ -247,12 +293,12 @@ func (c *Client) Stats() Stats {
 			"Errors": c.Errors.Stats(), "ToolCalls": c.ToolCalls.Stats(), "ToolResults": c.ToolResults.Stats(),
 			"ChatMessages": c.ChatMessages.Stats(), "Presence": c.Presence.Stats(), "Events": c.Events.Stats(),
 			"ServerErrors": c.ServerErrors.Stats(), "DecodeErrors": c.DecodeErrors.Stats(),
-			"States": c.States.Stats(), "Raw": c.Raw.Stats(),
+			"States": c.States.Stats(), "Names": c.Names.Stats(), "Raw": c.Raw.Stats(),
 		},
 		Answered:   c.streams.answered.Load(),
 		Failed:     c.streams.failed.Load(),
 		Open:       int(c.streams.count.Load()),
-		Delivering: int(c.delivering.Load()),
+		Delivering: int(c.deliveries.count.Load()),
 		Tools:      c.tools.active(),
 	}
 }

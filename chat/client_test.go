@@ -25,10 +25,9 @@ func TestNew_rejectsInvalidConfig(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"no ChatID to join":                 {},
 		"both NoJoin and a JoinPayload":     {NoJoin: true, JoinPayload: 1},
-		"Config.Conn.Join is set":           {ChatID: room, Conn: conn.Config{Join: conn.Join{Event: "x", Payload: []int{1}}}},
 		`no event with the key "NONSENSE"`:  {ChatID: room, Names: map[events.Key]string{"NONSENSE": "x"}},
 		"the name of AI_TOKEN is empty":     {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: ""}},
-		"NameFunc gives no name":            {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
+		"NameFunc returned no name":         {ChatID: room, NameFunc: func(events.Key, string) string { return "" }},
 		`"connect" of JOIN is reserved`:     {ChatID: room, Names: map[events.Key]string{events.KeyJoin: "connect"}},
 		`"connect" of AI_TOKEN is reserved`: {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: "connect"}},
 		`"disconnect" is reserved`:          {ChatID: room, ServerErrorEvent: "disconnect"},
@@ -55,8 +54,8 @@ func TestMembers_mergesPayloadAndStaysUnchanged(t *testing.T) {
 			own  any
 			want string
 		}{
-			{nil, `{"a":1,"b":"meta","chatId":7}`},
-			{map[string]any{"b": "a longer value of its own", "c": nil}, `{"a":1,"b":"a longer value of its own","c":null,"chatId":7}`},
+			{nil, `{"chatId":7,"a":1,"b":"meta"}`},
+			{map[string]any{"b": "a longer value of its own", "c": nil}, `{"chatId":7,"a":1,"b":"a longer value of its own","c":null}`},
 			{json.RawMessage(`{"chatId": 9007199254740993}`), `{"a":1,"b":"meta","chatId":9007199254740993}`},
 			{[]int{1}, `[1]`},
 			{"text", `"text"`},

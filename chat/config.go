@@ -36,9 +36,13 @@ type Config struct {
 	// without it a join is sent and nothing more. Default: 0, not acknowledged.
 	JoinTimeout time.Duration
 
-	// JoinReply looks at the acknowledgement of a join, the JSON of its first
-	// argument, nil if it has none; an error refuses it. Default: an object with an error
-	// that is not null, or with ok or success false, is a refusal.
+	// JoinReply checks the acknowledgement of a join, the JSON of its first
+	// argument, nil if it has none; an error means that the join was
+	// refused. It runs under no lock. After a connect it runs before the
+	// client is Ready, so it must not wait for methods that wait for Ready.
+	// It may call Join and Leave, which then act on the session that is
+	// being joined. Default: an object with an error that is not null, or
+	// with ok or success false, is a refusal.
 	JoinReply func(chatID events.ID, reply json.RawMessage) error
 
 	// LeaveEvent is the event that leaves a room. Default: DefaultLeaveEvent.
@@ -53,10 +57,13 @@ type Config struct {
 	// contract, events.Key.DefaultName.
 	Names map[events.Key]string
 
-	// NameFunc has the last word on every name: it gets what SetNames,
-	// Discovery, Names and the defaults have come to, and returns the name to
-	// use. It is called whenever one of them changes, must always give the same
-	// answer, and must not use the Client. Default: nil.
+	// NameFunc overrides every other source of names: it gets the name that
+	// SetNames, Discovery, Names and the defaults result in, and returns
+	// the name to use. It is called in New and with each change, more than
+	// once if two changes meet, and must return the same name for the same
+	// arguments. It runs under no lock and may call the client. For names
+	// of the server it runs in the connection's reader, and must not block.
+	// Default: nil.
 	NameFunc func(key events.Key, name string) string
 
 	// Discovery asks the server for its event names. Default: it is not asked.
@@ -77,16 +84,13 @@ type Config struct {
 
 	// Conn configures the connection. Conn.OnConnect is called after each
 	// connect, before discovery and the joins. It sends on its Session: methods
-	// of the Client wait for Ready, which comes later. Conn.Join must not be set:
-	// use ChatID, JoinPayload, Names and NoJoin.
+	// of the Client wait for Ready, which comes later.
 	Conn conn.Config
 }
 
 // withDefaults checks the Config and fills what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Conn.Join.Event != "" || c.Conn.Join.Payload != nil:
-		return c, errors.New("chat: Config.Conn.Join is set: use ChatID, JoinPayload, Names and NoJoin")
 	case c.NoJoin && c.JoinPayload != nil:
 		return c, errors.New("chat: Config has both NoJoin and a JoinPayload")
 	case !c.NoJoin && c.ChatID.IsZero() && c.JoinPayload == nil:

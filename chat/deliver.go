@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
@@ -68,51 +69,70 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // [*DeliveryError]. The next message is delivered then.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
+	return c.deliveries.deliver(ctx, m)
+}
+
+// deliveries sends messages until they are acknowledged, one after the other.
+type deliveries struct {
+	cfg     Delivery
+	do      doFunc
+	event   func() string
+	payload func(own any) any
+
+	sem   chan struct{} // holds a value while a message is delivered; taken while no lock is held
+	count atomic.Int64  // messages that are delivered or wait
+}
+
+// deliver delivers one message.
+func (d *deliveries) deliver(ctx context.Context, m events.UserMessage) (json.RawMessage, error) {
 	failed := &DeliveryError{Message: m}
-	if c.delivering.Add(1) > int64(c.cfg.Delivery.MaxPending)+1 { // one is being delivered
-		c.delivering.Add(-1)
+	if d.count.Add(1) > int64(d.cfg.MaxPending)+1 { // one is being delivered
+		d.count.Add(-1)
 		failed.Err = ErrQueueFull
 		return nil, failed
 	}
-	defer c.delivering.Add(-1)
+	defer d.count.Add(-1)
 	select {
-	case c.deliverySem <- struct{}{}: // goroutines get it in the order in which they came
-		defer func() { <-c.deliverySem }()
+	case d.sem <- struct{}{}: // goroutines get it in the order of their calls
+		defer func() { <-d.sem }()
 	case <-ctx.Done():
 		failed.Err = ctx.Err()
 		return nil, failed
 	}
-	var args conn.Args
-	if err := c.work(c.named(events.KeyUserMessage), func() error { return c.deliver(ctx, m, &args, failed) }); err != nil {
+	var reply conn.Args
+	err := d.do(ctx, func(ctx context.Context, s *conn.Session) error { return d.attempt(ctx, s, &reply, failed) })
+	switch {
+	case err != nil:
 		failed.Err = cmp.Or(ctx.Err(), err)
 		return nil, failed
-	}
-	if len(args) == 0 {
+	case len(reply) == 0:
 		return nil, nil
 	}
-	return args[0], nil
+	return reply[0], nil
 }
 
-// deliver makes attempts, one on each session at least, and counts them.
-func (c *Client) deliver(ctx context.Context, m events.UserMessage, reply *conn.Args, count *DeliveryError) error {
+// attempt sends the message on a session until it is acknowledged there, and
+// counts how often in failed. It returns conn.ErrSessionLost, which is tried
+// again on the next session, unless it was the last attempt.
+func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.Args, failed *DeliveryError) error {
 	for {
-		s, err := c.entered(ctx)
-		if err != nil {
-			return err // there will be none
-		}
-		attempt, cancel := context.WithTimeout(ctx, c.cfg.Delivery.AckTimeout)
-		err = s.Call(attempt, reply, c.name(events.KeyUserMessage), c.base.with(m))
-		late := attempt.Err() != nil
+		waiting, cancel := context.WithTimeout(ctx, d.cfg.AckTimeout)
+		err := s.Call(waiting, reply, d.event(), d.payload(failed.Message))
+		late := waiting.Err() != nil
 		cancel()
 
-		var failed *conn.SendError
-		sent := !errors.As(err, &failed) || failed.MaybeSent
+		var sending *conn.SendError
+		sent := !errors.As(err, &sending) || sending.MaybeSent
 		if sent {
-			count.Attempts++
-			count.MaybeSent = true
+			failed.Attempts++
+			failed.MaybeSent = true
 		}
-		again := err != nil && ctx.Err() == nil && (late || errors.Is(err, conn.ErrSessionLost))
-		if !again || sent && count.Attempts == c.cfg.Delivery.MaxAttempts {
+		switch {
+		case err == nil, ctx.Err() != nil, sent && failed.Attempts == d.cfg.MaxAttempts:
+			return err
+		case errors.Is(err, conn.ErrSessionLost):
+			return conn.ErrSessionLost
+		case !late:
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func message(id string) events.UserMessage {
 }
 
 func said(n int, id string) string {
-	return fmt.Sprintf(`42%d["user:message",{"chatId":"room-1","messageId":%q,"text":"hi","userId":"u1"}]`, n, id)
+	return fmt.Sprintf(`42%d["user:message",{"chatId":"room-1","messageId":%q,"userId":"u1","text":"hi"}]`, n, id)
 }
 
 // delivering starts a Deliver.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,21 +17,25 @@ const (
 	DefaultDiscoveryResponse = "meta:events:response"
 )
 
-// Discovery asks the server for the names of its events, after each connect
-// and before the join. The request carries chatId and Config.Meta. The response
-// is an object from key to name. Its names are used from then on for sending and
-// receiving, for the very next event too. They replace those of an earlier
-// response. Unknown keys and names that cannot be used are passed over.
-// When no response comes in time the names stay what they are; one that comes
-// later is passed over.
+// Discovery asks the server for the names of its events, after each connect and
+// before the join. The request carries chatId and Config.Meta. The response is an
+// object from key to name. Its names are in force for the very next event, both
+// for sending and for listening, and replace those of an earlier response.
+// Unknown keys and invalid names are ignored.
 //
-// What a session has learnt is in its [conn.State].Learnt once the client is
-// Ready, and in the log.
+// When no response arrives in time, the names stay as they are, and a later
+// response is ignored unless AcceptPushed is set. Client.Names publishes each
+// change.
 type Discovery struct {
-	Enabled       bool
+	Enabled       bool          // ask after each connect
 	Timeout       time.Duration // default: DefaultDiscoveryTimeout
 	RequestEvent  string        // default: DefaultDiscoveryRequest
 	ResponseEvent string        // default: DefaultDiscoveryResponse
+
+	// AcceptPushed takes a response that the client has not asked for, at any
+	// time: for backends that announce new names by themselves. Its names are
+	// added to those that are known. Default: false.
+	AcceptPushed bool
 }
 
 func (d *Discovery) setDefaults() {
@@ -39,96 +44,92 @@ func (d *Discovery) setDefaults() {
 	setDefault(&d.ResponseEvent, DefaultDiscoveryResponse)
 }
 
-// discovery is the listener of the server's responses.
+// discovery asks for names, and is the listener of the server's responses.
 type discovery struct {
-	client *Client
+	cfg     Discovery
+	log     *slog.Logger
+	request any                                                                            // the payload of a request
+	learn   func(ctx context.Context, discovered map[events.Key]string, pushed bool) error // puts names in force
 
-	mu      sync.Mutex
-	waiting chan map[string]string // takes what has been learnt; nil while nobody has asked
+	mu    sync.Mutex // no other lock is taken while it is held
+	asked *inquiry   // waits for a response; nil for none
 }
+
+// An inquiry is a request without a response so far.
+type inquiry struct{ answered chan struct{} } // closed when the response is in force
 
 func (d *discovery) Active() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.waiting != nil
-}
-
-// Receive puts a response in force in the reader's goroutine: the event that
-// comes next may have a name of it.
-func (d *discovery) Receive(_ context.Context, p conn.Payload) error {
-	var response map[string]any
-	if err := p.Decode(&response); err != nil {
-		return err
+	if d.cfg.AcceptPushed {
+		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.waiting != nil {
-		d.waiting <- d.client.learn(response)
-		d.waiting = nil
-	}
-	return nil
+	return d.asked != nil
 }
 
 func (d *discovery) Close() {}
 
-// expect returns the channel of the next response's names; it has room for them.
-func (d *discovery) expect() chan map[string]string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.waiting = make(chan map[string]string, 1)
-	return d.waiting
+// Receive puts a response in force in the reader's goroutine: the next event may
+// have a name of it.
+func (d *discovery) Receive(ctx context.Context, p conn.Payload) error {
+	var response map[string]any
+	if err := p.Decode(&response); err != nil {
+		return err
+	}
+	asked := d.take(nil)
+	if asked != nil {
+		defer close(asked.answered)
+	} else if !d.cfg.AcceptPushed {
+		return nil
+	}
+	discovered := map[events.Key]string{}
+	for key := range events.Keys() {
+		if name, ok := response[string(key)].(string); ok && name != "" && !conn.Reserved(name) {
+			discovered[key] = name
+		}
+	}
+	if err := d.learn(ctx, discovered, asked == nil); err != nil { // of NameFunc
+		d.log.Warn("chat: discovery: the names stay as they are", "error", err)
+		return nil
+	}
+	d.log.Info("chat: discovery", "names", discovered)
+	return nil
 }
 
-// giveUp passes over what comes from now on.
-func (d *discovery) giveUp() {
+// take removes the inquiry and returns it. With one that is given, it removes
+// that one only, and returns nil if it has been taken.
+func (d *discovery) take(given *inquiry) *inquiry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.waiting = nil
+	asked := d.asked
+	if given != nil && asked != given {
+		return nil
+	}
+	d.asked = nil
+	return asked
 }
 
-// discover asks, and waits until what the server answers is in force.
-func (c *Client) discover(ctx context.Context, s *conn.Session) {
-	d := c.cfg.Discovery
-	waiting, cancel := context.WithTimeout(ctx, d.Timeout)
+// discover asks the server, and waits until its response is in force or the
+// timeout has passed.
+func (d *discovery) discover(ctx context.Context, s *conn.Session) {
+	waiting, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
-	learnt := c.discovery.expect()
-	if s.Emit(waiting, d.RequestEvent, c.base.with(nil)) == nil {
+	asked := &inquiry{make(chan struct{})}
+	d.mu.Lock()
+	d.asked = asked
+	d.mu.Unlock()
+	if s.Emit(waiting, d.cfg.RequestEvent, d.request) == nil {
 		select {
-		case names := <-learnt:
-			s.Learnt(names)
+		case <-asked.answered:
 			return
 		case <-waiting.Done():
 		}
 	}
-	c.discovery.giveUp()
-	select {
-	case names := <-learnt: // after all
-		s.Learnt(names)
-	default:
-		if ctx.Err() == nil { // otherwise the session has ended
-			c.log.Warn("chat: discovery: no response", "within", d.Timeout)
-		}
+	if d.take(asked) == nil { // the reader has the response
+		<-asked.answered
+		return
 	}
-}
-
-// learn puts a response in force, and returns what it says by key.
-func (c *Client) learn(response map[string]any) map[string]string {
-	discovered, learnt := map[events.Key]string{}, map[string]string{}
-	for key := range events.Keys() {
-		name, ok := response[string(key)].(string)
-		if ok && name != "" && !conn.Reserved(name) {
-			discovered[key], learnt[string(key)] = name, name
-		}
+	if ctx.Err() == nil { // otherwise the session has ended
+		d.log.Warn("chat: discovery: no response", "within", d.cfg.Timeout)
 	}
-	c.mu.Lock()
-	next := c.sources
-	next.discovered = discovered
-	err := c.rename(next)
-	c.mu.Unlock()
-	if err != nil { // of NameFunc
-		c.log.Warn("chat: discovery: the names stay as they are", "error", err)
-		return nil
-	}
-	c.log.Info("chat: discovery", "names", learnt)
-	return learnt
 }

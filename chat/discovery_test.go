@@ -32,10 +32,18 @@ func TestDiscovery_runsBeforeJoinAndAppliesNames(t *testing.T) {
 	assert.Equal(t, `42["meta:events:request",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t))
 	assert.Equal(t, `42["room:enter",{"chatId":"room-1","tenant":"acme"}]`, stage.next(t), "the join has its new name")
 
-	learnt := map[string]string{"JOIN": "room:enter", "USER_MESSAGE": "say", "AI_TOKEN": "llm:delta"}
-	assert.Equal(t, learnt, client.State().Learnt, "what cannot be used is passed over")
+	names := wiretest.ReceiveFrom(t, client.Names.Chan(t.Context()))
+	changed := map[events.Key]string{}
+	for key, name := range names {
+		if name != key.DefaultName() {
+			changed[key] = name
+		}
+	}
+	assert.Equal(t, map[events.Key]string{
+		events.KeyJoin: "room:enter", events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta",
+	}, changed, "invalid names are ignored")
 	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user}))
-	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","tenant":"acme","text":"","userId":"u1"}]`, stage.next(t))
+	assert.Equal(t, `42["say",{"chatId":"room-1","tenant":"acme","messageId":"m1","userId":"u1","text":""}]`, stage.next(t))
 
 	tokens := client.Tokens.Chan(t.Context())
 	wiretest.ReceiveFrom(t, stage.peers).Send(`42["llm:delta",{"token":"x","index":0}]`)
@@ -86,8 +94,7 @@ func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 		l, took = session(`42["meta:events:response",["AI_TOKEN"]]`, `42["meta:events:response"]`)
 		assert.Equal(t, DefaultDiscoveryTimeout, took)
 		assert.Equal(t, "meta:events:response", (<-failures).Event)
-		assert.Equal(t, "learnt", client.name(events.KeyAIToken), "what was learnt before stays")
-		assert.Empty(t, client.State().Learnt, "this session has learnt nothing")
+		assert.Equal(t, "learnt", client.names.name(events.KeyAIToken), "what was learnt before stays")
 
 		// One that comes late is passed over.
 		l.send(`42["meta:events:response",{"AI_TOKEN":"late"}]`, `42["learnt",{"token":"x","index":0}]`)
@@ -97,8 +104,8 @@ func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 		// After a wrong shape the right one may come still; what it does not name is as before discovery.
 		l, took = session(`42["meta:events:response",7]`, `42["meta:events:response",{"AI_MESSAGE":"learnt"}]`)
 		assert.Zero(t, took)
-		assert.Equal(t, "ai:token", client.name(events.KeyAIToken))
-		assert.Equal(t, map[string]string{"AI_MESSAGE": "learnt"}, client.State().Learnt)
+		assert.Equal(t, "ai:token", client.names.name(events.KeyAIToken))
+		assert.Equal(t, "learnt", client.names.name(events.KeyAIMessage))
 		l.cut()
 
 		// A session that ends while it waits is not waited for.
@@ -126,6 +133,5 @@ func TestDiscovery_discardsNamesThatNameFuncRejects(t *testing.T) {
 		},
 	})
 	require.NoError(t, client.Ready(wiretest.Context(t)))
-	assert.Equal(t, "ai:token", client.name(events.KeyAIToken))
-	assert.Empty(t, client.State().Learnt)
+	assert.Equal(t, "ai:token", client.names.name(events.KeyAIToken))
 }

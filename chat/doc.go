@@ -54,9 +54,10 @@
 // [Stream.Tokens] is a channel, [Stream.Text] and [Stream.Events] are iterators,
 // [Stream.Progress] is how far it has come.
 //
-// It ends once, with what comes first; [Stream.Wait] says with what, however often it is
-// asked. Where an abort is due, the backend is sent ai:abort with the requestId, if
-// there is a session to send it on, and the stream ends when that is written or after a second:
+// A stream ends once, with the first of the following; each call of
+// [Stream.Wait] returns the same result. Where the table says so, the backend
+// is sent ai:abort with the requestId, if there is a session for it. The stream
+// then ends when the abort is written, at most a second later:
 //
 //	what has come                                   Wait's error                  abort
 //	the final message, with or without tokens       nil                           no
@@ -77,10 +78,23 @@
 //	an error of StreamConfig.Resume                 that error, wrapped           yes
 //	Close, or the end of Run                        ErrStopped, and Run's error   if it can be
 //
-// When a session is lost, streams go on. If the server resumes it, nothing is
-// missing. If not, StreamConfig.Resume can ask the backend for the tokens after
-// the last one. The final message, whose text is the whole answer, fills what is
-// still missing.
+// The timeouts of StreamConfig begin when the question is written; until then
+// only Ask's ctx bounds the wait:
+//
+//	field              applies while             counts from the latest of
+//	FirstTokenTimeout  no token or message has   the question
+//	                   come, Ready or not
+//	IdleTimeout        Ready, no tool runs       the question, the last event,
+//	                                             the last tool's end, Ready
+//	OfflineTimeout     not Ready                 the question, the end of Ready
+//	GapTimeout         a token is missing        the first token after the gap
+//
+// When a session is lost, streams go on. If the server resumes it, the new
+// session has the same epoch (see [conn.State]), and nothing is missing. If
+// not, StreamConfig.Resume can ask the backend for the tokens after the last
+// one. It is called when the client is Ready, for each stream that was asked in
+// an earlier epoch, until it has returned on a session that lasted as long. The
+// final message, whose text is the whole answer, fills what is still missing.
 //
 // A backend that leaves requestId out is understood as long as one question at
 // a time is in flight in the chat. With several, a token may be for any of
@@ -130,11 +144,14 @@
 // reply, unless Config.Conn.Retry says to try again; without an answer the session ends, and the next one tries.
 //
 // [Client.Join] enters further rooms on the same connection, and [Client.Leave]
-// leaves them. A refusal is then Join's error, and Run goes on. A room that has been joined is
-// one like that of Config.ChatID: joined after each connect, with the same consequences.
-// Joins and leaves of a room take effect in their order: a Join that is overtaken by a Leave returns
-// with [ErrLeft]. Every topic carries the events of all rooms; [InRoom] narrows a
-// subscription down to one. The zero ChatID in what is sent stands for the client's own.
+// leaves them. A refusal is then Join's error, and Run goes on. A room that has
+// been joined is one like that of Config.ChatID: joined after each connect,
+// with the same consequences. Joins and leaves of a room take effect in their
+// order: a Join that is overtaken by a Leave returns with [ErrLeft]. While the
+// rooms are joined after a connect, Join and Leave act on that session and do
+// not wait for Ready. Every topic carries the events of all rooms; [InRoom]
+// narrows a subscription down to one. The zero ChatID in what is sent stands
+// for the client's own.
 //
 // # Names
 //
@@ -151,10 +168,16 @@
 // no event is lost or delivered twice by it. The join has its new name from the
 // next connect on.
 //
-// With Config.Discovery the server is asked for its names after each connect, before the join, so that the
-// join has its learnt name. The client waits Discovery.Timeout at most and goes on
-// with the names it has; a response that comes later, or is no object, is passed over.
-// What was learnt is in [conn.State].Learnt and in the log, and in force for the very event behind the response.
+// With Discovery.Enabled the server is asked for its names after each connect,
+// before the join, so that the join has its discovered name. The client waits
+// at most Discovery.Timeout and goes on with the names it has. A later response
+// is ignored, unless Discovery.AcceptPushed is set: then the server may send
+// names at any time. A response that is no object is reported on
+// Client.DecodeErrors. The names are in force for the event that follows the
+// response. They are logged.
+//
+// Client.EventName returns the name in force for a key. Client.Names carries
+// all of them: the current ones first, then each change.
 //
 // # Tools
 //
@@ -163,4 +186,15 @@
 // run side by side up to Tools.MaxConcurrent, each in a goroutine that ends with the
 // call. A panic is logged with its stack and sent as an error without it. A
 // call's ctx ends when its request is aborted or has failed, on whichever side.
+// A call for an open stream belongs to the work of the stream: it begins during
+// Shutdown as well, and may send.
+//
+// # Functions of the Config
+//
+// NameFunc, JoinReply, StreamConfig.Resume, Conn.OnConnect, Conn.Auth and tools
+// run under no lock and may call the client. Auth, OnConnect, and JoinReply for
+// a join after a connect, run before the client is Ready, so a method that
+// waits for Ready would wait for them. OnConnect sends on its session.
+// JoinReply may call Join and Leave, which act on the session that is being
+// joined.
 package chat

@@ -72,14 +72,6 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("chat: tokens %d to %d are missing", e.From, e.To-1)
 }
 
-// stopped is what a Stream ends with when Run returns err.
-func stopped(err error) error {
-	if err == nil {
-		return ErrStopped
-	}
-	return fmt.Errorf("%w: %w", ErrStopped, err)
-}
-
 // A ServerError is the payload of the server's own error event.
 type ServerError struct {
 	Message string          // a payload that is a string, or its field "message"; may be empty

@@ -101,7 +101,7 @@ func ExampleDiscovery() {
 	message, err := client.Answer(ctx, chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
 	fmt.Println(message.Text, err)
 	fmt.Println(server.Received("room:enter"))
-	fmt.Println(client.State().Learnt["AI_MESSAGE"])
+	fmt.Println((<-client.Names.Chan(ctx))[events.KeyAIMessage])
 	// Output:
 	// You said: Hello <nil>
 	// [room:enter [{"chatId":"room-1"}]]

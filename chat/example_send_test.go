@@ -33,7 +33,7 @@ func ExampleClient_SendMessage() {
 		return
 	}
 	fmt.Println(server.Next(ctx, "user:message"))
-	// Output: user:message [{"chatId":"room-1","messageId":"m1","tenant":"acme","text":"Hi","userId":"u1"}] <nil>
+	// Output: user:message [{"chatId":"room-1","tenant":"acme","messageId":"m1","userId":"u1","text":"Hi"}] <nil>
 }
 
 // A message that arrives, over a lost connection too: under the same id, so
@@ -127,7 +127,7 @@ func ExampleClient_Abort() {
 		return
 	}
 	fmt.Println(server.Next(ctx, "ai:abort"))
-	// Output: ai:abort [{"chatId":"room-1","reason":"never mind","requestId":"r1","traceId":"t1"}] <nil>
+	// Output: ai:abort [{"chatId":"room-1","traceId":"t1","requestId":"r1","reason":"never mind"}] <nil>
 }
 
 func ExampleClient_MarkRead() {
@@ -140,7 +140,7 @@ func ExampleClient_MarkRead() {
 		return
 	}
 	fmt.Println(server.Next(ctx, "chat:read"))
-	// Output: chat:read [{"chatId":"room-1","messageIds":["m1","m2"],"readAt":"2026-01-02T03:04:05Z","userId":"u1"}] <nil>
+	// Output: chat:read [{"chatId":"room-1","userId":"u1","messageIds":["m1","m2"],"readAt":"2026-01-02T03:04:05Z"}] <nil>
 }
 
 // Any event, with chatId and meta like all others.
@@ -152,5 +152,5 @@ func ExampleClient_Emit() {
 		return
 	}
 	fmt.Println(server.Next(ctx, "custom:event"))
-	// Output: custom:event [{"chatId":"room-1","hello":"world","tenant":"acme"}] <nil>
+	// Output: custom:event [{"chatId":"room-1","tenant":"acme","hello":"world"}] <nil>
 }

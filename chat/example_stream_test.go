@@ -189,7 +189,7 @@ func ExampleStream_Abort() {
 	// Output:
 	// Well…
 	// chat: the answer was aborted
-	// ai:abort [{"chatId":"room-1","reason":"too slow","requestId":"r1"}] <nil>
+	// ai:abort [{"chatId":"room-1","requestId":"r1","reason":"too slow"}] <nil>
 }
 
 // What is known before the end is known by its request id.

@@ -153,15 +153,20 @@ func ExampleClient_raw() {
 	// Output: consultation-result [{"score":7} "more"]
 }
 
-// What people say, and who is there.
+// Messages of people, and who is online.
 func ExampleClient_people() {
-	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
-	defer stop()
-	messages, presence := client.ChatMessages.Chan(ctx), client.Presence.Chan(ctx)
-	if err := client.Ready(ctx); err != nil {
+	server := chattest.NewServer(chattest.Config{})
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := chat.New(server.URL, chat.Config{ChatID: events.StringID("room-1")})
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	defer client.Close()
+	messages, presence := client.ChatMessages.Chan(ctx), client.Presence.Chan(ctx)
+	go client.Run(ctx) // after the subscriptions, which then miss nothing
 	fmt.Println(len((<-presence).OnlineUserIDs), "online")
 	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m1", UserID: events.StringID("ada"), Text: "Hi"})
 	message := <-messages

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A phase is a state of a client and the errors of its methods in it: nil for
+// A clientPhase is a state of a client and the errors of its methods in it: nil for
 // success, errWaits for a method that blocks until its ctx ends.
-type phase struct {
+type clientPhase struct {
 	enter  func(t *testing.T, w wire, client *Client)
 	err    error // of most methods
 	typing error
@@ -31,7 +31,7 @@ func TestClient_methodsReturnExpectedErrorInEachPhase(t *testing.T) {
 		_, stop := wiretest.Run(t, client)
 		t.Cleanup(stop)
 	}
-	for name, p := range map[string]phase{
+	for name, p := range map[string]clientPhase{
 		"before Run": {func(*testing.T, wire, *Client) {}, errWaits, conn.ErrNotReady, nil},
 		"connecting": {func(t *testing.T, w wire, client *Client) { begin(t, client) }, errWaits, conn.ErrNotReady, conn.ErrRunning},
 		"ready":      {func(t *testing.T, w wire, client *Client) { begin(t, client); serveWire(w.accept("")) }, nil, nil, conn.ErrRunning},
@@ -117,7 +117,7 @@ func serveWire(l *link) {
 
 // check calls each method. Each caller has its own room, because a Leave ends the
 // Joins of its room.
-func (p phase) check(t *testing.T, client *Client, room events.ID) {
+func (p clientPhase) check(t *testing.T, client *Client, room events.ID) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for name, method := range map[string]func() error{

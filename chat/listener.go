@@ -14,28 +14,30 @@ import (
 // passes it to the topic of its kind, to Events, to the stream that it belongs
 // to and to the tools, all in the reader's goroutine.
 type eventListener[T events.Event] struct {
-	client       *Client
-	partOfAnswer bool // the event may be part of an answer
-	topic        bus.Topic[T]
-	tools        *toolbox // for tool calls and errors; nil for all other kinds
-	next         T        // the reader decodes into it; kept here, so that it is allocated once
+	topic   bus.Topic[T]
+	all     *bus.Topic[events.Event]
+	streams *streams // nil if the event is never part of an answer
+	tools   *toolbox // for tool calls and errors; nil for all other kinds
+	next    T        // the reader decodes into it; kept here, so that it is allocated once
 }
 
-// newEventListener adds the listener of a key, and returns the source of its
-// topic.
-func newEventListener[T events.Event](c *Client, key events.Key) bus.Source[T] {
-	l := &eventListener[T]{client: c, partOfAnswer: strings.HasPrefix(string(key), "AI_")}
+// listenTo adds the listener of a key, and returns the source of its topic.
+func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener, key events.Key) bus.Source[T] {
+	l := &eventListener[T]{all: &c.events}
 	l.topic.Name, l.topic.Logger = string(key), c.cfg.Conn.Logger
+	if strings.HasPrefix(string(key), "AI_") {
+		l.streams = &c.streams
+	}
 	if key == events.KeyAIToolCall || key == events.KeyAIError {
 		l.tools = c.tools
 	}
-	c.listeners[key] = l
+	listeners[key] = l
 	return l.topic.Source()
 }
 
 func (l *eventListener[T]) Active() bool {
-	return l.topic.Active() || l.client.events.Active() ||
-		l.partOfAnswer && l.client.streams.waiting() || l.tools != nil && l.tools.wanted()
+	return l.topic.Active() || l.all.Active() ||
+		l.streams != nil && l.streams.waiting() || l.tools != nil && l.tools.wanted()
 }
 
 func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
@@ -45,12 +47,12 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 		return err
 	}
 	err := l.topic.PublishContext(ctx, l.next)
-	if l.client.events.Active() {
-		err = errors.Join(err, l.client.events.PublishContext(ctx, l.next))
+	if l.all.Active() {
+		err = errors.Join(err, l.all.PublishContext(ctx, l.next))
 	}
-	var stream *Stream // the event is part of
-	if l.partOfAnswer && l.client.streams.waiting() {
-		stream = l.client.streams.offer(l.next)
+	var stream *Stream // that the event belongs to
+	if l.streams != nil && l.streams.waiting() {
+		stream = l.streams.offer(l.next, p.Epoch())
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.offer(l.next, stream, p.Ack())
@@ -60,7 +62,7 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 
 func (l *eventListener[T]) Close() {
 	l.topic.Close()
-	l.client.events.Close()
+	l.all.Close()
 	if l.tools != nil {
 		l.tools.close()
 	}
@@ -68,9 +70,13 @@ func (l *eventListener[T]) Close() {
 
 // An abortListener listens to aborts that the backend passes on from another
 // member of the chat.
-type abortListener struct{ client *Client }
+type abortListener struct {
+	streams *streams
+	tools   *toolbox
+	names   *bus.Topic[map[events.Key]string] // closed with the connection
+}
 
-func (a *abortListener) Active() bool { return a.client.streams.waiting() || a.client.tools.wanted() }
+func (a *abortListener) Active() bool { return a.streams.waiting() || a.tools.wanted() }
 
 func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	var abort events.Abort
@@ -78,9 +84,10 @@ func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 		return err
 	}
 	if abort.RequestID != "" { // without one it names no answer
-		a.client.aborted(abort)
+		a.tools.abort(abort)
+		a.streams.aborted(abort)
 	}
 	return nil
 }
 
-func (a *abortListener) Close() {}
+func (a *abortListener) Close() { a.names.Close() }

@@ -231,13 +231,6 @@ func (m *model) until(t time.Time) {
 	}
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // check returns what is wrong with how a stream has ended.
 func (m *model) check(q int, s *Stream, err error, aborts []string) (wrong []string) {
 	x := m.questions[q]

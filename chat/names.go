@@ -1,27 +1,30 @@
 package chat
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"sync"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
 
-// names maps each key to its event name.
+// names gives each key its event name.
 type names map[events.Key]string
 
-// sources are where names come from, each one over the one before it.
-type sources struct {
+// nameSources are where names come from, each one over the one before it.
+type nameSources struct {
 	config     map[events.Key]string // Config.Names
 	discovered map[events.Key]string
 	set        map[events.Key]string // SetNames
-	last       func(events.Key, string) string
 }
 
-// resolve works the names out: those of each source over those before it, all
-// of them over the defaults, and NameFunc over all.
-func (s sources) resolve() (names, error) {
+// resolve returns the names that result: those of each source over those before
+// it, all of them over the defaults, and what nameFunc returns over all. A nil
+// nameFunc changes nothing.
+func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, error) {
 	n := names{}
 	for key := range events.Keys() {
 		n[key] = key.DefaultName()
@@ -38,12 +41,12 @@ func (s sources) resolve() (names, error) {
 		}
 	}
 	for key, name := range n {
-		if s.last != nil {
-			name = s.last(key, name)
+		if nameFunc != nil {
+			name = nameFunc(key, name)
 		}
 		switch {
 		case name == "":
-			return nil, fmt.Errorf("chat: NameFunc gives no name for %s", key)
+			return nil, fmt.Errorf("chat: NameFunc returned no name for %s", key)
 		case conn.Reserved(name):
 			return nil, fmt.Errorf("chat: the name %q of %s is reserved", name, key)
 		}
@@ -52,53 +55,122 @@ func (s sources) resolve() (names, error) {
 	return n, nil
 }
 
-// SetNames changes event names at once, for sending and for receiving; the join
-// has its new name from the next connect on. Keys that are not in the map keep
-// their name. The change is atomic: no event is lost or delivered twice by it.
-//
-// An unknown key, or a name that is empty or reserved, is an error and changes
-// nothing. SetNames has precedence over what discovery has learnt, that over
-// Config.Names, and Config.NameFunc over all.
-func (c *Client) SetNames(changes map[events.Key]string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	next := c.sources
-	next.set = maps.Clone(next.set)
-	if next.set == nil {
-		next.set = map[events.Key]string{}
-	}
-	maps.Copy(next.set, changes)
-	return c.rename(next)
-}
+// A nameTable holds the names in force, and changes them in one step.
+type nameTable struct {
+	nameFunc func(events.Key, string) string
+	reroute  func(from, to names) // called with mu held, in the order of the changes
+	topic    bus.Topic[map[events.Key]string]
 
-// rename makes the names of next those in force; c.mu is held.
-func (c *Client) rename(next sources) error {
-	resolved, err := next.resolve()
-	if err != nil {
-		return err
-	}
-	var remove, add []conn.Route
-	for key, listener := range c.listeners {
-		if was := c.names[key]; was != resolved[key] {
-			if was != "" {
-				remove = append(remove, conn.Route{Name: was, Listener: listener})
-			}
-			add = append(add, conn.Route{Name: resolved[key], Listener: listener})
-		}
-	}
-	c.conn.UpdateRoutes(remove, add)
-	c.sources, c.names = next, resolved
-	return nil
+	mu         sync.Mutex // taken before the lock of conn's routes and, after Close, those of topics and tools
+	sources    nameSources
+	current    names
+	version    int // counts the changes
+	published  int // the version that topic has got last
+	publishing bool
 }
 
 // name returns the name in force for a key.
-func (c *Client) name(key events.Key) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.names[key]
+func (t *nameTable) name(key events.Key) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current[key]
 }
 
-// named returns what gives the name in force for a key.
-func (c *Client) named(key events.Key) func() string {
-	return func() string { return c.name(key) }
+// named returns a func that returns the name in force for a key.
+func (t *nameTable) named(key events.Key) func() string {
+	return func() string { return t.name(key) }
+}
+
+// update changes the sources and, unless the names that result are invalid, puts
+// those in force. change may be called more than once: NameFunc runs under no
+// lock, and another change may come first. ctx bounds the wait for a subscription
+// of Client.Names that blocks.
+func (t *nameTable) update(ctx context.Context, change func(s *nameSources)) error {
+	for {
+		t.mu.Lock()
+		next, version := t.sources, t.version
+		t.mu.Unlock()
+		change(&next)
+		resolved, err := next.resolve(t.nameFunc)
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		if t.version != version {
+			t.mu.Unlock()
+			continue
+		}
+		t.reroute(t.current, resolved)
+		t.sources, t.current = next, resolved
+		t.version++
+		t.mu.Unlock()
+		t.publish(ctx)
+		return nil
+	}
+}
+
+// publish publishes the names in force. A change that is made while another
+// goroutine publishes is left to that one, so that the order holds.
+func (t *nameTable) publish(ctx context.Context) {
+	if !t.startPublishing() {
+		return
+	}
+	finished := false
+	defer func() {
+		if !finished { // a function of a subscription has panicked
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.publishing = false
+		}
+	}()
+	for current := t.unpublished(); current != nil; current = t.unpublished() {
+		_ = t.topic.PublishContext(ctx, current) // a subscription that blocks gets the next one
+	}
+	finished = true
+}
+
+func (t *nameTable) startPublishing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.publishing
+	t.publishing = true
+	return first
+}
+
+// unpublished returns the names in force if they have not been published. If they
+// have, it returns nil, and the next change is for another goroutine to publish.
+func (t *nameTable) unpublished() map[events.Key]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.published == t.version {
+		t.publishing = false
+		return nil
+	}
+	t.published = t.version
+	return maps.Clone(t.current)
+}
+
+// EventName returns the name in force for a key; "" for an unknown key. Names
+// publishes each change.
+func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
+
+// SetNames changes event names, from now on: those that are sent, those that are
+// listened to and, from the next connect on, the join. Keys that are not in the
+// map keep their name. The change is one step: no event is lost or delivered
+// twice by it.
+//
+// An unknown key, or a name that is empty or reserved, is an error and changes
+// nothing. SetNames has precedence over Discovery, Discovery over Config.Names,
+// and Config.NameFunc over all.
+func (c *Client) SetNames(changes map[events.Key]string) error {
+	changes = maps.Clone(changes)
+	return c.names.update(context.Background(), func(s *nameSources) { s.set = merge(s.set, changes) })
+}
+
+// merge returns a map of both, the changes winning.
+func merge(names, changes map[events.Key]string) map[events.Key]string {
+	merged := map[events.Key]string{}
+	maps.Copy(merged, names)
+	maps.Copy(merged, changes)
+	return merged
 }

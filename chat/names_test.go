@@ -41,13 +41,13 @@ func TestNames_followPrecedence(t *testing.T) {
 		events.KeyAIError:        "func over learnt",
 		events.KeyAIProcessing:   "func over ai:processing",
 	} {
-		assert.Equal(t, want, client.name(key), key)
+		assert.Equal(t, want, client.names.name(key), key)
 	}
 
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", events.KeyPresenceUpdate: ""}))
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", "NONSENSE": "x"}))
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "disconnect"}))
-	assert.Equal(t, "learnt", client.name(events.KeyAIToken), "a wrong change changes nothing")
+	assert.Equal(t, "learnt", client.names.name(events.KeyAIToken), "a wrong change changes nothing")
 }
 
 func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
@@ -61,7 +61,7 @@ func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
 	p.Send(`42["ai:token",{"token":"old name","index":0}]`, `42["llm:delta",{"token":"new name","index":0}]`)
 	assert.Equal(t, "new name", wiretest.ReceiveFrom(t, tokens).Token)
 	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"}))
-	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`, stage.next(t))
+	assert.Equal(t, `42["say",{"chatId":"room-1","messageId":"m1","userId":"u1","text":"hi"}]`, stage.next(t))
 
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "ai:token"}))
 	p.Send(`42["llm:delta",{"token":"old name","index":0}]`, `42["ai:token",{"token":"and back","index":0}]`)
@@ -135,8 +135,7 @@ func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	})
 	client, _ := stage.run(t, Config{Discovery: Discovery{Enabled: true}})
 	require.NoError(t, client.Ready(wiretest.Context(t)))
-	first, err := client.entered(wiretest.Context(t))
-	require.NoError(t, err)
+	first := client.conn.Session()
 	wiretest.ReceiveFrom(t, stage.peers).cut()
 	wiretest.ReceiveFrom(t, stage.peers)
 	require.NoError(t, client.Ready(wiretest.Context(t)))
@@ -144,7 +143,7 @@ func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	// A method that has found the first session just before its end.
 	assert.True(t, notSent(first.Emit(wiretest.Context(t), "x")))
 	require.NoError(t, client.MarkRead(wiretest.Context(t), events.Read{UserID: user}))
-	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","messageIds":[],"readAt":"0001-01-01T00:00:00Z","userId":"u1"}]`; frame = stage.next(t) {
+	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","userId":"u1","messageIds":[],"readAt":"0001-01-01T00:00:00Z"}]`; frame = stage.next(t) {
 		assert.NotContains(t, frame, `"first"`)
 	}
 	assert.Equal(t, conn.Ready, client.State().Phase)

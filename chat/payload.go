@@ -1,71 +1,123 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/events"
 )
 
-// members are the members of a JSON object, each still encoded.
-type members map[string]json.RawMessage
+// base holds the members that every payload begins with: chatId, then those of
+// Config.Meta in the order of their names.
+type base []member
 
-// newBase encodes what every payload starts with: chatId, then meta.
-func newBase(chatID events.ID, meta map[string]any) (members, error) {
-	base := members{}.inRoom(chatID)
-	for name, value := range meta {
-		encoded, err := jsonv2.Marshal(value, jsontext.AllowInvalidUTF8(true))
+// A member is a member of a JSON object, its value encoded.
+type member struct {
+	name  string
+	value jsontext.Value
+}
+
+func newBase(chatID events.ID, meta map[string]any) (base, error) {
+	b := base{}.inRoom(chatID)
+	for _, name := range slices.Sorted(maps.Keys(meta)) {
+		value, err := jsonv2.Marshal(meta[name], jsontext.AllowInvalidUTF8(true))
 		if err != nil {
 			return nil, fmt.Errorf("chat: Config.Meta[%q]: %w", name, err)
 		}
-		base[name] = encoded
+		b = b.set(name, value)
 	}
-	return base, nil
+	return b, nil
 }
 
-// inRoom returns the base with another chatId, unless that is zero.
-func (base members) inRoom(chatID events.ID) members {
+// inRoom returns the base with another chatId, unless chatID is zero.
+func (b base) inRoom(chatID events.ID) base {
 	if chatID.IsZero() {
-		return base
+		return b
 	}
-	other := maps.Clone(base)
-	other["chatId"], _ = json.Marshal(chatID) // a string or a number: it cannot fail
-	return other
+	value, _ := json.Marshal(chatID) // a string or a number: it cannot fail
+	return b.set("chatId", value)
 }
 
-// with returns what goes to the server: the base, and the fields of own over
-// it. An own that is nil has no fields; one that encodes as anything but an
-// object cannot be merged, and goes out as it is.
-func (base members) with(own any) merged { return merged{base, own} }
+// set returns the base with a member set.
+func (b base) set(name string, value jsontext.Value) base {
+	b = slices.Clone(b)
+	if i := b.index(name); i >= 0 {
+		b[i].value = value
+		return b
+	}
+	return append(b, member{name, value})
+}
 
-// merged is a payload that is put together when it is encoded, with the
-// options of whoever encodes it: what they make of a []byte holds in own, too.
+func (b base) index(name string) int {
+	return slices.IndexFunc(b, func(m member) bool { return m.name == name })
+}
+
+// with returns the payload that is sent: the members of the base, then those of
+// own, which win over members of the same name. A nil own has no members. An
+// own that does not encode as an object is sent unmerged.
+func (b base) with(own any) merged { return merged{b, own} }
+
+// merged is a payload that is merged while it is encoded, with the options of
+// its encoder: they decide what becomes of a []byte in own.
 type merged struct {
-	base members
+	base base
 	own  any
 }
 
-// MarshalJSONTo writes the members in the order of their names.
+// MarshalJSONTo implements jsonv2.MarshalerTo.
 func (m merged) MarshalJSONTo(enc *jsontext.Encoder) error {
-	all := m.base
+	own := jsontext.Value("{}")
 	if m.own != nil {
-		encoded, err := jsonv2.Marshal(m.own, enc.Options())
+		encoded, err := jsonv2.Marshal(m.own, enc.Options(), jsonv2.Deterministic(true))
 		if err != nil {
 			return err
 		}
-		if jsontext.Value(encoded).Kind() != '{' {
-			return enc.WriteValue(encoded)
-		}
-		// Not straight into the clone: that would decode over the bytes of base.
-		var fields members
-		if err := jsonv2.Unmarshal(encoded, &fields, jsontext.AllowInvalidUTF8(true)); err != nil {
+		own = encoded
+	}
+	if own.Kind() != '{' {
+		return enc.WriteValue(own)
+	}
+	object := []byte{'{'}
+	left, err := m.base.without(own)
+	if err != nil {
+		return err
+	}
+	for _, member := range left {
+		if object, err = jsontext.AppendQuote(object, member.name); err != nil {
 			return err
 		}
-		all = maps.Clone(m.base)
-		maps.Copy(all, fields)
+		object = append(append(append(object, ':'), member.value...), ',')
 	}
-	return jsonv2.MarshalEncode(enc, all, jsonv2.Deterministic(true))
+	rest := bytes.TrimLeft(own[1:], " \t\r\n")
+	if rest[0] == '}' {
+		object = bytes.TrimSuffix(object, []byte{','})
+	}
+	return enc.WriteValue(append(object, rest...))
+}
+
+// without returns the members of b that the object does not have.
+func (b base) without(object jsontext.Value) (base, error) {
+	left := slices.Clone(b)
+	dec := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	for len(left) > 0 && dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		if i := left.index(name.String()); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+		}
+		if err := dec.SkipValue(); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
 }

@@ -109,10 +109,10 @@ func (s *Stream) Progress() Progress {
 		Tokens: len(s.answer.tokens),
 		Status: s.answer.status,
 		Usage:  s.message.Usage,
-		Ended:  s.ended,
+		Ended:  s.phase == phaseEnded,
 	}
-	if !s.begun.IsZero() && !s.asked.IsZero() {
-		p.FirstToken = max(s.begun.Sub(s.asked), 1) // the answer may be faster than its question's return
+	if l := s.limits; !l.begun.IsZero() && !l.asked.IsZero() {
+		p.FirstToken = max(l.begun.Sub(l.asked), 1) // the answer may be faster than its question's return
 	}
 	return p
 }
@@ -125,8 +125,8 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 	for {
 		s.mu.Lock()
 		// Only ever appended to: what is there now can be read without the lock.
-		tokens, others, ended := s.answer.tokens, s.answer.others, s.ended
-		if !ended && s.changed == nil {
+		tokens, others, over := s.answer.tokens, s.answer.others, s.phase == phaseEnded
+		if !over && s.changed == nil {
 			s.changed = make(chan struct{})
 		}
 		changed := s.changed
@@ -145,7 +145,7 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 				return false
 			}
 		}
-		if ended {
+		if over {
 			return true
 		}
 		select {

@@ -15,24 +15,25 @@ import (
 func TestText_readsToEndAfterContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	client, streams, _ := asked(t, ctx, "r1")
+	ss, _ := newStreams(StreamConfig{})
+	s := ss.ask(t, ctx, "r1")
 	for n := range 1000 {
-		client.streams.offer(token("r1", n, "x"))
+		ss.offerAll(token("r1", n, "x"))
 	}
-	client.streams.offer(final("r1", strings.Repeat("x", 1000)))
+	ss.offerAll(final("r1", strings.Repeat("x", 1000)))
 	length := 0
-	for text, err := range streams[0].Text() {
+	for text, err := range s.Text() {
 		require.NoError(t, err)
 		cancel() // in the middle of reading
 		length += len(text)
 	}
 	assert.Equal(t, 1000, length)
-	assert.Len(t, read(streams[0]), 1000, "nor does it matter to a reader that comes now")
+	assert.Len(t, read(s), 1000, "nor does it matter to a reader that comes now")
 }
 
 func TestText_yieldsTokenTextsAndError(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "whole", "failed", "no tokens", "left early")
-	offerAll(client,
+	ss, streams := inFlight(t, "whole", "failed", "no tokens", "left early")
+	ss.offerAll(
 		token("whole", 0, "a"), token("whole", 1, "b"), final("whole", "ab"),
 		token("failed", 0, "a"), events.AIError{RequestID: "failed", Message: "broken"},
 		final("no tokens", "all at once"),
@@ -66,10 +67,10 @@ func TestText_yieldsTokenTextsAndError(t *testing.T) {
 }
 
 func TestStream_Events_yieldsAllEventsInOrder(t *testing.T) {
-	client, s := open(t, StreamConfig{})
+	ss, s := open(t, StreamConfig{})
 	working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
 	tool := events.AIToolCall{RequestID: "r1", CallID: "c1"}
-	offerAll(client, working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab"))
+	ss.offerAll(working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab"))
 	var got []events.Event
 	for event, err := range s.Events() {
 		require.NoError(t, err)
@@ -77,8 +78,8 @@ func TestStream_Events_yieldsAllEventsInOrder(t *testing.T) {
 	}
 	assert.Equal(t, []events.Event{working, token("r1", 0, "a"), tool, token("r1", 1, "b"), final("r1", "ab")}, got)
 
-	client, s = open(t, StreamConfig{})
-	offerAll(client, events.AIError{RequestID: "r1", Message: "broken"})
+	ss, s = open(t, StreamConfig{})
+	ss.offerAll(events.AIError{RequestID: "r1", Message: "broken"})
 	for event, err := range s.Events() {
 		assert.Nil(t, event)
 		assert.EqualError(t, err, "ai error: broken")
@@ -87,23 +88,23 @@ func TestStream_Events_yieldsAllEventsInOrder(t *testing.T) {
 
 func TestProgress_reportsTextStatusAndUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, StreamConfig{})
+		ss, s := open(t, StreamConfig{})
 		assert.Equal(t, Progress{}, s.Progress())
 		time.Sleep(3 * time.Second)
 		working := events.AIProcessing{RequestID: "r1", Status: events.StatusWorking}
-		offerAll(client, working, token("r1", 0, "a"))
+		ss.offerAll(working, token("r1", 0, "a"))
 		time.Sleep(time.Second)
-		offerAll(client, token("r1", 1, "b"))
+		ss.offerAll(token("r1", 1, "b"))
 		want := Progress{Text: "ab", Tokens: 2, Status: working, FirstToken: 3 * time.Second}
 		assert.Equal(t, want, s.Progress())
-		offerAll(client, events.AIMessage{RequestID: "r1", Text: "ab", Usage: &events.Usage{TotalTokens: 2}})
+		ss.offerAll(events.AIMessage{RequestID: "r1", Text: "ab", Usage: &events.Usage{TotalTokens: 2}})
 		want.Ended, want.Usage = true, &events.Usage{TotalTokens: 2}
 		assert.Equal(t, want, s.Progress())
 	})
 }
 
 func TestWait_returnsSameResultToAllCallers(t *testing.T) {
-	client, s := open(t, StreamConfig{})
+	ss, s := open(t, StreamConfig{})
 	type ending struct {
 		message events.AIMessage
 		err     error
@@ -118,8 +119,8 @@ func TestWait_returnsSameResultToAllCallers(t *testing.T) {
 			}
 		}()
 	}
-	offerAll(client, token("r1", 0, "a"), final("r1", "a"))
-	offerAll(client, events.AIError{RequestID: "r1", Message: "late"})
+	ss.offerAll(token("r1", 0, "a"), final("r1", "a"))
+	ss.offerAll(events.AIError{RequestID: "r1", Message: "late"})
 	s.Abort("late")
 	for range 2 * readers {
 		assert.Equal(t, ending{final("r1", "a").(events.AIMessage), nil}, <-endings)
@@ -127,9 +128,8 @@ func TestWait_returnsSameResultToAllCallers(t *testing.T) {
 }
 
 func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
-	client, s := open(t, StreamConfig{OnGap: FailOnGap})
-	client.streams.online(t.Context(), false) // even if a session was lost
-	offerAll(client, final("r1", "all at once"))
+	ss, s := open(t, StreamConfig{OnGap: FailOnGap})
+	ss.offer(final("r1", "all at once"), 2) // even if a session was lost
 	message, err := s.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "all at once", message.Text)
@@ -142,14 +142,14 @@ func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
 // Every reader gets the whole answer, whenever it comes, and none holds up
 // another or the connection's reader.
 func TestStream_servesReadersIndependently(t *testing.T) {
-	client, s := open(t, StreamConfig{})
+	ss, s := open(t, StreamConfig{})
 	stuck := s.Tokens() // is not read before the end
 	quick := s.Tokens()
 	for n := range 1000 {
-		client.streams.offer(token("r1", n, "x"))
+		ss.offerAll(token("r1", n, "x"))
 		assert.Equal(t, n, (<-quick).Index)
 	}
-	client.streams.offer(final("r1", strings.Repeat("x", 1000)))
+	ss.offerAll(final("r1", strings.Repeat("x", 1000)))
 	_, open := <-quick
 	assert.False(t, open)
 	n := 0
@@ -161,8 +161,8 @@ func TestStream_servesReadersIndependently(t *testing.T) {
 }
 
 func TestStream_readsFromStartAfterBreak(t *testing.T) {
-	client, s := open(t, StreamConfig{})
-	offerAll(client, events.AIProcessing{RequestID: "r1"}, token("r1", 0, "a"), token("r1", 1, "b"))
+	ss, s := open(t, StreamConfig{})
+	ss.offerAll(events.AIProcessing{RequestID: "r1"}, token("r1", 0, "a"), token("r1", 1, "b"))
 	for range 3 {
 		for range s.Events() {
 			break
@@ -178,6 +178,6 @@ func TestStream_readsFromStartAfterBreak(t *testing.T) {
 			break
 		}
 	}
-	offerAll(client, final("r1", "ab"))
+	ss.offerAll(final("r1", "ab"))
 	assert.Equal(t, "ab", read(s))
 }

@@ -28,7 +28,7 @@ func TestConfig_setsJoinEventAndPayload(t *testing.T) {
 		"a custom event": {Config{Names: map[events.Key]string{events.KeyJoin: "room:enter"}},
 			`42["room:enter",{"chatId":"room-1"}]`},
 		"a custom payload": {Config{ChatID: room1, Meta: meta, JoinPayload: map[string]any{"since": 5}},
-			`42["chat:join",{"chatId":"room-1","since":5,"tenant":"acme"}]`},
+			`42["chat:join",{"chatId":"room-1","tenant":"acme","since":5}]`},
 		"no chat, but a payload":      {Config{JoinPayload: map[string]any{"ticket": "t"}}, `42["chat:join",{"ticket":"t"}]`},
 		"a payload that is no object": {Config{JoinPayload: "room-1"}, `42["chat:join","room-1"]`},
 		"none":                        {Config{NoJoin: true, ChatID: room1}, `42["mark",{"chatId":"room-1"}]`},
@@ -185,9 +185,9 @@ func TestJoin_returnsRejectionWithoutEndingRun(t *testing.T) {
 	joined := make(chan error, 1)
 	go func() { joined <- client.Join(wiretest.Context(t), room2) }() // ends when it is refused
 	for waiting := false; !waiting; {
-		client.mu.Lock()
-		waiting = len(client.joinings) == 1
-		client.mu.Unlock()
+		client.rooms.mu.Lock()
+		waiting = len(client.rooms.joinings) == 1
+		client.rooms.mu.Unlock()
 	}
 	wiretest.Run(t, client) // the room is asked for before there is a session
 	var refused *JoinError
@@ -215,13 +215,12 @@ func TestJoin_retriesOnNextSession(t *testing.T) {
 		synctest.Wait()
 
 		// One that has found the first session just before its end.
-		first, err := client.entered(t.Context())
-		require.NoError(t, err)
+		first := client.conn.Session()
 		l.cut()
 		l = w.accept("")
 		<-l.out
 		synctest.Wait()
-		assert.True(t, notSent(client.joinOn(t.Context(), first.Session, room2)))
+		assert.True(t, notSent(client.rooms.joinOn(t.Context(), first, &joining{chatID: room2})))
 		require.NoError(t, client.Join(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 	})
@@ -266,20 +265,20 @@ func TestLeave_endsPendingJoinWithErrLeft(t *testing.T) {
 		l.send(`430[]`)
 		synctest.Wait()
 		assert.Empty(t, l.out)
-		assert.Empty(t, client.joinings)
+		assert.Empty(t, client.rooms.joinings)
 	})
 }
 
 func TestJoin_overridesPendingLeave(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.Join(t.Context(), room2))
-		client.forget(room2) // a Leave that has come so far, and no further
+		client.rooms.forget(room2) // a Leave that has come so far, and no further
 		require.NoError(t, client.Join(t.Context(), room2))
-		require.NoError(t, client.sendLeave(t.Context(), room2))
+		require.NoError(t, client.rooms.sendLeave(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)
 		assert.Empty(t, l.out)
-		assert.Len(t, client.rooms, 2)
+		assert.Len(t, client.rooms.rooms, 2)
 	})
 }
 

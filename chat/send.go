@@ -37,9 +37,9 @@ func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error
 		key = events.KeyUserTypingStart
 	}
 	if err := ctx.Err(); err != nil {
-		return &conn.SendError{Event: c.name(key), Err: err}
+		return &conn.SendError{Event: c.names.name(key), Err: err}
 	}
-	return c.conn.TryEmit(c.name(key), c.base.with(t)) // now or never
+	return c.conn.TryEmit(c.names.name(key), c.base.with(t)) // now or never
 }
 
 // Abort asks the backend to stop the answer to a.RequestID or, without one,
@@ -72,6 +72,5 @@ func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 }
 
 func (c *Client) say(ctx context.Context, key events.Key, payload any) error {
-	name := c.named(key)
-	return c.work(name, func() error { return c.send(ctx, name, payload, nil) })
+	return c.send(ctx, c.names.named(key), payload, nil)
 }

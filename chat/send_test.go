@@ -26,8 +26,8 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 		{func() error {
 			return client.SendMessage(ctx, events.UserMessage{MessageID: "m1", UserID: user, Text: "hi", RequestID: "r1", TraceID: "t1",
 				Parts: []events.Part{{Type: "image", Value: "https://…"}}})
-		}, `"user:message",{"chatId":"room-1","messageId":"m1","parts":[{"type":"image","value":"https://…"}],` +
-			`"requestId":"r1","tenant":"acme","text":"hi","traceId":"t1","userId":"u1"}`},
+		}, `"user:message",{"chatId":"room-1","tenant":"acme","traceId":"t1","requestId":"r1",` +
+			`"messageId":"m1","userId":"u1","text":"hi","parts":[{"type":"image","value":"https://…"}]}`},
 		{func() error { return client.TypingStart(ctx, user) },
 			`"user:typingStart",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"u1"}`},
 		{func() error { return client.TypingStop(ctx, events.IntID(9)) },
@@ -35,7 +35,7 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 		{func() error {
 			return client.Typing(ctx, true, events.Typing{ChatID: room2, TraceID: "t1", UserID: user})
 		},
-			`"user:typingStart",{"chatId":"room-2","tenant":"acme","text":"overridden","traceId":"t1","userId":"u1"}`},
+			`"user:typingStart",{"tenant":"acme","text":"overridden","chatId":"room-2","traceId":"t1","userId":"u1"}`},
 		{func() error {
 			return client.Typing(ctx, false, events.Typing{TraceID: "t1", UserID: user})
 		},
@@ -43,15 +43,15 @@ func TestClient_methodsSendExpectedPayload(t *testing.T) {
 		{func() error {
 			return client.Abort(ctx, events.Abort{RequestID: "r1", Reason: "enough", TraceID: "t1"})
 		},
-			`"ai:abort",{"chatId":"room-1","reason":"enough","requestId":"r1","tenant":"acme","text":"overridden","traceId":"t1","userId":"overridden"}`},
+			`"ai:abort",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"overridden","traceId":"t1","requestId":"r1","reason":"enough"}`},
 		{func() error {
 			return client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}, ReadAt: at, TraceID: "t1"})
-		}, `"chat:read",{"chatId":"room-1","messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6+01:00","tenant":"acme",` +
-			`"text":"overridden","traceId":"t1","userId":"u1"}`},
+		}, `"chat:read",{"chatId":"room-1","tenant":"acme","text":"overridden","traceId":"t1","userId":"u1",` +
+			`"messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6+01:00"}`},
 		{func() error {
 			return client.Emit(ctx, "custom:event", map[string]string{"hello": "world", "chatId": "elsewhere"})
 		},
-			`"custom:event",{"chatId":"elsewhere","hello":"world","tenant":"acme","text":"overridden","userId":"overridden"}`},
+			`"custom:event",{"tenant":"acme","text":"overridden","userId":"overridden","chatId":"elsewhere","hello":"world"}`},
 		{func() error { return client.Emit(ctx, "custom:none", nil) },
 			`"custom:none",{"chatId":"room-1","tenant":"acme","text":"overridden","userId":"overridden"}`},
 		{func() error { return client.Emit(ctx, "custom:list", []int{1}) }, `"custom:list",[1]`},
@@ -136,7 +136,7 @@ func TestAbort_sendsRequestIDAndEndsStream(t *testing.T) {
 	assert.False(t, elsewhere.Progress().Ended, "the chat of another room goes on")
 
 	elsewhere.Abort("enough")
-	assert.Equal(t, `42["ai:abort",{"chatId":"room-2","reason":"enough","requestId":"elsewhere"}]`, stage.next(t))
+	assert.Equal(t, `42["ai:abort",{"chatId":"room-2","requestId":"elsewhere","reason":"enough"}]`, stage.next(t))
 	_, err = elsewhere.Wait()
 	assert.ErrorIs(t, err, ErrAborted)
 	elsewhere.Abort("again") // does nothing

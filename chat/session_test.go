@@ -80,7 +80,7 @@ func TestResume_runsAfterReconnectWithoutRecovery(t *testing.T) {
 		l.cut()
 		l = w.accept("")
 		<-l.out
-		assert.Equal(t, `42["ai:resume",{"after":1,"chatId":"room-1","requestId":"r1"}]`, <-l.out)
+		assert.Equal(t, `42["ai:resume",{"chatId":"room-1","after":1,"requestId":"r1"}]`, <-l.out)
 		l.send(tokenFrame("r1", 1, "b"), tokenFrame("r1", 2, "c"), finalFrame("r1", "abc"))
 		assert.Equal(t, "abc", read(s))
 		_, err := s.Wait()
@@ -213,21 +213,23 @@ func TestStream_detectsSessionLostBeforeWatch(t *testing.T) {
 	asked := make(chan string, 1)
 	onWire(t, Config{Stream: StreamConfig{Resume: func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }}},
 		func(t *testing.T, w wire, client *Client, l *link) {
-			s := newStream(t.Context(), client, Question{UserID: user, RequestID: "r1"})
+			s := newStream(t.Context(), &client.streams, Question{UserID: user, RequestID: "r1"})
 			require.True(t, client.streams.add(s))
 			require.NoError(t, client.ask(t.Context(), s.question, s))
 			l.cut()
 			l = w.accept("")
 			synctest.Wait()
-			client.streams.attach(s)
+			assert.Empty(t, asked, "Ask has not returned")
+			s.begin()
 			assert.Equal(t, "r1", <-asked)
+
+			s = newStream(t.Context(), &client.streams, Question{UserID: user, RequestID: "r2"})
+			require.True(t, client.streams.add(s))
+			require.NoError(t, client.ask(t.Context(), s.question, s))
 			l.cut()
 			synctest.Wait()
-
-			s = newStream(t.Context(), client, Question{UserID: user, RequestID: "r2"})
-			require.True(t, client.streams.add(s))
 			start := time.Now()
-			client.streams.attach(s) // there is no session at this moment
+			s.begin() // there is no session at this moment
 			_, err := s.Wait()
 			assert.ErrorIs(t, err, ErrOffline)
 			assert.Equal(t, DefaultOfflineTimeout, time.Since(start))
@@ -288,20 +290,15 @@ func TestStream_failsWithErrAmbiguousAfterMaybeSentQuestion(t *testing.T) {
 
 func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, _, _ := asked(t, t.Context())
+		ss, _ := newStreams(StreamConfig{})
 		for n := range 100 {
-			s := newStream(t.Context(), client, Question{RequestID: fmt.Sprint(n), ChatID: client.cfg.ChatID})
-			require.True(t, client.streams.add(s))
-			client.streams.attach(s)
-			s.Abort("")
+			ss.ask(t, t.Context(), fmt.Sprint(n)).Abort("")
 			time.Sleep(time.Second)
 		}
-		assert.LessOrEqual(t, len(client.streams.abandoned), 6)
+		assert.LessOrEqual(t, len(ss.abandoned), 6)
 		time.Sleep(abandonedTTL)
-		s := newStream(t.Context(), client, Question{RequestID: "last", ChatID: client.cfg.ChatID})
-		require.True(t, client.streams.add(s))
-		client.streams.attach(s)
-		offerAll(client, token("", 0, "a"), final("", "a"))
+		s := ss.ask(t, t.Context(), "last")
+		ss.offerAll(token("", 0, "a"), final("", "a"))
 		assert.Equal(t, "a", read(s))
 		_, err := s.Wait()
 		assert.NoError(t, err)
@@ -311,11 +308,11 @@ func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 // An answer that has come, if not in one piece, leaves none.
 func TestAbandoned_excludesAnsweredQuestionWithGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, s := open(t, StreamConfig{OnGap: FailOnGap})
-		offerAll(client, token("", 1, "b"), final("", "ab"))
+		ss, s := open(t, StreamConfig{OnGap: FailOnGap})
+		ss.offerAll(token("", 1, "b"), final("", "ab"))
 		_, err := s.Wait()
 		assert.IsType(t, &GapError{}, err)
-		assert.Empty(t, client.streams.abandoned)
+		assert.Empty(t, ss.abandoned)
 	})
 }
 
@@ -328,13 +325,13 @@ func TestAsk_sendsAbortOnCancelOrTimeout(t *testing.T) {
 		cancel()
 		_, err = s.Wait()
 		assert.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, `42["ai:abort",{"chatId":"room-1","requestId":"r1","tenant":"acme","traceId":"t1"}]`, <-l.out)
+		assert.Equal(t, `42["ai:abort",{"tenant":"acme","chatId":"room-1","traceId":"t1","requestId":"r1"}]`, <-l.out)
 
 		// Each limit of this side is an abort too.
 		for limit, s := range map[error]*Stream{ErrStalled: l.ask(t, client, "r2")} {
 			_, err = s.Wait()
 			assert.ErrorIs(t, err, limit)
-			assert.Equal(t, `42["ai:abort",{"chatId":"room-1","requestId":"r2","tenant":"acme"}]`, <-l.out)
+			assert.Equal(t, `42["ai:abort",{"tenant":"acme","chatId":"room-1","requestId":"r2"}]`, <-l.out)
 		}
 		s = l.ask(t, client, "r3")
 		l.send(finalFrame("r3", ""))

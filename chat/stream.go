@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -13,136 +12,130 @@ import (
 // so that a reader may come late, be slow, or not come at all, without holding
 // anything up. Its methods are safe for concurrent use.
 //
-// The text of the final message is the answer; tokens are how it was put
-// together: in the order of their indices, each once, whatever order they came
-// in. What is missing is waited for, and then bridged or reported as
-// Config.Stream says.
+// The text of the final message is the answer. Tokens are how it was written: in
+// the order of their indices, each once, whatever order they arrived in. A
+// missing token is waited for, and then filled in or reported, as Config.Stream
+// says.
 //
-// It ends with the final message, with an error of the backend (a
+// A Stream ends with the final message, with an error of the backend (a
 // [*events.AIError]), with the ctx of Ask, or with [ErrAborted], [ErrNoToken],
 // [ErrStalled], [ErrOffline], a [*GapError], [ErrAmbiguous], [ErrTooLong], or
-// [ErrStopped] when the client does. Of several the first counts: from then on
-// nothing more is taken in.
+// [ErrStopped] when the client does. The first of them counts. Events that
+// arrive later are ignored.
 type Stream struct {
-	client   *Client
+	owner    *streams
 	question Question
-	ctx      context.Context // Ask's
-	limits   StreamConfig
+	ctx      context.Context // Ask's; it belongs to the work that release ends
+	release  func()          // ends the work, for Shutdown
 	done     chan struct{}   // closed when the answer has ended
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
-	release  func() // when it has ended: Shutdown waits for it
-	named    bool   // the backend has used its request id; under streams.mu
+	named    bool // the backend has used the request id; under owner.mu
 
-	mu            sync.Mutex
-	changed       chan struct{} // closed when something has come; nil when nobody waits
-	answer        assembly
-	out           bool              // the question has been sent, or may have been
-	epoch         int               // of the session that it was sent on, or of the last one since
-	asked         time.Time         // when the question had been sent; zero before
-	begun         time.Time         // when the first token or message arrived; zero before
-	down          bool              // there is no session
-	working       int               // tools that are being run for it
-	gapFrom       int               // the index that timers.gap waits for
-	overdue       int               // the index of a token that has been waited for long enough; -1 for none
-	lost          bool              // a session was lost, and not resumed: tokens may be missing
-	resumePending bool              // StreamConfig.Resume has yet to ask for them
-	final         *events.AIMessage // has come, while tokens may be missing
-	ending        bool              // it is about to end, and takes no more events
-	ended         bool
-	message       events.AIMessage
-	err           error
-	unwatch       []func() bool // stops watching what may end the stream
-	timers        timers
+	mu      sync.Mutex    // taken after owner.mu; no other lock is taken while it is held
+	changed chan struct{} // closed when something has arrived; nil while nobody waits
+	phase   phase
+	answer  assembly
+	final   *events.AIMessage // has arrived, while tokens may be missing
+	message events.AIMessage
+	err     error
+	unwatch func() bool // stops watching ctx
+
+	// Epochs of the connection. A stream whose events come from another epoch
+	// than its question may lack tokens.
+	askedOn uint64 // of the session that the question was sent on; 0 before
+	heardOn uint64 // of the last event
+	resumed uint64 // of the last session that StreamConfig.Resume need not be called for
+	runs    int64  // owner.runs when the question was sent
+
+	limits limits
 }
 
-func newStream(ctx context.Context, c *Client, q Question) *Stream {
-	s := &Stream{client: c, question: q, ctx: ctx, limits: c.cfg.Stream, done: make(chan struct{}), release: func() {}, overdue: -1}
+func newStream(ctx context.Context, owner *streams, q Question) *Stream {
+	s := &Stream{owner: owner, question: q, ctx: ctx, release: func() {}, done: make(chan struct{})}
 	s.alive, s.kill = context.WithCancel(ctx)
-	s.answer.limit = s.limits.ReorderLimit
+	s.answer.limit = owner.cfg.ReorderLimit
 	return s
 }
 
-// RequestID returns what the answer is known by.
+// RequestID returns the request id of the question.
 func (s *Stream) RequestID() string { return s.question.RequestID }
 
 // Wait waits until the answer has ended and returns the final message, or the
-// error that the answer ended with. It gives the same answer however often it
-// is asked, and from any goroutine.
+// error that the answer ended with. It may be called any number of times, from
+// any goroutine.
 func (s *Stream) Wait() (events.AIMessage, error) {
 	<-s.done
 	return s.message, s.err
 }
 
 // Abort ends the stream with [ErrAborted] and, if there is a connection, asks
-// the backend to stop answering, for a reason that may be empty. It returns
-// when that is written, within a second. Once the stream has ended it does nothing.
+// the backend to stop answering, for a reason that may be empty. It returns when
+// that is written, within a second. After the stream has ended it does nothing.
 func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 
-// sending notes that the question is about to go out on a session.
-func (s *Stream) sending(on session) {
+// sending notes that the question is about to be written on a session of that
+// epoch.
+func (s *Stream) sending(epoch uint64) {
+	runs := s.owner.runs.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out, s.epoch = true, on.epoch
+	s.advance(phaseSent)
+	s.askedOn, s.heardOn, s.resumed, s.runs = epoch, epoch, epoch, runs
 }
 
-// withdraw notes that the question has not gone out.
+// withdraw notes that the question was not sent.
 func (s *Stream) withdraw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out = false
+	s.askedOn = 0
 }
 
-// begin makes the end of ctx, the end of Run and the timeouts end the stream,
-// after its question has been sent. None of them needs a goroutine until it
-// happens.
+// begin starts the limits of a stream whose question has been written.
 func (s *Stream) begin() {
+	state := s.owner.conn.State()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.out, s.asked = true, time.Now()
-	if s.ending {
-		return
+	s.limits.asked = time.Now()
+	s.advance(phaseAsked)
+	if s.phase < phaseClosing {
+		s.unwatch = context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") })
+		if _, _, next := s.due(s.limits.asked, state); !next.IsZero() {
+			s.arm(next)
+		}
 	}
-	runCtx := s.client.currentRun()
-	s.unwatch = []func() bool{
-		context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") }),
-		context.AfterFunc(runCtx, func() { s.giveUp(cmp.Or(s.ctx.Err(), context.Cause(runCtx)), "") }),
-	}
-	if s.begun.IsZero() {
-		s.timers.first = s.after(s.limits.FirstTokenTimeout, ErrNoToken)
+	s.wake() // resume waits for this phase
+	runs := s.runs
+	s.mu.Unlock()
+	if err := s.owner.stoppedSince(runs); err != nil { // Run has returned meanwhile
+		s.giveUp(err, "")
 	}
 }
 
-// sent reports whether the question has been sent for sure.
-func (s *Stream) sent() bool {
+// isAsked reports whether the question is known to have been written.
+func (s *Stream) isAsked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.asked.IsZero()
+	return !s.limits.asked.IsZero()
 }
 
-// position reports whether the question has been sent or may have been, and the
-// index of the next token.
+// position reports whether the question was sent or may have been, and the index
+// of the next token.
 func (s *Stream) position() (out bool, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out, s.answer.next
+	return s.askedOn != 0, s.answer.next
 }
 
-// tryFinish reports whether the caller has to end the stream: true for the first
-// call. s.mu is held.
-func (s *Stream) tryFinish() bool {
-	first := !s.ending
-	s.ending = true
-	return first
+// isOut reports whether the question was sent or may have been.
+func (s *Stream) isOut() bool {
+	out, _ := s.position()
+	return out
 }
 
 // giveUp aborts the answer and ends the stream with err, unless another
-// goroutine does. It returns when the stream has ended.
+// goroutine ends it. It returns when the stream has ended.
 func (s *Stream) giveUp(err error, reason string) {
-	s.mu.Lock()
-	first := s.tryFinish()
-	s.mu.Unlock()
-	if first {
+	if s.tryFinish() {
 		s.abandon(err, reason)
 	}
 	<-s.done
@@ -150,27 +143,22 @@ func (s *Stream) giveUp(err error, reason string) {
 
 // fail is giveUp for the connection's reader, which must not block.
 func (s *Stream) fail(err error) {
-	s.mu.Lock()
-	first := s.tryFinish()
-	s.mu.Unlock()
-	if first {
+	if s.tryFinish() {
 		go s.abandon(err, "") // ends within abortTimeout
 	}
 }
 
 // abandon aborts and ends a stream for which tryFinish has returned true.
 func (s *Stream) abandon(err error, reason string) {
-	s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
-	s.abort(reason)
+	q := s.question
+	s.owner.conn.cancelTools(events.Abort{RequestID: q.RequestID})
+	s.owner.conn.sendAbort(events.Abort{ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID, Reason: reason})
 	s.end(events.AIMessage{}, err)
 }
 
 // finish ends the stream without an abort, unless another goroutine ends it.
 func (s *Stream) finish(m events.AIMessage, err error) {
-	s.mu.Lock()
-	first := s.tryFinish()
-	s.mu.Unlock()
-	if first {
+	if s.tryFinish() {
 		s.end(m, err)
 	}
 }
@@ -178,45 +166,48 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 // end ends a stream for which tryFinish has returned true.
 func (s *Stream) end(m events.AIMessage, err error) {
 	s.mu.Lock()
-	s.ended, s.message, s.err = true, m, err
+	s.advance(phaseEnded)
+	s.message, s.err = m, err
 	s.wake()
-	s.timers.stop()
+	s.limits.stop()
 	unwatch := s.unwatch
 	answered := err == nil || s.final != nil
 	s.mu.Unlock()
 
-	for _, stop := range unwatch {
-		stop()
+	if unwatch != nil {
+		unwatch()
 	}
 	if err != nil {
-		s.client.tools.abort(events.Abort{RequestID: s.question.RequestID})
+		s.owner.conn.cancelTools(events.Abort{RequestID: s.question.RequestID})
 	}
 	_, failed := err.(*events.AIError)
-	s.client.streams.remove(s, answered || failed)
-	s.client.streams.tally(err)
+	s.owner.remove(s, answered || failed)
+	s.owner.tally(err)
 	s.kill()
 	close(s.done)
 	s.release()
 }
 
-// receive handles an event of this answer. Only the connection's reader calls
-// it.
-func (s *Stream) receive(event events.Event) {
+// receive handles an event of this answer, which arrived in that epoch. Only the
+// connection's reader calls it.
+func (s *Stream) receive(event events.Event, epoch uint64) {
 	s.mu.Lock()
-	if s.ending {
+	if s.phase >= phaseClosing {
 		s.mu.Unlock()
 		return
 	}
-	s.timers.idle = restart(s.timers.idle, s.limits.IdleTimeout)
+	s.heardOn = max(s.heardOn, epoch)
+	s.limits.heard = time.Now()
 	switch event := event.(type) {
 	case events.AIToken:
-		s.markStarted()
+		s.begun()
 		s.answer.add(event)
 	case events.AIMessage:
-		s.markStarted()
+		s.begun()
 		s.final = &event
+		s.advance(phaseFinishing)
 	case events.AIError:
-		s.tryFinish()
+		s.advance(phaseClosing)
 		s.mu.Unlock()
 		s.end(events.AIMessage{}, &event)
 		return
@@ -227,12 +218,20 @@ func (s *Stream) receive(event events.Event) {
 	s.check()
 }
 
+// begun notes that the backend has begun to answer.
+func (s *Stream) begun() {
+	if s.limits.begun.IsZero() {
+		s.limits.begun = s.limits.heard
+	}
+	s.advance(phaseAnswering)
+}
+
 // check ends the stream if its answer is complete or has failed. It is called
-// with s.mu held and unlocks it. The stream is not ending yet.
+// with mu held, in a phase before closing, and unlocks mu.
 func (s *Stream) check() {
 	gap := s.answer.gap()
 	if gap == nil && s.final == nil && !s.answer.tooLong { // as for nearly every token
-		stopTimer(&s.timers.gap)
+		s.limits.noGap()
 		s.mu.Unlock()
 		return
 	}
@@ -241,21 +240,17 @@ func (s *Stream) check() {
 
 // evaluate is check for an answer with a gap, a final message or too much data.
 func (s *Stream) evaluate(gap *GapError) {
-	late := gap != nil && (s.overdue == gap.From || s.answer.bufferFull())
-	if gap == nil || late || gap.From != s.gapFrom {
-		stopTimer(&s.timers.gap)
+	late := gap != nil && (s.isLate(gap) || s.answer.bufferFull())
+	if gap == nil {
+		s.limits.noGap()
 	}
-	if gap != nil && !late && s.timers.gap == nil {
-		s.gapFrom, s.timers.gap = gap.From, s.afterFunc(s.limits.GapTimeout, func() { s.gapIsLate(gap.From) })
-	}
-
-	var end func() // with s.mu released
-	final := s.final
+	var end func() // with mu unlocked
+	final, cfg := s.final, s.owner.cfg
 	switch {
 	case s.answer.tooLong:
-		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not wait; ends within abortTimeout
-	case late && final == nil && s.limits.OnGap == FailOnGap:
-		end = func() { go s.abandon(gap, "") } // as above
+		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not block; ends within abortTimeout
+	case late && final == nil && cfg.OnGap == FailOnGap:
+		end = func() { go s.abandon(gap, "") } // likewise
 	case final == nil && s.answer.bufferFull():
 		s.answer.drop() // the final text will fill the gap
 	case final == nil, gap != nil && !late:
@@ -265,14 +260,14 @@ func (s *Stream) evaluate(gap *GapError) {
 		if gap == nil {
 			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
-		if s.limits.OnGap == FillGap && s.answer.fill(*final) {
+		if cfg.OnGap == FillGap && s.answer.fill(*final) {
 			end = func() { s.end(*final, nil) }
 		} else {
 			end = func() { s.end(events.AIMessage{}, gap) }
 		}
 	}
 	if end != nil {
-		s.tryFinish()
+		s.advance(phaseClosing)
 	}
 	s.mu.Unlock()
 	if end != nil {
@@ -284,30 +279,11 @@ func (s *Stream) evaluate(gap *GapError) {
 // lost with a session. If no session was lost or no token has arrived, a
 // different text is the backend's choice.
 func (s *Stream) truncated(final events.AIMessage) bool {
-	return s.lost && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
+	return s.heardOn != s.askedOn && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
 		final.Text[:s.answer.text.Len()] == s.answer.text.String()
 }
 
-func (s *Stream) gapIsLate(from int) {
-	s.mu.Lock()
-	if s.ending || s.answer.next != from {
-		s.mu.Unlock()
-		return // the token has just arrived
-	}
-	s.timers.gap = nil
-	s.overdue = from
-	s.check()
-}
-
-// markStarted notes that the backend has begun to answer.
-func (s *Stream) markStarted() {
-	stopTimer(&s.timers.first)
-	if s.begun.IsZero() {
-		s.begun = time.Now()
-	}
-}
-
-// wake wakes the readers that wait for more; s.mu is held.
+// wake wakes the goroutines that wait for a change; mu is held.
 func (s *Stream) wake() {
 	if s.changed != nil {
 		close(s.changed)

@@ -3,32 +3,105 @@ package chat
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// asked returns a client with one stream in flight for each request id, as if
-// the questions had been sent.
-func asked(t *testing.T, ctx context.Context, requests ...string) (client *Client, streams []*Stream, endRun func(error)) {
-	t.Helper()
-	client, err := New("http://localhost", Config{ChatID: events.StringID("room-1")})
-	require.NoError(t, err)
-	t.Cleanup(func() { client.Close() })
-	runCtx, end := context.WithCancelCause(context.Background()) // as Run has it
-	t.Cleanup(func() { end(nil) })
-	client.mu.Lock()
-	client.runCtx, endRun = runCtx, func(err error) { end(stopped(err)) }
-	client.mu.Unlock()
-	for _, id := range requests {
-		s := newStream(ctx, client, Question{RequestID: id, ChatID: client.cfg.ChatID})
-		require.True(t, client.streams.add(s))
-		client.streams.attach(s)
-		streams = append(streams, s)
+// A fakeConn is the connection of streams without a client.
+type fakeConn struct {
+	mu     sync.Mutex
+	state  conn.State
+	ready  chan struct{} // closed while Ready
+	aborts []events.Abort
+}
+
+func newFakeConn() *fakeConn {
+	f := &fakeConn{ready: make(chan struct{})}
+	f.connect(1)
+	return f
+}
+
+// connect makes the connection Ready, in that epoch.
+func (f *fakeConn) connect(epoch uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = conn.State{Phase: conn.Ready, Epoch: epoch, Since: time.Now()}
+	close(f.ready)
+}
+
+// lose ends the session.
+func (f *fakeConn) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = conn.State{Phase: conn.Waiting, Epoch: f.state.Epoch, Since: time.Now()}
+	f.ready = make(chan struct{})
+}
+
+func (f *fakeConn) State() conn.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+func (f *fakeConn) Ready(ctx context.Context) error {
+	f.mu.Lock()
+	ready := f.ready
+	f.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return client, streams, endRun
+}
+
+func (f *fakeConn) sendAbort(a events.Abort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.aborts = append(f.aborts, a)
+}
+
+func (f *fakeConn) cancelTools(events.Abort) {}
+
+// newStreams returns streams without a client.
+func newStreams(cfg StreamConfig) (*streams, *fakeConn) {
+	cfg.setDefaults()
+	f := newFakeConn()
+	return &streams{cfg: cfg, conn: f, byRequest: map[string]*Stream{}}, f
+}
+
+// ask adds a stream whose question has been sent in the current epoch.
+func (ss *streams) ask(t *testing.T, ctx context.Context, request string) *Stream {
+	t.Helper()
+	s := newStream(ctx, ss, Question{RequestID: request, ChatID: room1})
+	require.True(t, ss.add(s))
+	s.sending(max(1, ss.conn.State().Epoch))
+	s.begin()
+	t.Cleanup(func() { s.finish(events.AIMessage{}, ErrStopped) })
+	return s
+}
+
+// inFlight returns streams for the request ids, whose questions have been sent.
+func inFlight(t *testing.T, requests ...string) (ss *streams, all []*Stream) {
+	t.Helper()
+	ss, _ = newStreams(StreamConfig{})
+	for _, id := range requests {
+		all = append(all, ss.ask(t, t.Context(), id))
+	}
+	return ss, all
+}
+
+// open returns one stream with the given configuration.
+func open(t *testing.T, cfg StreamConfig) (*streams, *Stream) {
+	t.Helper()
+	ss, _ := newStreams(cfg)
+	return ss, ss.ask(t, t.Context(), "r1")
 }
 
 // token and final make events of an answer; "" for no request id.
@@ -40,9 +113,10 @@ func final(request, text string) events.Event {
 	return events.AIMessage{RequestID: request, MessageID: "m", Role: "assistant", Text: text}
 }
 
-func offerAll(c *Client, all ...events.Event) {
+// offerAll passes events of the current epoch to the streams.
+func (ss *streams) offerAll(all ...events.Event) {
 	for _, event := range all {
-		c.streams.offer(event)
+		ss.offer(event, ss.conn.State().Epoch)
 	}
 }
 
@@ -56,8 +130,8 @@ func read(s *Stream) string {
 }
 
 func TestStream_yieldsOwnTokensOnceInOrder(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "r1", "r2")
-	offerAll(client,
+	ss, streams := inFlight(t, "r1", "r2")
+	ss.offerAll(
 		token("r1", 0, "a"), token("r2", 0, "x"), token("r1", 1, "b"),
 		token("r1", 1, "b"), token("r1", 0, "a"), // again: dropped
 		token("r3", 0, "?"), token("", 0, "?"), // nobody's
@@ -72,90 +146,73 @@ func TestStream_yieldsOwnTokensOnceInOrder(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "abc", message.Text)
 	}
-	assert.False(t, client.streams.waiting())
+	assert.False(t, ss.waiting())
 }
 
 func TestStream_acceptsEventsWithoutRequestID(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "r1")
+	ss, streams := inFlight(t, "r1")
 	elsewhere := events.AIToken{ChatID: events.StringID("room-2"), Token: "?"}
 	here := events.AIToken{ChatID: events.StringID("room-1"), Index: 1, Token: "b"}
-	offerAll(client, token("", 0, "a"), elsewhere, here, final("", "ab"))
+	ss.offerAll(token("", 0, "a"), elsewhere, here, final("", "ab"))
 	assert.Equal(t, "ab", read(streams[0]))
 }
 
 func TestStream_failsWithErrAmbiguousForConcurrentQuestions(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "r1", "r2", "r3")
-	offerAll(client, token("r3", 0, "a"), events.AIProcessing{Status: events.StatusWorking}, token("", 0, "?"))
+	ss, streams := inFlight(t, "r1", "r2", "r3")
+	ss.offerAll(token("r3", 0, "a"), events.AIProcessing{Status: events.StatusWorking}, token("", 0, "?"))
 	for _, s := range streams[:2] {
 		_, err := s.Wait()
 		assert.ErrorIs(t, err, ErrAmbiguous)
 		assert.Empty(t, read(s), "never a wrong token")
 	}
-	offerAll(client, token("", 1, "?"), token("r3", 1, "b"), final("r3", "ab"))
+	ss.offerAll(token("", 1, "?"), token("r3", 1, "b"), final("r3", "ab"))
 	assert.Equal(t, "ab", read(streams[2]), "the backend has named this one: it is not meant")
 }
 
 // A backend without request ids may still speak to a question that was given up.
 func TestStream_ignoresTokensOfAbandonedQuestion(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "begun")
-	next := func(id string) *Stream {
-		s := newStream(t.Context(), client, Question{RequestID: id, ChatID: client.cfg.ChatID})
-		require.True(t, client.streams.add(s))
-		client.streams.attach(s)
-		return s
-	}
-	offerAll(client, token("", 0, "old "))
+	ss, streams := inFlight(t, "begun")
+	next := func(id string) *Stream { return ss.ask(t, t.Context(), id) }
+	ss.offerAll(token("", 0, "old "))
 	streams[0].Abort("")
 	second := next("second")
-	offerAll(client, token("", 1, "old "), token("", 2, "old "), token("", 0, "new"), token("", 1, "er"), final("", "newer"))
+	ss.offerAll(token("", 1, "old "), token("", 2, "old "), token("", 0, "new"), token("", 1, "er"), final("", "newer"))
 	assert.Equal(t, "newer", read(second))
 
 	silent := next("given up before it began")
 	silent.Abort("")
 	third := next("third")
-	offerAll(client, token("", 0, "whose?"))
+	ss.offerAll(token("", 0, "whose?"))
 	_, err := third.Wait()
 	assert.ErrorIs(t, err, ErrAmbiguous)
 }
 
 func TestAsk_rejectsDuplicateRequestIDAndMissingUser(t *testing.T) {
-	client, _, _ := asked(t, t.Context(), "r1")
-	_, err := client.Ask(t.Context(), Question{UserID: events.StringID("u1"), RequestID: "r1"})
+	client, err := New("http://localhost", quick(Config{}))
+	require.NoError(t, err)
+	defer client.Close()
+	client.streams.ask(t, t.Context(), "r1")
+	_, err = client.Ask(t.Context(), Question{UserID: events.StringID("u1"), RequestID: "r1"})
 	assert.ErrorIs(t, err, ErrDuplicateRequest)
 	_, err = client.Ask(t.Context(), Question{RequestID: "r2"})
 	assert.ErrorIs(t, err, ErrNoUser)
 }
 
-// open returns one stream in flight of a client with the given limits.
-func open(t *testing.T, limits StreamConfig) (*Client, *Stream) {
-	t.Helper()
-	client, streams, _ := asked(t, t.Context())
-	client.cfg.Stream = limits
-	client.cfg.Stream.setDefaults()
-	s := newStream(t.Context(), client, Question{RequestID: "r1", ChatID: client.cfg.ChatID})
-	require.True(t, client.streams.add(s))
-	client.streams.attach(s)
-	return client, append(streams, s)[0]
-}
-
 // A question that is given up while another is being answered may be the one
 // that the backend goes on about.
 func TestStream_failsWithErrAmbiguousAfterAbandonedLaterQuestion(t *testing.T) {
-	client, streams, _ := asked(t, t.Context(), "first", "later")
-	offerAll(client, events.AIProcessing{Status: events.StatusWorking}) // of whom does not matter
+	ss, streams := inFlight(t, "first", "later")
+	ss.offerAll(events.AIProcessing{Status: events.StatusWorking}) // of whom does not matter
 	streams[1].Abort("")
-	offerAll(client, token("", 0, "whose?"))
+	ss.offerAll(token("", 0, "whose?"))
 	_, err := streams[0].Wait()
 	assert.ErrorIs(t, err, ErrAmbiguous)
 	assert.Empty(t, read(streams[0]), "never a wrong token")
 
-	client, streams, _ = asked(t, t.Context(), "first")
-	offerAll(client, token("", 0, "a"))
-	later := newStream(t.Context(), client, Question{RequestID: "later", ChatID: client.cfg.ChatID})
-	require.True(t, client.streams.add(later))
-	client.streams.attach(later)
-	later.Abort("")
-	offerAll(client, token("", 1, "whose?"))
+	ss, streams = inFlight(t, "first")
+	ss.offerAll(token("", 0, "a"))
+	ss.ask(t, t.Context(), "later").Abort("")
+	ss.offerAll(token("", 1, "whose?"))
 	_, err = streams[0].Wait()
 	assert.ErrorIs(t, err, ErrAmbiguous)
 	assert.Equal(t, "a", read(streams[0]))

@@ -3,31 +3,48 @@ package chat
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
 
 // streams holds the streams in flight and finds the one that an event belongs
-// to. The zero value is empty.
+// to.
 type streams struct {
+	cfg  StreamConfig
+	conn streamConn
+
 	count atomic.Int32 // of byRequest; spares the reader the lock when it is 0
 
 	answered, failed atomic.Uint64 // ended streams since New
+	runs             atomic.Int64  // Runs that have returned; grows under mu
 
-	mu        sync.Mutex
-	byRequest map[string]*Stream // by request id
+	mu        sync.Mutex // taken before that of a Stream
+	byRequest map[string]*Stream
 	abandoned []abandoned
+	stopped   error // what streams ended with when the last Run returned
+}
 
-	link    sync.Mutex      // held while a session starts or ends; locked before mu and Stream.mu
-	session int             // number of sessions entered so far
-	epoch   int             // of the last session entered, see session.epoch
-	fresh   bool            // a session that resumed none has begun since
-	up      context.Context // ends with the last session; nil before the first
-	down    bool            // the last session has ended
+// streamConn is what streams need of the client beneath them. None of its
+// methods calls back into a stream.
+type streamConn interface {
+	// State returns the state of the connection.
+	State() conn.State
+
+	// Ready waits until the connection is Ready.
+	Ready(ctx context.Context) error
+
+	// sendAbort asks the backend to stop an answer, if there is a session to
+	// send that on. It returns when that is written, within abortTimeout.
+	sendAbort(a events.Abort)
+
+	// cancelTools cancels the tools that are called for an answer.
+	cancelTools(a events.Abort)
 }
 
 // abandoned is a question whose stream ended before its answer did. A backend
@@ -88,12 +105,12 @@ func (ss *streams) expireAbandoned() {
 
 func (ss *streams) waiting() bool { return ss.count.Load() > 0 }
 
-// offer passes an event to the stream that it belongs to, and returns that
-// stream; nil if there is none.
-func (ss *streams) offer(event events.Event) *Stream {
+// offer passes an event, which arrived in that epoch, to the stream that it
+// belongs to. It returns that stream; nil if there is none.
+func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	s, ambiguous := ss.find(event)
 	if s != nil {
-		s.receive(event)
+		s.receive(event, epoch)
 	}
 	for _, s := range ambiguous {
 		s.fail(ErrAmbiguous)
@@ -118,7 +135,7 @@ func (ss *streams) find(event events.Event) (only *Stream, ambiguous []*Stream) 
 	}
 	var candidates []*Stream
 	for _, s := range ss.byRequest {
-		if out, _ := s.position(); out && !s.named && sameChat(s.question.ChatID, e.ChatID) {
+		if s.isOut() && !s.named && sameChat(s.question.ChatID, e.ChatID) {
 			candidates = append(candidates, s)
 		}
 	}
@@ -169,7 +186,7 @@ func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
 
 // all returns the streams whose question has been sent. While Ask still sends a
 // question, Ask itself ends the stream.
-func (ss *streams) all() []*Stream { return ss.filter((*Stream).sent) }
+func (ss *streams) all() []*Stream { return ss.filter((*Stream).isAsked) }
 
 func (ss *streams) filter(keep func(*Stream) bool) []*Stream {
 	ss.mu.Lock()
@@ -183,71 +200,57 @@ func (ss *streams) filter(keep func(*Stream) bool) []*Stream {
 	return kept
 }
 
-// giveUp aborts and ends every stream whose question has been sent, and returns
-// when all have ended.
-func (ss *streams) giveUp() {
+// giveUp aborts every stream whose question has been sent, ends it with err or
+// its own ctx's error, and returns when all have ended.
+func (ss *streams) giveUp(err error) {
 	var all sync.WaitGroup
 	for _, s := range ss.all() {
-		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), ErrStopped), "") })
+		all.Go(func() { s.giveUp(cmp.Or(s.ctx.Err(), err), "") })
 	}
 	all.Wait()
 }
 
+// runEnded ends all streams when Run has returned err. A stream whose Ask has not
+// returned yet ends when it does, if its question was sent.
+func (ss *streams) runEnded(err error) {
+	stopped := ErrStopped
+	if err != nil {
+		stopped = fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	ss.mu.Lock()
+	ss.stopped = stopped
+	ss.runs.Add(1)
+	ss.mu.Unlock()
+	ss.giveUp(stopped)
+}
+
+// stoppedSince returns what streams ended with if a Run has returned since the
+// count of them was runs.
+func (ss *streams) stoppedSince(runs int64) error {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.runs.Load() == runs {
+		return nil
+	}
+	return ss.stopped
+}
+
+// connected calls StreamConfig.Resume for the streams that lack what came before
+// a new session's epoch. The session ends with ctx, and is not Ready yet.
+func (ss *streams) connected(ctx context.Context, epoch uint64) {
+	if ss.cfg.Resume == nil {
+		return
+	}
+	for _, s := range ss.filter(func(s *Stream) bool { return s.lacks(epoch) }) {
+		go s.resume(ctx, epoch) // ends with the stream, and with the session
+	}
+}
+
 // aborted ends the streams that an abort refers to.
 func (ss *streams) aborted(abort events.Abort) {
-	for _, s := range ss.filter(func(s *Stream) bool { out, _ := s.position(); return out }) {
+	for _, s := range ss.filter((*Stream).isOut) {
 		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {
 			s.finish(events.AIMessage{}, ErrAborted)
 		}
-	}
-}
-
-// begins notes that a session has begun. If a session that resumed none is lost
-// before it is entered, the one that recovers it still starts a new epoch.
-func (ss *streams) begins(recovered bool) {
-	ss.link.Lock()
-	defer ss.link.Unlock()
-	ss.fresh = ss.fresh || !recovered
-}
-
-// online starts a session, which ends with ctx, for the open streams. It returns
-// the session's epoch.
-func (ss *streams) online(ctx context.Context, recovered bool) (epoch int) {
-	ss.link.Lock()
-	defer ss.link.Unlock()
-	ss.session++
-	if ss.fresh || !recovered {
-		ss.epoch++
-		ss.fresh = false
-	}
-	session := ss.session
-	ss.up, ss.down = ctx, false
-	for _, s := range ss.all() {
-		s.online(ctx, ss.epoch)
-	}
-	context.AfterFunc(ctx, func() {
-		ss.link.Lock()
-		defer ss.link.Unlock()
-		if ss.session != session {
-			return // the next session has started already
-		}
-		ss.down = true
-		for _, s := range ss.all() {
-			s.offline()
-		}
-	})
-	return ss.epoch
-}
-
-// attach starts the timers of a stream whose question has been sent, for the
-// session as it is now.
-func (ss *streams) attach(s *Stream) {
-	ss.link.Lock()
-	defer ss.link.Unlock()
-	s.begin()
-	if ss.down {
-		s.offline()
-	} else {
-		s.online(ss.up, ss.epoch)
 	}
 }

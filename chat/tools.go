@@ -1,11 +1,11 @@
 package chat
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -71,14 +71,18 @@ func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Co
 
 // toolbox holds the tools of a client, and the calls that run.
 type toolbox struct {
-	client *Client
-	count  atomic.Int32  // of tools, so that the reader need not lock when there are none
-	slots  chan struct{} // holds a value for each call that runs
+	cfg  Tools
+	log  *slog.Logger
+	hold func(ctx context.Context) (held context.Context, release func(), err error) // conn.Conn.Hold
+	send func(ctx context.Context, result any) error                                 // sends a result as an event
 
-	mu    sync.Mutex
+	count atomic.Int32  // of tools; spares the reader the lock when it is 0
+	slots chan struct{} // holds a value for each call that runs; taken while no lock is held
+
+	mu    sync.Mutex // no other lock is taken while it is held
 	tools map[string]*tool
 	calls map[*toolCall]struct{} // running or waiting
-	full  bool                   // the last one was dropped
+	full  bool                   // the last call was dropped
 }
 
 type tool struct {
@@ -90,19 +94,18 @@ type tool struct {
 // toolCall is a call that has been accepted.
 type toolCall struct {
 	events.AIToolCall
-	request string // that of the stream it belongs to, if to any
-	partOf  bool   // it belongs to a stream
+	run     func(ctx context.Context, args json.RawMessage) (any, error)
+	request string // of the stream that it belongs to, or its own
 	ack     conn.Ack
 	cancel  context.CancelFunc
-	done    func() // resumes the idle timeout of the stream
+	release func() // ends the work, for the stream and for Shutdown
 }
 
-func newToolbox(c *Client) *toolbox {
+func newToolbox(cfg Tools, log *slog.Logger,
+	hold func(context.Context) (context.Context, func(), error), send func(context.Context, any) error) *toolbox {
 	return &toolbox{
-		client: c,
-		slots:  make(chan struct{}, c.cfg.Tools.MaxConcurrent),
-		tools:  map[string]*tool{},
-		calls:  map[*toolCall]struct{}{},
+		cfg: cfg, log: log, hold: hold, send: send,
+		slots: make(chan struct{}, cfg.MaxConcurrent), tools: map[string]*tool{}, calls: map[*toolCall]struct{}{},
 	}
 }
 
@@ -129,9 +132,9 @@ func (b *toolbox) add(name string, run func(context.Context, json.RawMessage) (a
 	}
 }
 
-// offer takes a call in, or hears that a request has failed. The stream is
-// that of the event, nil for none. It is called by the connection's reader, and
-// does not wait.
+// offer accepts a call, or cancels the calls of a request that has failed. The
+// stream is that of the event, nil for none. It is called by the connection's
+// reader, and does not block.
 func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	switch event := event.(type) {
 	case events.AIToolCall:
@@ -143,37 +146,62 @@ func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	}
 }
 
+// accept starts a call. A call that belongs to a stream is part of its work, and
+// begins during Shutdown, too; any other call is work of its own.
 func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	full := len(b.calls) >= b.client.cfg.Tools.MaxConcurrent+b.client.cfg.Tools.MaxPending
-	if full && !b.full {
-		b.client.log.Warn("chat: too many tool calls: they are dropped", "tool", event.ToolName)
-	}
-	if b.full = full; full {
-		return
-	}
-	t := b.tools[event.ToolName]
-	if t == nil {
-		name := event.ToolName
-		t = &tool{ctx: context.Background(), run: func(context.Context, json.RawMessage) (any, error) {
-			return nil, fmt.Errorf("there is no tool %q", name)
-		}}
-	}
-	ctx, cancel := context.WithCancel(t.ctx)
-	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack, cancel: cancel, done: func() {}}
+	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack}
+	ctx := context.Background()
 	if stream != nil {
-		call.request, call.done, call.partOf = stream.question.RequestID, stream.work(), true
+		call.request = stream.question.RequestID
+		ctx = context.WithoutCancel(stream.ctx)
 	}
-	b.calls[call] = struct{}{}
-	go b.run(ctx, t, call) // ends with the call, which its ctx ends
+	ctx, release, err := b.hold(ctx)
+	if err != nil {
+		return // Shutdown has begun
+	}
+	call.release = release
+	if stream != nil {
+		done := stream.work()
+		call.release = func() { done(); release() }
+	}
+	started, first := b.start(ctx, call)
+	if !started {
+		call.release()
+	}
+	if first {
+		b.log.Warn("chat: too many tool calls: they are dropped", "tool", event.ToolName)
+	}
 }
 
-// run waits for a slot, runs the tool, and brings the backend its result.
-func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
+// start runs a call, unless too many wait already. first reports whether the call
+// before this one was not dropped.
+func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wasFull := b.full
+	if b.full = len(b.calls) >= b.cfg.MaxConcurrent+b.cfg.MaxPending; b.full {
+		return false, !wasFull
+	}
+	ctx, call.cancel = context.WithCancel(ctx)
+	if t := b.tools[call.ToolName]; t != nil {
+		call.run = t.run
+		unlink, cancel := context.AfterFunc(t.ctx, call.cancel), call.cancel
+		call.cancel = func() { unlink(); cancel() }
+	} else {
+		call.run = func(context.Context, json.RawMessage) (any, error) {
+			return nil, fmt.Errorf("there is no tool %q", call.ToolName)
+		}
+	}
+	b.calls[call] = struct{}{}
+	go b.serve(ctx, call) // ends with the call, which its ctx ends
+	return true, false
+}
+
+// serve waits for a slot, runs the tool and sends its result.
+func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 	defer func() {
 		call.cancel()
-		call.done()
+		call.release()
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.calls, call)
@@ -190,50 +218,41 @@ func (b *toolbox) run(ctx context.Context, t *tool, call *toolCall) {
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
-	if !call.partOf { // else it is part of what has begun
-		done, err := b.client.conn.Begin()
-		if err != nil {
-			return // nobody is to begin anything any more
-		}
-		defer done()
-	}
-	result, err := b.protect(ctx, t, call)
+	result, err := b.protect(ctx, call)
 	b.answer(ctx, call, result, err)
 }
 
-// answer brings the backend what a call has come to. One that waits for an
-// acknowledgement gets it even if the call was aborted; for all others that is
-// no result.
+// answer sends the result of a call. A call that wants an acknowledgement gets
+// one even if it was aborted; any other call has no result then.
 func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
 	switch {
 	case call.ack.Wanted():
-		_ = call.ack.Reply(call.ack.Context(), result, err) // the session has ended
+		_ = call.ack.Reply(call.ack.Context(), result, err) // fails when the session has ended
 	case ctx.Err() == nil:
 		b.report(ctx, call, result, err)
 	}
 }
 
-// protect runs the tool, and makes an error of a panic.
-func (b *toolbox) protect(ctx context.Context, t *tool, call *toolCall) (result any, err error) {
+// protect runs the tool, and returns an error for a panic.
+func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.client.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", p, "stack", string(debug.Stack()))
+			b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("tool %q has panicked", call.ToolName)
 		}
 	}()
-	return t.run(ctx, call.Args)
+	return call.run(ctx, call.Args)
 }
 
 // report sends the result to a backend that wants no acknowledgement.
 func (b *toolbox) report(ctx context.Context, call *toolCall, result any, failure error) {
-	name := func() string { return cmp.Or(b.client.cfg.Tools.ResultEvent, b.client.name(events.KeyAIToolResult)) }
-	err := b.client.send(ctx, name, call.report(result, failure), nil)
+	err := b.send(ctx, call.report(result, failure))
 	var failed *conn.SendError
-	if errors.As(err, &failed) && !failed.MaybeSent && ctx.Err() == nil && failure == nil { // a result that cannot be encoded
-		err = b.client.send(ctx, name, call.report(nil, failed.Err), nil)
+	if errors.As(err, &failed) && !failed.MaybeSent && ctx.Err() == nil && failure == nil { // the result cannot be encoded
+		err = b.send(ctx, call.report(nil, failed.Err))
 	}
-	if err != nil && ctx.Err() == nil { // aborted: nobody waits for it
-		b.client.log.Warn("chat: the result of a tool was not sent", "tool", call.ToolName, "error", err)
+	if err != nil && ctx.Err() == nil { // otherwise the call was aborted
+		b.log.Warn("chat: the result of a tool was not sent", "tool", call.ToolName, "error", err)
 	}
 }
 

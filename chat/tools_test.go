@@ -79,21 +79,21 @@ func TestHandleTool_emitsResultEventWhenNoAckRequested(t *testing.T) {
 			stage.next(t)
 			for _, tc := range []struct{ call, want string }{
 				{`"callId":"c1","toolName":"search","requestId":"r1","traceId":"t1","chatId":"room-2","args":{"query":"go"}`,
-					`{"callId":"c1","chatId":"room-2","requestId":"r1","result":{"found":["go","0"]},"tenant":"acme","toolName":"search","traceId":"t1"}`},
+					`{"tenant":"acme","callId":"c1","chatId":"room-2","requestId":"r1","result":{"found":["go","0"]},"toolName":"search","traceId":"t1"}`},
 				{`"callId":"c2","toolName":"search","args":{"query":"error"}`,
-					`{"callId":"c2","chatId":"room-1","error":"no index","tenant":"acme","toolName":"search"}`},
+					`{"chatId":"room-1","tenant":"acme","callId":"c2","error":"no index","toolName":"search"}`},
 				{`"callId":"c3","toolName":"search","args":{"query":"chosen"}`,
-					`{"callId":"c3","chatId":"room-1","error":{"code":7},"tenant":"acme","toolName":"search"}`},
+					`{"chatId":"room-1","tenant":"acme","callId":"c3","error":{"code":7},"toolName":"search"}`},
 				{`"callId":"c4","toolName":"search","args":{"query":"panic"}`,
-					`{"callId":"c4","chatId":"room-1","error":"tool \"search\" has panicked","tenant":"acme","toolName":"search"}`},
+					`{"chatId":"room-1","tenant":"acme","callId":"c4","error":"tool \"search\" has panicked","toolName":"search"}`},
 				{`"callId":"c5","toolName":"nowhere","args":{}`,
-					`{"callId":"c5","chatId":"room-1","error":"there is no tool \"nowhere\"","tenant":"acme","toolName":"nowhere"}`},
+					`{"chatId":"room-1","tenant":"acme","callId":"c5","error":"there is no tool \"nowhere\"","toolName":"nowhere"}`},
 			} {
 				p.Send(`42["ai:tool_call",{` + tc.call + `}]`)
 				assert.Equal(t, fmt.Sprintf(`42[%q,%s]`, name, tc.want), stage.next(t))
 			}
 			p.Send(`42["ai:tool_call",{"callId":"c6","toolName":"unencodable","args":{}}]`)
-			assert.Contains(t, stage.next(t), `"callId":"c6","chatId":"room-1","error":"`)
+			assert.Contains(t, stage.next(t), `"chatId":"room-1","tenant":"acme","callId":"c6","error":"`)
 		})
 	}
 }
@@ -225,7 +225,7 @@ func TestHandleTool_cancelsOnlyAcknowledgedCallsOnLostSession(t *testing.T) {
 		l = w.accept("")
 		<-l.out
 		close(release)
-		assert.Equal(t, `42["ai:tool_result",{"callId":"2","chatId":"room-1","requestId":"r1","result":2,"toolName":"wait"}]`, <-l.out)
+		assert.Equal(t, `42["ai:tool_result",{"chatId":"room-1","callId":"2","requestId":"r1","result":2,"toolName":"wait"}]`, <-l.out)
 		synctest.Wait()
 		assert.Empty(t, ended)
 	})
@@ -282,7 +282,7 @@ func TestShutdown_waitsForToolCalls(t *testing.T) {
 		assert.NoError(t, <-down)
 		said := <-l.out + <-l.out
 		assert.Contains(t, said, `431[1]`)
-		assert.Contains(t, said, `42["ai:tool_result",{"callId":"2"`)
+		assert.Contains(t, said, `42["ai:tool_result",{"chatId":"room-1","callId":"2"`)
 		assert.Empty(t, begun)
 	})
 }

@@ -106,7 +106,7 @@ func quick(cfg Config) Config {
 type wire chan *link
 
 func (w wire) Dial(ctx context.Context, _ conn.Endpoint) (conn.Engine, error) {
-	l := &link{in: make(chan string), out: make(chan string, 1024), gone: make(chan struct{})}
+	l := newLink(0)
 	select {
 	case w <- l:
 		return l, nil
@@ -139,16 +139,22 @@ func (w wire) accept(pid string) *link {
 
 // A link is one session of a wire, and its Engine.
 type link struct {
-	in, out chan string
-	gone    chan struct{}
-	once    sync.Once
+	in   chan []byte // frames to the client
+	out  chan string // frames of the client
+	gone chan struct{}
+	once sync.Once
+}
+
+// newLink returns a link that holds so many frames until the client reads them.
+func newLink(buffer int) *link {
+	return &link{in: make(chan []byte, buffer), out: make(chan string, 1024), gone: make(chan struct{})}
 }
 
 // send returns when the client has taken the frames, or has gone.
 func (l *link) send(frames ...string) {
 	for _, frame := range frames {
 		select {
-		case l.in <- frame:
+		case l.in <- []byte(frame):
 		case <-l.gone:
 		}
 	}
@@ -168,7 +174,7 @@ func (l *link) cut() { l.once.Do(func() { close(l.gone) }) }
 func (l *link) Read() (conn.Message, error) {
 	select {
 	case frame := <-l.in:
-		return conn.Message{Data: []byte(frame[1:])}, nil // without Engine.IO's type
+		return conn.Message{Data: frame[1:]}, nil // without Engine.IO's type
 	case <-l.gone:
 		return conn.Message{}, io.EOF
 	}

@@ -10,7 +10,7 @@ import (
 // An Ack answers one event of the server, on the session that it came on. Of
 // several answers to the same event the server hears the first.
 type Ack struct {
-	session *session
+	session *Session
 	id      int64
 }
 

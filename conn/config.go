@@ -76,10 +76,6 @@ type Config struct {
 	// reconnect.Permanent. Default: nothing.
 	OnConnect func(ctx context.Context, s *Session) error
 
-	// Join is sent after each connect, when OnConnect has returned; then the
-	// connection is Ready. Default: nothing.
-	Join Join
-
 	// Reconnect says when to try again. Default: the zero Policy.
 	Reconnect reconnect.Policy
 
@@ -122,13 +118,6 @@ type Config struct {
 	// subscriptions (warn). It never gets auth, header or query.
 	// Default: slog.Default() at the time of New.
 	Logger *slog.Logger
-}
-
-// A Join is the event that enters a room. The zero Join sends nothing. The
-// payload is encoded once, by New.
-type Join struct {
-	Event   string
-	Payload any // the event's one argument; nil sends none
 }
 
 // withDefaults fills what is not set.
@@ -216,22 +205,4 @@ func (c Config) validateTransports() error {
 		}
 	}
 	return nil
-}
-
-// encode returns the payload of the join's event, nil for no join.
-func (j Join) encode() (body, error) {
-	var args []any
-	switch {
-	case j.Event == "" && j.Payload != nil:
-		return body{}, errors.New("conn: Join has a payload, but no event")
-	case j.Event == "":
-		return body{}, nil
-	case j.Payload != nil:
-		args = []any{j.Payload}
-	}
-	data, err := encodeEvent(j.Event, args)
-	if err != nil {
-		return body{}, fmt.Errorf("conn: Join of event %q: %w", j.Event, err)
-	}
-	return data, nil
 }

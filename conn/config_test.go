@@ -66,9 +66,6 @@ func TestNew_rejectsInvalidConfig(t *testing.T) {
 		"is empty":          {Transports: []string{}},
 		"slash":             {Path: "socket.io"},
 		"negative":          {WriteTimeout: -1},
-		"no event":          {Join: conn.Join{Payload: 1}},
-		"reserved":          {Join: conn.Join{Event: "connect"}},
-		"chan int":          {Join: conn.Join{Event: "join", Payload: make(chan int)}},
 		"the handshake":     {Header: http.Header{"upgrade": {"h2c"}}},
 		"Config.Reconnect":  {Reconnect: reconnect.Policy{InitialInterval: -1}},
 	} {

@@ -26,25 +26,25 @@ type Conn struct {
 	cfg    Config
 	target target
 	log    *slog.Logger
-	join   body // the join's event; no data for none
 	routes routes
 
 	states       bus.Topic[State]
 	raw          bus.Topic[Event]
 	decodeErrors bus.Topic[DecodeError]
 
-	mu       sync.Mutex
+	mu       sync.Mutex    // no other lock is taken while it is held
 	changed  chan struct{} // closed and replaced whenever one of these changes
 	state    State
-	ready    *session           // the session that is Ready, if one is
+	ready    *Session           // the session that is Ready; nil if none is
 	stop     context.CancelFunc // ends the Run that is on its way; nil when none is
 	stopped  chan struct{}      // closed when that Run has returned
 	closed   bool
-	draining bool  // Shutdown is on its way: no new work
-	working  int   // how many Emits, Calls and handlers are
+	draining bool  // Shutdown has begun: only work that is part of other work may begin
+	working  int   // pieces of work that Shutdown waits for
 	cause    error // why the last session or attempt ended; nil since the last Ready
 
-	resume   resumption // Run's own
+	resume   resumption // used by Run only
+	epoch    uint64     // of the last session; used by Run only
 	counters counters
 }
 
@@ -62,16 +62,11 @@ func New(url string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	join, err := cfg.Join.encode()
-	if err != nil {
-		return nil, err
-	}
 	c := &Conn{
 		cfg:     cfg,
 		target:  target,
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
-		join:    join,
 	}
 	c.states.Name, c.states.Logger, c.states.Replay = "States", c.log, 1
 	c.raw.Name, c.raw.Logger = "Raw", c.log
@@ -80,8 +75,8 @@ func New(url string, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// Ready waits until the connection is Ready: connected and joined. It returns
-// nil then, the error of Run when that has ended for good, [ErrClosed] after
+// Ready waits until the connection is Ready: connected, and Config.OnConnect has
+// returned. It returns nil then, the error of Run when that has ended for good, [ErrClosed] after
 // Close, and the ctx's error when ctx ends first. Before the first Run, and
 // after one that its ctx ended, it waits for the next.
 func (c *Conn) Ready(ctx context.Context) error {
@@ -89,7 +84,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 	return err
 }
 
-func (c *Conn) awaitReady(ctx context.Context) (*session, error) {
+func (c *Conn) awaitReady(ctx context.Context) (*Session, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -141,11 +136,12 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Shutdown lets what is on its way finish, and then closes: from now on Emit,
-// TryEmit and Call fail with [ErrClosed] and handlers begin nothing new, while
-// the Emits, Calls and handlers that have begun go on, over a reconnect if need
-// be. When the last has ended, or ctx has, Shutdown closes c as Close does. It
-// returns nil when all could finish, and the ctx's error otherwise.
+// Shutdown waits for the work that has begun, and then closes c as Close does.
+// Emit, TryEmit, Call, Do and Hold fail with [ErrClosed] from now on, and
+// handlers start no more calls. Work that has begun goes on, over a reconnect if
+// need be, and may begin what it needs: with a ctx that belongs to it, which is
+// the one that a handler, Do's fn or Hold gives. Shutdown returns nil when all
+// work has ended, and ctx's error when that ends first.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	for {
 		c.mu.Lock()
@@ -164,27 +160,6 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 			_ = c.Close() // which always returns nil
 			return ctx.Err()
 		}
-	}
-}
-
-// Begin counts a piece of work that Shutdown is to wait for, until done is
-// called; after Close or Shutdown it fails with [ErrClosed]. Emits, Calls and
-// handlers are counted anyway.
-func (c *Conn) Begin() (done func(), err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || c.draining {
-		return nil, ErrClosed
-	}
-	c.working++
-	return c.done, nil
-}
-
-func (c *Conn) done() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.working--; c.working == 0 && c.draining {
-		c.wake()
 	}
 }
 

@@ -2,7 +2,9 @@
 // over it to Go channels.
 //
 //	c, err := conn.New("http://localhost:3000/admin", conn.Config{
-//		Join: conn.Join{Event: "room:enter", Payload: room},
+//		OnConnect: func(ctx context.Context, s *conn.Session) error {
+//			return s.Emit(ctx, "room:enter", room)
+//		},
 //	})
 //	if err != nil {
 //		return err
@@ -10,7 +12,7 @@
 //	defer c.Close()
 //	pings := conn.On[Ping](c, "ping").Chan(ctx)
 //	go c.Run(ctx)
-//	err = c.Emit(ctx, "hi")                           // waits until the room is joined
+//	err = c.Emit(ctx, "hi")                           // waits for Ready
 //	reply, err := conn.Call[Reply](ctx, c, "echo", 1) // waits for the acknowledgement
 //	for ping := range pings {
 //		…
@@ -36,7 +38,8 @@
 // # States
 //
 // After each connect the order is CONNECT (with Config.Auth and the data for
-// recovery), Config.OnConnect, Config.Join, Ready. Every change is published on Conn.States, with its cause:
+// recovery), Config.OnConnect, Ready. Every change is published on Conn.States,
+// with its cause:
 //
 //	Idle ─ Run ─▶ Connecting ──▶ Connected ──▶ Ready
 //	                 ▲   │           │           │
@@ -44,9 +47,27 @@
 //	                 └──────── Waiting ◀─────────┤
 //	                                             └─▶ Stopped  (Run has returned)
 //
-// [Conn.Emit] and [Call] wait until Ready, or until their ctx ends. A ctx
-// bounds its own call and never breaks the connection; a failed call says in
+// [Conn.Emit], [Call] and [Conn.Do] wait until Ready, or until their ctx ends. A
+// ctx bounds its own call and never breaks the connection; a failed call says in
 // a [SendError] whether the event may have reached the server.
+//
+// # Epochs
+//
+// Each session belongs to an epoch, a number that grows by one with each session
+// that did not resume the one before. Two events of the same epoch have lost
+// nothing in between; between two epochs the server may have sent events that
+// never arrived. The number stands in [State], [Session.Epoch] and
+// [Payload.Epoch], so code that keeps state across sessions compares epochs when
+// it handles an event, and needs no callback. A session's own identity is its
+// [*Session]: acknowledgements end with it, even if the server resumes it.
+//
+// # Protocols on top
+//
+// A program with a protocol of its own builds on these: Config.OnConnect sends
+// what every session begins with; [Conn.Do] runs a function on the current
+// session, and again on the next one if nothing was sent; [Conn.Hold] makes
+// Shutdown wait for work that lasts longer than a call; a [Listener] receives
+// the events of a name in the reader's goroutine. Package chat uses no more.
 //
 // # Transports
 //
@@ -130,7 +151,8 @@
 //
 // Every method may be called in every phase, from any number of goroutines:
 //
-//	                       Run         Ready, Emit, Call   TryEmit       Begin      Health
+//	                       Run         Ready, Emit, Call   TryEmit       Hold       Health
+//	                                   Do
 //	before the first Run   runs        wait                ErrNotReady   nil        ErrNotReady
 //	Connecting, Connected, ErrRunning  wait                ErrNotReady   nil        ErrNotReady
 //	  Waiting

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"context"
-	"errors"
 
 	"github.com/seed67206a74/parley/internal/socketio"
 )
@@ -17,11 +16,11 @@ import (
 // error is a [*SendError] that says whether the event may have been sent.
 // Written is not the same as received: for that there is [Call].
 func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
-	_, err := c.emit(ctx, event, args, func(ctx context.Context, s *session, data body) (body, bool, error) {
-		handed, err := s.send(ctx, socketio.Event, socketio.NoID, data)
-		return body{}, handed, err
-	})
-	return err
+	data, err := encodeEvent(event, args)
+	if err != nil {
+		return &SendError{Event: event, Err: err}
+	}
+	return c.send(ctx, event, func(s *Session) error { return s.emit(ctx, event, data) })
 }
 
 // TryEmit sends an event now or never, as what Socket.IO calls a volatile event:
@@ -65,11 +64,13 @@ func (c *Conn) tryEmit(data body) error {
 // [*SendError]; one that does not fit R is a [*DecodeError].
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
-	data, err := c.call(ctx, event, args)
-	if err != nil {
-		return reply, err
+	data, err := encodeEvent(event, args)
+	if err == nil {
+		err = c.send(ctx, event, func(s *Session) error { return s.call(ctx, &reply, event, data) })
+	} else {
+		err = &SendError{Event: event, Err: err}
 	}
-	if err := c.decodeReply(event, data, &reply); err != nil {
+	if err != nil {
 		var zero R
 		return zero, err
 	}
@@ -87,62 +88,4 @@ func (c *Conn) decodeReply(event string, data body, reply any) error {
 		return &DecodeError{Event: event, Raw: data.data, Err: err}
 	}
 	return nil
-}
-
-// call returns the payload of the acknowledgement.
-func (c *Conn) call(ctx context.Context, event string, args []any) (body, error) {
-	return c.emit(ctx, event, args, func(ctx context.Context, s *session, data body) (body, bool, error) {
-		return s.call(ctx, data)
-	})
-}
-
-// emit encodes an event and has it sent on a session that is Ready: on the
-// next one when a session ends before it has taken the event.
-func (c *Conn) emit(ctx context.Context, event string, args []any,
-	send func(ctx context.Context, s *session, data body) (reply body, handed bool, err error)) (body, error) {
-	data, err := encodeEvent(event, args)
-	if err != nil {
-		return body{}, &SendError{Event: event, Err: err}
-	}
-	done, err := c.Begin()
-	if err != nil {
-		return body{}, &SendError{Event: event, Err: err}
-	}
-	defer done()
-	for {
-		s, err := c.awaitReady(ctx)
-		if err != nil {
-			return body{}, &SendError{Event: event, Err: err}
-		}
-		reply, handed, err := send(ctx, s, data)
-		switch {
-		case err == nil:
-			return reply, nil
-		case handed || !errors.Is(err, ErrSessionLost):
-			return body{}, &SendError{Event: event, MaybeSent: handed, Err: err}
-		}
-	}
-}
-
-// call sends an event and waits for its acknowledgement. handed reports whether
-// the server may have seen the event.
-func (s *session) call(ctx context.Context, data body) (reply body, handed bool, err error) {
-	id, acknowledged := s.expectAck()
-	defer s.takeAck(id)
-	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
-		return body{}, handed, err
-	}
-	select {
-	case reply := <-acknowledged:
-		return reply, true, nil
-	case <-ctx.Done():
-		return body{}, true, ctx.Err()
-	case <-s.ended:
-		select {
-		case reply := <-acknowledged: // it arrived just before the end
-			return reply, true, nil
-		default:
-			return body{}, true, ErrSessionLost
-		}
-	}
 }

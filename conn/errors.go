@@ -78,6 +78,15 @@ func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error(
 // Unwrap returns the error of Config.Auth.
 func (e *AuthError) Unwrap() error { return e.Err }
 
+// An OnConnectError reports that Config.OnConnect failed. Run tries again,
+// unless the error is wrapped in reconnect.Permanent.
+type OnConnectError struct{ Err error }
+
+func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.Err.Error() }
+
+// Unwrap returns the error of Config.OnConnect.
+func (e *OnConnectError) Unwrap() error { return e.Err }
+
 // A DialError reports a failed connection attempt. It is retried unless the
 // server's certificate is invalid.
 type DialError struct{ Err error }

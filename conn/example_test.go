@@ -55,7 +55,9 @@ func Example() {
 	defer cancel()
 
 	c, err := conn.New(url+"/admin", conn.Config{
-		Join: conn.Join{Event: "room:enter", Payload: map[string]string{"room": "a"}},
+		OnConnect: func(ctx context.Context, s *conn.Session) error {
+			return s.Emit(ctx, "room:enter", map[string]string{"room": "a"})
+		},
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -38,11 +38,11 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				if ctx.Err() != nil || call.ack.Context().Err() != nil {
 					return nil // the handler was removed or the session has ended
 				}
-				done, err := c.Begin()
+				ctx, release, err := c.Hold(ctx)
 				if err != nil {
-					return nil // Shutdown: nothing new begins
+					return nil // Shutdown has begun
 				}
-				defer done()
+				defer release()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.ack.Context(), cancel)()

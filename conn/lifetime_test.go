@@ -113,7 +113,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 		"shutting down": {
 			func(t *testing.T) *conn.Conn {
 				c := running(t, echo, conn.Config{}, conn.Ready)
-				done, err := c.Begin()
+				_, done, err := c.Hold(t.Context())
 				require.NoError(t, err)
 				down := make(chan error, 1)
 				go func() { down <- c.Shutdown(context.Background()) }()
@@ -175,7 +175,7 @@ func (m moment) check(t *testing.T, c *conn.Conn) {
 	_, err := conn.Call[string](ctx, c, "call")
 	assert.ErrorIs(t, err, m.ready)
 	assert.ErrorIs(t, c.TryEmit("try"), m.try)
-	done, err := c.Begin()
+	_, done, err := c.Hold(t.Context())
 	assert.ErrorIs(t, err, m.begin)
 	if err == nil {
 		done()

@@ -14,20 +14,29 @@ import (
 // and type On returns the same source. Its subscriptions live until their ctx
 // ends or c is closed, over any number of sessions.
 func On[T any](c *Conn, name string) bus.Source[T] {
-	key := topicKey{name, reflect.TypeFor[T]()}
-	c.routes.mu.Lock()
-	defer c.routes.mu.Unlock()
-	if known, ok := c.routes.topics[key]; ok {
-		return known.(*topicListener[T]).topic.Source()
-	}
 	l := &topicListener[T]{}
 	l.topic.Name, l.topic.Logger = name, c.log
-	if c.routes.topics == nil {
-		c.routes.topics = map[topicKey]Listener{}
+	return c.routes.topic(topicKey{name, reflect.TypeFor[T]()}, l).(*topicListener[T]).topic.Source()
+}
+
+// topic returns the listener with that key, which is l unless there is another.
+func (r *routes) topic(key topicKey, l Listener) Listener {
+	r.mu.Lock()
+	if known, ok := r.topics[key]; ok {
+		r.mu.Unlock()
+		return known
 	}
-	c.routes.topics[key] = l
-	c.routes.replace(nil, []Route{{name, l}})
-	return l.topic.Source()
+	if r.topics == nil {
+		r.topics = map[topicKey]Listener{}
+	}
+	r.topics[key] = l
+	r.replace(nil, []Route{{key.name, l}})
+	closed := r.closed
+	r.mu.Unlock()
+	if closed {
+		l.Close()
+	}
+	return l
 }
 
 type topicKey struct {

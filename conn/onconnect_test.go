@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
@@ -25,25 +24,22 @@ func TestOnConnect_runsBeforePendingEmits(t *testing.T) {
 		p.UntilGone()
 	})
 	c, err := conn.New(url, conn.Config{
-		Join: conn.Join{Event: "join", Payload: 1},
 		OnConnect: func(ctx context.Context, s *conn.Session) error {
 			assert.Equal(t, "socket-1", s.ID())
 			assert.False(t, s.Recovered())
 			require.NoError(t, s.Emit(ctx, "hello"))
 			var reply map[string]string
 			require.NoError(t, s.Call(ctx, &reply, "ask"))
-			s.Learnt(reply)
-			return nil
+			assert.Equal(t, map[string]string{"names": "new"}, reply)
+			return s.Emit(ctx, "join", 1)
 		},
 	})
 	require.NoError(t, err)
-	ready := c.States.Subscribe(t.Context(), bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 	go c.Emit(t.Context(), "early")
 	wiretest.Run(t, c)
 	for _, want := range []string{`42["hello"]`, `420["ask"]`, `42["join",1]`, `42["early"]`} {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, frames))
 	}
-	assert.Equal(t, map[string]string{"names": "new"}, wiretest.ReceiveFrom(t, ready).Learnt)
 }
 
 func TestOnConnect_retriesUnlessErrorIsPermanent(t *testing.T) {

@@ -43,7 +43,7 @@ var ErrNoPayload = errors.New("conn: event without payload")
 type Payload struct {
 	body    body  // ["name",…]
 	id      int64 // of the acknowledgement that the server asks for, or NoID
-	session *session
+	session *Session
 	offset  bool // the last argument is one that the server has added for recovery
 }
 
@@ -69,6 +69,14 @@ func (p Payload) Args() (Args, error) {
 		return nil, ErrNoPayload
 	}
 	return splitArgs(p.body.data, 1)
+}
+
+// Epoch returns the epoch of the session that the event arrived on; see [State].
+func (p Payload) Epoch() uint64 {
+	if p.session == nil {
+		return 0
+	}
+	return p.session.epoch
 }
 
 // arguments counts the arguments; 0 if they are no JSON.

@@ -14,7 +14,7 @@ type queue struct {
 
 	filled chan struct{} // has a value when there is something to take
 
-	mu     sync.Mutex
+	mu     sync.Mutex // no other lock is taken while it is held
 	items  []*outgoing
 	count  int           // of items and of what has been taken, but not written
 	bytes  int64         // of the same

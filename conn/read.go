@@ -10,7 +10,7 @@ import (
 
 // read reads packets from the socket and publishes the events in wire order, in
 // its own goroutine. It returns the error that ended the session.
-func (c *Conn) read(s *session) error {
+func (c *Conn) read(s *Session) error {
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
@@ -29,7 +29,7 @@ func (c *Conn) read(s *session) error {
 	}
 }
 
-func (c *Conn) packet(s *session, p socketio.Packet) error {
+func (c *Conn) packet(s *Session, p socketio.Packet) error {
 	if !bytes.Equal(p.Namespace, s.namespace) {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (c *Conn) packet(s *session, p socketio.Packet) error {
 // event is not decoded. It reports whether all of them received it: a blocking
 // subscription may not when the session ends. An error means that the payload
 // is not JSON.
-func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool, err error) {
+func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool, err error) {
 	name, err := socketio.EventName(p.Data)
 	if err != nil {
 		return false, err
@@ -102,7 +102,7 @@ func (c *Conn) event(s *session, p socketio.Packet, offset bool) (delivered bool
 }
 
 // reportDecodeError publishes a DecodeError of an event that was not delivered.
-func (c *Conn) reportDecodeError(s *session, name, data []byte, err error) {
+func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }

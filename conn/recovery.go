@@ -20,7 +20,7 @@ type resumption struct {
 }
 
 // after returns what can be resumed once s has ended with err.
-func after(s *session, err error) resumption {
+func after(s *Session, err error) resumption {
 	if s.reply.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
 		return resumption{}
 	}
@@ -46,7 +46,7 @@ func (r resumption) addTo(auth []byte) ([]byte, error) {
 }
 
 // offsetOf returns the offset of an event; nil if it has none.
-func (s *session) offsetOf(p socketio.Packet) []byte {
+func (s *Session) offsetOf(p socketio.Packet) []byte {
 	if s.reply.PID == "" || p.ID != socketio.NoID {
 		return nil
 	}

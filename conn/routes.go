@@ -12,7 +12,7 @@ import (
 // publishes it more than once can add another.
 //
 // Active and Receive are called in the reader's goroutine, in wire order, and
-// must not block. A listener stays in place over any number of sessions. Listeners
+// must not block. They are called under no lock. A listener stays in place over any number of sessions. Listeners
 // are compared with ==, so a listener should be a pointer.
 type Listener interface {
 	// Active reports whether the listener has readers. An event without an
@@ -23,7 +23,8 @@ type Listener interface {
 	// ends with the session. An error goes out on Conn.DecodeErrors.
 	Receive(ctx context.Context, p Payload) error
 
-	// Close is called when the connection is closed, once for each route.
+	// Close is called when the connection is closed, once for each route, and
+	// when a route is added after that.
 	Close()
 }
 
@@ -43,7 +44,7 @@ func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) 
 type routes struct {
 	current atomic.Pointer[map[string][]Listener]
 
-	mu     sync.Mutex            // held while the map is replaced
+	mu     sync.Mutex            // held while the map is replaced; no other lock is taken meanwhile
 	topics map[topicKey]Listener // of On
 	closed bool
 }
@@ -57,13 +58,21 @@ func (r *routes) to(name []byte) []Listener {
 	return (*m)[string(name)]
 }
 
+// update removes and adds routes. After close it closes the listeners that it
+// adds, once the lock is released: Close is the user's function.
 func (r *routes) update(remove, add []Route) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.replace(remove, add)
+	closed := r.closed
+	r.mu.Unlock()
+	if closed {
+		for _, route := range add {
+			route.Listener.Close()
+		}
+	}
 }
 
-// replace does the work of update; r.mu is held.
+// replace does the work of update; mu is held.
 func (r *routes) replace(remove, add []Route) {
 	next := map[string][]Listener{}
 	if m := r.current.Load(); m != nil {
@@ -81,9 +90,6 @@ func (r *routes) replace(remove, add []Route) {
 	}
 	for _, route := range add {
 		next[route.Name] = append(slices.Clone(next[route.Name]), route.Listener)
-		if r.closed {
-			route.Listener.Close()
-		}
 	}
 	r.current.Store(&next)
 }

@@ -91,7 +91,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 
 // connect opens an Engine.IO session and connects to the namespace, within
 // Config.HandshakeTimeout.
-func (c *Conn) connect(ctx context.Context) (*session, error) {
+func (c *Conn) connect(ctx context.Context) (*Session, error) {
 	handshake, cancel := context.WithTimeout(ctx, c.cfg.HandshakeTimeout)
 	defer cancel()
 
@@ -110,7 +110,7 @@ func (c *Conn) connect(ctx context.Context) (*session, error) {
 	return nil, err
 }
 
-func (c *Conn) handshake(ctx context.Context) (*session, error) {
+func (c *Conn) handshake(ctx context.Context) (*Session, error) {
 	packet := socketio.Packet{Type: socketio.Connect, Namespace: []byte(c.target.namespace), ID: socketio.NoID}
 	if c.cfg.Auth != nil {
 		auth, err := c.cfg.Auth(ctx)
@@ -145,7 +145,9 @@ func (c *Conn) handshake(ctx context.Context) (*session, error) {
 	s.recovered = c.resume.pid != "" && reply.PID == c.resume.pid
 	if !s.recovered {
 		s.offset = nil // it belongs to another session
+		c.epoch++
 	}
+	s.epoch = c.epoch
 	s.reply = reply
 	return s, nil
 }
@@ -168,7 +170,7 @@ func encodeAuth(auth any) ([]byte, error) {
 // connectNamespace sends the CONNECT packet and reads until the reply
 // ("Connection to a namespace" in the protocol). A server that resumes a
 // session may send the missed events before the reply.
-func (c *Conn) connectNamespace(s *session, connect socketio.Packet) (connectReply, error) {
+func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectReply, error) {
 	if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
 		return connectReply{}, &TransportError{err}
 	}
@@ -214,7 +216,7 @@ func parseConnectReply(data []byte) (connectReply, error) {
 
 // serve runs one session and is the only writer to its socket. It starts the
 // reader and prepare, and returns when both have ended.
-func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
+func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	prepared := make(chan error, 1)
 	defer func() { <-prepared }()
 	defer s.end()
@@ -249,9 +251,6 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 				s.disconnect()
 				return err
 			}
-			c.mu.Lock()
-			ready.Learnt = s.learnt
-			c.mu.Unlock()
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
 			items, err := s.write()
@@ -266,10 +265,21 @@ func (c *Conn) serve(ctx context.Context, s *session, ready State) error {
 	}
 }
 
+// prepare runs Config.OnConnect, between Connected and Ready.
+func (c *Conn) prepare(s *Session) error {
+	if c.cfg.OnConnect == nil {
+		return nil
+	}
+	if err := c.cfg.OnConnect(s.ctx, s); err != nil {
+		return &OnConnectError{err}
+	}
+	return nil
+}
+
 // lost returns the session's error after a failed write. It prefers the
 // reader's error: after a DISCONNECT or a close of the server a write may fail
 // before the reader has reported that.
-func (c *Conn) lost(s *session, writeErr error) error {
+func (c *Conn) lost(s *Session, writeErr error) error {
 	s.queue.close()
 	if readErr := s.awaitReader(); readErr != nil {
 		return readErr

@@ -12,12 +12,17 @@ import (
 // closeTimeout bounds how long an ending session waits for the server.
 const closeTimeout = time.Second
 
-// A session is one connection to the namespace, from CONNECT to the end of its
-// socket. Ids, acknowledgements and waiting writers belong to it and end with
-// it, so a late packet of one session never reaches the next.
-type session struct {
+// A Session is one connection to the namespace, from the server's reply to
+// CONNECT to the end of its socket. Its acknowledgements and waiting writers end with
+// it: nothing that arrives late on one session reaches the next.
+//
+// [Config].OnConnect, [Conn.Do] and [Conn.Session] give the current one. Two
+// Sessions are the same if their pointers are equal; their methods are safe for
+// concurrent use.
+type Session struct {
+	conn      *Conn
 	engine    Engine
-	counters  *counters
+	epoch     uint64
 	reply     connectReply // the server's answer to CONNECT
 	recovered bool         // the server has resumed the session before
 	namespace []byte
@@ -28,9 +33,7 @@ type session struct {
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
-	learnt map[string]string // by Config.OnConnect; under Conn.mu
-
-	mu     sync.Mutex
+	mu     sync.Mutex            // no other lock is taken while it is held
 	acks   map[int64]chan<- body // calls that wait for an acknowledgement, by id
 	nextID int64
 
@@ -50,10 +53,11 @@ type connectReply struct {
 
 // newSession returns a session whose CONNECT has no reply yet. Until the reply
 // it has the recovery id and the offset of the session to resume.
-func (c *Conn) newSession(engine Engine) *session {
-	s := &session{
+func (c *Conn) newSession(engine Engine) *Session {
+	s := &Session{
+		conn:      c,
 		engine:    engine,
-		counters:  &c.counters,
+		epoch:     c.epoch,
 		reply:     connectReply{PID: c.resume.pid},
 		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
@@ -67,9 +71,82 @@ func (c *Conn) newSession(engine Engine) *session {
 	return s
 }
 
+// ID returns the id by which the server knows this socket.
+func (s *Session) ID() string { return s.reply.SID }
+
+// Recovered reports whether the server resumed the session before this one.
+func (s *Session) Recovered() bool { return s.recovered }
+
+// Epoch returns the number of the session's epoch; see [State].
+func (s *Session) Epoch() uint64 { return s.epoch }
+
+// Context returns a context that ends when the session does.
+func (s *Session) Context() context.Context { return s.ctx }
+
+// Emit sends an event on this session and waits until it is written. It does
+// not wait for Ready: in [Config].OnConnect it sends before the connection is
+// Ready. Its error is a [*SendError]; with [ErrSessionLost] in it once the
+// session has ended. See [Conn.Emit] for the arguments.
+func (s *Session) Emit(ctx context.Context, event string, args ...any) error {
+	data, err := encodeEvent(event, args)
+	if err != nil {
+		return &SendError{Event: event, Err: err}
+	}
+	return s.emit(ctx, event, data)
+}
+
+func (s *Session) emit(ctx context.Context, event string, data body) error {
+	if handed, err := s.send(ctx, socketio.Event, socketio.NoID, data); err != nil {
+		return &SendError{Event: event, MaybeSent: handed, Err: err}
+	}
+	return nil
+}
+
+// Call sends an event on this session, waits for its acknowledgement, and
+// decodes that into reply, a pointer. It does not wait for Ready; its errors are
+// those of the function [Call].
+func (s *Session) Call(ctx context.Context, reply any, event string, args ...any) error {
+	data, err := encodeEvent(event, args)
+	if err != nil {
+		return &SendError{Event: event, Err: err}
+	}
+	return s.call(ctx, reply, event, data)
+}
+
+func (s *Session) call(ctx context.Context, reply any, event string, data body) error {
+	answer, handed, err := s.request(ctx, data)
+	if err != nil {
+		return &SendError{Event: event, MaybeSent: handed, Err: err}
+	}
+	return s.conn.decodeReply(event, answer, reply)
+}
+
+// request sends an event and waits for its acknowledgement. handed reports
+// whether the server may have received the event.
+func (s *Session) request(ctx context.Context, data body) (answer body, handed bool, err error) {
+	id, reply := s.expectAck()
+	defer s.takeAck(id)
+	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
+		return body{}, handed, err
+	}
+	select {
+	case answer := <-reply:
+		return answer, true, nil
+	case <-ctx.Done():
+		return body{}, true, ctx.Err()
+	case <-s.ended:
+		select {
+		case answer := <-reply: // it came just before the end
+			return answer, true, nil
+		default:
+			return body{}, true, ErrSessionLost
+		}
+	}
+}
+
 // packet encodes a packet of this session's namespace: its text and its
 // attachments.
-func (s *session) packet(t socketio.Type, id int64, b body) []Message {
+func (s *Session) packet(t socketio.Type, id int64, b body) []Message {
 	if len(b.attachments) > 0 {
 		t = map[socketio.Type]socketio.Type{socketio.Event: socketio.BinaryEvent, socketio.Ack: socketio.BinaryAck}[t]
 	}
@@ -82,7 +159,7 @@ func (s *session) packet(t socketio.Type, id int64, b body) []Message {
 	return messages
 }
 
-func (s *session) outgoing(t socketio.Type, id int64, b body) *outgoing {
+func (s *Session) outgoing(t socketio.Type, id int64, b body) *outgoing {
 	o := &outgoing{messages: s.packet(t, id, b), written: make(chan error, 1)}
 	for _, m := range o.messages {
 		o.size += int64(len(m.Data))
@@ -92,7 +169,7 @@ func (s *session) outgoing(t socketio.Type, id int64, b body) *outgoing {
 
 // send queues a packet and waits until it is written. handed reports whether
 // the server may have seen any of it.
-func (s *session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
+func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
 	o := s.outgoing(t, id, b)
 	if err := s.queue.put(ctx, o); err != nil {
 		return false, err
@@ -125,7 +202,7 @@ func lostUnless(err error) error {
 
 // write writes the queued packets and returns them. The caller reports the
 // result to the queue.
-func (s *session) write() (items []*outgoing, err error) {
+func (s *Session) write() (items []*outgoing, err error) {
 	items = s.queue.take()
 	if len(items) == 0 {
 		return nil, nil
@@ -139,15 +216,15 @@ func (s *session) write() (items []*outgoing, err error) {
 	clear(s.batch) // release sent messages to the garbage collector
 	s.batch = s.batch[:0]
 	if err == nil {
-		s.counters.sent.Add(uint64(len(items)))
-		s.counters.sentBytes.Add(size)
+		s.conn.counters.sent.Add(uint64(len(items)))
+		s.conn.counters.sentBytes.Add(size)
 	}
 	return items, err
 }
 
 // expectAck returns an id for a packet that asks for an acknowledgement, and
 // the channel that receives the acknowledgement's payload.
-func (s *session) expectAck() (id int64, reply <-chan body) {
+func (s *Session) expectAck() (id int64, reply <-chan body) {
 	ch := make(chan body, 1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +235,7 @@ func (s *session) expectAck() (id int64, reply <-chan body) {
 }
 
 // waiting returns the number of calls that wait for an acknowledgement.
-func (s *session) waiting() int {
+func (s *Session) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.acks)
@@ -166,7 +243,7 @@ func (s *session) waiting() int {
 
 // takeAck removes and returns the channel of the call that waits for the
 // acknowledgement; nil if no call does.
-func (s *session) takeAck(id int64) chan<- body {
+func (s *Session) takeAck(id int64) chan<- body {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ch := s.acks[id]
@@ -176,7 +253,7 @@ func (s *session) takeAck(id int64) chan<- body {
 
 // disconnect writes the queued packets, sends DISCONNECT and closes the engine
 // gracefully.
-func (s *session) disconnect() {
+func (s *Session) disconnect() {
 	s.cancel() // releases a reader that a blocking subscription holds up
 	s.queue.close()
 	items, err := s.write()
@@ -191,7 +268,7 @@ func (s *session) disconnect() {
 
 // awaitReader waits up to closeTimeout for the reader to end by itself. It
 // returns the reader's error, or nil if the reader has not ended.
-func (s *session) awaitReader() error {
+func (s *Session) awaitReader() error {
 	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()
 	select {
@@ -204,7 +281,7 @@ func (s *session) awaitReader() error {
 }
 
 // end closes the socket and returns when the reader has ended.
-func (s *session) end() {
+func (s *Session) end() {
 	s.cancel()
 	s.queue.close()
 	s.engine.CloseNow()

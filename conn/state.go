@@ -15,8 +15,8 @@ type Phase int
 const (
 	Idle       Phase = iota
 	Connecting       // an attempt is on its way
-	Connected        // the namespace is connected; OnConnect runs, the join is sent
-	Ready            // joined: what is emitted goes out
+	Connected        // the namespace is connected; Config.OnConnect runs
+	Ready            // Config.OnConnect has returned; events are sent
 	Waiting          // between two attempts
 	Stopped          // Run has returned
 )
@@ -56,9 +56,15 @@ type State struct {
 	// anything new.
 	Recovered bool
 
-	// Learnt is, while Ready, what Config.OnConnect has learnt from the server: in
-	// package chat, the event names that discovery has changed, by key.
-	Learnt map[string]string
+	// Epoch is the number of the last session's epoch; 0 before the first
+	// session. It grows by one with each session that the server did not resume,
+	// whether that became Ready or not. While it stays the same, no event was
+	// lost in between.
+	Epoch uint64
+
+	// Since is the time at which the connection became Ready and, in every other
+	// phase, the time since which it has not been Ready.
+	Since time.Time
 }
 
 // String is the state in one line, for people.
@@ -76,13 +82,17 @@ func (s State) String() string {
 // setState is called by Run's goroutine only. A state of phase Ready comes
 // with the session that is ready. The state is published first: whoever finds
 // the connection Ready can rely on States having said so.
-func (c *Conn) setState(ctx context.Context, s State, ready *session) {
+func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "conn: "+s.Phase.String(),
 		"attempt", s.Attempt, "delay", s.Delay, "error", s.Err, "session", s.SessionID)
+	s.Epoch, s.Since = c.epoch, time.Now()
+	if last := c.State(); (last.Phase == Ready) == (s.Phase == Ready) && !last.Since.IsZero() {
+		s.Since = last.Since
+	}
 	_ = c.states.PublishContext(ctx, s) // a subscription that blocks does not hold up the end
 
 	c.mu.Lock()
@@ -92,6 +102,13 @@ func (c *Conn) setState(ctx context.Context, s State, ready *session) {
 	}
 	c.wake()
 	c.mu.Unlock()
+}
+
+// Session returns the session that is Ready, and nil if none is.
+func (c *Conn) Session() *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ready
 }
 
 // State returns the current state. It is safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
@@ -60,7 +61,9 @@ func TestRun_returnsRefusedError(t *testing.T) {
 			assert.Equal(t, tc.message, refused.Message)
 			assert.JSONEq(t, tc.data, string(refused.Data))
 			assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
-			assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, wiretest.ReceiveFrom(t, client.States.Chan(t.Context())))
+			state := wiretest.ReceiveFrom(t, client.States.Chan(t.Context()))
+			state.Since = time.Time{}
+			assert.Equal(t, conn.State{Phase: conn.Stopped, Err: refused}, state)
 		})
 	}
 	t.Run("/nowhere", func(t *testing.T) {

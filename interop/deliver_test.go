@@ -34,11 +34,11 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	assert.JSONEq(t, `{"ok":true,"messageId":"m2","again":false}`, string(second))
 
 	assert.Equal(t, "m2", wiretest.ReceiveFrom(t, processed).MessageID, "m1 was processed once")
-	first := `user:message [{"chatId":"room-1","messageId":"m1","text":"/close","userId":"u1"}]`
+	first := `user:message [{"chatId":"room-1","messageId":"m1","userId":"u1","text":"/close"}]`
 	assert.Equal(t, []string{
 		first,
 		first, // each attempt has the same id
-		`user:message [{"chatId":"room-1","messageId":"m2","text":"/tokens 1 0","userId":"u1"}]`,
+		`user:message [{"chatId":"room-1","messageId":"m2","userId":"u1","text":"/tokens 1 0"}]`,
 	}, of(received(t, client), "user:message"))
 }
 

@@ -38,7 +38,7 @@ func TestNoJoin_sendsQuestionWithoutJoinOrChatID(t *testing.T) {
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "You said: hi", message.Text)
-	assert.Equal(t, []string{`user:message [{"messageId":"m1","requestId":"r1","text":"hi","userId":"u1"}]`}, received(t, client))
+	assert.Equal(t, []string{`user:message [{"requestId":"r1","messageId":"m1","userId":"u1","text":"hi"}]`}, received(t, client))
 }
 
 func TestJoin_returnsJoinErrorWithReply(t *testing.T) {

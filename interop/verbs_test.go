@@ -30,13 +30,13 @@ func TestMeta_isMergedIntoObjectPayloadsWithChatID(t *testing.T) {
 	require.NoError(t, client.Emit(ctx, "custom:none", nil))
 	require.NoError(t, client.Emit(ctx, "custom:list", []int{1}))
 	assert.Equal(t, []string{
-		`chat:join [{"chatId":7,"since":5,"tenant":"acme","text":"overridden"}]`,
-		`user:message [{"chatId":7,"messageId":"m1","tenant":"acme","text":"/tokens 1 0","userId":"u1"}]`,
+		`chat:join [{"chatId":7,"tenant":"acme","text":"overridden","since":5}]`,
+		`user:message [{"chatId":7,"tenant":"acme","messageId":"m1","userId":"u1","text":"/tokens 1 0"}]`,
 		`user:typingStart [{"chatId":7,"tenant":"acme","text":"overridden","userId":"u1"}]`,
 		`user:typingStop [{"chatId":7,"tenant":"acme","text":"overridden","userId":9}]`,
-		`ai:abort [{"chatId":7,"reason":"enough","requestId":"r1","tenant":"acme","text":"overridden"}]`,
-		`chat:read [{"chatId":7,"messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6Z","tenant":"acme","text":"overridden","userId":"u1"}]`,
-		`custom:event [{"chatId":"elsewhere","hello":"world","tenant":"acme","text":"overridden"}]`,
+		`ai:abort [{"chatId":7,"tenant":"acme","text":"overridden","requestId":"r1","reason":"enough"}]`,
+		`chat:read [{"chatId":7,"tenant":"acme","text":"overridden","userId":"u1","messageIds":["m1"],"readAt":"2026-01-02T03:04:05.6Z"}]`,
+		`custom:event [{"tenant":"acme","text":"overridden","chatId":"elsewhere","hello":"world"}]`,
 		`custom:none [{"chatId":7,"tenant":"acme","text":"overridden"}]`,
 		`custom:list [[1]]`,
 	}, received(t, client))
@@ -55,7 +55,7 @@ func TestSetNames_appliesToWaitingMessage(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(t.Context()) }()
 	require.NoError(t, wiretest.ReceiveFrom(t, sent))
-	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","text":"hi","userId":"u1"}]`)
+	assert.Contains(t, received(t, client), `renamed [{"chatId":"room-1","messageId":"m1","userId":"u1","text":"hi"}]`)
 	client.Close()
 	wiretest.ReceiveFrom(t, ended)
 }

@@ -218,7 +218,7 @@ func ExampleServer_Received() {
 	}
 	// Output:
 	// chat:join [{"chatId":"room-1","tenant":"acme"}]
-	// chat:read [{"chatId":"room-1","messageIds":["m1"],"readAt":"1970-01-01T00:00:00Z","tenant":"acme","userId":"ada"}]
+	// chat:read [{"chatId":"room-1","tenant":"acme","userId":"ada","messageIds":["m1"],"readAt":"1970-01-01T00:00:00Z"}]
 }
 
 // t stands for the *testing.T of a test.

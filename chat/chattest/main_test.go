@@ -45,7 +45,9 @@ func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Con
 func inRoom(chatID events.ID, userID string) conn.Config {
 	return conn.Config{
 		Auth: func(context.Context) (any, error) { return map[string]string{"userId": userID}, nil },
-		Join: conn.Join{Event: "chat:join", Payload: map[string]any{"chatId": chatID}},
+		OnConnect: func(ctx context.Context, s *conn.Session) error {
+			return s.Emit(ctx, "chat:join", map[string]any{"chatId": chatID})
+		},
 	}
 }
 

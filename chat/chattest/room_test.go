@@ -106,7 +106,9 @@ func TestPresence_updatesOnJoinAndDisconnect(t *testing.T) {
 
 func TestUserID_fallsBackToSocketIDThenFirstEvent(t *testing.T) {
 	server := start(t, chattest.Config{})
-	c, heard, _ := client(t, server, conn.Config{Join: conn.Join{Event: "chat:join", Payload: map[string]any{"chatId": "room-1"}}})
+	c, heard, _ := client(t, server, conn.Config{OnConnect: func(ctx context.Context, s *conn.Session) error {
+		return s.Emit(ctx, "chat:join", map[string]any{"chatId": "room-1"})
+	}})
 	present := as[events.Presence](t, wiretest.ReceiveFrom(t, heard))
 	assert.Equal(t, []events.ID{events.StringID(c.State().SessionID)}, present.OnlineUserIDs)
 

@@ -180,7 +180,7 @@ func TestMockserver_announcesNamesByDiscovery(t *testing.T) {
 	_, err := ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "You ", wiretest.ReceiveFrom(t, tokens).Token)
-	assert.Equal(t, "llm:delta", client.State().Learnt["AI_TOKEN"])
+	assert.Equal(t, "llm:delta", client.EventName(events.KeyAIToken))
 }
 
 func TestMockserver_answersConcurrentQuestions(t *testing.T) {

@@ -130,13 +130,13 @@ func (s *session) read(ctx context.Context, body struct{ MessageIDs []string }) 
 
 // rename changes event names: at the backend, which sends them to every tab, or in this tab only.
 func (s *session) rename(ctx context.Context, body struct {
-	Names   names
+	Names   map[events.Key]string
 	Backend bool
 }) (any, error) {
 	if body.Backend {
 		return nil, s.panel.do(ctx, http.MethodPatch, "names", body.Names)
 	}
-	return nil, s.setNames(body.Names)
+	return nil, s.client.SetNames(body.Names)
 }
 
 // cut breaks the tab's connection, and keeps it from coming back for a while.
@@ -164,4 +164,6 @@ func (s *session) reconnect(context.Context, none) (any, error) {
 }
 
 // note logs what was sent.
-func (s *session) note(key events.Key, payload any) { s.sent.Publish(sent{s.name(key), payload}) }
+func (s *session) note(key events.Key, payload any) {
+	s.sent.Publish(sent{s.client.EventName(key), payload})
+}

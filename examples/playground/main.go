@@ -12,7 +12,7 @@
 //   - session.go: one tab, which is one user with a chat.Client of its own. It lives as long as the tab's stream.
 //   - stream.go: what the tab hears: one select loop over the client's channels.
 //   - commands.go: what the tab says: a handler for each verb.
-//   - names.go, reader.go, meter.go, network.go, backend.go: what the playground adds to show the machinery.
+//   - reader.go, meter.go, network.go, backend.go: what the playground adds to show the machinery.
 package main
 
 import (

@@ -29,10 +29,8 @@ type session struct {
 
 	sent     bus.Topic[sent]    // for the log
 	outcomes bus.Topic[outcome] // how questions have ended
-	renamed  bus.Topic[names]   // the names in force, the current ones first
 
 	mu        sync.Mutex
-	names     names
 	questions map[string]context.CancelFunc // in flight, by request id
 	running   bool
 	reader    *reader // nil when there is no slow reader
@@ -59,14 +57,12 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 		room:      events.StringID(room),
 		network:   &network{},
 		panel:     panel{p.backend, p.http},
-		names:     defaultNames(),
 		questions: map[string]context.CancelFunc{},
 	}
-	s.renamed.Replay = 1
 	var err error
 	s.client, err = chat.New(p.backend, chat.Config{
 		ChatID:    s.room,
-		Discovery: chat.Discovery{Enabled: true},
+		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true}, // the panel renames events while tabs are open
 		Conn: conn.Config{
 			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
 			Logger: slog.New(slog.DiscardHandler), // the page shows it all
@@ -79,7 +75,6 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 		return nil, err
 	}
 	s.ctx, s.end = context.WithCancel(ctx)
-	s.followNames()
 	chat.HandleTool(s.client, "clock", clock)
 	return s, nil
 }

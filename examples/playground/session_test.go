@@ -107,7 +107,9 @@ func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 
 	status, text := ada.post("names", `{"names": {"AI_TOKEN": "elsewhere"}}`)
 	require.Equal(t, http.StatusNoContent, status, text)
-	wait(ada, "names", func(n names) bool { return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say" })
+	wait(ada, "names", func(n map[events.Key]string) bool {
+		return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say"
+	})
 	ada.post("ask", `{"text": "Hello"}`)
 	ada.hear("AI_MESSAGE")
 	status, text = ada.post("names", `{"names": {"NO_KEY": "x"}}`)

@@ -52,7 +52,7 @@ func (s *session) tell(ctx context.Context, out *sse) {
 	complaints := s.client.ServerErrors.Chan(ctx, latest)
 	sent := s.sent.Chan(ctx, latest)
 	outcomes := s.outcomes.Chan(ctx, latest)
-	renamed := s.renamed.Chan(ctx, latest)
+	renamed := s.client.Names.Chan(ctx, latest)
 	s.connect() // after all subscriptions, so that no event is lost
 
 	tick := time.NewTicker(meterEvery)
@@ -111,11 +111,11 @@ func (s *session) tell(ctx context.Context, out *sse) {
 func (s *session) tellRaw(out *sse, event conn.Event) {
 	out.send("log", logged{Name: event.Name, Args: event.Args})
 	switch event.Name {
-	case s.name(events.KeyUserTypingStart):
+	case s.client.EventName(events.KeyUserTypingStart):
 		tellPayload[events.Typing](out, "typing", event)
-	case s.name(events.KeyUserTypingStop):
+	case s.client.EventName(events.KeyUserTypingStop):
 		tellPayload[events.Typing](out, "typed", event)
-	case s.name(events.KeyChatRead):
+	case s.client.EventName(events.KeyChatRead):
 		tellPayload[events.Read](out, "read", event)
 	}
 }

@@ -21,11 +21,15 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
-	if config.Join.Event = o.join; o.payload != "" {
-		if o.join == "" || !json.Valid([]byte(o.payload)) {
-			return errors.New("-payload is the JSON that goes with -join")
+	if o.payload != "" && (o.join == "" || !json.Valid([]byte(o.payload))) {
+		return errors.New("-payload is the JSON that goes with -join")
+	}
+	if o.join != "" {
+		var args []any
+		if o.payload != "" {
+			args = []any{json.RawMessage(o.payload)}
 		}
-		config.Join.Payload = json.RawMessage(o.payload)
+		config.OnConnect = func(ctx context.Context, s *conn.Session) error { return s.Emit(ctx, o.join, args...) }
 	}
 	c, err := conn.New(o.url, config)
 	if err != nil {

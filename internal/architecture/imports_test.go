@@ -51,11 +51,16 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"chat/chattest", "reconnect"},
 	},
 
+	"internal/apilist":           {code: []string{"internal/modules"}},
+	"internal/apilist/generate":  {code: []string{"internal/apilist"}},
 	"internal/architecture":      {},
 	"internal/contract":          {code: []string{"chat", "events"}},
 	"internal/contract/generate": {code: []string{"internal/contract"}},
+	"internal/modules":           {},
 	"internal/nodetest":          {},
 	"internal/prose":             {},
+	"internal/release":           {code: []string{"internal/modules"}},
+	"internal/release/consumer":  {code: []string{"chat", "chat/chattest", "events"}},
 	"internal/wiretest":          {code: []string{"conn"}},
 	"docs":                       {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
 

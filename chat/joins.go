@@ -1,0 +1,266 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+)
+
+// A room is one that is joined after each connect.
+type room struct {
+	chatID  events.ID     // zero: the join of JoinPayload alone
+	session *conn.Session // the one that it was joined on last
+}
+
+// A joining is a call of Join that has not returned yet.
+type joining struct {
+	chatID events.ID
+	cancel context.CancelCauseFunc
+	sent   bool // the server has got the join, and has not refused it
+}
+
+// rooms joins and leaves rooms.
+//
+// Joins and leaves are sent one after the other, so that the last one that the
+// server gets is the one that holds. JoinReply runs under neither sem nor mu.
+type rooms struct {
+	timeout    time.Duration                                       // Config.JoinTimeout
+	reply      func(chatID events.ID, reply json.RawMessage) error // Config.JoinReply
+	joinEvent  func() string
+	leaveEvent string
+	base       base
+	joinFields any // Config.JoinPayload
+	conn       roomsConn
+
+	sem chan struct{} // holds a value while a join or a leave is sent; taken before mu
+
+	mu       sync.Mutex    // taken after sem; no other lock is taken while it is held
+	rooms    []room        // joined after each connect, in this order
+	joinings []*joining    // of further rooms
+	entering *conn.Session // the session that enter joins rooms on; nil for none
+}
+
+// roomsConn is what rooms need of the connection.
+type roomsConn interface {
+	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	Hold(ctx context.Context) (held context.Context, release func(), err error)
+}
+
+func newRooms(cfg Config, c roomsConn, joinEvent func() string, b base) *rooms {
+	r := &rooms{
+		timeout: cfg.JoinTimeout, reply: cfg.JoinReply, joinEvent: joinEvent, leaveEvent: cfg.LeaveEvent,
+		base: b, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
+	}
+	if !cfg.NoJoin {
+		r.rooms = []room{{chatID: cfg.ChatID}}
+	}
+	return r
+}
+
+// enter joins all rooms on a new session.
+func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
+	r.mu.Lock()
+	all := slices.Clone(r.rooms)
+	r.entering = s
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.entering = nil
+	}()
+	for _, room := range all {
+		reply, sent, err := r.sendJoin(ctx, s, room.chatID, func() bool {
+			i := r.index(room.chatID)
+			return i >= 0 && r.rooms[i].session != s // neither left nor joined meanwhile
+		})
+		if err == nil && sent {
+			err = r.check(room.chatID, reply)
+		}
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		if i := r.index(room.chatID); i >= 0 {
+			r.rooms[i].session = s
+		}
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// sendJoin sends one join if wanted says so, which is asked with mu held, and
+// waits for its acknowledgement if a timeout is set.
+func (r *rooms) sendJoin(ctx context.Context, s *conn.Session, chatID events.ID, wanted func() bool) (reply json.RawMessage, sent bool, err error) {
+	event := r.joinEvent()
+	if err := r.lock(ctx, event); err != nil {
+		return nil, false, err
+	}
+	defer r.unlock()
+	r.mu.Lock()
+	sent = wanted()
+	r.mu.Unlock()
+	if !sent {
+		return nil, false, nil
+	}
+	payload := r.base.inRoom(chatID).with(r.joinFields)
+	if r.timeout == 0 {
+		return nil, true, s.Emit(ctx, event, payload)
+	}
+	waiting, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	var args conn.Args
+	if err := s.Call(waiting, &args, event, payload); err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			err = &JoinError{ChatID: chatID, Err: waiting.Err()}
+		}
+		return nil, true, err
+	}
+	if len(args) > 0 {
+		reply = args[0]
+	}
+	return reply, true, nil
+}
+
+// check passes the acknowledgement of a join to Config.JoinReply.
+func (r *rooms) check(chatID events.ID, reply json.RawMessage) error {
+	if r.timeout == 0 {
+		return nil
+	}
+	if err := r.reply(chatID, reply); err != nil {
+		return &JoinError{ChatID: chatID, Reply: reply, Err: err}
+	}
+	return nil
+}
+
+// lock takes sem. Its holders do not outlive their session, so the next session
+// does not wait for long.
+func (r *rooms) lock(ctx context.Context, event string) error {
+	select {
+	case r.sem <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &conn.SendError{Event: event, Err: ctx.Err()}
+	}
+}
+
+func (r *rooms) unlock() { <-r.sem }
+
+// on runs fn on the session that enter is joining rooms on, so that JoinReply may
+// join and leave rooms itself; else, or if that session ends, on the session
+// that is Ready.
+func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
+	ctx, release, err := r.conn.Hold(ctx)
+	if err != nil {
+		return &conn.SendError{Event: event(), Err: err}
+	}
+	defer release()
+	r.mu.Lock()
+	s := r.entering
+	r.mu.Unlock()
+	if s != nil {
+		if err := fn(ctx, s); !notSent(err) {
+			return err
+		}
+	}
+	return onSession(r.conn.Do, ctx, event, fn)
+}
+
+// join is Client.Join.
+func (r *rooms) join(ctx context.Context, chatID events.ID) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pending := &joining{chatID: chatID, cancel: cancel}
+	r.mu.Lock()
+	r.joinings = append(r.joinings, pending)
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool { return j == pending })
+	}()
+	err := r.on(ctx, r.joinEvent, func(ctx context.Context, s *conn.Session) error { return r.joinOn(ctx, s, pending) })
+	if err != nil && context.Cause(ctx) == ErrLeft {
+		return &JoinError{ChatID: chatID, Err: ErrLeft}
+	}
+	return err
+}
+
+// joinOn joins a room on a session, unless it has been joined there.
+func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) error {
+	chatID := pending.chatID
+	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
+		i := r.index(chatID)
+		pending.sent = i < 0 || r.rooms[i].session != s
+		return pending.sent
+	})
+	if err == nil && sent {
+		err = r.check(chatID, reply)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil || !sent {
+		pending.sent = false
+		return err
+	}
+	if err := context.Cause(ctx); err == ErrLeft {
+		return err // the leave follows the join
+	}
+	if r.index(chatID) < 0 {
+		r.rooms = append(r.rooms, room{chatID: chatID})
+	}
+	r.rooms[r.index(chatID)].session = s
+	return nil
+}
+
+// leave is Client.Leave.
+func (r *rooms) leave(ctx context.Context, chatID events.ID) error {
+	r.forget(chatID)
+	return r.sendLeave(ctx, chatID)
+}
+
+// sendLeave tells the server that a room was left, unless a later Join has joined
+// it again.
+func (r *rooms) sendLeave(ctx context.Context, chatID events.ID) error {
+	return r.on(ctx, func() string { return r.leaveEvent }, func(ctx context.Context, s *conn.Session) error {
+		if err := r.lock(ctx, r.leaveEvent); err != nil {
+			return err
+		}
+		defer r.unlock()
+		if r.joined(chatID) {
+			return nil
+		}
+		return s.Emit(ctx, r.leaveEvent, r.base.inRoom(chatID).with(nil))
+	})
+}
+
+// forget removes a room, and makes the calls of Join for it return ErrLeft.
+func (r *rooms) forget(chatID events.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := r.index(chatID); i >= 0 {
+		r.rooms = slices.Delete(r.rooms, i, i+1)
+	}
+	r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool {
+		if j.chatID == chatID {
+			j.cancel(ErrLeft)
+		}
+		return j.chatID == chatID
+	})
+}
+
+// joined reports whether a room is joined, or a Join of it has been sent.
+func (r *rooms) joined(chatID events.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.index(chatID) >= 0 || slices.ContainsFunc(r.joinings, func(j *joining) bool { return j.chatID == chatID && j.sent })
+}
+
+// index returns the place of a room, -1 if there is none; mu is held.
+func (r *rooms) index(chatID events.ID) int {
+	return slices.IndexFunc(r.rooms, func(room room) bool { return room.chatID == chatID })
+}

@@ -1,0 +1,167 @@
+package chat
+
+import (
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+)
+
+// limits are the timeouts of a stream. One timer serves all of them: an event
+// only notes its time, and the timer, when it fires, compares the times with the
+// connection's state and is set anew. It never fires late: whatever changes
+// after it was set can be due no sooner than one timeout after the change, and
+// it is never set further ahead than that.
+type limits struct {
+	timer *time.Timer // nil before the question is written
+	at    time.Time   // when timer fires
+
+	asked time.Time // when the question was written
+	heard time.Time // when the last event arrived
+	begun time.Time // when the first token or message arrived
+	tools int       // that are called for the answer
+	idle  time.Time // when the last of them returned
+
+	gapFrom  int       // the index of the first missing token
+	gapSince time.Time // when it was found missing; zero for no gap
+	gapLate  bool      // GapTimeout has passed since
+}
+
+func (l *limits) stop() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// noGap notes that no token is missing.
+func (l *limits) noGap() { l.gapSince, l.gapLate = time.Time{}, false }
+
+// isLate reports whether GapTimeout has passed for the gap, and starts the wait
+// for a gap that is new. mu is held.
+func (s *Stream) isLate(gap *GapError) bool {
+	l := &s.limits
+	if l.gapSince.IsZero() || l.gapFrom != gap.From {
+		l.gapFrom, l.gapSince, l.gapLate = gap.From, time.Now(), false
+		if s.owner.cfg.GapTimeout >= 0 {
+			s.arm(l.gapSince.Add(s.owner.cfg.GapTimeout))
+		}
+	}
+	return l.gapLate
+}
+
+// arm makes the timer fire at the given time, unless it fires sooner. Before
+// begin there is no timer. mu is held.
+func (s *Stream) arm(at time.Time) {
+	l := &s.limits
+	switch {
+	case l.asked.IsZero(), s.phase >= phaseClosing:
+	case l.timer == nil:
+		l.at = at
+		l.timer = time.AfterFunc(time.Until(at), s.expire)
+	case l.at.IsZero() || at.Before(l.at):
+		l.at = at
+		l.timer.Reset(time.Until(at))
+	}
+}
+
+// expire ends the stream if a limit has been reached, and sets the timer for the
+// next one.
+func (s *Stream) expire() {
+	state := s.owner.conn.State()
+	s.mu.Lock()
+	if s.phase >= phaseClosing {
+		s.mu.Unlock()
+		return
+	}
+	s.limits.at = time.Time{}
+	err, gapLate, next := s.due(time.Now(), state)
+	if err != nil {
+		s.advance(phaseClosing)
+		s.mu.Unlock()
+		s.abandon(err, "")
+		return
+	}
+	if !next.IsZero() {
+		s.arm(next)
+	}
+	if gapLate {
+		s.limits.gapLate = true
+		s.check()
+		return
+	}
+	s.mu.Unlock()
+}
+
+// due returns the error of a limit that has been reached, whether GapTimeout has
+// passed, and when to look again: zero for never. mu is held.
+func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, next time.Time) {
+	l, cfg := &s.limits, s.owner.cfg
+	look := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	// reached reports whether d has passed since from.
+	reached := func(from time.Time, d time.Duration) bool {
+		if d < 0 {
+			return false
+		}
+		at := from.Add(d)
+		if at.After(now) {
+			look(at)
+			return false
+		}
+		return true
+	}
+	// A change of the connection that happens later is due no sooner than d.
+	watch := func(d time.Duration) {
+		if d >= 0 {
+			look(now.Add(d))
+		}
+	}
+	ready := state.Phase == conn.Ready
+	switch {
+	case l.begun.IsZero() && reached(l.asked, cfg.FirstTokenTimeout):
+		return ErrNoToken, false, next
+	case ready && l.tools == 0 && reached(latest(l.asked, l.heard, l.idle, state.Since), cfg.IdleTimeout):
+		return ErrStalled, false, next
+	case !ready && reached(latest(l.asked, state.Since), cfg.OfflineTimeout):
+		return ErrOffline, false, next
+	}
+	if ready {
+		watch(cfg.OfflineTimeout)
+	} else {
+		watch(cfg.IdleTimeout)
+	}
+	if !l.gapSince.IsZero() && !l.gapLate {
+		gapLate = reached(l.gapSince, cfg.GapTimeout)
+	}
+	return nil, gapLate, next
+}
+
+// latest returns the latest of the times.
+func latest(times ...time.Time) time.Time {
+	var last time.Time
+	for _, t := range times {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
+// work pauses the idle timeout while a tool runs for the answer, until done is
+// called.
+func (s *Stream) work() (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits.tools++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.limits.tools--
+		s.limits.idle = time.Now()
+		if d := s.owner.cfg.IdleTimeout; d >= 0 {
+			s.arm(s.limits.idle.Add(d))
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+)
+
+// lacks reports whether the question was sent in another epoch, and Resume has
+// not been called for this one.
+func (s *Stream) lacks(epoch uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.askedOn != 0 && s.phase < phaseClosing && s.resumed != epoch
+}
+
+// resume calls StreamConfig.Resume for a session of a new epoch, which ends with
+// session. It is called before that is Ready. If the session ends before Resume
+// has returned, the next one calls it again, even one that the server resumes:
+// nothing has asked for the missing tokens yet.
+func (s *Stream) resume(session context.Context, epoch uint64) {
+	ctx, cancel := context.WithCancel(s.alive)
+	defer cancel()
+	defer context.AfterFunc(session, cancel)()
+	if s.owner.conn.Ready(ctx) != nil || !s.awaitAsked(ctx, epoch) {
+		return
+	}
+	err := s.owner.cfg.Resume(ctx, s)
+	s.mu.Lock()
+	lasted := session.Err() == nil // the next session takes mu, and has not begun
+	if lasted {
+		s.resumed = epoch
+	}
+	s.mu.Unlock()
+	if err != nil && lasted {
+		s.giveUp(fmt.Errorf("chat: resume: %w", err), "")
+	}
+}
+
+// awaitAsked waits until it is known whether the question was written, and
+// reports whether the stream lacks what came before that epoch. It does not if
+// the question was sent in it.
+func (s *Stream) awaitAsked(ctx context.Context, epoch uint64) bool {
+	for {
+		s.mu.Lock()
+		phase, resumed := s.phase, s.resumed
+		if s.changed == nil {
+			s.changed = make(chan struct{})
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		switch {
+		case phase >= phaseClosing || resumed == epoch:
+			return false
+		case phase >= phaseAsked:
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
