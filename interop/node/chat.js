@@ -19,9 +19,9 @@ export function chat(socket) {
   // Without a chat, events are sent to the socket only.
   const audience = ({ chatId }) => nsp.to(chatId == null ? socket.id : roomName(chatId));
 
-  // tellPresence emits the users of a room to the target to. It omits the
-  // socket id without.
-  const tellPresence = (to, room, without) => {
+  // emitPresence emits the users of a room to the sockets of "to". It omits the
+  // socket whose id is "without".
+  const emitPresence = (to, room, without) => {
     const ids = [...(nsp.adapter.rooms.get(room) ?? [])].filter((id) => id !== without);
     // A socket joins its rooms before its recovery is complete. Until then it
     // is not in nsp.sockets.
@@ -36,7 +36,7 @@ export function chat(socket) {
     if (chatId != null) {
       const room = roomName(chatId);
       socket.join(room);
-      tellPresence(nsp.to(room), room);
+      emitPresence(nsp.to(room), room);
     }
     ack?.({ ok: true });
   });
@@ -44,12 +44,12 @@ export function chat(socket) {
     if (chatId == null) return;
     const room = roomName(chatId);
     socket.leave(room);
-    tellPresence(nsp.to(room), room);
+    emitPresence(nsp.to(room), room);
   });
   // A recovered socket is in its rooms; a new one is in none yet.
-  for (const room of chatRooms(socket)) tellPresence(nsp.to(room), room);
+  for (const room of chatRooms(socket)) emitPresence(nsp.to(room), room);
   socket.on("disconnecting", () => {
-    for (const room of chatRooms(socket)) tellPresence(socket.to(room), room, socket.id);
+    for (const room of chatRooms(socket)) emitPresence(socket.to(room), room, socket.id);
   });
 
   // A repeated message is only acknowledged. The first message with the text
@@ -70,7 +70,7 @@ export function chat(socket) {
     running.delete(answer);
   });
 
-  // ai:resume sends the events after the token with index after again.
+  // ai:resume sends the events after the token with the index "after" again.
   on(socket, "ai:resume", ({ requestId, after }) => answers.get(requestId)?.repeat(socket, after));
 
   // An abort without a requestId stops all answers in its chat.

@@ -14,7 +14,9 @@ export function debug(socket) {
     const { auth, query, headers } = socket.handshake;
     ack?.({ auth, query, headers, id: socket.id });
   });
-  on(socket, "debug:rename", (changes) => Object.assign(names, changes)); // sent events at once, received ones after the next connect
+  // New names apply to sent events at once, and to received events after the next
+  // connect.
+  on(socket, "debug:rename", (changes) => Object.assign(names, changes));
   on(socket, "debug:sockets", (_, ack) => ack?.([...socket.nsp.sockets.keys()]));
   on(socket, "debug:disconnect", () => socket.disconnect()); // this namespace only
   on(socket, "debug:close", () => socket.conn.close()); // the connection of all namespaces
