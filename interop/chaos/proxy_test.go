@@ -93,6 +93,7 @@ func TestProxy_resetsBothEnds(t *testing.T) {
 	_, err = c.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, syscall.ECONNRESET)
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, server), syscall.ECONNRESET)
+	p.AwaitBroken(wiretest.Context(t), 1)
 	assert.Equal(t, 1, p.Broken())
 }
 
