@@ -34,8 +34,8 @@ var modes = []mode{
 	{"no-recovery", false, []string{conn.WebSocket, conn.Polling}},
 }
 
-// A size is the length of a round. The faults end after so many breaks for each
-// client, and at the limit at the latest.
+// A size is the length of a round. The faults of a client end after a number of
+// breaks, and at the limit at the latest.
 type size struct {
 	breaks int
 	limit  time.Duration

@@ -50,7 +50,7 @@
 // # Limits
 //
 // A recovery needs an offset: a session that is lost before its first event is
-// not recovered. A session is not recovered either while the server has not
+// not recovered. A session is also not recovered before the server has
 // noticed the end of the old connection. The client then opens a new session,
 // and StreamConfig.Resume requests the rest.
 //
