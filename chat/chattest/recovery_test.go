@@ -163,8 +163,8 @@ func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
 	var wayBack sync.RWMutex
 	server := start(t, chattest.Config{Recovery: time.Minute, Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			wayBack.RLock()
-			defer wayBack.RUnlock()
+			wayBack.RLock() // waits while the way back is closed
+			wayBack.RUnlock()
 			backend.ServeHTTP(w, r)
 		})
 	}})

@@ -47,7 +47,7 @@ func CallTool(ctx context.Context, call events.AIToolCall) (json.RawMessage, err
 // answer starts the answer to q.
 func (s *Server) answer(k *Socket, q events.UserMessage) {
 	t := &turn{asker: k, q: q}
-	ctx, cancel := context.WithCancel(context.WithValue(k.ctx, turnKey{}, t))
+	ctx, cancel := context.WithCancel(context.WithValue(k.io.Context(), turnKey{}, t))
 	t.cancel = cancel
 	s.turns[t] = struct{}{}
 
@@ -124,7 +124,7 @@ func (s *Server) send(to []*Socket, ev events.Event) {
 			s.sendError(k, name, err)
 			continue
 		}
-		_ = k.emit(name, json.RawMessage(payload)) // one that is gone hears nothing
+		_ = k.io.Emit(name, json.RawMessage(payload)) // a client that is gone misses it
 	}
 }
 
@@ -132,5 +132,5 @@ func (s *Server) send(to []*Socket, ev events.Event) {
 // with an event, which either k or an Answer has sent.
 func (s *Server) sendError(k *Socket, event string, err error) {
 	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()}) // strings: it cannot fail
-	_ = k.emit(nameError, json.RawMessage(problem))
+	_ = k.io.Emit(nameError, json.RawMessage(problem))
 }

@@ -51,41 +51,58 @@ func (s *Socket) EmitVolatile(name string, args ...any) error {
 	return nil
 }
 
-// Call sends an event and waits for its acknowledgement, until ctx ends. It
-// fails with [ErrGone] as soon as the connection ends.
-func (s *Socket) Call(ctx context.Context, name string, args ...any) (Reply, error) {
+// A Call is an event that waits for its acknowledgement.
+type Call struct {
+	socket  *Socket
+	id      int64
+	link    context.Context
+	replies chan Reply
+}
+
+// Send sends an event that asks for an acknowledgement, which [Call.Wait]
+// returns. The event is not sent again when the session is resumed.
+func (s *Socket) Send(name string, args ...any) (*Call, error) {
 	event, err := encodeEvent(name, args)
 	if err != nil {
-		return Reply{}, err
+		return nil, err
 	}
-	replies := make(chan Reply, 1)
 	s.mu.Lock()
-	link, id := s.link, s.nextAck
-	if err = ctx.Err(); err == nil && s.client == nil {
-		err = ErrGone
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return nil, ErrGone
 	}
-	if err == nil {
-		s.nextAck++
-		s.acks[id] = replies
-		s.write(event, id)
-	}
-	s.mu.Unlock()
-	if err != nil {
-		return Reply{}, err
-	}
+	c := &Call{s, s.nextAck, s.link, make(chan Reply, 1)}
+	s.nextAck++
+	s.acks[c.id] = c.replies
+	s.write(event, c.id)
+	return c, nil
+}
+
+// Wait waits for the acknowledgement, until ctx ends. It fails with [ErrGone] as
+// soon as the connection ends. It is called once.
+func (c *Call) Wait(ctx context.Context) (Reply, error) {
 	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.acks, id)
+		c.socket.mu.Lock()
+		defer c.socket.mu.Unlock()
+		delete(c.socket.acks, c.id)
 	}()
 	select {
-	case reply := <-replies:
+	case reply := <-c.replies:
 		return reply, nil
 	case <-ctx.Done():
 		return Reply{}, ctx.Err()
-	case <-link.Done():
+	case <-c.link.Done():
 		return Reply{}, ErrGone
 	}
+}
+
+// Call is Send and Wait.
+func (s *Socket) Call(ctx context.Context, name string, args ...any) (Reply, error) {
+	c, err := s.Send(name, args...)
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.Wait(ctx)
 }
 
 // write sends an event on the present connection; s.mu is held.

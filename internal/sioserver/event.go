@@ -105,3 +105,32 @@ func encodeEvent(name string, args []any) (encodedEvent, error) {
 	data, attachments, err := socketio.EncodeArgs(append([]any{name}, args...)...)
 	return encodedEvent{data, attachments}, err
 }
+
+// Values returns the arguments in a form that can be sent again: JSON as it
+// came, and decoded where there are attachments.
+func (e *Event) Values() []any {
+	values := make([]any, len(e.Args))
+	for i, arg := range e.Args {
+		if len(e.Attachments) == 0 {
+			values[i] = arg
+			continue
+		}
+		_ = e.Decode(i, &values[i]) // it was checked when it came
+	}
+	return values
+}
+
+// Bytes returns an argument that was sent as bytes. It returns false for any
+// other.
+func (e *Event) Bytes(arg int) ([]byte, bool) { return bytesOf(e.Args, e.Attachments, arg) }
+
+// Bytes returns an argument that was sent as bytes. It returns false for any
+// other.
+func (r Reply) Bytes(arg int) ([]byte, bool) { return bytesOf(r.Args, r.Attachments, arg) }
+
+func bytesOf(args []json.RawMessage, attachments [][]byte, arg int) ([]byte, bool) {
+	if arg >= len(args) {
+		return nil, false
+	}
+	return socketio.Attachment(args[arg], attachments)
+}

@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +57,7 @@ func DecodeArg(arg []byte, attachments [][]byte, into any) error {
 	if len(attachments) == 0 {
 		return json.Unmarshal(arg, into)
 	}
-	bytes := func(dec *jsontext.Decoder, b *[]byte) error {
+	readBytes := func(dec *jsontext.Decoder, b *[]byte) error {
 		if dec.PeekKind() != '{' {
 			return errors.ErrUnsupported // null, or a string of base64
 		}
@@ -86,7 +88,7 @@ func DecodeArg(arg []byte, attachments [][]byte, into any) error {
 	}
 	return jsonv2.Unmarshal(arg, into, jsonv1.DefaultOptionsV1(),
 		jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(
-			jsonv2.UnmarshalFromFunc(bytes),
+			jsonv2.UnmarshalFromFunc(readBytes),
 			jsonv2.UnmarshalFromFunc(value),
 		)))
 }
@@ -144,4 +146,54 @@ func SplitArgs(data []byte, attachments [][]byte) ([]json.RawMessage, error) {
 		}
 	}
 	return args, nil
+}
+
+// InlineBase64 returns an argument with each attachment as a string of base64
+// in the place of its placeholder. Numbers keep their digits.
+func InlineBase64(arg []byte, attachments [][]byte) (json.RawMessage, error) {
+	if len(attachments) == 0 {
+		return arg, nil
+	}
+	var out bytes.Buffer
+	lenient := []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+	var inline func(enc *jsontext.Encoder, dec *jsontext.Decoder) error
+	inline = func(enc *jsontext.Encoder, dec *jsontext.Decoder) error {
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		switch raw.Kind() {
+		case '{':
+			found, ok, err := attachmentOf(raw, attachments)
+			if err != nil {
+				return err
+			}
+			if ok {
+				return enc.WriteToken(jsontext.String(base64.StdEncoding.EncodeToString(found)))
+			}
+		case '[':
+		default:
+			return enc.WriteValue(raw)
+		}
+		inner := jsontext.NewDecoder(bytes.NewReader(bytes.Clone(raw)), lenient...)
+		begin, err := inner.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := enc.WriteToken(begin); err != nil {
+			return err
+		}
+		for inner.PeekKind() != '}' && inner.PeekKind() != ']' {
+			if err := inline(enc, inner); err != nil { // member names are values, too
+				return err
+			}
+		}
+		end, err := inner.ReadToken()
+		if err != nil {
+			return err
+		}
+		return enc.WriteToken(end)
+	}
+	err := inline(jsontext.NewEncoder(&out, lenient...), jsontext.NewDecoder(bytes.NewReader(arg), lenient...))
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }

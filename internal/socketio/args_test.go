@@ -78,3 +78,14 @@ func FuzzSplitArgs(f *testing.F) {
 		}
 	})
 }
+
+func TestInlineBase64_keepsEverythingElse(t *testing.T) {
+	got, err := InlineBase64([]byte(`{"a": {"_placeholder":true,"num":0}, "n": [12345678901234567890, {"b": null}], "a": "x"}`), [][]byte{{1, 2}})
+	require.NoError(t, err)
+	assert.Equal(t, `{"a":"AQI=","n":[12345678901234567890,{"b":null}],"a":"x"}`, string(got))
+	got, err = InlineBase64([]byte(`{"_placeholder":true,"num":0}`), [][]byte{{1, 2}})
+	require.NoError(t, err)
+	assert.Equal(t, `"AQI="`, string(got))
+	_, err = InlineBase64([]byte(`[{"_placeholder":true,"num":5}]`), [][]byte{{1, 2}})
+	assert.ErrorIs(t, err, ErrMalformed)
+}
