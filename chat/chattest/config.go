@@ -64,6 +64,10 @@ type Config struct {
 	// Default: none.
 	Fault func(connection int) Fault
 
+	// MessageID returns the id of the chat:message that a user message is
+	// broadcast as. Default: the id of the user message.
+	MessageID func(q events.UserMessage) string
+
 	// Middleware wraps the HTTP handler of the backend: to refuse requests with
 	// a status, for example, or to record them. Default: none.
 	Middleware func(http.Handler) http.Handler

@@ -128,8 +128,12 @@ func ignore[T any](*Server, *Socket, T) {}
 
 // say sends a user message to the clients that hear k, and starts its answer.
 func (s *Server) say(k *Socket, q events.UserMessage) {
+	id := q.MessageID
+	if s.cfg.MessageID != nil {
+		id = s.cfg.MessageID(q)
+	}
 	s.send(s.audience(k, q.ChatID), s.envelopeOf(q).around(events.ChatMessage{
-		MessageID: q.MessageID,
+		MessageID: id,
 		UserID:    q.UserID,
 		Text:      q.Text,
 		CreatedAt: time.Now(),

@@ -17,8 +17,9 @@
 //
 // It is a chattest.Server, whose manual says what it does with each event, and more than that:
 //
-//   - A question that mentions "time" or "tool" has the backend call the tool "clock" of the client that asked, by an
-//     ai:tool_call that is to be acknowledged, and answer with what it says. One that mentions "long" has a long answer.
+//   - A question that mentions "time" or "tool" calls the tool "clock" of the client that asked, if the client has
+//     registered it: its auth has the names of its tools, {"tools": ["clock"]}. The ai:tool_call asks for an
+//     acknowledgement. A question that mentions "long" has a long answer.
 //   - user:typingStart, user:typingStop and chat:read are passed on to the others in the room, under the same names.
 //   - Connection state recovery is on: whoever comes back within -recovery (2m) has missed nothing. 0 turns it off.
 //   - With -token, a client whose auth has another token, or none, is refused.
@@ -49,6 +50,16 @@
 //	refuse       whoever connects is refused, which a client takes as final
 //	unavailable  requests are answered with HTTP status 503, which a client takes as worth another try
 //
+// # Modes
+//
+// Backends in the wild have manners of their own. These flags copy some:
+//
+//	-no-request-ids   events have no requestId
+//	-no-stop          ai:abort is ignored
+//	-off-contract     payloads have other types: ids as numbers, times in milliseconds, counts as strings
+//	-early-events     a client gets an event before its CONNECT is answered
+//	-own-message-ids  broadcast messages have new ids instead of their senders'
+//
 // There is no password on any of this: it is made for a developer's machine.
 package main
 
@@ -61,15 +72,18 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/seed67206a74/parley/internal/mockserver"
 )
 
 func main() {
-	cfg := config{Faults: Faults{Pace: Duration(40 * time.Millisecond)}}
+	cfg := mockserver.Config{Faults: mockserver.Faults{Pace: mockserver.Duration(40 * time.Millisecond)}}
 	flag.StringVar(&cfg.Addr, "addr", ":4000", "the TCP `address` to serve on")
 	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; without it, everybody is let in")
 	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "how `long` a client whose connection was cut may take to come back; 0: no recovery")
 	flag.Var(&cfg.Names, "names", "other event names, as `KEY=name,…`")
-	cfg.Faults.flags(flag.CommandLine)
+	cfg.Faults.Flags(flag.CommandLine)
+	cfg.Modes.Flags(flag.CommandLine)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -81,12 +95,12 @@ func main() {
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, out io.Writer, cfg config) error {
-	b, err := start(cfg)
+func run(ctx context.Context, out io.Writer, cfg mockserver.Config) error {
+	server, err := mockserver.Start(cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "mockserver: chat backend on", b.URL())
-	fmt.Fprintln(out, "mockserver: faults on", b.URL()+"/faults")
-	return b.run(ctx)
+	fmt.Fprintln(out, "mockserver: chat backend on", server.URL())
+	fmt.Fprintln(out, "mockserver: faults on", server.URL()+"/faults")
+	return server.Run(ctx)
 }

@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ import (
 )
 
 // request asks the panel, and returns the status and the body of its answer.
-func request(t *testing.T, b *backend, method, path, body string, header ...string) (status int, text string) {
+func request(t *testing.T, b *Server, method, path, body string, header ...string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(within(t), method, b.URL()+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -34,14 +34,14 @@ func request(t *testing.T, b *backend, method, path, body string, header ...stri
 }
 
 // change changes the settings.
-func change(t *testing.T, b *backend, settings string) {
+func change(t *testing.T, b *Server, settings string) {
 	t.Helper()
 	status, text := request(t, b, "PATCH", "/faults/settings", settings)
 	require.Equal(t, http.StatusOK, status, text)
 }
 
 func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
+	b := serve(t, Config{Faults: Faults{Pace: Duration(time.Millisecond)}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	change(t, b, `{"latency": "1ms", "drop": 0.5}`)
 	_, text := request(t, b, "GET", "/faults/state", "")
@@ -57,7 +57,7 @@ func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
 }
 
 func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	for _, c := range []struct{ method, path, body, says string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
 		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, cutAfter, kickAfter and restart are not negative"},
@@ -78,7 +78,7 @@ func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 }
 
 func TestFaults_dropOrCorruptTokens(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Drop: 1}})
+	b := serve(t, Config{Faults: Faults{Drop: 1}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	tokens := client.Tokens.Chan(t.Context())
 	failures := client.DecodeErrors.Chan(t.Context())
@@ -98,7 +98,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 }
 
 func TestFaults_failOrStallAnswers(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Error: 1}})
+	b := serve(t, Config{Faults: Faults{Error: 1}})
 	client := joined(t, b.URL(), "ada", chat.Config{Stream: chat.StreamConfig{IdleTimeout: 100 * time.Millisecond}})
 	stream := ask(t, client, "Hello")
 	_, err := stream.Wait()
@@ -113,7 +113,7 @@ func TestFaults_failOrStallAnswers(t *testing.T) {
 }
 
 func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	ada, adaEnded := enter(t, b.URL(), "ada", chat.Config{})
 	bob, bobEnded := enter(t, b.URL(), "bob", chat.Config{})
 	require.NoError(t, ada.Ready(within(t)))
@@ -127,7 +127,7 @@ func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
 }
 
 func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	client, _ := enter(t, b.URL(), "ada", chat.Config{})
 	require.NoError(t, client.Ready(within(t)))
 	for _, fault := range []string{"/faults/cut", "/faults/restart"} {
@@ -144,7 +144,7 @@ func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
 }
 
 func TestFaults_rejectNewConnections(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Refuse: true}})
+	b := serve(t, Config{Faults: Faults{Refuse: true}})
 	_, ended := enter(t, b.URL(), "ada", chat.Config{})
 	var refused *conn.RefusedError
 	require.ErrorAs(t, next(t, ended), &refused)
@@ -161,7 +161,7 @@ func TestFaults_rejectNewConnections(t *testing.T) {
 }
 
 func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	told := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
 	status, text := request(t, b, "PATCH", "/faults/names", `{"AI_TOKEN": "llm:delta", "USER_TYPING_START": "types"}`)
@@ -179,7 +179,7 @@ func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
 }
 
 func TestFaults_disconnectAndRestartAutomatically(t *testing.T) {
-	b := serve(t, config{Faults: Faults{KickAfter: 3}})
+	b := serve(t, Config{Faults: Faults{KickAfter: 3}})
 	client, ended := enter(t, b.URL(), "ada", chat.Config{})
 	stream := ask(t, client, "Hello")
 	assert.ErrorIs(t, next(t, ended), conn.ErrDisconnected)

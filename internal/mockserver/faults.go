@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"flag"
@@ -23,7 +23,7 @@ type Faults struct {
 }
 
 // flags has a flag for each fault.
-func (f *Faults) flags(set *flag.FlagSet) {
+func (f *Faults) Flags(set *flag.FlagSet) {
 	set.TextVar(&f.Pace, "pace", f.Pace, "the `pause` before each token")
 	set.TextVar(&f.Latency, "latency", f.Latency, "how `long` each request and event waits")
 	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are left out, from 0 to 1")

@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"context"
@@ -15,16 +15,17 @@ import (
 const toolTimeout = 10 * time.Second
 
 // answer is the AI: the status first, then whatever the question asks for, word by word, and the usage last.
-func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+	emit = s.emitter(ctx, q, emit)
 	emit(events.AIProcessing{Status: events.StatusQueued})
 	emit(events.AIProcessing{Status: events.StatusWorking})
 	text := think(ctx, q, emit)
 
-	faults := b.faults()
+	faults := s.faults()
 	fails, stalls := by(faults.Error), by(faults.Stall)
 	words := strings.SplitAfter(text, " ")
 	for i, word := range words {
-		if pause(ctx, b.faults().Pace) != nil {
+		if pause(ctx, s.faults().Pace) != nil {
 			return
 		}
 		switch halfway := i == len(words)/2; {
@@ -34,7 +35,7 @@ func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(ev
 		case halfway && stalls:
 			return
 		}
-		b.emitToken(ctx, q, emit, events.AIToken{Token: word, Index: i})
+		s.emitToken(ctx, q, emit, events.AIToken{Token: word, Index: i})
 	}
 
 	prompt, completion := int64(len(strings.Fields(q.Text))), int64(len(words))
@@ -52,6 +53,9 @@ func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(ev
 func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	switch asks := strings.ToLower(q.Text); {
 	case strings.Contains(asks, "time"), strings.Contains(asks, "tool"):
+		if !hasTool(chattest.SocketFromContext(ctx), "clock") {
+			return fmt.Sprintf("It is %s. Register a tool “clock”, and I will ask your client instead.", time.Now().UTC().Format(time.Kitchen))
+		}
 		return callClock(ctx, q, emit)
 	case strings.Contains(asks, "long"):
 		return longText()
@@ -73,12 +77,12 @@ func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event
 }
 
 // emitToken emits a token, or what the faults have made of it.
-func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
-	faults := b.faults()
+func (s *Server) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
+	faults := s.faults()
 	switch {
 	case by(faults.Drop):
 	case by(faults.Wrong):
-		b.emitWrong(ctx, q, token)
+		s.emitWrong(ctx, q, token)
 	default:
 		emit(token)
 	}
@@ -91,13 +95,9 @@ func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func
 }
 
 // emitWrong sends a token in a shape that no token has.
-func (b *backend) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
+func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
-	asker := chattest.SocketFromContext(ctx)
-	_ = asker.Emit(ctx, b.name(events.KeyAIToken), shape) // one that is gone hears nothing
-	for _, k := range b.others(asker, q.ChatID) {
-		_ = k.Emit(ctx, b.name(events.KeyAIToken), shape)
-	}
+	s.emitRaw(ctx, q, events.KeyAIToken, shape)
 }
 
 // remarks are what the AI has to say.
