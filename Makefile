@@ -68,7 +68,8 @@ bench: ## the way of a token and the cost of fan-out, each beside its limit; rew
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 15x .
 
 .PHONY: load
-load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md
+load: ## 10,000 connects over each transport, and what 10,000 connections cost; rewrites the table of benchmarks/load/README.md
+	PARLEY_CONNECTS=10000 go test -count=1 -run '^TestConnects_areAllAnswered$$' ./internal/sioserver
 	cd benchmarks && go run ./load -readme load/README.md
 
 .PHONY: fuzz

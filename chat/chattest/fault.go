@@ -39,9 +39,11 @@ type faultListener struct {
 	net.Listener
 	plan func(connection int) Fault
 
-	mu     sync.Mutex
-	count  int
-	frozen chan struct{} // closed when the server may go on; nil if it may
+	mu      sync.Mutex
+	count   int
+	frozen  chan struct{} // closed when the server may go on; nil if it may
+	closing []net.Conn    // to be closed then
+	lost    []net.Conn    // half-open, to be closed with the listener
 }
 
 func newFaultListener(l net.Listener, plan func(int) Fault) *faultListener {
@@ -65,7 +67,24 @@ func (l *faultListener) thaw() {
 	if l.frozen != nil {
 		close(l.frozen)
 		l.frozen = nil
+		for _, c := range l.closing {
+			c.Close()
+		}
+		l.closing = nil
 	}
+}
+
+// Close is part of net.Listener. It ends a freeze and closes the half-open
+// connections.
+func (l *faultListener) Close() error {
+	l.thaw()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.lost {
+		c.Close()
+	}
+	l.lost = nil
+	return l.Listener.Close()
 }
 
 // Accept is part of net.Listener. Only net/http calls it, in one goroutine.
@@ -101,8 +120,8 @@ type faultConn struct {
 	sent int64
 }
 
-// awake waits while the server is frozen.
-func (c *faultConn) awake() {
+// awake waits while the server is frozen. It returns an error after Close.
+func (c *faultConn) awake() error {
 	c.listener.mu.Lock()
 	frozen := c.listener.frozen
 	c.listener.mu.Unlock()
@@ -112,17 +131,25 @@ func (c *faultConn) awake() {
 		case <-c.ctx.Done():
 		}
 	}
+	if c.ctx.Err() != nil {
+		return net.ErrClosed
+	}
+	return nil
 }
 
 func (c *faultConn) Read(p []byte) (int, error) {
 	for {
-		c.awake()
+		if err := c.awake(); err != nil {
+			return 0, err
+		}
 		if rate := c.fault.ReadRate; rate > 0 {
 			p = p[:min(len(p), max(1, rate/10))]
 			pause(c.ctx, time.Second*time.Duration(len(p))/time.Duration(rate))
 		}
 		n, err := c.Conn.Read(p)
-		c.awake()
+		if closed := c.awake(); closed != nil {
+			return 0, closed
+		}
 		if !c.dead.Load() || err != nil {
 			return n, err
 		}
@@ -130,7 +157,9 @@ func (c *faultConn) Read(p []byte) (int, error) {
 }
 
 func (c *faultConn) Write(p []byte) (int, error) {
-	c.awake()
+	if err := c.awake(); err != nil {
+		return 0, err
+	}
 	pause(c.ctx, c.fault.Delay)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -163,9 +192,21 @@ func (c *faultConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Close closes the connection: when a frozen server goes on, and with the
+// listener if the connection is half-open.
 func (c *faultConn) Close() error {
 	c.cancel()
-	return c.Conn.Close()
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	switch {
+	case c.dead.Load():
+		c.listener.lost = append(c.listener.lost, c.Conn)
+	case c.listener.frozen != nil:
+		c.listener.closing = append(c.listener.closing, c.Conn)
+	default:
+		return c.Conn.Close()
+	}
+	return nil
 }
 
 // garbage returns bytes that are neither HTTP nor a websocket frame.

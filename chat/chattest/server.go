@@ -121,8 +121,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.stop() // under the lock: nothing that holds it adds to s.running afterwards
 	s.mu.Unlock()
-	s.faults.thaw()
-	_ = s.http.Close()
+	_ = s.http.Close() // and the listener, which ends a freeze
 	s.io.Close()
 	s.running.Wait()
 }

@@ -141,8 +141,10 @@ func (e *engine) receive(p engineio.Packet) bool {
 	case engineio.TypeMessage:
 		e.client.message(p.Data, p.Binary)
 	case engineio.TypePong:
+		// One that comes before its ping counts as well, as with npm's engine.io: a
+		// client whose reader is blocked sends it when the ping should be there.
 		e.mu.Lock()
-		if e.pongDue {
+		if !e.finished {
 			e.pongDue = false
 			e.heartbeat.Reset(e.server.cfg.PingInterval)
 		}

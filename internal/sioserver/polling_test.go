@@ -270,3 +270,17 @@ func TestHeartbeat_pingsOverWebSocket(t *testing.T) {
 		}
 	})
 }
+
+func TestHeartbeat_acceptsEarlyPong(t *testing.T) {
+	inBubble(t, fast, func(r *rig) {
+		w := r.open()
+		w.write("40")
+		w.read()
+		w.read()
+		start := time.Now()
+		time.Sleep(200 * time.Millisecond)
+		w.write("3")
+		assert.Equal(r, "2", w.read())
+		assert.Equal(r, 500*time.Millisecond, time.Since(start), "an interval after the pong")
+	})
+}

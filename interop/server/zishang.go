@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -10,7 +12,8 @@ import (
 )
 
 // zishang returns the backend on the server of zishang520, as its users write
-// it.
+// it, behind a gate: the server reads from a websocket before it listens to it,
+// and so loses the CONNECT of a client that is fast.
 func zishang(s settings) http.Handler {
 	options := socket.DefaultServerOptions()
 	options.SetServeClient(false)
@@ -28,7 +31,7 @@ func zishang(s settings) http.Handler {
 		options.SetPingTimeout(s.pingTimeout)
 	}
 	io := socket.NewServer(nil, options)
-	b := &zishangBackend{recorder: &recorder{Handler: io.ServeHandler(nil)}, io: io, compress: s.compress}
+	b := &zishangBackend{recorder: &recorder{Handler: gated(io.ServeHandler(nil))}, io: io, compress: s.compress}
 	refuse := func(message, code string) *socket.ExtendedError {
 		return socket.NewExtendedError(message, map[string]string{"code": code})
 	}
@@ -171,4 +174,34 @@ func plain(v any) any {
 		return out
 	}
 	return v
+}
+
+// gated returns a handler whose websockets can be read from once h has returned.
+func gated(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open := make(chan struct{})
+		defer close(open)
+		h.ServeHTTP(gate{w, open}, r)
+	})
+}
+
+type gate struct {
+	http.ResponseWriter
+	open <-chan struct{}
+}
+
+// Hijack is http.Hijacker.
+func (g gate) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(g.ResponseWriter).Hijack()
+	return gatedConn{c, g.open}, rw, err
+}
+
+type gatedConn struct {
+	net.Conn
+	open <-chan struct{}
+}
+
+func (c gatedConn) Read(b []byte) (int, error) {
+	<-c.open
+	return c.Conn.Read(b)
 }
