@@ -1,3 +1,5 @@
+// Package zishang_test runs the client of zishang520 against the server of the
+// same author, over WebTransport.
 package zishang_test
 
 import (
@@ -66,7 +68,11 @@ func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
 
 func TestWebTransport_sendsAndReceivesEvents(t *testing.T) {
 	url, way := serveWebTransport(t)
-	c, _ := start(t, url, conn.Config{Transports: []string{zishang.WebTransport}, HTTP: way})
+	c, err := conn.New(url, conn.Config{Dialer: zishang.Dialer{}, Transports: []string{zishang.WebTransport}, HTTP: way})
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(t.Context()) }() // ends with Close
+	defer func() { _ = c.Close(); <-ended }()
 	echo := conn.On[int](c, "echo").Chan(t.Context())
 	name, err := conn.Call[string](t.Context(), c, "transport")
 	require.NoError(t, err)
