@@ -1,5 +1,3 @@
-// Package zishang_test runs the client of zishang520 against the server of the
-// same author, over WebTransport.
 package zishang_test
 
 import (
@@ -68,11 +66,7 @@ func serveWebTransport(t *testing.T) (url string, way *http.Transport) {
 
 func TestWebTransport_sendsAndReceivesEvents(t *testing.T) {
 	url, way := serveWebTransport(t)
-	c, err := conn.New(url, conn.Config{Dialer: zishang.Dialer{}, Transports: []string{zishang.WebTransport}, HTTP: way})
-	require.NoError(t, err)
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(t.Context()) }() // ends with Close
-	defer func() { _ = c.Close(); <-ended }()
+	c, _ := start(t, url, conn.Config{Transports: []string{zishang.WebTransport}, HTTP: way})
 	echo := conn.On[int](c, "echo").Chan(t.Context())
 	name, err := conn.Call[string](t.Context(), c, "transport")
 	require.NoError(t, err)
