@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/websocket"
+	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
 // beServer in the environment makes the server of this program.
@@ -61,71 +61,44 @@ func serveLoad() error {
 		return err
 	}
 	fmt.Println("http://" + listener.Addr().String())
-	upgrader := websocket.Upgrader{ReadBufferSize: 512, WriteBufferSize: 512}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ws, err := upgrader.Upgrade(w, r, nil)
-		if err != nil {
-			return
+	backend := sioserver.New(sioserver.Config{PingInterval: 300 * time.Second, PingTimeout: 200 * time.Second})
+	backend.Namespace("/", sioserver.Handlers{Event: func(e *sioserver.Event) {
+		if e.Name == "user:message" {
+			answer(e)
 		}
-		defer ws.Close()
-		_ = converse(ws) // until the client has gone
-	})}
+	}})
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: backend}
 	go server.Serve(listener) // ends with the process
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
-// converse is one session. What is asked says how many tokens are wanted, and how far
-// apart: "20 500ms".
-func converse(ws *websocket.Conn) error {
-	say := func(text string) error { return ws.WriteMessage(websocket.TextMessage, []byte(text)) }
-	if err := say(`0{"sid":"engine","upgrades":[],"pingInterval":300000,"pingTimeout":200000}`); err != nil {
-		return err
-	}
-	for {
-		_, data, err := ws.ReadMessage()
-		if err != nil {
-			return err
-		}
-		frame := string(data)
-		switch {
-		case frame == "40":
-			err = say(`40{"sid":"socket"}`)
-		case strings.HasPrefix(frame, `42["user:message",`):
-			err = answer(frame[2:], say)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func answer(event string, say func(string) error) error {
-	var args [2]json.RawMessage
+// answer answers a question whose text is the number of tokens and the pause
+// between them: "20 500ms". A question of another form has no answer.
+func answer(e *sioserver.Event) {
 	var question struct{ RequestID, Text string }
-	if err := json.Unmarshal([]byte(event), &args); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(args[1], &question); err != nil {
-		return err
-	}
 	var tokens int
 	var pause string
+	if err := e.Decode(0, &question); err != nil {
+		return
+	}
 	if _, err := fmt.Sscan(question.Text, &tokens, &pause); err != nil {
-		return err
+		return
 	}
 	pace, err := time.ParseDuration(pause)
 	if err != nil {
-		return err
+		return
 	}
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for i := range tokens {
-		<-ticker.C
-		now := strconv.FormatInt(time.Now().UnixNano(), 10)
-		if err := say(`42["ai:token",{"requestId":"` + question.RequestID + `","token":"` + now + `","index":` + strconv.Itoa(i) + `}]`); err != nil {
-			return err
+		select {
+		case <-ticker.C:
+		case <-e.Socket.Context().Done():
+			return
 		}
+		now := strconv.FormatInt(time.Now().UnixNano(), 10)
+		_ = e.Socket.Emit("ai:token", json.RawMessage(`{"requestId":"`+question.RequestID+`","token":"`+now+`","index":`+strconv.Itoa(i)+`}`))
 	}
-	return say(`42["ai:message",{"requestId":"` + question.RequestID + `","messageId":"m","role":"assistant","text":"done","createdAt":"2026-01-02T03:04:05Z"}]`)
+	_ = e.Socket.Emit("ai:message", json.RawMessage(`{"requestId":"`+question.RequestID+`","messageId":"m","role":"assistant","text":"done","createdAt":"2026-01-02T03:04:05Z"}`))
 }
