@@ -23,7 +23,7 @@ type Config struct {
 
 	// Admit decides about each client that connects, after Auth and in the same
 	// way, with its query, headers and namespace. The client has no answer yet:
-	// what Admit emits arrives before it.
+	// events that Admit emits arrive before it.
 	Admit func(k *Socket) error
 
 	// OnConnect is called for each client that has connected, before its first

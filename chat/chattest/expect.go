@@ -24,8 +24,8 @@ type TB interface {
 
 // Expect waits for the next event of a name, as [Server.Next] does, and compares
 // its first argument with payload. It fails the test if no event comes within
-// 10 seconds, or if they differ: the failure shows what is wanted, what came,
-// and the other events that no Next has returned.
+// 10 seconds, or if they differ: the failure shows the wanted and the received
+// payload, and the other events that no Next has returned.
 //
 // A payload is anything that encoding/json encodes; a []byte only matches bytes.
 // Of an object only the members in payload are compared, so that ids made by
@@ -95,7 +95,8 @@ func (s *Server) others(without *Received) string {
 	return strings.Join(lines, "\n        ")
 }
 
-// difference returns in what a payload differs from the wanted one, or "".
+// difference describes how a payload differs from the wanted one; "" if it does
+// not.
 func difference(want, got any) string {
 	members, ok := want.(map[string]any)
 	object, isObject := got.(map[string]any)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A Fault is what goes wrong on one TCP connection. The zero Fault is a healthy
-// connection. Numbers of bytes count what the server has sent on the connection,
-// HTTP headers included.
+// A Fault describes the faults of one TCP connection. The zero Fault is a
+// healthy connection. Byte positions count the bytes that the server has sent on
+// the connection, HTTP headers included.
 type Fault struct {
 	// Refuse closes the connection as soon as it is accepted.
 	Refuse bool

@@ -62,7 +62,7 @@ func (s *Server) receive(e *sioserver.Event) {
 	}
 }
 
-// step does what the backend itself does for an event. It returns the arguments
+// step is the backend's own handling of an event. It returns the arguments
 // of the acknowledgement, nil for none, or an error about the payload.
 func (s *Server) step(r Received) (reply []any, err error) {
 	switch r.Name {

@@ -1,5 +1,5 @@
-// Mockserver is a chat backend to develop against. It keeps rooms and who is in them, gives what people say to
-// their room, and answers it, token by token. And it fails, when it is told to.
+// Mockserver is a chat backend to develop against. It keeps rooms and presence, sends messages to their room, and
+// answers them token by token. It can also fail in many ways.
 //
 //	go run ./examples/mockserver
 //	go run ./examples/mockserver -addr localhost:4001 -pace 200ms -token secret
@@ -15,15 +15,15 @@
 //
 // # What it does
 //
-// It is a chattest.Server, whose manual says what it does with each event, and more than that:
+// It is a chattest.Server, whose manual lists what it does for each event, with these additions:
 //
 //   - A question that mentions "time" or "tool" calls the tool "clock" of the client that asked, if the client has
 //     registered it: its auth has the names of its tools, {"tools": ["clock"]}. The ai:tool_call asks for an
 //     acknowledgement. A question that mentions "long" has a long answer.
 //   - user:typingStart, user:typingStop and chat:read are passed on to the others in the room, under the same names.
-//   - Connection state recovery is on: whoever comes back within -recovery (2m) has missed nothing. 0 turns it off.
+//   - Connection state recovery is on: a client that reconnects within -recovery (2m) has missed nothing. 0 disables it.
 //   - With -token, a client whose auth has another token, or none, is refused.
-//   - With -names, events have other names; a client that asks is told, by discovery.
+//   - With -names, events have other names; discovery reports them.
 //
 // # Faults
 //
@@ -32,9 +32,9 @@
 //	curl localhost:4000/faults/state                                # {"faults": {…}, "clients": [{…}], "names": {…}}
 //	curl -X PATCH localhost:4000/faults/settings -d '{"drop": 0.2}' # what is not named stays; the state is the answer
 //	curl -X PATCH localhost:4000/faults/names -d '{"AI_TOKEN": "llm:delta"}'
-//	curl -X POST localhost:4000/faults/cut                          # every connection, without a word
+//	curl -X POST localhost:4000/faults/cut                          # every connection
 //	curl -X POST localhost:4000/faults/kick -d '{"id": "aTPd…"}'    # one client, by its session id; without, all
-//	curl -X POST localhost:4000/faults/restart -d '{"down": "5s"}'  # everybody is a stranger afterwards
+//	curl -X POST localhost:4000/faults/restart -d '{"down": "5s"}'  # no session survives
 //
 // The settings, with shares from 0 to 1 and durations like "250ms":
 //
@@ -44,11 +44,11 @@
 //	wrong        the share of tokens whose payload has the wrong shape
 //	error        the share of answers that end in an ai:error half way
 //	stall        the share of answers that fall silent half way
-//	cutAfter     the asker's connection is cut after so many tokens of each answer; 0 is never
-//	kickAfter    the asker is put out after so many tokens of each answer; 0 is never
+//	cutAfter     the client's connection is cut after so many tokens of each answer; 0 is never
+//	kickAfter    the client is disconnected after so many tokens of each answer; 0 is never
 //	restart      how often the server restarts by itself; 0s is never
-//	refuse       whoever connects is refused, which a client takes as final
-//	unavailable  requests are answered with HTTP status 503, which a client takes as worth another try
+//	refuse       clients are refused, which is final for a client
+//	unavailable  requests are answered with HTTP status 503, after which a client tries again
 //
 // # Modes
 //
@@ -79,8 +79,8 @@ import (
 func main() {
 	cfg := mockserver.Config{Faults: mockserver.Faults{Pace: mockserver.Duration(40 * time.Millisecond)}}
 	flag.StringVar(&cfg.Addr, "addr", ":4000", "the TCP `address` to serve on")
-	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; without it, everybody is let in")
-	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "how `long` a client whose connection was cut may take to come back; 0: no recovery")
+	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; default: any")
+	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "the `duration` for which a lost session can be recovered; 0: no recovery")
 	flag.Var(&cfg.Names, "names", "other event names, as `KEY=name,…`")
 	cfg.Faults.Flags(flag.CommandLine)
 	cfg.Modes.Flags(flag.CommandLine)

@@ -14,7 +14,8 @@ import (
 // toolTimeout is how long a client may take to run its tool.
 const toolTimeout = 10 * time.Second
 
-// answer is the AI: the status first, then whatever the question asks for, word by word, and the usage last.
+// answer is the AI: the status first, then the text word by word, and the usage
+// last.
 func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	emit = s.emitter(ctx, q, emit)
 	emit(events.AIProcessing{Status: events.StatusQueued})
@@ -49,7 +50,7 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 	})
 }
 
-// think reads the question for what it is asked to do.
+// think returns the text of the answer to a question.
 func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	switch asks := strings.ToLower(q.Text); {
 	case strings.Contains(asks, "time"), strings.Contains(asks, "tool"):
@@ -63,7 +64,8 @@ func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) s
 	return fmt.Sprintf("You said: “%s”. %s", q.Text, strings.Join(remarks[:], " "))
 }
 
-// callClock has the asker's client run its tool, and puts what it says into words.
+// callClock calls the tool of the client that asked, and returns its result in
+// a sentence.
 func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
@@ -76,7 +78,7 @@ func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event
 	return fmt.Sprintf("I asked your client for its tool “clock”, and it says: %s.", result)
 }
 
-// emitToken emits a token, or what the faults have made of it.
+// emitToken emits a token, unless a fault drops or changes it.
 func (s *Server) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
 	faults := s.faults()
 	switch {
@@ -100,7 +102,7 @@ func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token even
 	s.emitRaw(ctx, q, events.KeyAIToken, shape)
 }
 
-// remarks are what the AI has to say.
+// remarks are the sentences of the AI.
 var remarks = [...]string{
 	"Each word of this came as an event of its own, and went through a channel on its way to you.",
 	"The last event of an answer is its message, which holds the whole text and what it has cost.",

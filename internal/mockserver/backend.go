@@ -100,7 +100,7 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// admit lets a client in, or says why not.
+// admit accepts or refuses a client.
 func (s *Server) admit(auth map[string]any) error {
 	token, _ := auth["token"].(string)
 	switch {
@@ -112,7 +112,7 @@ func (s *Server) admit(auth map[string]any) error {
 	return nil
 }
 
-// rename renames events, from now on; all clients are told.
+// rename renames events from now on and sends all clients the names.
 func (s *Server) rename(changes Names) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,8 @@ func (s *Server) rename(changes Names) error {
 	return nil
 }
 
-// install puts what is done about each event before the server's own part. Names that were in force before are let go.
+// install sets the handlers of all events by their present names, and removes
+// those of the names before.
 func (s *Server) install(server *chattest.Server, before, now Names) {
 	for _, name := range before {
 		server.Handle(name, nil)
@@ -162,7 +163,7 @@ func (s *Server) late(ctx context.Context, _ chattest.Received) (any, error) {
 	return nil, pause(ctx, s.faults().Latency)
 }
 
-// passOn gives an event to the others in its sender's room, as it came.
+// passOn sends an event unchanged to the others in its sender's room.
 func (s *Server) passOn(ctx context.Context, r chattest.Received) (any, error) {
 	if err := pause(ctx, s.faults().Latency); err != nil {
 		return nil, err
@@ -172,15 +173,15 @@ func (s *Server) passOn(ctx context.Context, r chattest.Received) (any, error) {
 		UserID events.ID `json:"userId"`
 	}
 	if err := r.Decode(&to); err != nil || to.UserID.IsZero() {
-		return nil, err // the server itself says what is missing
+		return nil, err // the server reports what is missing
 	}
 	for _, k := range s.others(r.Socket, to.ChatID) {
-		_ = k.Emit(ctx, r.Name, r.Args[0]) // one that is gone hears nothing
+		_ = k.Emit(ctx, r.Name, r.Args[0]) // a client that is gone misses it
 	}
 	return nil, nil
 }
 
-// others are those who share a room with k.
+// others returns the clients that share a room with k.
 func (s *Server) others(k *chattest.Socket, chatID events.ID) []*chattest.Socket {
 	var others []*chattest.Socket
 	member := false
@@ -197,7 +198,7 @@ func (s *Server) others(k *chattest.Socket, chatID events.ID) []*chattest.Socket
 	return others
 }
 
-// URL is where the backend answers.
+// URL returns the address of the backend.
 func (s *Server) URL() string { return s.current().URL }
 
 func (s *Server) current() *chattest.Server {

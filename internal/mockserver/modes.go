@@ -92,9 +92,9 @@ func stringOf(v any) string {
 
 // emitRaw sends a payload of any shape to the clients that hear an answer.
 func (s *Server) emitRaw(ctx context.Context, q events.UserMessage, key events.Key, payload any) {
-	asker := chattest.SocketFromContext(ctx)
-	_ = asker.Emit(ctx, s.name(key), payload) // a client that is gone misses it
-	for _, k := range s.others(asker, q.ChatID) {
+	socket := chattest.SocketFromContext(ctx)
+	_ = socket.Emit(ctx, s.name(key), payload) // a client that is gone misses it
+	for _, k := range s.others(socket, q.ChatID) {
 		_ = k.Emit(ctx, s.name(key), payload)
 	}
 }

@@ -17,10 +17,10 @@ import (
 //go:embed panel.html
 var panelPage []byte
 
-// maxBody is how much of a request's body is read.
+// maxBody is the longest body of a request.
 const maxBody = 64 << 10
 
-// handler puts the panel, and the faults that concern requests, before the backend.
+// handler returns the backend behind the panel and the faults of requests.
 func (s *Server) handler(backend http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/faults", http.StatusFound) })
@@ -41,7 +41,7 @@ func (s *Server) handler(backend http.Handler) http.Handler {
 			backend.ServeHTTP(w, r)
 		}
 	})
-	panel := http.NewCrossOriginProtection().Handler(mux) // a page from elsewhere has no business with the faults
+	panel := http.NewCrossOriginProtection().Handler(mux) // pages of other origins must not change the faults
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/faults") {
 			panel.ServeHTTP(w, r)
@@ -57,7 +57,7 @@ func (s *Server) showPanel(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(panelPage)
 }
 
-// A state is what the panel shows.
+// A state is the content of the panel.
 type state struct {
 	Faults  Faults        `json:"faults"`
 	Clients []clientState `json:"clients"`
@@ -149,6 +149,7 @@ func (s *Server) askForRestart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Connection", "close")
+	w.Header().Set("Content-Length", "0") // complete before the restart breaks the connection
 	w.WriteHeader(http.StatusAccepted)
 	_ = http.NewResponseController(w).Flush()
 	select {
@@ -157,7 +158,7 @@ func (s *Server) askForRestart(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// reply is the state after a change, or what was wrong with it.
+// reply sends the state after a change, or the error.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -171,7 +172,7 @@ func decode(body io.Reader, into any) error {
 	from := json.NewDecoder(body)
 	from.DisallowUnknownFields()
 	if err := from.Decode(into); err != nil && err != io.EOF {
-		return fmt.Errorf("the body is not what is wanted: %w", err)
+		return fmt.Errorf("invalid body: %w", err)
 	}
 	return nil
 }

@@ -65,8 +65,8 @@ func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 		{"PATCH", "/faults/settings", `{"pace": "soon"}`, `invalid duration "soon"`},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": ""}`, "AI_TOKEN has no name"},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": "ai:message"}`, "AI_MESSAGE and AI_TOKEN are both named"},
-		{"POST", "/faults/kick", `[]`, "the body is not what is wanted"},
-		{"POST", "/faults/restart", `{"down": 3}`, "the body is not what is wanted"},
+		{"POST", "/faults/kick", `[]`, "invalid body"},
+		{"POST", "/faults/restart", `{"down": 3}`, "invalid body"},
 	} {
 		status, text := request(t, b, c.method, c.path, c.body)
 		assert.Equal(t, http.StatusBadRequest, status, c.body)

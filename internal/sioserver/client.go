@@ -150,7 +150,7 @@ func (c *client) connected() {
 func (c *client) refuse(name string, why *ConnectError) {
 	data, err := json.Marshal(why)
 	if err != nil {
-		data, _ = json.Marshal(&ConnectError{Message: why.Message}) // Data is what cannot be encoded
+		data, _ = json.Marshal(&ConnectError{Message: why.Message}) // without Data it cannot fail
 	}
 	c.send(socketio.Packet{Type: socketio.ConnectError, Namespace: []byte(name), ID: socketio.NoID, Data: data})
 }

@@ -2,7 +2,8 @@ package sioserver
 
 import "sync"
 
-// An inbox holds what a socket has received until its goroutine handles it.
+// An inbox holds the received events of a socket until its goroutine handles
+// them.
 type inbox struct {
 	mu     sync.Mutex
 	steps  []func()

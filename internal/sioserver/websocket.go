@@ -86,7 +86,7 @@ func (e *engine) readFrame(ws *websocket.Conn) (engineio.Packet, error) {
 	return engineio.ParsePacket(data)
 }
 
-// writeWebSocket writes what is queued until the session or the websocket ends.
+// writeWebSocket writes queued packets until the session or the websocket ends.
 func (e *engine) writeWebSocket(ws *websocket.Conn) {
 	for {
 		e.mu.Lock()

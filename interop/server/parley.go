@@ -95,7 +95,7 @@ type parleyBackend struct {
 // heard holds the numbers that a socket has sent.
 type heard struct{ numbers []json.RawMessage }
 
-// event does what conformance.js does.
+// event handles an event as conformance.js does.
 func (b *parleyBackend) event(e *sioserver.Event) {
 	s := e.Socket
 	values := e.Values()

@@ -57,7 +57,7 @@ type zishangBackend struct {
 	compress bool
 }
 
-// serve does what conformance.js does.
+// serve handles the events of a client as conformance.js does.
 func (b *zishangBackend) serve(c *socket.Socket) {
 	var mu sync.Mutex
 	numbers := []any{}
