@@ -24,7 +24,6 @@ type client struct {
 	sockets map[string]*Socket // by namespace; nil for one that the server has disconnected
 	connect *time.Timer        // ends a session without a socket
 	gone    bool
-	reason  Reason
 }
 
 func newClient(e *engine) *client {
@@ -172,7 +171,7 @@ func (c *client) closed(reason Reason) {
 		c.mu.Unlock()
 		return
 	}
-	c.gone, c.reason = true, reason
+	c.gone = true
 	if c.connect != nil {
 		c.connect.Stop()
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -276,5 +275,3 @@ func (s *Socket) event(p socketio.Packet) bool {
 	})
 	return true
 }
-
-func (s *Socket) String() string { return fmt.Sprintf("%s (%s)", s.ID, s.namespace.Name) }
