@@ -50,8 +50,8 @@ generate: ## what is written by programs: the contract in docs/contract
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
-	PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./interop/conformance
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of the README
+	PARLEY_INTEROP=required PARLEY_README=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./interop/conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed
