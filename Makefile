@@ -53,8 +53,8 @@ generate: ## what is written by programs: the contract in docs/contract, the exp
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
-	cd interop && PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./conformance
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of the README
+	cd interop && PARLEY_INTEROP=required PARLEY_README=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed
@@ -71,7 +71,8 @@ bench: ## the way of a token and the cost of fan-out, each beside its limit; rew
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 15x .
 
 .PHONY: load
-load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md
+load: ## 10,000 connects over each transport, and what 10,000 connections cost; rewrites the table of benchmarks/load/README.md
+	PARLEY_CONNECTS=10000 go test -count=1 -run '^TestConnects_areAllAnswered$$' ./internal/sioserver
 	cd benchmarks && go run ./load -readme load/README.md
 
 .PHONY: fuzz

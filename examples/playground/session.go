@@ -67,7 +67,7 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
 			Logger: slog.New(slog.DiscardHandler), // the page shows it all
 			Auth: func(context.Context) (any, error) {
-				return map[string]string{"userId": user, "token": p.token}, nil
+				return map[string]any{"userId": user, "token": p.token, "tools": []string{"clock"}}, nil
 			},
 		},
 	})

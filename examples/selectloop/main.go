@@ -96,8 +96,8 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 			fmt.Fprintf(out, "[%v]\n", state.Phase)
 		case <-silence.C:
 			return errors.New("the backend has gone silent")
-		case err := <-ended: // the connection, for good
-			return err
+		case err := <-ended: // the connection, for good; nil if ctx has ended
+			return cmp.Or(err, ctx.Err())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

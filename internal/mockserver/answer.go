@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"context"
@@ -14,17 +14,19 @@ import (
 // toolTimeout is how long a client may take to run its tool.
 const toolTimeout = 10 * time.Second
 
-// answer is the AI: the status first, then whatever the question asks for, word by word, and the usage last.
-func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+// answer is the AI: the status first, then the text word by word, and the usage
+// last.
+func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+	emit = s.emitter(ctx, q, emit)
 	emit(events.AIProcessing{Status: events.StatusQueued})
 	emit(events.AIProcessing{Status: events.StatusWorking})
 	text := think(ctx, q, emit)
 
-	faults := b.faults()
+	faults := s.faults()
 	fails, stalls := by(faults.Error), by(faults.Stall)
 	words := strings.SplitAfter(text, " ")
 	for i, word := range words {
-		if pause(ctx, b.faults().Pace) != nil {
+		if pause(ctx, s.faults().Pace) != nil {
 			return
 		}
 		switch halfway := i == len(words)/2; {
@@ -34,7 +36,7 @@ func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(ev
 		case halfway && stalls:
 			return
 		}
-		b.emitToken(ctx, q, emit, events.AIToken{Token: word, Index: i})
+		s.emitToken(ctx, q, emit, events.AIToken{Token: word, Index: i})
 	}
 
 	prompt, completion := int64(len(strings.Fields(q.Text))), int64(len(words))
@@ -48,10 +50,13 @@ func (b *backend) answer(ctx context.Context, q events.UserMessage, emit func(ev
 	})
 }
 
-// think chooses the kind of answer from the text of the question.
+// think returns the text of the answer to a question.
 func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	switch asks := strings.ToLower(q.Text); {
 	case strings.Contains(asks, "time"), strings.Contains(asks, "tool"):
+		if !hasTool(chattest.SocketFromContext(ctx), "clock") {
+			return fmt.Sprintf("It is %s. Register a tool “clock”, and I will ask your client instead.", time.Now().UTC().Format(time.Kitchen))
+		}
 		return callClock(ctx, q, emit)
 	case strings.Contains(asks, "long"):
 		return longText()
@@ -59,7 +64,8 @@ func think(ctx context.Context, q events.UserMessage, emit func(events.Event)) s
 	return fmt.Sprintf("You said: “%s”. %s", q.Text, strings.Join(remarks[:], " "))
 }
 
-// callClock calls the tool of the client that asked, and returns the result as text.
+// callClock calls the tool of the client that asked, and returns its result in
+// a sentence.
 func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event)) string {
 	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
@@ -72,13 +78,13 @@ func callClock(ctx context.Context, q events.UserMessage, emit func(events.Event
 	return fmt.Sprintf("I asked your client for its tool “clock”, and it says: %s.", result)
 }
 
-// emitToken emits a token, with the faults applied.
-func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
-	faults := b.faults()
+// emitToken emits a token, unless a fault drops or changes it.
+func (s *Server) emitToken(ctx context.Context, q events.UserMessage, emit func(events.Event), token events.AIToken) {
+	faults := s.faults()
 	switch {
 	case by(faults.Drop):
 	case by(faults.Wrong):
-		b.emitWrong(ctx, q, token)
+		s.emitWrong(ctx, q, token)
 	default:
 		emit(token)
 	}
@@ -91,16 +97,12 @@ func (b *backend) emitToken(ctx context.Context, q events.UserMessage, emit func
 }
 
 // emitWrong sends a token in a shape that no token has.
-func (b *backend) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
+func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
-	socket := chattest.SocketFromContext(ctx)
-	_ = socket.Emit(ctx, b.name(events.KeyAIToken), shape) // fails if the client has disconnected
-	for _, k := range b.others(socket, q.ChatID) {
-		_ = k.Emit(ctx, b.name(events.KeyAIToken), shape)
-	}
+	s.emitRaw(ctx, q, events.KeyAIToken, shape)
 }
 
-// remarks are the AI's texts.
+// remarks are the sentences of the AI.
 var remarks = [...]string{
 	"Each word of this came as an event of its own, and went through a channel on its way to you.",
 	"The last event of an answer is its message, which holds the whole text and what it has cost.",

@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 )
 
 func TestMockserver_servesSocketIOClient(t *testing.T) {
-	b := serve(t, config{Token: "secret", Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond)}})
+	b := serve(t, Config{Token: "secret", Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond)}})
 	seen := nodetest.Run(t, "mockclient.js", b.URL(), "secret")
 	assert.Equal(t, []string{
 		`{"what":"refused","payload":"the token is not the right one"}`,

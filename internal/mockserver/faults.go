@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"flag"
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Faults says how the backend fails. The zero value does not.
+// Faults are the faults of the backend. The zero value has none.
 type Faults struct {
 	Pace        Duration `json:"pace"`        // before each token
 	Latency     Duration `json:"latency"`     // before each request and event is dealt with
@@ -15,25 +15,25 @@ type Faults struct {
 	Wrong       float64  `json:"wrong"`       // the share of tokens whose payload has the wrong shape
 	Error       float64  `json:"error"`       // the share of answers that end in an error half way
 	Stall       float64  `json:"stall"`       // the share of answers that fall silent half way
-	CutAfter    int      `json:"cutAfter"`    // close the client's connection after this many tokens of an answer; 0 is never
-	KickAfter   int      `json:"kickAfter"`   // disconnect the client after this many tokens of an answer; 0 is never
+	CutAfter    int      `json:"cutAfter"`    // tokens of an answer until the connection of its client is cut; 0 is never
+	KickAfter   int      `json:"kickAfter"`   // tokens of an answer until its client is disconnected; 0 is never
 	Restart     Duration `json:"restart"`     // how often the server restarts; 0 is never
 	Refuse      bool     `json:"refuse"`      // by a CONNECT_ERROR
 	Unavailable bool     `json:"unavailable"` // HTTP status 503
 }
 
-// flags has a flag for each fault.
-func (f *Faults) flags(set *flag.FlagSet) {
-	set.TextVar(&f.Pace, "pace", f.Pace, "the `pause` before each token")
-	set.TextVar(&f.Latency, "latency", f.Latency, "how `long` each request and event waits")
+// Flags adds a flag for each fault.
+func (f *Faults) Flags(set *flag.FlagSet) {
+	set.TextVar(&f.Pace, "pace", f.Pace, "the `duration` before each token")
+	set.TextVar(&f.Latency, "latency", f.Latency, "the `duration` that each request and event waits")
 	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are left out, from 0 to 1")
 	set.Float64Var(&f.Wrong, "wrong", f.Wrong, "the `share` of tokens with the wrong shape")
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
 	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that fall silent")
-	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "close the client's connection after this many `tokens` of each answer")
-	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after this many `tokens` of each answer")
-	set.TextVar(&f.Restart, "restart", f.Restart, "how `often` the server restarts; 0: never")
-	set.BoolVar(&f.Refuse, "refuse", f.Refuse, "refuse new connections")
+	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the client's connection after so many `tokens` of each answer")
+	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after so many `tokens` of each answer")
+	set.TextVar(&f.Restart, "restart", f.Restart, "the `interval` between restarts of the server; 0: never")
+	set.BoolVar(&f.Refuse, "refuse", f.Refuse, "refuse all clients")
 	set.BoolVar(&f.Unavailable, "unavailable", f.Unavailable, "answer requests with HTTP status 503")
 }
 

@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 )
 
 // names are event names by key. It is a flag.Value: KEY=name,KEY=name.
-type names map[events.Key]string
+type Names map[events.Key]string
 
 // Set is flag.Value.
-func (n *names) Set(list string) error {
-	changes := names{}
+func (n *Names) Set(list string) error {
+	changes := Names{}
 	for pair := range strings.SplitSeq(list, ",") {
 		key, name, _ := strings.Cut(pair, "=")
 		changes[events.Key(key)] = name
@@ -24,7 +24,7 @@ func (n *names) Set(list string) error {
 }
 
 // String is flag.Value.
-func (n names) String() string {
+func (n Names) String() string {
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(n)) {
 		pairs = append(pairs, string(key)+"="+n[key])
@@ -33,8 +33,8 @@ func (n names) String() string {
 }
 
 // complete gives every key its name.
-func (n names) complete() names {
-	all := names{}
+func (n Names) complete() Names {
+	all := Names{}
 	for key := range events.Keys() {
 		all[key] = key.DefaultName()
 	}
@@ -43,7 +43,7 @@ func (n names) complete() names {
 }
 
 // validate looks for keys that there are not, and for names that cannot tell events apart.
-func (n names) validate() error {
+func (n Names) validate() error {
 	for key, name := range n {
 		if key.DefaultName() == "" {
 			return fmt.Errorf("there is no event with the key %q", key)

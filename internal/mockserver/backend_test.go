@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"context"
@@ -20,14 +20,14 @@ import (
 var room = events.StringID("room-1")
 
 // serve runs a backend on a free port until the test ends.
-func serve(t *testing.T, cfg config) *backend {
+func serve(t *testing.T, cfg Config) *Server {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
-	b, err := start(cfg)
+	b, err := Start(cfg)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- b.run(ctx) }() // ends with stop
+	go func() { ended <- b.Run(ctx) }() // ends with stop
 	t.Cleanup(func() {
 		stop()
 		assert.NoError(t, <-ended)
@@ -67,7 +67,7 @@ func ask(t *testing.T, client *chat.Client, text string) *chat.Stream {
 }
 
 func TestMockserver_sendsStatusTokensAndUsage(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	all := client.Events.Chan(t.Context())
 	ask(t, client, "Hello there")
@@ -95,7 +95,7 @@ func TestMockserver_sendsStatusTokensAndUsage(t *testing.T) {
 }
 
 func TestMockserver_relaysTypingAndReadsToOthers(t *testing.T) {
-	b := serve(t, config{Names: names{events.KeyChatRead: "seen"}})
+	b := serve(t, Config{Names: Names{events.KeyChatRead: "seen"}})
 	ada := joined(t, b.URL(), "ada", chat.Config{Names: map[events.Key]string{events.KeyChatRead: "seen"}})
 	bob := joined(t, b.URL(), "bob", chat.Config{})
 	own := chat.On[events.Typing](ada, "user:typingStart").Chan(t.Context())
@@ -115,7 +115,7 @@ func TestMockserver_relaysTypingAndReadsToOthers(t *testing.T) {
 }
 
 func TestMockserver_stopsAbortedAnswer(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
+	b := serve(t, Config{Faults: Faults{Pace: Duration(time.Millisecond)}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	bystander := joined(t, b.URL(), "bob", chat.Config{})
 	tokens := bystander.Tokens.Chan(t.Context())
@@ -131,8 +131,8 @@ func TestMockserver_stopsAbortedAnswer(t *testing.T) {
 }
 
 func TestMockserver_callsClientTool(t *testing.T) {
-	b := serve(t, config{})
-	client := joined(t, b.URL(), "ada", chat.Config{})
+	b := serve(t, Config{})
+	client := joined(t, b.URL(), "ada", withTools("clock"))
 	defer chat.HandleTool(client, "clock", func(_ context.Context, args struct{ Zone string }) (map[string]string, error) {
 		return map[string]string{"time": "12:00 " + args.Zone}, nil
 	})()
@@ -143,8 +143,26 @@ func TestMockserver_callsClientTool(t *testing.T) {
 	assert.JSONEq(t, `{"time":"12:00 UTC"}`, string(wiretest.ReceiveFrom(t, results).Result))
 }
 
+// withTools returns the Config of a client that registers tools.
+func withTools(tools ...string) chat.Config {
+	auth := map[string]any{"userId": "ada", "tools": tools}
+	return chat.Config{Conn: conn.Config{Auth: func(context.Context) (any, error) { return auth, nil }}}
+}
+
+func TestMockserver_callsRegisteredToolsOnly(t *testing.T) {
+	b := serve(t, Config{})
+	for _, cfg := range []chat.Config{{}, withTools("compass")} {
+		client := joined(t, b.URL(), "ada", cfg)
+		calls := client.ToolCalls.Chan(t.Context())
+		message, err := ask(t, client, "What time is it?").Wait()
+		require.NoError(t, err)
+		assert.Contains(t, message.Text, "Register a tool")
+		assert.Empty(t, calls)
+	}
+}
+
 func TestMockserver_recoversAnswerAfterCut(t *testing.T) {
-	b := serve(t, config{Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond), CutAfter: 10}})
+	b := serve(t, Config{Recovery: time.Minute, Faults: Faults{Pace: Duration(time.Millisecond), CutAfter: 10}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	states := client.States.Chan(t.Context())
 	stream := ask(t, client, "Tell me something long")
@@ -161,7 +179,7 @@ func TestMockserver_recoversAnswerAfterCut(t *testing.T) {
 }
 
 func TestMockserver_requiresToken(t *testing.T) {
-	b := serve(t, config{Token: "secret"})
+	b := serve(t, Config{Token: "secret"})
 	with := func(token string) chat.Config {
 		return chat.Config{Conn: conn.Config{Auth: func(context.Context) (any, error) { return map[string]string{"token": token}, nil }}}
 	}
@@ -174,7 +192,7 @@ func TestMockserver_requiresToken(t *testing.T) {
 }
 
 func TestMockserver_announcesNamesByDiscovery(t *testing.T) {
-	b := serve(t, config{Names: names{events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"}})
+	b := serve(t, Config{Names: Names{events.KeyUserMessage: "say", events.KeyAIToken: "llm:delta"}})
 	client := joined(t, b.URL(), "ada", chat.Config{Discovery: chat.Discovery{Enabled: true}})
 	tokens := client.Tokens.Chan(t.Context())
 	_, err := ask(t, client, "Hello").Wait()
@@ -184,7 +202,7 @@ func TestMockserver_announcesNamesByDiscovery(t *testing.T) {
 }
 
 func TestMockserver_answersConcurrentQuestions(t *testing.T) {
-	b := serve(t, config{Recovery: time.Minute})
+	b := serve(t, Config{Recovery: time.Minute})
 	var streams []*chat.Stream
 	for n := range 5 {
 		client := joined(t, b.URL(), fmt.Sprint("user-", n), chat.Config{})

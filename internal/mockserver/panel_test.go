@@ -1,4 +1,4 @@
-package main
+package mockserver
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 )
 
 // request asks the panel, and returns the status and the body of its answer.
-func request(t *testing.T, b *backend, method, path, body string, header ...string) (status int, text string) {
+func request(t *testing.T, b *Server, method, path, body string, header ...string) (status int, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(wiretest.Context(t), method, b.URL()+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -35,14 +35,14 @@ func request(t *testing.T, b *backend, method, path, body string, header ...stri
 }
 
 // change changes the settings.
-func change(t *testing.T, b *backend, settings string) {
+func change(t *testing.T, b *Server, settings string) {
 	t.Helper()
 	status, text := request(t, b, "PATCH", "/faults/settings", settings)
 	require.Equal(t, http.StatusOK, status, text)
 }
 
 func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Pace: Duration(time.Millisecond)}})
+	b := serve(t, Config{Faults: Faults{Pace: Duration(time.Millisecond)}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	change(t, b, `{"latency": "1ms", "drop": 0.5}`)
 	_, text := request(t, b, "GET", "/faults/state", "")
@@ -58,8 +58,8 @@ func TestFaultPanel_showsSettingsAndClients(t *testing.T) {
 }
 
 func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
-	b := serve(t, config{})
-	for _, tc := range []struct{ method, path, body, want string }{
+	b := serve(t, Config{})
+	for _, c := range []struct{ method, path, body, says string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
 		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, cutAfter, kickAfter and restart are not negative"},
 		{"PATCH", "/faults/settings", `{"dorp": 1}`, `unknown field "dorp"`},
@@ -69,11 +69,9 @@ func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 		{"POST", "/faults/kick", `[]`, "invalid body"},
 		{"POST", "/faults/restart", `{"down": 3}`, "invalid body"},
 	} {
-		t.Run(tc.method+" "+tc.path+" "+tc.body, func(t *testing.T) {
-			status, text := request(t, b, tc.method, tc.path, tc.body)
-			assert.Equal(t, http.StatusBadRequest, status)
-			assert.Contains(t, text, tc.want)
-		})
+		status, text := request(t, b, c.method, c.path, c.body)
+		assert.Equal(t, http.StatusBadRequest, status, c.body)
+		assert.Contains(t, text, c.says)
 	}
 	status, _ := request(t, b, "POST", "/faults/kick", "{}", "Origin", "http://elsewhere.example", "Sec-Fetch-Site", "cross-site")
 	assert.Equal(t, http.StatusForbidden, status, "a page from elsewhere")
@@ -81,7 +79,7 @@ func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 }
 
 func TestFaults_dropOrCorruptTokens(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Drop: 1}})
+	b := serve(t, Config{Faults: Faults{Drop: 1}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
 	tokens := client.Tokens.Chan(t.Context())
 	failures := client.DecodeErrors.Chan(t.Context())
@@ -91,7 +89,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 
 	change(t, b, `{"drop": 0, "wrong": 1}`)
 	bystander := joined(t, b.URL(), "bob", chat.Config{})
-	bystander.Tokens.Chan(t.Context()) // an event without listeners is not decoded
+	bystander.Tokens.Chan(t.Context()) // what nobody listens to is not decoded
 	theirs := bystander.DecodeErrors.Chan(t.Context())
 	_, err = ask(t, client, "Hello").Wait()
 	require.NoError(t, err)
@@ -101,7 +99,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 }
 
 func TestFaults_failOrStallAnswers(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Error: 1}})
+	b := serve(t, Config{Faults: Faults{Error: 1}})
 	client := joined(t, b.URL(), "ada", chat.Config{Stream: chat.StreamConfig{IdleTimeout: 100 * time.Millisecond}})
 	stream := ask(t, client, "Hello")
 	_, err := stream.Wait()
@@ -116,7 +114,7 @@ func TestFaults_failOrStallAnswers(t *testing.T) {
 }
 
 func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	ada, adaEnded := enter(t, b.URL(), "ada", chat.Config{})
 	bob, bobEnded := enter(t, b.URL(), "bob", chat.Config{})
 	require.NoError(t, ada.Ready(wiretest.Context(t)))
@@ -130,7 +128,7 @@ func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {
 }
 
 func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	client, _ := enter(t, b.URL(), "ada", chat.Config{})
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	for _, fault := range []string{"/faults/cut", "/faults/restart"} {
@@ -147,7 +145,7 @@ func TestFaultPanel_cutsConnectionsAndRestartsServer(t *testing.T) {
 }
 
 func TestFaults_rejectNewConnections(t *testing.T) {
-	b := serve(t, config{Faults: Faults{Refuse: true}})
+	b := serve(t, Config{Faults: Faults{Refuse: true}})
 	_, ended := enter(t, b.URL(), "ada", chat.Config{})
 	var refused *conn.RefusedError
 	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused)
@@ -164,12 +162,12 @@ func TestFaults_rejectNewConnections(t *testing.T) {
 }
 
 func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
-	b := serve(t, config{})
+	b := serve(t, Config{})
 	client := joined(t, b.URL(), "ada", chat.Config{})
-	renamed := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
+	told := chat.On[map[events.Key]string](client, "meta:events:response").Chan(t.Context())
 	status, text := request(t, b, "PATCH", "/faults/names", `{"AI_TOKEN": "llm:delta", "USER_TYPING_START": "types"}`)
 	require.Equal(t, http.StatusOK, status, text)
-	require.NoError(t, client.SetNames(wiretest.ReceiveFrom(t, renamed)))
+	require.NoError(t, client.SetNames(wiretest.ReceiveFrom(t, told)))
 
 	bob := joined(t, b.URL(), "bob", chat.Config{Discovery: chat.Discovery{Enabled: true}})
 	begins := chat.On[events.Typing](client, "types").Chan(t.Context())
@@ -182,7 +180,7 @@ func TestFaultPanel_renamesEventsOfRunningServer(t *testing.T) {
 }
 
 func TestFaults_disconnectAndRestartAutomatically(t *testing.T) {
-	b := serve(t, config{Faults: Faults{KickAfter: 3}})
+	b := serve(t, Config{Faults: Faults{KickAfter: 3}})
 	client, ended := enter(t, b.URL(), "ada", chat.Config{})
 	stream := ask(t, client, "Hello")
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
