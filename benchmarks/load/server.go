@@ -68,15 +68,15 @@ func serveLoad() error {
 			return
 		}
 		defer ws.Close()
-		_ = converse(ws) // until the client has gone
+		_ = converse(ws) // until the client disconnects
 	})}
 	go server.Serve(listener) // ends with the process
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
-// converse serves one session. The text of a question is the number of tokens of
-// the answer and the time between them: "20 500ms".
+// converse serves one session. The text of a question is the number of tokens
+// of the answer and the time between them: "20 500ms".
 func converse(ws *websocket.Conn) error {
 	say := func(text string) error { return ws.WriteMessage(websocket.TextMessage, []byte(text)) }
 	if err := say(`0{"sid":"engine","upgrades":[],"pingInterval":300000,"pingTimeout":200000}`); err != nil {
