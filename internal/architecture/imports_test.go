@@ -18,7 +18,7 @@ const module = "github.com/seed67206a74/parley"
 
 // allowed lists the packages of the repository that each package may import:
 // code in all of its files, tests in its test files only. External tests may
-// import their own package besides. The row "examples/..." applies to each
+// also import their own package. The row "examples/..." applies to each
 // example.
 var allowed = map[string]struct{ code, tests []string }{
 	"events":    {},
@@ -87,8 +87,8 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
 }
 
-// Every package of every module has a row, and imports only what its row lists.
-// Files of all platforms and build tags are read.
+// Every package of every module has a row, and imports only packages that its
+// row lists. Files of all platforms and build tags are read.
 func TestImports_areInTable(t *testing.T) {
 	used := map[string]bool{}
 	for pkg, imports := range packages(t) {
