@@ -52,8 +52,8 @@ generate: ## what is written by programs: the contract in docs/contract
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
-	cd interop && PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./conformance
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of docs/compatibility.md
+	cd interop && PARLEY_INTEROP=required PARLEY_CONFORMANCE=write go test -race -count=1 ./conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed

@@ -2,13 +2,13 @@ package conformance
 
 // gaps are the rows that are known to fail, by behaviour and rig.
 var gaps = map[string]map[string]string{
-	"a dial that is given up leaves no socket": {
-		"zishang": "the client cannot cancel a dial: the socket stays until the server or the operating system ends it",
+	"a cancelled dial leaves no socket": {
+		"zishang": "the client cannot cancel a dial: the server or the operating system ends it",
 	},
-	"polling that stays polling": {
-		"zishang": "the client posts in turn with its polls: a post waits until the server has something to say",
+	"polling without an upgrade": {
+		"zishang": "the client does not post during a poll: a post waits until the server sends something",
 	},
 	"refused by HTTP status": {
-		"zishang": "the client does not pass on what an HTTP answer says, and so it is tried again",
+		"zishang": "the client does not report the HTTP response, so the attempt is retried",
 	},
 }
