@@ -53,8 +53,8 @@ generate: ## what is written by programs: the contract in docs/contract, the exp
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of the README
-	cd interop && PARLEY_INTEROP=required PARLEY_README=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of docs/compatibility.md
+	cd interop && PARLEY_INTEROP=required PARLEY_CONFORMANCE=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed

@@ -13,17 +13,17 @@ const (
 // is a gap of the client; "zishang server, " in front of it is a fault of that
 // server.
 var gaps = map[string]map[string]string{
-	"auth from a provider, asked for each attempt":   {zishangPolling: pollNotEnded},
-	"acknowledgement at a disconnect":                {zishangPolling: pollNotEnded},
-	"reconnect by default":                           {zishangPolling: pollNotEnded},
-	"recovery: what was missed comes once, in order": {zishangPolling: pollNotEnded},
-	"a dial that is given up leaves no socket": {
-		"zishang": "the client cannot cancel a dial: the socket stays until the server or the operating system ends it",
+	"auth from a function, called for each attempt": {zishangPolling: pollNotEnded},
+	"acknowledgement at a disconnect":               {zishangPolling: pollNotEnded},
+	"reconnect by default":                          {zishangPolling: pollNotEnded},
+	"recovery: missed events arrive once, in order": {zishangPolling: pollNotEnded},
+	"a cancelled dial leaves no socket": {
+		"zishang": "the client cannot cancel a dial: the server or the operating system ends it",
 	},
-	"polling that stays polling": {
-		"zishang": "the client posts in turn with its polls: a post waits until the server has something to say",
+	"polling without an upgrade": {
+		"zishang": "the client does not post during a poll: a post waits until the server sends something",
 	},
 	"refused by HTTP status": {
-		"zishang": "the client does not pass on what an HTTP answer says, and so it is tried again",
+		"zishang": "the client does not report the HTTP response, so the attempt is retried",
 	},
 }

@@ -53,7 +53,7 @@ var results struct {
 }
 
 // conform checks a behaviour over every rig, against one server of the given
-// script and environment. The behaviour's name is its row in the README.
+// script and environment. The behaviour's name is its row in the table.
 //
 // Rows against the other servers, which have no script but [server], are named
 // after the server and not part of the table.
@@ -222,7 +222,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	full := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
 	if code == 0 && full && len(results.behaviours) > 0 {
-		if err := compareTable("../../README.md", table()); err != nil {
+		if err := compareTable("../../docs/compatibility.md", table()); err != nil {
 			fmt.Println(err)
 			code = 1
 		}
@@ -237,7 +237,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// table is the results as Markdown.
+// table returns the results as a Markdown table, with a list of the gaps.
 func table() string {
 	var b strings.Builder
 	b.WriteString("| behaviour |")
@@ -258,11 +258,9 @@ func table() string {
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString("\n")
 	for i, note := range notes {
-		fmt.Fprintf(&b, "\n(%d) %s", i+1, note)
-		if i == len(notes)-1 {
-			b.WriteString("\n")
-		}
+		fmt.Fprintf(&b, "- (%d) %s.\n", i+1, note)
 	}
 	return b.String()
 }
@@ -272,8 +270,8 @@ const (
 	end   = "<!-- /conformance -->\n"
 )
 
-// compareTable holds the table against the one in the file, or puts it there
-// where PARLEY_README says so.
+// compareTable compares the table with the one in the file. With
+// PARLEY_CONFORMANCE=write it replaces a table that differs.
 func compareTable(file, table string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -286,8 +284,8 @@ func compareTable(file, table string) error {
 		return fmt.Errorf("%s has no place for the table of behaviours", file)
 	case strings.TrimSpace(written) == strings.TrimSpace(table):
 		return nil
-	case os.Getenv("PARLEY_README") == "write":
+	case os.Getenv("PARLEY_CONFORMANCE") == "write":
 		return os.WriteFile(file, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644)
 	}
-	return fmt.Errorf("the table of behaviours in %s is not what the tests have come to: run make conformance", file)
+	return fmt.Errorf("the table of behaviours in %s differs from the results of the tests: run make conformance", file)
 }
