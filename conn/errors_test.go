@@ -160,7 +160,7 @@ func TestMaxFrame_endsSessionOnLargerFrame(t *testing.T) {
 		p.UntilGone()
 	})
 	_, ended, _ := start(t, url, conn.Config{MaxFrame: 1000, Reconnect: noRetry})
-	assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "protocol error: engine.io: a message of more than 1000 bytes")
+	assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "protocol error: engine.io: message exceeds 1000 bytes")
 }
 
 func TestErrors_unwrapToCause(t *testing.T) {

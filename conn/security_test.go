@@ -148,7 +148,7 @@ func TestRun_doesNotFollowRedirects(t *testing.T) {
 					Header:     http.Header{"Authorization": {secretHeader}},
 					Transports: []string{transport}, Reconnect: noRetry,
 				})
-				assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), fmt.Sprint("answered with HTTP status ", status))
+				assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), fmt.Sprint("unexpected HTTP status ", status))
 			})
 		}
 	}

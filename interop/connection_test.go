@@ -40,9 +40,10 @@ func TestServerRestart_reconnectsAndRejoins(t *testing.T) {
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "You said: again", message.Text)
-	for wiretest.ReceiveFrom(t, tokens).RequestID != stream.RequestID() { // the subscription has lived on
+	// The subscription remains across the restart.
+	for wiretest.ReceiveFrom(t, tokens).RequestID != stream.RequestID() {
 	}
-	assert.Equal(t, `chat:join [{"chatId":"room-1"}]`, received(t, client)[0], "the new process was joined first")
+	assert.Equal(t, `chat:join [{"chatId":"room-1"}]`, received(t, client)[0], "the first event of the new process is the join")
 }
 
 func TestRun_returnsRefusedError(t *testing.T) {

@@ -18,7 +18,8 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	processed := client.ChatMessages.Chan(t.Context())
 	states := client.States.Chan(t.Context())
 
-	// The server processes /close, and closes the connection without an acknowledgement.
+	// The server processes /close, and closes the connection without an
+	// acknowledgement.
 	replies := make(chan string, 1)
 	go func() {
 		reply, err := client.Deliver(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/close"})
@@ -36,8 +37,8 @@ func TestDeliver_resendsAfterLostAcknowledgement(t *testing.T) {
 	first := `user:message [{"chatId":"room-1","messageId":"m1","userId":"u1","text":"/close"}]`
 	assert.Equal(t, []string{
 		first,
-		first, // the same id on each attempt
-		`user:message [{"chatId":"room-1","messageId":"m2","userId":"u1","text":"/tokens 1 0"}]`, // in the order of the calls
+		first, // each attempt has the same id
+		`user:message [{"chatId":"room-1","messageId":"m2","userId":"u1","text":"/tokens 1 0"}]`,
 	}, of(received(t, client), "user:message"))
 }
 
@@ -58,7 +59,7 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.False(t, failed.MaybeSent)
-	assert.Len(t, of(received(t, client), "user:message"), 1, "nothing is sent again that was not to be")
+	assert.Len(t, of(received(t, client), "user:message"), 1, "m1 is not sent again, and m2 is not sent")
 }
 
 func TestSendMessage_doesNotResendAfterReconnect(t *testing.T) {
@@ -67,7 +68,7 @@ func TestSendMessage_doesNotResendAfterReconnect(t *testing.T) {
 	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "/close"}))
 	wiretest.ReceivePhase(t, states, conn.Waiting)
 	wiretest.ReceivePhase(t, states, conn.Ready)
-	_, err := conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // behind whatever is sent
+	_, err := conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // follows all sent events
 	require.NoError(t, err)
 	assert.Len(t, of(received(t, client), "user:message"), 1)
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// backend is the chat backend, in a Node process of its own.
+// backend is the chat backend in a Node process.
 type backend = nodetest.Backend
 
 func startBackend(t *testing.T, env ...string) *backend {
@@ -47,7 +47,7 @@ func startClient(t *testing.T, url string, cfg chat.Config) (*chat.Client, <-cha
 	return client, ended
 }
 
-// received asks the backend for everything that it has received.
+// received returns the events that the backend has received, one event a line.
 func received(t *testing.T, client *chat.Client) []string {
 	t.Helper()
 	type entry struct {
@@ -63,7 +63,7 @@ func received(t *testing.T, client *chat.Client) []string {
 	return lines
 }
 
-// of returns the lines that begin like that.
+// of returns the lines that begin with prefix.
 func of(lines []string, prefix string) (out []string) {
 	for _, line := range lines {
 		if strings.HasPrefix(line, prefix) {
@@ -73,7 +73,7 @@ func of(lines []string, prefix string) (out []string) {
 	return out
 }
 
-// names returns the event names of what was received.
+// names returns the event names of lines.
 func names(lines []string) (out []string) {
 	for _, line := range lines {
 		name, _, _ := strings.Cut(line, " ")
@@ -82,7 +82,7 @@ func names(lines []string) (out []string) {
 	return out
 }
 
-// sockets asks the backend who is connected.
+// sockets returns the ids of the sockets that are connected to the backend.
 func sockets(t *testing.T, client *chat.Client) []string {
 	t.Helper()
 	ids, err := conn.Call[[]string](wiretest.Context(t), client.Conn(), "debug:sockets")
@@ -90,7 +90,7 @@ func sockets(t *testing.T, client *chat.Client) []string {
 	return ids
 }
 
-// reconnectClient has the backend close the connection, and returns when the
+// reconnectClient makes the backend close the connection, and returns when the
 // client is connected again.
 func reconnectClient(t *testing.T, client *chat.Client) {
 	t.Helper()

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each of these shows one promise that the TypeScript original makes and does
-// not keep, by what the server has received.
+// Each test checks a promise that the TypeScript client makes and does not
+// keep. It compares the events that the server receives.
 
 func TestPromise1_noJoinSendsNoJoinEvent(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{ChatID: room, NoJoin: true})
@@ -47,19 +47,19 @@ func TestPromise2_newNamesApplyToJoinsAndEvents(t *testing.T) {
 		answered(t, client)
 		assert.Equal(t, []string{
 			`meta:events:request [{"chatId":"room-1"}]`,
-			`room:enter [{"chatId":"room-1"}]`, // the first join already
+			`room:enter [{"chatId":"room-1"}]`, // already in the first join
 			said,
 		}, received(t, client))
 		assert.Equal(t, "llm:delta", client.EventName(events.KeyAIToken))
 
-		// The server changes its names while the client is away.
+		// The server renames events while the client is disconnected.
 		require.NoError(t, client.Emit(wiretest.Context(t), "debug:rename", map[string]string{"JOIN": "room:come", "AI_TOKEN": "llm:piece"}))
 		reconnectClient(t, client)
 		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "again"})
 		require.NoError(t, err)
 		_, err = stream.Wait()
 		require.NoError(t, err)
-		assert.Equal(t, "You said: again", stream.Progress().Text, "of tokens")
+		assert.Equal(t, "You said: again", stream.Progress().Text, "from tokens")
 		assert.Contains(t, received(t, client), `room:come [{"chatId":"room-1"}]`)
 	})
 	t.Run("by SetNames", func(t *testing.T) {
@@ -89,17 +89,17 @@ func TestPromise3_reportsServerErrorsAndRefusedHandshakes(t *testing.T) {
 	assert.Equal(t, "something broke", failure.Message)
 	assert.JSONEq(t, `{"code":"E_SERVER","message":"something broke"}`, string(failure.Raw))
 
-	stranger, ended := startClient(t, backend.URL(), chat.Config{Conn: conn.Config{
+	rejected, ended := startClient(t, backend.URL(), chat.Config{Conn: conn.Config{
 		Auth: func(context.Context) (any, error) { return map[string]string{"token": "bad"}, nil },
 	}})
-	states := stranger.States.Chan(t.Context())
+	states := rejected.States.Chan(t.Context())
 	var refused *conn.RefusedError
-	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused, "by Run")
+	require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &refused, "from Run")
 	assert.Equal(t, "not authorised", refused.Message)
 	assert.JSONEq(t, `{"code":"E_AUTH"}`, string(refused.Data))
 	assert.Equal(t, refused, wiretest.ReceivePhase(t, states, conn.Stopped).Err, "on States")
-	assert.ErrorIs(t, stranger.Ready(wiretest.Context(t)), refused, "to who waits")
-	assert.Len(t, sockets(t, client), 1, "the stranger was never in")
+	assert.ErrorIs(t, rejected.Ready(wiretest.Context(t)), refused, "from Ready")
+	assert.Len(t, sockets(t, client), 1, "the rejected client has no socket")
 }
 
 func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
@@ -113,7 +113,7 @@ func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
 	assert.Equal(t, conn.Idle, client.State().Phase)
 	assert.Len(t, sockets(t, observer), 1, "New does not connect")
 
-	for range 3 { // a Run after a Run delivers, to the same subscription
+	for range 3 { // each Run delivers to the same subscription
 		ctx, stop := context.WithCancel(t.Context())
 		results := make(chan error, 5)
 		var running sync.WaitGroup
@@ -126,7 +126,7 @@ func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
 		require.NoError(t, client.Ready(wiretest.Context(t)))
 		assert.ErrorIs(t, client.Run(t.Context()), conn.ErrRunning)
 		live := []string{observer.State().SessionID, client.State().SessionID}
-		assert.ElementsMatch(t, live, sockets(t, observer), "one live socket of the client's")
+		assert.ElementsMatch(t, live, sockets(t, observer), "the client has one socket")
 
 		stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 1 0"})
 		require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestPromise4_runConnectsOnceAndCanRepeat(t *testing.T) {
 		assert.NoError(t, wiretest.ReceiveFrom(t, results))
 		running.Wait()
 	}
-	assert.Empty(t, tokens, "each token came once")
+	assert.Empty(t, tokens, "each token arrived once")
 }
 
 func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
@@ -147,7 +147,7 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 	raw := chat.On[map[string]int](client, "echo").Chan(t.Context())
 	wildcard := client.Raw.Chan(t.Context())
 	states := client.States.Chan(t.Context())
-	heard := func(n int) {
+	exchange := func(n int) {
 		t.Helper()
 		require.NoError(t, client.Conn().Emit(wiretest.Context(t), "echo", map[string]int{"n": n}, "and more"))
 		assert.Equal(t, map[string]int{"n": n}, wiretest.ReceiveFrom(t, raw))
@@ -161,15 +161,15 @@ func TestPromise5_rawSubscriptionsOutliveSessions(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- client.Run(ctx) }()
-		heard(3 * n)
+		exchange(3 * n)
 		require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
-		assert.ErrorAs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, new(*conn.TransportError), "a lost connection is reported, with its cause")
-		heard(3*n + 1)
+		assert.ErrorAs(t, wiretest.ReceivePhase(t, states, conn.Waiting).Err, new(*conn.TransportError), "a lost connection is reported with its cause")
+		exchange(3*n + 1)
 		stop()
 		require.NoError(t, wiretest.ReceiveFrom(t, ended))
 		assert.NoError(t, wiretest.ReceivePhase(t, states, conn.Stopped).Err, "a disconnect is reported")
 	}
-	assert.Empty(t, raw, "each event came once")
+	assert.Empty(t, raw, "each event arrived once")
 	assert.Empty(t, wildcard)
 }
 
@@ -179,13 +179,13 @@ func TestPromise6_matchesAnswersByRequestID(t *testing.T) {
 	require.NoError(t, err)
 	tokens := long.Tokens()
 	wiretest.ReceiveFrom(t, tokens)
-	for n := range 3 { // while the first is being answered, and being the last request themselves
+	for n := range 3 { // each is the last request while the first is answered
 		short, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprint("number ", n)})
 		require.NoError(t, err)
 		message, err := short.Wait()
 		require.NoError(t, err)
 		assert.Equal(t, fmt.Sprint("You said: number ", n), message.Text)
-		assert.Equal(t, message.Text, short.Progress().Text, "of tokens")
+		assert.Equal(t, message.Text, short.Progress().Text, "from tokens")
 		assert.Equal(t, short.RequestID(), message.RequestID)
 	}
 	before := long.Progress()
@@ -225,7 +225,7 @@ func TestPromise7_abortStopsOnlyItsRequest(t *testing.T) {
 	assert.Equal(t, "by the client", wiretest.ReceiveFrom(t, stopped).RequestID)
 
 	going := streams[3].Progress().Tokens
-	for tokens := streams[3].Tokens(); going >= 0; going-- { // one more than there were
+	for tokens := streams[3].Tokens(); going >= 0; going-- { // one token more than before
 		wiretest.ReceiveFrom(t, tokens)
 	}
 	assert.Equal(t, []string{
@@ -257,7 +257,9 @@ func TestPromise8_sendsMetaWithEveryEvent(t *testing.T) {
 	require.NoError(t, client.Emit(ctx, "custom:event", map[string]string{"hello": "world"}))
 	require.NoError(t, client.Join(ctx, events.IntID(7)))
 	require.NoError(t, client.Leave(ctx, events.IntID(7)))
-	reported := client.ToolResults.Chan(t.Context()) // the server's own, after the client's has been asked for
+	// The server sends a result of its own after it has called the client's
+	// tool.
+	reported := client.ToolResults.Chan(t.Context())
 	require.NoError(t, client.SendMessage(ctx, events.UserMessage{MessageID: "m3", UserID: user, Text: "/tool"}))
 	wiretest.ReceiveFrom(t, reported)
 
@@ -288,7 +290,8 @@ func TestPromise9_canReconnectAfterServerDisconnect(t *testing.T) {
 		states := client.States.Chan(t.Context())
 		again := make(chan error, 1)
 		go func() { again <- client.Run(ctx) }()
-		wiretest.ReceivePhase(t, states, conn.Ready) // before, Ready would say how the Run before has ended
+		// Before that, Ready may return the error of the previous Run.
+		wiretest.ReceivePhase(t, states, conn.Ready)
 		message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "still there?"})
 		require.NoError(t, err)
 		assert.Equal(t, "You said: still there?", message.Text)

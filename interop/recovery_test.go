@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// counted is the text of the server's answer to /tokens n.
+// counted returns the text of the server's answer to /tokens n.
 func counted(n int) string {
 	var text strings.Builder
 	for i := range n {
@@ -23,8 +23,8 @@ func counted(n int) string {
 	return text.String()
 }
 
-// readWithTwoReconnects reads an answer to its end. The connection is lost twice
-// before.
+// readWithTwoReconnects reads an answer to its end. The connection is lost
+// twice meanwhile.
 func readWithTwoReconnects(t *testing.T, client *chat.Client, n int) *chat.Stream {
 	t.Helper()
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 1", n)})
@@ -37,7 +37,7 @@ func readWithTwoReconnects(t *testing.T, client *chat.Client, n int) *chat.Strea
 			require.NoError(t, client.Emit(wiretest.Context(t), "debug:close", nil))
 		}
 	}
-	require.Equal(t, n, next, "each token of its own: none came in place of several")
+	require.Equal(t, n, next, "no token replaces several others")
 	message, err := stream.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, counted(n), message.Text)
@@ -46,8 +46,10 @@ func readWithTwoReconnects(t *testing.T, client *chat.Client, n int) *chat.Strea
 
 func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
 	client, _ := startClient(t, startBackend(t, "RECOVERY=1").URL(), chat.Config{Stream: chat.StreamConfig{
-		OnGap:  chat.FailOnGap,
-		Resume: func(context.Context, *chat.Stream) error { return fmt.Errorf("there is nothing to ask for") },
+		OnGap: chat.FailOnGap,
+		Resume: func(context.Context, *chat.Stream) error {
+			return fmt.Errorf("Resume must not be called after a recovery")
+		},
 	}})
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	session := client.State().SessionID

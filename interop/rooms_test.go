@@ -53,7 +53,7 @@ func TestJoin_returnsJoinErrorWithReply(t *testing.T) {
 	assert.JSONEq(t, `{"ok":false,"error":"the room is locked","code":"E_LOCKED"}`, string(refused.Reply))
 	assert.ErrorIs(t, client.Ready(wiretest.Context(t)), refused)
 
-	// A further room is refused on a connection that stays.
+	// A refused further room does not end the connection.
 	cfg.ChatID = room
 	client, _ = startClient(t, backend.URL(), cfg)
 	require.ErrorAs(t, client.Join(wiretest.Context(t), locked), &refused)
@@ -92,22 +92,22 @@ func TestJoin_rejoinsRoomsAfterReconnect(t *testing.T) {
 	require.NoError(t, client.Join(wiretest.Context(t), seven))
 	require.NoError(t, client.Join(wiretest.Context(t), eight))
 	require.NoError(t, client.Leave(wiretest.Context(t), eight))
-	heard := client.ChatMessages.Chan(t.Context(), chat.InRoom[events.ChatMessage](seven))
+	messages := client.ChatMessages.Chan(t.Context(), chat.InRoom[events.ChatMessage](seven))
 
 	other, _ := startClient(t, backend.URL(), chat.Config{ChatID: seven})
-	say := func(id string) {
+	send := func(id string) {
 		t.Helper()
 		require.NoError(t, other.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: id, UserID: user, Text: "/tokens 1 0"}))
-		message := wiretest.ReceiveFrom(t, heard)
+		message := wiretest.ReceiveFrom(t, messages)
 		assert.Equal(t, id, message.MessageID)
 		assert.Equal(t, seven, message.ChatID)
 	}
-	say("before the reconnect")
+	send("before the reconnect")
 	reconnectClient(t, client)
-	say("after the reconnect")
+	send("after the reconnect")
 
 	main, further, left := `chat:join [{"chatId":"room-1"}]`, `chat:join [{"chatId":7}]`, `chat:join [{"chatId":"eight"}]`
 	assert.Equal(t, []string{main, further, left, further, main, further}, of(received(t, client), "chat:join"),
-		"one of them by the other client; the room that was left is not joined again")
+		"one join is from the other client; the room that was left is not joined again")
 	assert.Equal(t, []string{`chat:leave [{"chatId":"eight"}]`}, of(received(t, client), "chat:leave"))
 }

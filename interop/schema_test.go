@@ -142,7 +142,7 @@ func (m message) validate(t *testing.T, data []byte) error {
 	return m.schema.Validate(value)
 }
 
-// A member is one member of a payload, as the tags of its Go type have it.
+// A member is one member of a payload, according to the tags of its Go type.
 type member struct {
 	name           string
 	required, enum bool

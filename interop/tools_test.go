@@ -30,14 +30,14 @@ func TestHandle_acknowledgesToolCall(t *testing.T) {
 	assert.JSONEq(t, `[{"found":["search","{\"query\":\"/toolack\"}"]}]`, acknowledged(t, client))
 }
 
-// acknowledged asks a question that makes the server call its tool with an
-// acknowledgement, and returns the arguments of that.
+// acknowledged asks a question upon which the server calls a tool and requests
+// an acknowledgement. It returns the arguments of the acknowledgement.
 func acknowledged(t *testing.T, client *chat.Client) string {
 	t.Helper()
 	acked := chat.On[struct{ Args json.RawMessage }](client, "tool:acked").Chan(t.Context())
 	message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: user, Text: "/toolack"})
 	require.NoError(t, err)
-	assert.Equal(t, "You said: /toolack", message.Text, "the answer goes on, whatever the tool said")
+	assert.Equal(t, "You said: /toolack", message.Text, "the answer continues after any reply of the tool")
 	return string(wiretest.ReceiveFrom(t, acked).Args)
 }
 
@@ -47,7 +47,7 @@ func TestHandleTool_repliesByAcknowledgement(t *testing.T) {
 		return found{[]string{args.Query}}, nil
 	})
 	assert.JSONEq(t, `[{"found":["/toolack"]}]`, acknowledged(t, client))
-	assert.Empty(t, of(received(t, client), "ai:tool_result"), "once is enough")
+	assert.Empty(t, of(received(t, client), "ai:tool_result"), "the acknowledgement is the only reply")
 
 	remove()
 	chat.HandleTool(client, "search", func(context.Context, query) (found, error) { return found{}, errors.New("no index") })
@@ -87,7 +87,7 @@ func TestHandleTool_sendsResultEventWithoutAcknowledgement(t *testing.T) {
 			require.NoError(t, err)
 			call := wiretest.ReceiveFrom(t, calls)
 			var reports []string
-			for len(reports) == 0 { // the tool runs beside everything else
+			for len(reports) == 0 { // the tool runs concurrently
 				reports = of(received(t, client), tc.event)
 			}
 			assert.Len(t, reports, 1)

@@ -50,7 +50,7 @@ func TestSetNames_appliesToWaitingMessage(t *testing.T) {
 	go func() {
 		sent <- client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"})
 	}()
-	<-time.After(50 * time.Millisecond) // it waits for Ready; should it not yet, nothing is lost
+	<-time.After(50 * time.Millisecond) // by then it usually waits for Ready
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyUserMessage: "renamed"}))
 	ended := make(chan error, 1)
 	go func() { ended <- client.Run(t.Context()) }()
@@ -86,7 +86,7 @@ func TestTyping_returnsErrNotReadyWithoutSession(t *testing.T) {
 	backend.Start()
 	wiretest.ReceivePhase(t, states, conn.Ready)
 	require.NoError(t, client.TypingStart(wiretest.Context(t), user))
-	_, err = conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // behind whatever is sent
+	_, err = conn.Call[json.RawMessage](wiretest.Context(t), client.Conn(), "echo", 1) // follows all sent events
 	require.NoError(t, err)
 	assert.Equal(t, []string{"chat:join", "user:typingStart", "echo"}, names(received(t, client)), "nothing was queued")
 }

@@ -26,16 +26,17 @@ const WebTransport = "webtransport"
 // A Dialer opens sessions with the zishang520 client. Its zero value is ready
 // for use.
 type Dialer struct {
-	// Configure is given the options of each Manager before it is made, to set
-	// what conn.Config does not name, such as those of QUIC. Default: nothing.
+	// Configure, if it is not nil, can change the options of each Manager
+	// before the Manager is created. It can set options that conn.Config does
+	// not have, such as those of QUIC.
 	Configure func(options socket.ManagerOptionsInterface)
 }
 
 // Dial opens a session; see [conn.Dialer]. It returns when ctx ends, but the
 // client's own dial cannot be cancelled.
 //
-// Endpoint.HTTP may be an *http.Transport with a TLSClientConfig and nothing else
-// that concerns the way to the server; Endpoint.Jar has to be nil.
+// Endpoint.HTTP must be nil or an *http.Transport without Proxy, DialContext
+// and DialTLSContext, whose TLSClientConfig is used. Endpoint.Jar must be nil.
 func (d Dialer) Dial(ctx context.Context, to conn.Endpoint) (conn.Engine, error) {
 	config, err := tlsConfig(to)
 	if err != nil {
@@ -75,7 +76,7 @@ func tlsConfig(to conn.Endpoint) (*tls.Config, error) {
 	case *http.Transport:
 		t = t.Clone()
 		if t.DialContext != nil || t.DialTLSContext != nil || t.Proxy != nil {
-			return nil, errors.New("zishang: of an http.Transport the client can only use the TLSClientConfig")
+			return nil, errors.New("zishang: unsupported http.Transport: set TLSClientConfig only")
 		}
 		if t.TLSClientConfig == nil {
 			return nil, nil
@@ -87,7 +88,7 @@ func tlsConfig(to conn.Endpoint) (*tls.Config, error) {
 	return nil, fmt.Errorf("zishang: the client cannot send requests through a %T", to.HTTP)
 }
 
-// open opens one session: over the transport called first, which may move to
+// open opens a session over the transport first. The session may be upgraded to
 // one of upgrades.
 func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, first string, upgrades []string) (*session, error) {
 	s := newSession(to)
@@ -127,7 +128,7 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 	manager.Open(func(err error) {
 		select {
 		case opened <- err:
-		default: // a later one
+		default: // only the first result counts
 		}
 	})
 	s.engine = manager.Engine()
@@ -138,19 +139,20 @@ func (d Dialer) open(ctx context.Context, to conn.Endpoint, config *tls.Config, 
 	select {
 	case err := <-opened:
 		if err == nil {
-			<-s.gate.ready // it has opened: this is a matter of moments
+			<-s.gate.ready // closes soon, because the transport is open
 			return s, nil
 		}
 		s.CloseNow()
 		return nil, cause(err)
 	case <-ctx.Done():
-		s.engine.Emit("error", ctx.Err()) // so that the Manager stops its timer
+		s.engine.Emit("error", ctx.Err()) // makes the Manager stop its timer
 		s.CloseNow()
 		return nil, ctx.Err()
 	}
 }
 
-// managerTimeout is the Manager's own connect timeout, a second longer than ctx.
+// managerTimeout returns the Manager's connect timeout. It ends a second after
+// ctx.
 func managerTimeout(ctx context.Context) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
 		return time.Until(deadline) + time.Second
@@ -158,7 +160,8 @@ func managerTimeout(ctx context.Context) time.Duration {
 	return time.Hour
 }
 
-// cause returns the description of an error of the client.
+// cause returns the description of an error of the client, or err if there is
+// none.
 func cause(err error) error {
 	var own *engine.Error
 	if errors.As(err, &own) && own.Description != nil {

@@ -181,13 +181,13 @@ func TestDial_rejectsUnsupportedEndpoint(t *testing.T) {
 	require.NoError(t, err)
 	for want, to := range map[string]conn.Endpoint{
 		"cookie jar":                        {Jar: jar},
-		"only use the TLSClientConfig":      {HTTP: http.DefaultTransport},
+		"set TLSClientConfig only":          {HTTP: http.DefaultTransport},
 		"through a zishang_test.roundTrips": {HTTP: roundTrips{}},
 	} {
 		_, err := zishang.Dialer{}.Dial(t.Context(), to)
 		assert.ErrorContains(t, err, want)
 	}
-	_, ended := start(t, "http://127.0.0.1:1", conn.Config{Transports: []string{"pigeon"}, Reconnect: reconnect.Policy{MaxAttempts: -1}})
+	_, ended := start(t, "http://127.0.0.1:1", conn.Config{Transports: []string{"sse"}, Reconnect: reconnect.Policy{MaxAttempts: -1}})
 	assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "unknown transport")
 }
 

@@ -10,16 +10,16 @@ import (
 )
 
 // A gate delays the first transport of a session until the listeners are added.
-// The client opens the transport before that, and with a fast server the open
-// event is lost. The client also reads before it can write, and a message sent
-// on the open event may be stuck: ready closes when writing works.
+// Without it the client opens the transport earlier, and with a fast server the
+// open event is lost. The client also reads before it can write, and a message
+// that is sent on the open event may be stuck. So the session waits for ready.
 //
-// A gate also sets the order of the transports. The client keeps them in a set,
-// and starts with any of them.
+// A gate also selects the first transport. The client keeps the transports in a
+// set, and starts with any of them.
 type gate struct {
 	opened chan struct{}
 	ready  chan struct{} // closed when the first transport's Open has returned
-	begun  atomic.Bool   // the first transport has been made
+	begun  atomic.Bool   // the first transport has been created
 
 	mu     sync.Mutex
 	closed bool
@@ -30,7 +30,7 @@ func newGate() *gate { return &gate{opened: make(chan struct{}), ready: make(cha
 // open lets the first transport open.
 func (g *gate) open() { close(g.opened) }
 
-// close lets no transport stay open.
+// close closes a transport that is opening, and prevents others from opening.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -49,8 +49,8 @@ var kinds = map[string]engine.TransportCtor{
 	WebTransport:   &engine.WebTransportBuilder{},
 }
 
-// A builder makes transports that wait at the gate. The first one that is made
-// is of the kind called first, whatever the builder's own is.
+// A builder creates the transports of a session. The first transport is of the
+// kind first, and waits at the gate; later ones are of the builder's kind.
 type builder struct {
 	gate  *gate
 	kind  engine.TransportCtor
@@ -77,14 +77,14 @@ func (b *builder) New(s engine.Socket, options engine.SocketOptionsInterface) en
 	return &held{b.first.New(s, options), b.gate}
 }
 
-// held is a transport that opens when the gate does.
+// held is a transport that opens when the gate opens.
 type held struct {
 	engine.Transport
 	gate *gate
 }
 
-// Open opens the transport in a goroutine of its own, which ends when the dial
-// does: the client cannot cancel it. Only the session waits for it.
+// Open opens the transport in a goroutine, which ends when the dial ends. The
+// client cannot cancel the dial. The session waits until ready is closed.
 func (h *held) Open() engine.Transport {
 	go func() {
 		defer close(h.gate.ready)

@@ -10,8 +10,8 @@ import (
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-// passThrough is the Manager's parser. It passes messages on undecoded, because
-// package conn decodes the packets.
+// passThrough is the Manager's parser. It does not decode messages, because
+// package conn does that.
 type passThrough struct{ session *session }
 
 func (p passThrough) NewEncoder() socketEncoder { return noEncoder{} }
@@ -47,7 +47,8 @@ func (d decoder) Add(data any) error {
 
 func (d decoder) Destroy() {}
 
-// messageOf reads a message of the client. A nil message is an empty one.
+// messageOf converts a message of the client. If data is nil, the message is
+// empty.
 func messageOf(data any, maxFrame int64) (conn.Message, error) {
 	_, isText := data.(*types.StringBuffer)
 	if _, ok := data.(*strings.Reader); ok {
@@ -62,7 +63,7 @@ func messageOf(data any, maxFrame int64) (conn.Message, error) {
 		return conn.Message{}, err
 	}
 	if int64(len(all)) > maxFrame {
-		return conn.Message{}, &conn.ProtocolError{Err: fmt.Errorf("a message of more than %d bytes", maxFrame)}
+		return conn.Message{}, &conn.ProtocolError{Err: fmt.Errorf("message exceeds %d bytes", maxFrame)}
 	}
 	return conn.Message{Binary: !isText, Data: all}, nil
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-// A session is a conn.Engine over the client's.
+// A session is a conn.Engine over the engine of the client.
 type session struct {
 	gate         *gate
 	engine       socket.Engine
 	maxFrame     int64
 	writeTimeout time.Duration
 
-	drained chan struct{} // has a value when the client has written all it had
+	drained chan struct{} // has a value when the client has written its buffer
 	ended   chan struct{} // closed when the client's session has ended
 
 	mu      sync.Mutex
-	err     error          // why it has ended
-	queue   []conn.Message // read by the client, not yet by Read
+	err     error          // the reason of the end
+	queue   []conn.Message // received by the client, not yet returned by Read
 	bytes   int64          // in queue
 	changed chan struct{}  // closed and replaced when queue changes
 }
@@ -40,8 +40,9 @@ func newSession(to conn.Endpoint) *session {
 	}
 }
 
-// push passes a message to Read. It runs in the client's goroutine, and blocks
-// while more than maxFrame bytes are queued.
+// push queues a message for Read. It runs in the client's goroutine. It blocks
+// while the message does not fit into maxFrame bytes, unless the queue is
+// empty.
 func (s *session) push(m conn.Message) {
 	for {
 		s.mu.Lock()
@@ -93,10 +94,10 @@ func (s *session) Read() (conn.Message, error) {
 	}
 }
 
-// Write hands messages to the client, and waits until it has written them.
+// Write sends messages, and waits until the client has written them.
 func (s *session) Write(messages ...conn.Message) error {
 	select {
-	case <-s.drained: // of something before
+	case <-s.drained: // of an earlier write
 	default:
 	}
 	for _, m := range messages {
@@ -114,11 +115,11 @@ func (s *session) Write(messages ...conn.Message) error {
 		case <-s.ended:
 			return s.reason()
 		case <-timer.C:
-			return errors.New("zishang: the write took too long")
+			return errors.New("zishang: write timed out")
 		}
 	}
 	select {
-	case <-s.ended: // which empties the client's buffer as well
+	case <-s.ended: // the end empties the client's buffer as well
 		return s.reason()
 	default:
 		return nil
@@ -137,8 +138,8 @@ func (s *session) onDrain(...any) {
 	}
 }
 
-// onClose is the client's close event: a reason in words and, if there is one,
-// an error.
+// onClose handles the client's close event. Its arguments are a reason as text
+// and, if there is one, an error.
 func (s *session) onClose(args ...any) {
 	reason, _ := args[0].(string)
 	err := fmt.Errorf("zishang: %s", reason)
@@ -152,7 +153,7 @@ func (s *session) onClose(args ...any) {
 	s.fail(err)
 }
 
-// fail ends the session, for the first reason given.
+// fail ends the session with err, unless it has ended.
 func (s *session) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

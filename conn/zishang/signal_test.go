@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program of its own, because in a test binary the client leaves signals
-// alone anyway.
+// The test runs a program, because in a test binary the client does not
+// register for signals.
 func TestImport_leavesSignalHandlingToProgram(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "importer")
 	out, err := exec.Command("go", "build", "-o", binary, "./testdata/importer").CombinedOutput()
@@ -22,9 +22,9 @@ func TestImport_leavesSignalHandlingToProgram(t *testing.T) {
 			t.Parallel()
 			out, err := exec.Command(binary, "nothing", name).Output()
 			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit, "it should have been ended, but says %q", out)
+			require.ErrorAs(t, err, &exit, "the signal did not end it; output: %q", out)
 			assert.Equal(t, signal, exit.Sys().(syscall.WaitStatus).Signal())
-			assert.Equal(t, binary+"\n", string(out), "the name of the program is its own")
+			assert.Equal(t, binary+"\n", string(out), "os.Args[0] is unchanged")
 
 			out, err = exec.Command(binary, "notify", name).Output()
 			require.NoError(t, err)
@@ -35,9 +35,10 @@ func TestImport_leavesSignalHandlingToProgram(t *testing.T) {
 			assert.Equal(t, binary+"\nalive\n", string(out))
 
 			if signal != syscall.SIGINT {
-				return // the runtime itself does not keep it ignored
+				return // the Go runtime keeps SIGINT ignored, but not SIGTERM
 			}
-			// As nohup starts a program.
+			// The program starts with the signal ignored, as nohup does for
+			// SIGHUP.
 			out, err = exec.Command("sh", "-c", `trap "" `+name+`; exec "$0" nothing `+name, binary).Output()
 			require.NoError(t, err)
 			assert.Equal(t, binary+"\nalive\n", string(out))
@@ -47,6 +48,6 @@ func TestImport_leavesSignalHandlingToProgram(t *testing.T) {
 		err := exec.Command(binary, "nothing", "QUIT").Run()
 		var exit *exec.ExitError
 		require.True(t, errors.As(err, &exit))
-		assert.Equal(t, 2, exit.ExitCode(), "the runtime's own answer: a dump of all goroutines")
+		assert.Equal(t, 2, exit.ExitCode(), "the runtime's default: a dump of all goroutines")
 	})
 }

@@ -12,16 +12,25 @@ import (
 	"time"
 )
 
-// Options say how to open a session.
+// Options are the settings of a session.
 type Options struct {
-	URL           *url.URL          // http or https; path and query as they go out, the protocol's own parameters apart
-	Header        http.Header       // on every request
-	Transports    []string          // [WebSocket], [Polling]: tried in this order; after polling, websocket is an upgrade
-	HTTP          http.RoundTripper // nil: a transport of the session's own, with the proxy of the environment
-	Jar           http.CookieJar    // nil: cookies are not kept
-	NoCompression bool              // do not offer permessage-deflate
-	MaxFrame      int64             // bytes; a longer message ends the session
-	WriteTimeout  time.Duration     // for one message, or one post
+	URL    *url.URL    // http or https; EIO, transport and sid are added to its query
+	Header http.Header // sent with each request
+
+	// Transports are tried in this order. If WebSocket follows Polling, a
+	// session over polling is upgraded to websocket when the server offers
+	// that.
+	Transports []string
+
+	// HTTP sends the requests. A websocket uses its settings only if it is an
+	// *http.Transport. Nil means a new transport with the proxy of the
+	// environment.
+	HTTP http.RoundTripper
+
+	Jar           http.CookieJar // nil: cookies are dropped
+	NoCompression bool           // do not offer permessage-deflate
+	MaxFrame      int64          // bytes; a longer message ends the session
+	WriteTimeout  time.Duration  // for one message, or one POST
 }
 
 // The transports.
@@ -30,17 +39,21 @@ const (
 	Polling   = "polling"
 )
 
-// Dial opens a session: over the first of the transports that comes about. It
-// waits for the server's open packet, and ends with ctx wherever it is.
+// Dial opens a session over the first transport that succeeds, and waits for
+// the server's open packet. It returns ctx.Err() when ctx ends.
 //
-// A transport that fails is followed by the next, unless that would fail as
-// well: when ctx has ended, when the host cannot be reached at all, when its
-// certificate is bad, when the server says that it does not want this client
-// or speaks another revision, and when what it says is broken. While another one follows, a transport
-// has half of the time that ctx leaves.
+// After a failure Dial tries the next transport. While another one follows, a
+// transport has half of the time until the deadline of ctx. After these
+// failures Dial tries no other transport, because it would fail as well:
 //
-// Its errors are a [*HandshakeError], a [*ProtocolError], the error of the
-// network, or that of ctx.
+//   - ctx has ended;
+//   - the host cannot be reached;
+//   - the certificate is invalid;
+//   - the server forbids the request, or uses another protocol revision;
+//   - the server's data violates the protocol.
+//
+// The error is a [*HandshakeError], a [*ProtocolError], an error of the network
+// or the error of ctx.
 func Dial(ctx context.Context, o Options) (*Session, error) {
 	var before error
 	for i, name := range o.Transports {
@@ -50,15 +63,15 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 		case err == nil:
 			return s, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err() // what broke underneath, broke because ctx ended
+			return nil, ctx.Err() // err is a consequence
 		case last && before != nil:
-			return nil, fmt.Errorf("%w (and before, %v)", err, before)
-		case last || !anotherMayDo(err):
+			return nil, fmt.Errorf("%w (earlier: %v)", err, before)
+		case last || !canFallBack(err):
 			return nil, err
 		}
 		before = fmt.Errorf("%s: %w", name, err)
 	}
-	return nil, errors.New("no transport to dial with")
+	return nil, errors.New("no transport is configured")
 }
 
 func dialWithin(ctx context.Context, o Options, i int, last bool) (*Session, error) {
@@ -78,16 +91,15 @@ func dialWithin(ctx context.Context, o Options, i int, last bool) (*Session, err
 	return s, err
 }
 
-// anotherMayDo reports whether another transport may succeed where one has
-// failed with err.
-func anotherMayDo(err error) bool {
-	var answer *HandshakeError
+// canFallBack reports whether another transport may succeed after err.
+func canFallBack(err error) bool {
+	var handshake *HandshakeError
 	var certificate *tls.CertificateVerificationError
 	var network *net.OpError
 	var protocol *ProtocolError
 	switch {
-	case errors.As(err, &answer):
-		return answer.Code != CodeForbidden && answer.Code != CodeUnsupported
+	case errors.As(err, &handshake):
+		return handshake.Code != CodeForbidden && handshake.Code != CodeUnsupported
 	case errors.As(err, &certificate), errors.As(err, &protocol):
 		return false
 	case errors.As(err, &network):
@@ -96,8 +108,8 @@ func anotherMayDo(err error) bool {
 	return true
 }
 
-// requestURL is what the requests of a session go to; sid is empty for the
-// first one.
+// requestURL returns the URL of a session's requests. In the first request sid
+// is empty.
 func requestURL(o Options, transport, sid string) *url.URL {
 	u := *o.URL
 	query := u.Query()

@@ -29,10 +29,10 @@ func TestDial_fallsBackToPolling(t *testing.T) {
 		"forbidden": func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "no websockets here", http.StatusForbidden)
 		},
-		"bad gateway":  func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) },
-		"plain answer": func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") },
-		"cut off":      func(w http.ResponseWriter, r *http.Request) { c, _, _ := w.(http.Hijacker).Hijack(); c.Close() },
-		"no answer":    silent,
+		"bad gateway":    func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"plain response": func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") },
+		"cut off":        func(w http.ResponseWriter, r *http.Request) { c, _, _ := w.(http.Hijacker).Hijack(); c.Close() },
+		"no response":    silent,
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func TestDial_fallsBackToPolling(t *testing.T) {
 }
 
 func TestDial_doesNotFallBackOnPermanentError(t *testing.T) {
-	for name, answer := range map[string]string{
+	for name, body := range map[string]string{
 		"forbidden by the server itself": `{"code":4,"message":"Forbidden"}`,
 		"another revision":               `{"code":5,"message":"Unsupported protocol version"}`,
 	} {
@@ -64,7 +64,7 @@ func TestDial_doesNotFallBackOnPermanentError(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests++
 				w.WriteHeader(http.StatusBadRequest)
-				_, _ = io.WriteString(w, answer)
+				_, _ = io.WriteString(w, body)
 			}))
 			defer server.Close()
 			_, err := Dial(t.Context(), optionsFor(t, server.URL, WebSocket, Polling))
@@ -73,11 +73,11 @@ func TestDial_doesNotFallBackOnPermanentError(t *testing.T) {
 		})
 	}
 	_, err := Dial(t.Context(), optionsFor(t, "http://127.0.0.1:1", WebSocket, Polling))
-	assert.NotContains(t, err.Error(), "before", "the second transport is not tried")
+	assert.NotContains(t, err.Error(), "earlier", "the second transport is not tried")
 
 	server := httptest.NewServer(http.HandlerFunc(serveBoth))
 	defer server.Close()
-	_, err = Dial(t.Context(), optionsFor(t, server.URL, "carrier pigeon"))
+	_, err = Dial(t.Context(), optionsFor(t, server.URL, "sse"))
 	assert.ErrorContains(t, err, "unknown transport")
 }
 
@@ -95,7 +95,7 @@ func TestDial_returnsWhenContextEnds(t *testing.T) {
 	}
 }
 
-// Over each transport, with what an *http.Transport can say of the way.
+// Both transports use the certificates, the dialer and the proxy of HTTP.
 func TestDial_usesHTTPTransportSettings(t *testing.T) {
 	for _, name := range []string{WebSocket, Polling} {
 		t.Run(name+" with certificates", func(t *testing.T) {
@@ -154,7 +154,8 @@ func TestDial_usesHTTPTransportSettings(t *testing.T) {
 	}
 }
 
-// proxyFor is a proxy for plain requests and for tunnels.
+// proxyFor returns a proxy for plain requests and CONNECT tunnels. It sends the
+// host of each request on asked.
 func proxyFor(asked chan<- string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Host
@@ -179,12 +180,13 @@ func proxyFor(asked chan<- string) http.HandlerFunc {
 		c, _, _ := w.(http.Hijacker).Hijack()
 		defer c.Close()
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { _, _ = io.Copy(upstream, c); upstream.Close() }() // ends when one of the two closes
+		// The goroutine ends when one of the two closes.
+		go func() { _, _ = io.Copy(upstream, c); upstream.Close() }()
 		_, _ = io.Copy(c, upstream)
 	}
 }
 
-// roundTripper is a RoundTripper that is no *http.Transport.
+// roundTripper is a RoundTripper that is not an *http.Transport.
 type roundTripper struct{ http.RoundTripper }
 
 func TestPolling_usesAnyRoundTripper(t *testing.T) {
@@ -219,7 +221,7 @@ func TestDial_offersCompressionUnlessDisabled(t *testing.T) {
 	assert.Empty(t, <-offered)
 }
 
-// A frame of 64 KiB that inflates to 64 MiB.
+// The frame has about 64 KiB, and inflates to 64 MiB.
 func TestRead_limitsInflatedMessageSize(t *testing.T) {
 	var bomb bytes.Buffer
 	deflate, err := flate.NewWriter(&bomb, flate.BestCompression)
@@ -244,5 +246,5 @@ func TestRead_limitsInflatedMessageSize(t *testing.T) {
 	defer server.Close()
 	s := dialTest(t, optionsFor(t, server.URL, WebSocket))
 	_, err = s.Read()
-	assert.EqualError(t, err, "engine.io: a message of more than 1048576 bytes")
+	assert.EqualError(t, err, "engine.io: message exceeds 1048576 bytes")
 }

@@ -1,25 +1,31 @@
-// Package engineio keeps Engine.IO sessions, revision 4 of the protocol: the
-// layer that carries Socket.IO packets as messages and shows by its heartbeat
-// that the other end is alive.
+// Package engineio is the client side of Engine.IO, revision 4 of the protocol.
+// A session carries Socket.IO packets as messages, and its heartbeat detects a
+// lost connection.
 //
-// [Dial] opens a session, over websocket or over HTTP long-polling, and reads
-// the server's open packet. After that a [Session] has one reader and any
-// number of writers:
+// [Dial] opens a session over websocket or HTTP long-polling, and reads the
+// server's open packet. A [Session] has one reader and any number of writers:
 //
 //	session, err := engineio.Dial(ctx, engineio.Options{URL: u, Transports: []string{engineio.WebSocket}})
 //	…
 //	for {
-//		m, err := session.Read()     // m.Data is good until the next Read
+//		m, err := session.Read()     // m.Data is valid until the next Read
 //		…
 //	}
 //
-// The session answers pings itself, and Read fails when none has come for as
-// long as the server has announced. One that began by polling moves over to websocket, where
-// Options and the server allow it, while messages flow.
+// Guarantees:
+//
+//  1. A Write sends its messages in order, with no other message between them.
+//  2. The session answers pings, also while no Read is active.
+//  3. Read fails with [ErrPingTimeout] if no ping arrives within the interval
+//     and the timeout that the server announced.
+//  4. A session over polling moves to websocket if Options and the server allow
+//     it. Messages flow meanwhile, and none is lost.
+//  5. A session buffers one received packet. The length of an HTTP body does
+//     not matter.
+//  6. Redirects are not followed: a 3xx response is a [*HandshakeError].
+//
+// The files, in the order of decoding:
 //
 //	frame or payload → packet (websocket.go, polling.go, payload.go)
 //	packet → message   (session.go; heartbeat there, upgrade in upgrade.go)
-//
-// What is held of a body, however long it is, is one packet. Redirects are not
-// followed: a 3xx answer is a [*HandshakeError].
 package engineio

@@ -53,13 +53,13 @@ func readText(t *testing.T, s *Session) string {
 type pollServer struct {
 	*httptest.Server
 	bodies chan string   // the response bodies, one for each GET
-	posts  chan string   // what was posted
+	posts  chan string   // the bodies of the POSTs
 	gone   chan struct{} // closed when the test ends
 	check  func(r *http.Request)
 }
 
-// servePolls answers the first GET with open, and each further one with what
-// the test puts into bodies.
+// servePolls responds to the first GET with open, and to each further GET with
+// the next value of bodies.
 func servePolls(t *testing.T, open string) *pollServer {
 	s := &pollServer{bodies: make(chan string, 100), posts: make(chan string, 100), gone: make(chan struct{})}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,8 +86,8 @@ func servePolls(t *testing.T, open string) *pollServer {
 	return s
 }
 
-// serveBoth is a server for either transport: it echoes what a websocket
-// sends, and answers one GET with "4hello".
+// serveBoth serves both transports. Over websocket it sends "4hello" and then
+// echoes; over polling each GET after the first returns "4hello".
 func serveBoth(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("transport") == WebSocket {
 		serveEcho(w, r)
@@ -121,11 +121,11 @@ func serveEcho(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// expect reads a frame and compares it.
+// expect reads a frame and compares it with want.
 func expect(t *testing.T, ws *websocket.Conn, want string) {
 	_, data, err := ws.ReadMessage()
 	assert.NoError(t, err)
 	assert.Equal(t, want, string(data))
 }
 
-func say(ws *websocket.Conn, text string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(text)) }
+func send(ws *websocket.Conn, text string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(text)) }

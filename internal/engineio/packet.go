@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// A Message is what a session carries: text or binary. The data of one that
-// has been read is good until the next Read.
+// A Message is a text or binary message of a session. The data of a received
+// message is valid until the next Read.
 type Message struct {
 	Binary bool
 	Data   []byte
@@ -31,15 +31,15 @@ const (
 	noop    packetType = '6'
 )
 
-// A packet is one Engine.IO packet. One that was read aliases the buffer of
-// its transport, until the next is read.
+// A packet is one Engine.IO packet. The data of a received packet aliases the
+// buffer of its transport until the next read.
 type packet struct {
 	kind   packetType
 	binary bool // a binary message, which has no type character
 	data   []byte
 }
 
-// parsePacket takes a text packet apart.
+// parsePacket parses a text packet.
 func parsePacket(text []byte) (packet, error) {
 	if len(text) == 0 {
 		return packet{}, &ProtocolError{errors.New("empty packet")}
@@ -68,14 +68,15 @@ func (p packet) appendText(dst []byte) []byte {
 // A handshake is the content of the server's open packet.
 type handshake struct {
 	sid          string
-	upgrades     []string      // what a session over polling may move to
-	pingInterval time.Duration // how often the server pings
-	pingTimeout  time.Duration // how much later than that a ping may come
-	maxPayload   int64         // bytes that the server takes in one post; 0 for no limit
+	upgrades     []string      // transports to which a session over polling may move
+	pingInterval time.Duration // between the server's pings
+	pingTimeout  time.Duration // how late a ping may be
+	maxPayload   int64         // limit of a POST body in bytes; 0 for no limit
 }
 
-// maxInterval bounds what a server may ask for: past a day a heartbeat tells
-// nothing, and a larger number of milliseconds may overflow.
+// maxInterval is the longest ping interval or timeout that is accepted. A
+// longer one detects no lost connection in useful time, and may overflow
+// time.Duration.
 const maxInterval = 24 * time.Hour
 
 func parseHandshake(data []byte) (handshake, error) {
@@ -100,7 +101,7 @@ func parseHandshake(data []byte) (handshake, error) {
 	if h.pingTimeout, err = milliseconds("pingTimeout", open.PingTimeout); err != nil {
 		return handshake{}, err
 	}
-	if open.MaxPayload >= 1 && open.MaxPayload <= 1<<40 { // else it is no limit
+	if open.MaxPayload >= 1 && open.MaxPayload <= 1<<40 { // otherwise there is no limit
 		h.maxPayload = int64(open.MaxPayload)
 	}
 	return h, nil
@@ -108,7 +109,7 @@ func parseHandshake(data []byte) (handshake, error) {
 
 func milliseconds(name string, ms float64) (time.Duration, error) {
 	if !(ms > 0 && ms <= float64(maxInterval.Milliseconds())) {
-		return 0, fmt.Errorf("open packet: %s of %v ms", name, ms)
+		return 0, fmt.Errorf("open packet: %s is out of range: %v ms", name, ms)
 	}
 	return time.Duration(ms * float64(time.Millisecond)), nil
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// Over polling, packets travel as text, several of them in one body, with a
+// Over polling, packets are text. A body has one or more packets, with a
 // separator between them ("HTTP long-polling" in the protocol). A binary
 // message is a "b" and its base64.
 const (
@@ -15,8 +15,8 @@ const (
 	binaryMark = 'b'
 )
 
-// A payloadReader takes packets off a body as it comes in. What it holds is
-// one packet, however long the body is.
+// A payloadReader reads packets from a body while the body arrives. It buffers
+// one packet. The length of the body does not matter.
 type payloadReader struct {
 	body     *bufio.Reader
 	maxFrame int64
@@ -42,7 +42,7 @@ func (r *payloadReader) next() (packet, error) {
 		r.buf = nil
 	}
 	r.buf = r.buf[:0]
-	limit := r.maxFrame + r.maxFrame/3 + 8 // of base64
+	limit := r.maxFrame + r.maxFrame/3 + 8 // for base64
 	for {
 		part, err := r.body.ReadSlice(separator)
 		r.buf = append(r.buf, part...)
@@ -65,9 +65,10 @@ func (r *payloadReader) next() (packet, error) {
 func (r *payloadReader) packet() (packet, error) {
 	var p packet
 	if len(r.buf) > 0 && r.buf[0] == binaryMark {
-		n, err := base64.StdEncoding.Decode(r.buf, r.buf[1:]) // what is read is ahead of what is written
+		// The decoder reads ahead of its writes, so it can decode in place.
+		n, err := base64.StdEncoding.Decode(r.buf, r.buf[1:])
 		if err != nil {
-			return packet{}, &ProtocolError{errors.New("broken base64")}
+			return packet{}, &ProtocolError{errors.New("invalid base64")}
 		}
 		p = packet{message, true, r.buf[:n]}
 	} else {
@@ -82,10 +83,10 @@ func (r *payloadReader) packet() (packet, error) {
 	return p, nil
 }
 
-// ofRevision3 reports whether what was read last is a payload of revision 3: a
-// length and a colon in front of each packet or, in its binary form, a zero or
-// a one.
-func (r *payloadReader) ofRevision3() bool {
+// isRevision3 reports whether the last packet is a payload of revision 3. Such
+// a payload has a length and a colon before each packet; in its binary form it
+// starts with the byte 0 or 1.
+func (r *payloadReader) isRevision3() bool {
 	digits := 0
 	for digits < len(r.buf) && r.buf[digits] >= '0' && r.buf[digits] <= '9' {
 		digits++
@@ -93,8 +94,8 @@ func (r *payloadReader) ofRevision3() bool {
 	return digits > 0 && digits < len(r.buf) && r.buf[digits] == ':' || len(r.buf) > 0 && r.buf[0] <= 1
 }
 
-// encodePayloads puts packets into bodies, each of at most limit bytes unless
-// a single packet is longer; 0 is no limit.
+// encodePayloads encodes packets into bodies of at most limit bytes; 0 means no
+// limit. A packet that exceeds the limit has a body of its own.
 func encodePayloads(packets []packet, limit int64) [][]byte {
 	var bodies [][]byte
 	var body []byte

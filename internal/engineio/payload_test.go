@@ -16,7 +16,7 @@ func text(s string) packet { return packet{message, false, []byte(s)} }
 
 func binary(s string) packet { return packet{message, true, []byte(s)} }
 
-// readAll reads a body to its end, and copies what it holds.
+// readAll reads a body to its end, and copies its packets.
 func readAll(r *payloadReader) (packets []packet, err error) {
 	for {
 		p, err := r.next()
@@ -82,12 +82,12 @@ func TestPayloadReader_detectsRevision3(t *testing.T) {
 		r := payloadReader{maxFrame: 100}
 		r.reset(strings.NewReader(body))
 		_, _ = r.next()
-		assert.Equal(t, want, r.ofRevision3(), body)
+		assert.Equal(t, want, r.isRevision3(), body)
 	}
 }
 
-// FuzzPayload reads what a server may have made up, and encodes what came out
-// again: it has to come out the same.
+// FuzzPayload decodes a body, encodes the packets, and decodes them again. The
+// packets must be the same.
 func FuzzPayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, limit int64) {
 		r := payloadReader{maxFrame: 1 << 10}

@@ -14,30 +14,31 @@ import (
 	"time"
 )
 
-// polling is the transport that asks for packets with one GET after the other,
-// and sends its own by POST.
+// polling is the transport over HTTP long-polling. It receives packets by one
+// GET after the other, and sends packets by POST.
 type polling struct {
 	client       *http.Client
 	idle         func() // closes idle connections
 	url          *url.URL
 	header       http.Header
 	writeTimeout time.Duration
-	maxPayload   int64 // what the server takes in one body; 0 for no limit
+	maxPayload   int64 // limit of a POST body in bytes; 0 for no limit
 
 	ctx    context.Context // ends with the transport
 	cancel context.CancelCauseFunc
 
-	// The reader's own.
+	// These fields are used by the reader only.
 	body    io.ReadCloser
 	payload payloadReader
-	pause   func() bool // asked before each GET: true makes read return errPaused
+	pause   func() bool // called before each GET; true makes read return errPaused
 
 	mu      sync.Mutex
 	closing bool        // a close packet has been sent
-	expiry  *time.Timer // ends the transport when the server has gone silent
+	expiry  *time.Timer // cancels ctx when no ping arrives in time
 }
 
-// errPaused is what read returns when pause says so. It may be called again.
+// errPaused is returned by read if pause returns true. read may be called
+// again.
 var errPaused = errors.New("polling is paused")
 
 func newPolling(o Options, u *url.URL) *polling {
@@ -56,7 +57,7 @@ func newPolling(o Options, u *url.URL) *polling {
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            new(net.Dialer).DialContext,
 			ForceAttemptHTTP2:      true,
-			MaxResponseHeaderBytes: maxAnswer,
+			MaxResponseHeaderBytes: maxResponse,
 			IdleConnTimeout:        time.Minute,
 		}
 		roundTripper, p.idle = own, own.CloseIdleConnections
@@ -69,21 +70,22 @@ func newPolling(o Options, u *url.URL) *polling {
 	return p
 }
 
-// request sends a request and returns its answer if that is a success.
+// request sends a request, and returns the response if its status is 2xx.
 func (p *polling) request(ctx context.Context, method string, body []byte) (*http.Response, error) {
 	u := *p.url
 	query := u.Query()
-	query.Set("t", rand.Text()) // so that no cache answers
+	query.Set("t", rand.Text()) // prevents responses from a cache
 	u.RawQuery = query.Encode()
-	// The reader is empty, but net/http does not know that, so it sends no body and
-	// does not retry. A retried GET would lose the packets of the first response.
+	// For this type of reader net/http sends no body, and cannot retry the
+	// request. A retried GET would lose the packets of the first response.
 	var reader io.Reader = io.MultiReader()
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
 	if err != nil {
-		return nil, errors.New("the URL cannot be requested") // the error holds it, and so perhaps a secret
+		// err contains the URL, which may contain a secret.
+		return nil, errors.New("invalid request URL")
 	}
 	for name, values := range p.header {
 		request.Header[name] = values
@@ -105,8 +107,8 @@ func (p *polling) request(ctx context.Context, method string, body []byte) (*htt
 	return response, nil
 }
 
-// cause returns the cause of an error of the HTTP client, without the URL. If the
-// transport has ended, that is the reason of its end.
+// cause returns the cause of an error of the HTTP client, without the URL.
+// After the end of the transport it returns the reason of that end.
 func (p *polling) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
@@ -169,19 +171,20 @@ func (p *polling) post(ctx context.Context, body []byte) error {
 	response, err := p.request(ctx, http.MethodPost, body)
 	if err != nil {
 		if ctx.Err() != nil && p.ctx.Err() == nil {
-			return fmt.Errorf("a post took too long: %w", ctx.Err())
+			return fmt.Errorf("POST timed out: %w", ctx.Err())
 		}
 		return err
 	}
 	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // read to its end, the connection can be used again
+	// The connection can be reused only after the body has been read.
+	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, maxResponse))
 	if err != nil {
 		return p.cause(err)
 	}
 	return nil
 }
 
-// readUntil ends the transport at t, unless it is called again before.
+// readUntil ends the transport at t. A further call replaces t.
 func (p *polling) readUntil(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,14 +28,14 @@ func TestPolling_readsAndWritesMessages(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Message{true, []byte{1, 2}}, m)
 	assert.Equal(t, "two", readText(t, s))
-	assert.Equal(t, "3", <-server.posts, "the ping has its answer")
+	assert.Equal(t, "3", <-server.posts, "the reply to the ping")
 
 	require.NoError(t, s.Write(Message{Data: []byte("a")}, Message{Binary: true, Data: []byte{1}}))
 	assert.Equal(t, "4a\x1ebAQ==", <-server.posts)
 	long := strings.Repeat("x", 900)
 	require.NoError(t, s.Write(Message{Data: []byte("a")}, Message{Data: []byte(long)}, Message{Data: []byte(long)}))
 	assert.Equal(t, "4a\x1e4"+long, <-server.posts)
-	assert.Equal(t, "4"+long, <-server.posts, "what goes beyond maxPayload is a post of its own")
+	assert.Equal(t, "4"+long, <-server.posts, "a message beyond maxPayload has a POST of its own")
 
 	require.NoError(t, s.Close(time.Second))
 	assert.Equal(t, "1", <-server.posts)
@@ -48,7 +48,7 @@ func TestPolling_readsAndWritesMessages(t *testing.T) {
 		assert.Equal(t, "4", query.Get("EIO"))
 		assert.Equal(t, "polling", query.Get("transport"))
 		assert.Equal(t, "k", r.Header.Get("X-Key"))
-		assert.False(t, seen[query.Get("t")], "no two requests are the same to a cache")
+		assert.False(t, seen[query.Get("t")], "each URL is unique, so no cache responds")
 		seen[query.Get("t")] = true
 	}
 }
@@ -62,8 +62,8 @@ func TestPolling_reportsCauseWhenSessionEnds(t *testing.T) {
 		as         any
 	}{
 		"with the server's close packet": {openPacket, "1", ErrClosed, nil},
-		"with silence":                   {short, "", ErrPingTimeout, nil},
-		"with nonsense":                  {openPacket, "9", nil, &protocol},
+		"without a ping":                 {short, "", ErrPingTimeout, nil},
+		"with an unknown packet type":    {openPacket, "9", nil, &protocol},
 		"with a second open packet":      {openPacket, openPacket, nil, &protocol},
 		"with a packet that is too long": {openPacket, "4" + strings.Repeat("x", 2<<20), nil, &protocol},
 		"with an error of the server":    {openPacket, "status", &HandshakeError{400, 1, "Session ID unknown"}, nil},
@@ -89,7 +89,7 @@ func TestPolling_reportsCauseWhenSessionEnds(t *testing.T) {
 				assert.ErrorAs(t, err, tc.as)
 			case *HandshakeError:
 				assert.Equal(t, want, err)
-				assert.EqualError(t, err, "answered with HTTP status 400: Session ID unknown")
+				assert.EqualError(t, err, "unexpected HTTP status 400: Session ID unknown")
 			default:
 				assert.ErrorIs(t, err, want)
 			}
@@ -97,8 +97,8 @@ func TestPolling_reportsCauseWhenSessionEnds(t *testing.T) {
 	}
 }
 
-// stream answers every GET of the session with what write writes, until the
-// client has gone.
+// stream responds to each GET of the session with the output of write, until
+// write fails.
 func stream(t *testing.T, open string, write func(w io.Writer) error) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -135,7 +135,7 @@ func TestPolling_rejectsOversizedPacket(t *testing.T) {
 	endless := func(w io.Writer) error { _, err := io.WriteString(w, chunk); return err }
 	s := dialTest(t, optionsFor(t, stream(t, openPacket, func(w io.Writer) error { _, err := io.WriteString(w, "4"); _ = endless(w); return err }), Polling))
 	_, err := s.Read()
-	assert.EqualError(t, err, "engine.io: a message of more than 1048576 bytes")
+	assert.EqualError(t, err, "engine.io: message exceeds 1048576 bytes")
 
 	_, err = Dial(t.Context(), optionsFor(t, stream(t, "", endless), Polling))
 	var protocol *ProtocolError
@@ -175,13 +175,15 @@ func TestPolling_doesNotRetryLostPoll(t *testing.T) {
 	s.check = func(r *http.Request) {
 		if r.Method == http.MethodGet && r.URL.Query().Get("sid") != "" {
 			polls <- struct{}{}
-			if len(polls) == 2 { // on the connection of the first, which net/http takes for one that was idle
+			// The second poll uses the connection of the first. net/http
+			// retries a request that fails on such a connection, if it can.
+			if len(polls) == 2 {
 				panic(http.ErrAbortHandler)
 			}
 		}
 	}
 	s.bodies <- "4first"
-	s.bodies <- "4third, after a second that is lost"
+	s.bodies <- "4third, after a lost second"
 	session := dialTest(t, optionsFor(t, s.URL, "polling"))
 	assert.Equal(t, "first", readText(t, session))
 	_, err := session.Read()
@@ -191,8 +193,8 @@ func TestPolling_doesNotRetryLostPoll(t *testing.T) {
 
 func TestHandshakeError_reportsStatusCodeAndMessage(t *testing.T) {
 	for name, tc := range map[string]struct {
-		answer http.HandlerFunc
-		want   HandshakeError
+		respond http.HandlerFunc
+		want    HandshakeError
 	}{
 		"a redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) },
 			HandshakeError{302, -1, ""}},
@@ -200,7 +202,7 @@ func TestHandshakeError_reportsStatusCodeAndMessage(t *testing.T) {
 			http.Error(w, "<html>bad gateway", http.StatusBadGateway)
 		},
 			HandshakeError{502, -1, ""}},
-		"an error without end": {func(w http.ResponseWriter, r *http.Request) {
+		"an endless error": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
 			for {
 				if _, err := io.WriteString(w, strings.Repeat("x", 1000)); err != nil {
@@ -215,13 +217,13 @@ func TestHandshakeError_reportsStatusCodeAndMessage(t *testing.T) {
 		"revision 3": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `85:0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":5000}2:40`)
 		},
-			HandshakeError{200, CodeUnsupported, "a payload as in revision 3"}},
+			HandshakeError{200, CodeUnsupported, "payload of Engine.IO revision 3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests++
-				tc.answer(w, r)
+				tc.respond(w, r)
 			}))
 			defer server.Close()
 			_, err := Dial(t.Context(), optionsFor(t, server.URL, Polling))
@@ -229,7 +231,7 @@ func TestHandshakeError_reportsStatusCodeAndMessage(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, tc.want, *refused)
 			assert.Equal(t, 1, requests)
-			assert.NotContains(t, err.Error(), "acme", "the query may hold a secret")
+			assert.NotContains(t, err.Error(), "acme", "the query may contain a secret")
 		})
 	}
 }
@@ -261,7 +263,7 @@ func TestWriteTimeout_failsSlowPost(t *testing.T) {
 	o := optionsFor(t, server.URL, Polling)
 	o.WriteTimeout = 20 * time.Millisecond
 	s := dialTest(t, o)
-	assert.ErrorContains(t, s.Write(Message{Data: []byte("x")}), "a post took too long")
+	assert.ErrorContains(t, s.Write(Message{Data: []byte("x")}), "POST timed out")
 }
 
 func TestJar_keepsCookies(t *testing.T) {

@@ -11,24 +11,24 @@ import (
 	"time"
 )
 
-// A Session is an open Engine.IO session. One goroutine may read while others
-// write; Close and CloseNow may be called from any goroutine.
+// A Session is an open Engine.IO session. One goroutine at a time may call
+// Read; any number may call the other methods.
 type Session struct {
 	handshake handshake
 	ctx       context.Context // ends with CloseNow
 	cancel    context.CancelFunc
 
-	reading    transport   // the reader's own
-	readerBusy atomic.Bool // the reader is not in Read
+	reading    transport   // used by the reader only
+	readerBusy atomic.Bool // no Read is active
 
-	writing sync.Mutex  // held while something is written
-	batch   []packet    // under writing
-	pongDue atomic.Bool // a ping waits for its answer, or may
+	writing sync.Mutex  // held during a write
+	batch   []packet    // guarded by writing
+	pongDue atomic.Bool // a pong must be sent
 
 	mu        sync.Mutex
-	transport transport   // replaced by an upgrade, which holds writing as well
-	upgraded  *candidate  // to be switched over to; nil for none
-	silent    time.Time   // when the server counts as silent
+	transport transport   // an upgrade replaces it, and holds writing as well
+	upgraded  *candidate  // the websocket of an upgrade; nil for none
+	deadline  time.Time   // of the next ping
 	pingTimer *time.Timer // runs pongForBusyReader; nil before the first expectPing
 	closed    bool
 }
@@ -38,8 +38,8 @@ type Session struct {
 type transport interface {
 	read() (packet, error)
 	write(packets []packet) error
-	readUntil(t time.Time)            // reading fails after t
-	close(within time.Duration) error // tells the server
+	readUntil(t time.Time)            // read fails after t
+	close(within time.Duration) error // sends a close packet or frame
 	closeNow()
 }
 
@@ -51,8 +51,8 @@ func (s *Session) current() transport {
 
 func (s *Session) readOpen() error {
 	p, err := s.reading.read()
-	if poll, ok := s.reading.(*polling); ok && poll.payload.ofRevision3() {
-		return &HandshakeError{StatusCode: http.StatusOK, Code: CodeUnsupported, Message: "a payload as in revision 3"}
+	if poll, ok := s.reading.(*polling); ok && poll.payload.isRevision3() {
+		return &HandshakeError{StatusCode: http.StatusOK, Code: CodeUnsupported, Message: "payload of Engine.IO revision 3"}
 	}
 	if err != nil {
 		return err
@@ -67,16 +67,16 @@ func (s *Session) readOpen() error {
 	return nil
 }
 
-// expectPing restarts the wait for the server's next ping. If the reader is busy
-// after the given time, pongForBusyReader sends a pong.
+// expectPing sets the deadline of the server's next ping. After the given time
+// pongForBusyReader sends a pong if the reader is busy.
 func (s *Session) expectPing(within time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	s.silent = time.Now().Add(s.handshake.pingInterval + s.handshake.pingTimeout)
-	s.transport.readUntil(s.silent)
+	s.deadline = time.Now().Add(s.handshake.pingInterval + s.handshake.pingTimeout)
+	s.transport.readUntil(s.deadline)
 	if s.pingTimer == nil {
 		s.pingTimer = time.AfterFunc(within, s.pongForBusyReader)
 	} else {
@@ -84,12 +84,12 @@ func (s *Session) expectPing(within time.Duration) {
 	}
 }
 
-// pongForBusyReader sends a pong while the reader is blocked on a subscriber. The
-// ping that is due is unread, but the server waits for a pong. The server does
-// not count as silent meanwhile.
+// pongForBusyReader sends a pong while the reader is blocked on a subscriber.
+// The server's ping may be unread, and without a pong the server ends the
+// session. The deadline of the next ping moves on as well.
 func (s *Session) pongForBusyReader() {
 	if !s.readerBusy.Load() {
-		return // it is in Read
+		return // Read answers the ping
 	}
 	s.pongDue.Store(true)
 	if s.sendPong() == nil {
@@ -97,10 +97,10 @@ func (s *Session) pongForBusyReader() {
 	}
 }
 
-// Read waits for the next message, and answers the server's pings meanwhile.
-// While no Read is active, the session answers them itself. The message's data is good until the next Read. Read ends when the session
-// does, and its error is final: [ErrPingTimeout], [ErrClosed], a
-// [*ProtocolError], or that of the network.
+// Read returns the next message, and answers the server's pings meanwhile. The
+// data of the message is valid until the next Read. Read fails when the session
+// ends, and the error is final: [ErrPingTimeout], [ErrClosed], a
+// [*ProtocolError], a [*HandshakeError] or an error of the network.
 func (s *Session) Read() (Message, error) {
 	s.readerBusy.Store(false)
 	defer s.readerBusy.Store(true)
@@ -141,9 +141,9 @@ func readError(err error) error {
 	return err
 }
 
-// Write sends messages in their order, with nothing in between. Each is
-// written within the session's write timeout. After an error the session is of
-// no more use.
+// Write sends messages in order, with no other message between them, and
+// returns when they are written. Each message or POST has Options.WriteTimeout.
+// After an error the session cannot be used any more.
 func (s *Session) Write(messages ...Message) error {
 	if err := s.writeAll(messages); err != nil {
 		return err
@@ -165,10 +165,10 @@ func (s *Session) writeAll(messages []Message) error {
 
 var onePong = []packet{{kind: pong}}
 
-// sendPong answers the last ping, if it is unanswered. The reader never waits for
-// a write: if one is in progress, its goroutine sends the pong as well. The
-// writer checks pongDue after it unlocks writing, the reader sets pongDue before
-// it tries the lock, so one of the two sends the pong.
+// sendPong sends a pong if one is due. The reader never waits for a write: if
+// one is in progress, the writer sends the pong. The reader sets pongDue before
+// it tries the lock, and the writer checks pongDue after it unlocks writing, so
+// one of the two sends the pong.
 func (s *Session) sendPong() error {
 	for s.pongDue.Load() && s.writing.TryLock() {
 		var err error
@@ -183,12 +183,12 @@ func (s *Session) sendPong() error {
 	return nil
 }
 
-// Close tells the server that the session ends, within the given time: by a
-// websocket close frame, or by a close packet. The server's answer ends the
-// reader.
+// Close sends a close frame over websocket, or a close packet over polling,
+// within the given time. The server's reply ends the reader.
 func (s *Session) Close(within time.Duration) error { return s.current().close(within) }
 
-// CloseNow closes the connection at once: Read and Write fail from then on.
+// CloseNow closes the connection at once. Calls of Read and Write fail, the
+// pending ones as well. It returns nil.
 func (s *Session) CloseNow() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,13 +23,13 @@ func TestSession_sendsPongWhileReaderIsBusy(t *testing.T) {
 				return
 			}
 			defer ws.Close()
-			say(ws, open)
-			say(ws, "4first")
-			say(ws, "2")
+			send(ws, open)
+			send(ws, "4first")
+			send(ws, "2")
 			for range pongs {
 				expect(t, ws, "3")
 			}
-			say(ws, "4last")
+			send(ws, "4last")
 			close(ponged)
 			_, _, _ = ws.ReadMessage()
 		}))

@@ -8,27 +8,31 @@ import (
 )
 
 // An upgrade moves an open session from polling to websocket ("Upgrade" in the
-// protocol). While packets flow by polling, a websocket is opened beside it and
-// tried out with a ping. Then the reader asks for no more by polling, and the
-// writer's lock shows that no post is on its way: what both ends have sent is
-// complete, and everything after the upgrade packet goes over the websocket.
+// protocol):
+//
+//  1. While packets flow by polling, a websocket is opened and probed by a
+//     ping.
+//  2. The reader reads its poll to the end, and sends no other GET.
+//  3. It takes the writers' lock, so no POST is in progress. All packets that
+//     were sent by polling have now arrived, in both directions.
+//  4. It sends the upgrade packet. All later packets use the websocket.
 
 const (
-	probeTimeout = 10 * time.Second // for the websocket to prove itself
+	probeTimeout = 10 * time.Second // for opening and probing the websocket
 
-	// A server gives an upgrade up that takes long, 10 s by default: one that the
-	// reader finds after this time is let go.
+	// A server cancels a slow upgrade, by default after 10 s. The reader closes
+	// a websocket that is older than upgradeTimeout.
 	upgradeTimeout = 5 * time.Second
 )
 
-// A candidate is a websocket that has proved itself.
+// A candidate is a websocket that has passed its probe.
 type candidate struct {
 	ws    *webSocket
-	since time.Time // when its opening began
+	since time.Time // when its dial began
 }
 
-// startUpgrade opens the websocket. Its goroutine ends with the session, or
-// within probeTimeout.
+// startUpgrade opens the websocket in a goroutine, which ends with the session
+// or within probeTimeout.
 func (s *Session) startUpgrade(o Options) {
 	s.transport.(*polling).pause = s.canSwitch // before the first Read
 	go func() {
@@ -37,7 +41,7 @@ func (s *Session) startUpgrade(o Options) {
 		since := time.Now()
 		ws, err := probe(ctx, o, s.handshake.sid)
 		if err != nil {
-			return // the session stays where it is
+			return // the session keeps polling
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -49,7 +53,7 @@ func (s *Session) startUpgrade(o Options) {
 	}()
 }
 
-// probe opens a websocket to the session and tries it out.
+// probe opens a websocket to the session, and sends a ping over it.
 func probe(ctx context.Context, o Options, sid string) (*webSocket, error) {
 	ws, err := dialWebSocket(ctx, o, requestURL(o, WebSocket, sid))
 	if err != nil {
@@ -57,12 +61,12 @@ func probe(ctx context.Context, o Options, sid string) (*webSocket, error) {
 	}
 	stop := context.AfterFunc(ctx, ws.closeNow)
 	err = ws.write([]packet{{kind: ping, data: []byte("probe")}})
-	var answer packet
+	var reply packet
 	if err == nil {
-		answer, err = ws.read()
+		reply, err = ws.read()
 	}
-	if err == nil && (answer.kind != pong || string(answer.data) != "probe") {
-		err = fmt.Errorf("probe answered with a packet of type %q", byte(answer.kind))
+	if err == nil && (reply.kind != pong || string(reply.data) != "probe") {
+		err = fmt.Errorf("unexpected reply to the probe: packet of type %q", byte(reply.kind))
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -74,7 +78,8 @@ func probe(ctx context.Context, o Options, sid string) (*webSocket, error) {
 	return ws, nil
 }
 
-// canSwitch reports whether there is a websocket to switch over to.
+// canSwitch reports whether a websocket is ready. It closes a websocket that is
+// too old.
 func (s *Session) canSwitch() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +90,8 @@ func (s *Session) canSwitch() bool {
 	return s.upgraded != nil
 }
 
-// switchOver moves the session to the websocket. It is called by the reader,
-// which has read what came by polling to its end.
+// switchOver moves the session to the websocket. The reader calls it after it
+// has read the last poll to its end.
 func (s *Session) switchOver() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -97,7 +102,7 @@ func (s *Session) switchOver() error {
 	}
 	ws, old := s.upgraded.ws, s.transport
 	s.transport, s.upgraded = ws, nil
-	ws.readUntil(s.silent)
+	ws.readUntil(s.deadline)
 	s.mu.Unlock()
 
 	old.closeNow()

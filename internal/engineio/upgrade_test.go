@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveUpgrade is servePolls with a websocket that play serves.
+// serveUpgrade is servePolls with an upgrade. play serves the websocket.
 func serveUpgrade(t *testing.T, play func(ws *websocket.Conn)) *pollServer {
 	server := servePolls(t, strings.Replace(openPacket, `"upgrades":[]`, `"upgrades":["websocket"]`, 1))
 	inner := server.Config.Handler
@@ -33,17 +33,19 @@ func serveUpgrade(t *testing.T, play func(ws *websocket.Conn)) *pollServer {
 }
 
 func TestUpgrade_keepsAllMessagesInOrder(t *testing.T) {
-	const half = 100 // the polls before the upgrade must fit into upgradeTimeout, also on a busy machine
+	// The polls before the upgrade must fit into upgradeTimeout, also on a busy
+	// machine.
+	const half = 100
 	posted := make(chan struct{})
 	var server *pollServer
 	server = serveUpgrade(t, func(ws *websocket.Conn) {
 		expect(t, ws, "2probe")
-		for n := range half { // what the server has to say before by polling
+		for n := range half { // sent by polling before the upgrade
 			server.bodies <- fmt.Sprintf("4%d", n)
 		}
-		say(ws, "3probe")
+		send(ws, "3probe")
 		switched := make(chan struct{})
-		go func() { // ends the GETs that wait, as a server does, until there is none
+		go func() { // ends pending GETs with a noop, as a server does
 			for {
 				select {
 				case server.bodies <- "6":
@@ -56,7 +58,7 @@ func TestUpgrade_keepsAllMessagesInOrder(t *testing.T) {
 		close(switched)
 		close(posted)
 		for n := range half {
-			say(ws, fmt.Sprintf("4%d", half+n))
+			send(ws, fmt.Sprintf("4%d", half+n))
 		}
 		for {
 			_, data, err := ws.ReadMessage()
@@ -95,9 +97,9 @@ func TestUpgrade_keepsAllMessagesInOrder(t *testing.T) {
 
 func TestUpgrade_staysOnPollingAfterFailure(t *testing.T) {
 	for name, play := range map[string]func(ws *websocket.Conn){
-		"cut off":       func(ws *websocket.Conn) {},
-		"another probe": func(ws *websocket.Conn) { say(ws, "3other"); _, _, _ = ws.ReadMessage(); _, _, _ = ws.ReadMessage() },
-		"nonsense":      func(ws *websocket.Conn) { say(ws, "x"); _, _, _ = ws.ReadMessage(); _, _, _ = ws.ReadMessage() },
+		"cut off":      func(ws *websocket.Conn) {},
+		"wrong reply":  func(ws *websocket.Conn) { send(ws, "3other"); _, _, _ = ws.ReadMessage(); _, _, _ = ws.ReadMessage() },
+		"unknown type": func(ws *websocket.Conn) { send(ws, "x"); _, _, _ = ws.ReadMessage(); _, _, _ = ws.ReadMessage() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tried := make(chan struct{})
@@ -113,7 +115,7 @@ func TestUpgrade_staysOnPollingAfterFailure(t *testing.T) {
 	}
 }
 
-// A probe that never has an answer ends with the session.
+// The server never replies to the probe.
 func TestCloseNow_endsUpgradeProbe(t *testing.T) {
 	probing := make(chan struct{})
 	server := serveUpgrade(t, func(ws *websocket.Conn) {

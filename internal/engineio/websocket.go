@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	readBuffer  = 8 << 10 // one read of the socket takes in many tokens
+	readBuffer  = 8 << 10 // one read of the socket returns many tokens
 	writeBuffer = 4 << 10
-	keptBuffer  = 64 << 10 // a larger frame's buffer is let go once it is read
+	keptBuffer  = 64 << 10 // a larger buffer is released after its message
 
-	compressFrom = 1 << 10 // a shorter message is not worth compressing
+	compressFrom = 1 << 10 // a shorter message is not compressed
 )
 
-// writeBuffers lends a buffer to each frame while it is written, so that an
-// idle session holds none.
+// writeBuffers has a buffer for each frame during its write, so an idle session
+// needs none.
 var writeBuffers sync.Pool
 
-// webSocket is the transport that carries each packet in a frame of its own.
+// webSocket is the transport that sends each packet as a frame.
 type webSocket struct {
 	ws           *websocket.Conn
 	maxFrame     int64
@@ -35,14 +35,14 @@ type webSocket struct {
 	buf          []byte
 }
 
-// dialWebSocket opens a websocket at u, whose scheme is http or https. It ends
-// with ctx wherever it is.
+// dialWebSocket opens a websocket at u, whose scheme is http or https. It fails
+// when ctx ends.
 func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
 	to := *u
 	to.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 
-	// The websocket library minds ctx while it connects, but not while it
-	// waits for an answer: closing what it reads from wakes it up.
+	// The websocket library checks ctx while it connects, but not while it
+	// waits for the response. So the connection is closed when ctx ends.
 	var open openConn
 	dialer := open.dialer(o)
 	ws, response, err := dialer.DialContext(ctx, to.String(), o.Header)
@@ -62,17 +62,17 @@ func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, erro
 	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout}, nil
 }
 
-// openConn is the connection beneath a websocket while it is opened.
+// openConn is the network connection of a websocket during the handshake.
 type openConn struct {
 	conn      *limitedConn
 	stopClose func() bool
 }
 
-// stop no longer closes the connection when ctx ends; it returns false when
-// that has happened.
+// stop keeps the connection open when ctx ends. It returns false if ctx has
+// ended before.
 func (o *openConn) stop() bool { return o.stopClose == nil || o.stopClose() }
 
-// dialer returns what opens the websocket, with the settings of o.HTTP.
+// dialer returns a websocket dialer with the settings of options.HTTP.
 func (o *openConn) dialer(options Options) websocket.Dialer {
 	d := websocket.Dialer{
 		Proxy:             http.ProxyFromEnvironment,
@@ -87,7 +87,7 @@ func (o *openConn) dialer(options Options) websocket.Dialer {
 	if !ok {
 		return d
 	}
-	t := given.Clone() // reading the fields of one in use would be a race with its own setup
+	t := given.Clone() // because a transport in use changes its own fields
 	d.Proxy = t.Proxy
 	if t.DialContext != nil {
 		d.NetDialContext = o.watch(t.DialContext)
@@ -100,14 +100,14 @@ func (o *openConn) dialer(options Options) websocket.Dialer {
 	} else {
 		d.TLSClientConfig = &tls.Config{}
 	}
-	d.TLSClientConfig.NextProtos = []string{"http/1.1"} // a websocket is not opened over HTTP/2
+	d.TLSClientConfig.NextProtos = []string{"http/1.1"} // the handshake does not work over HTTP/2
 	return d
 }
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// watch closes the connection that is dialled when ctx ends, and limits what
-// is read from it.
+// watch wraps dial. It closes the connection when ctx ends, and limits the size
+// of the response.
 func (o *openConn) watch(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := dial(ctx, network, addr)
@@ -115,13 +115,13 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 			return nil, err
 		}
 		o.stopClose = context.AfterFunc(ctx, func() { c.Close() })
-		o.conn = &limitedConn{Conn: c, left: maxAnswer}
+		o.conn = &limitedConn{Conn: c, left: maxResponse}
 		return o.conn, nil
 	}
 }
 
-// A limitedConn fails once more than left bytes have been read from it. The
-// websocket library sets no limit to the headers of the server's answer.
+// A limitedConn fails after left bytes have been read. The websocket library
+// does not limit the headers of the response.
 type limitedConn struct {
 	net.Conn
 	left int64
@@ -134,7 +134,7 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 		return c.Conn.Read(p)
 	}
 	if c.left == 0 {
-		return 0, &ProtocolError{errors.New("the answer to the handshake is too long")}
+		return 0, &ProtocolError{errors.New("handshake response is too long")}
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
@@ -164,8 +164,8 @@ func (w *webSocket) readError(err error) error {
 
 func (w *webSocket) tooLong() error { return tooLong(w.maxFrame) }
 
-// fill reads r to its end into the buffer. The library's own limit is to what
-// travels: what it inflates to is limited here.
+// fill reads r to its end into the buffer. The library limits the compressed
+// size of a message; fill limits the size after decompression.
 func (w *webSocket) fill(r io.Reader) error {
 	if cap(w.buf) == 0 || cap(w.buf) > keptBuffer {
 		w.buf = make([]byte, 0, 512)
@@ -219,9 +219,10 @@ func (w *webSocket) writeFrame(p packet) error {
 	return out.Close()
 }
 
-func (w *webSocket) readUntil(t time.Time) { _ = w.ws.SetReadDeadline(t) } // fails only when reading does as well
+// readUntil ignores the error: if there is one, the next read fails as well.
+func (w *webSocket) readUntil(t time.Time) { _ = w.ws.SetReadDeadline(t) }
 
-// close sends a close frame. The server's close frame ends the reader.
+// close sends a close frame. The close frame of the server ends the reader.
 func (w *webSocket) close(within time.Duration) error {
 	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	return w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
@@ -230,5 +231,5 @@ func (w *webSocket) close(within time.Duration) error {
 func (w *webSocket) closeNow() { w.ws.Close() }
 
 func tooLong(limit int64) error {
-	return &ProtocolError{fmt.Errorf("a message of more than %d bytes", limit)}
+	return &ProtocolError{fmt.Errorf("message exceeds %d bytes", limit)}
 }

@@ -1,4 +1,5 @@
-// Package nodetest runs servers and clients of npm's socket.io in Node, for tests.
+// Package nodetest runs servers and clients of npm's socket.io in Node for
+// tests.
 package nodetest
 
 import (
@@ -26,8 +27,9 @@ type Backend struct {
 	cmd     *exec.Cmd
 }
 
-// Start starts a script of interop/node on a free port, until the test ends;
-// env adds to its environment.
+// Start starts a script of interop/node on a free port, and waits until it
+// listens. The script runs until the test ends. env adds variables to its
+// environment.
 func Start(t testing.TB, script string, env ...string) *Backend {
 	t.Helper()
 	need(t)
@@ -45,25 +47,25 @@ func StartProgram(t testing.TB, command []string, env ...string) *Backend {
 	return b
 }
 
-// Run runs a script of interop/node to its end, with args, and returns what it has printed. A script that
-// fails or takes longer than the test fails the test.
+// Run runs a script of interop/node with args, and returns its standard output.
+// The test fails if the script fails.
 func Run(t testing.TB, script string, args ...string) string {
 	t.Helper()
 	need(t)
 	cmd := exec.CommandContext(t.Context(), "node", append([]string{script}, args...)...)
 	cmd.Dir = dir()
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	require.NoError(t, err, complaints.String())
+	require.NoError(t, err, stderr.String())
 	return string(out)
 }
 
-// URL is where the server answers, over all its restarts.
+// URL returns the URL of the server. A restart does not change it.
 func (b *Backend) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", b.port) }
 
-// Start starts the process and waits until it listens: on the port that it had
-// before, if it had one.
+// Start starts the process and waits until it listens. A restarted process has
+// the port that it had before.
 func (b *Backend) Start() {
 	b.t.Helper()
 	args := append(b.command[1:len(b.command):len(b.command)], "--port", strconv.Itoa(b.port))
@@ -75,33 +77,34 @@ func (b *Backend) Start() {
 	require.NoError(b.t, err)
 	require.NoError(b.t, b.cmd.Start())
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	require.NoError(b.t, err, "the backend said nothing")
+	require.NoError(b.t, err, "the script ended before it listened")
 	var listening struct{ Port int }
 	require.NoError(b.t, json.Unmarshal(line, &listening))
 	b.port = listening.Port
 }
 
-// Kill ends the process at once, as a crash would.
+// Kill kills the process and waits for its end.
 func (b *Backend) Kill() {
 	_ = b.cmd.Process.Kill()
 	_ = b.cmd.Wait()
 }
 
-// Modules is where npm has put what the tests need. It skips the test where
-// there is none.
+// Modules returns the folder with the installed packages of npm. It skips the
+// test if there are none.
 func Modules(t testing.TB) string {
 	t.Helper()
 	need(t)
 	return filepath.Join(dir(), "node_modules")
 }
 
-// dir is interop/node, wherever the test runs.
+// dir returns the path of interop/node.
 func dir() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "interop", "node")
 }
 
-// need skips the test where there is no Node, or fails it if that is required.
+// need skips the test if Node or socket.io is missing. It fails the test
+// instead if PARLEY_INTEROP is "required".
 func need(t testing.TB) {
 	t.Helper()
 	_, err := exec.LookPath("node")
@@ -117,14 +120,15 @@ func need(t testing.TB) {
 	t.Skipf("NOT TESTED AGAINST NODE: %v (install Node, then: npm ci --prefix interop/node)", err)
 }
 
-// Process is the process that runs, for what else can be done to one.
+// Process returns the running process, for example to signal it.
 func (b *Backend) Process() *os.Process { return b.cmd.Process }
 
-// Wait waits for a process that ends by itself, and returns how it did.
+// Wait waits for a process that ends by itself, and returns the error of
+// exec.Cmd.Wait.
 func (b *Backend) Wait() error { return b.cmd.Wait() }
 
-// Pause stops the process where it is; its connections stay open.
+// Pause suspends the process. Its connections stay open.
 func (b *Backend) Pause() error { return b.cmd.Process.Signal(syscall.SIGSTOP) }
 
-// Continue lets a paused process go on.
+// Continue resumes a paused process.
 func (b *Backend) Continue() error { return b.cmd.Process.Signal(syscall.SIGCONT) }

@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// A Decoder puts packets together from the messages of a session: one message,
-// and for the binary types the attachments that follow it. It serves one
-// goroutine.
+// A Decoder assembles packets from the messages of a session. A packet is one
+// message, and for binary types the attachments that follow it. A Decoder must
+// be used by one goroutine at a time.
 type Decoder struct {
 	MaxAttachments int   // of one packet
-	MaxBytes       int64 // of one packet's attachments together
+	MaxBytes       int64 // of all attachments of one packet
 
-	waiting Packet // for attachments
-	missing int
-	bytes   int64
+	waiting Packet // not complete yet
+	missing int    // attachments
+	bytes   int64  // of the attachments so far
 }
 
-// Add takes the next message, and reports whether a packet is whole with it.
-// A packet without attachments aliases data; one with attachments is a copy.
+// Add adds the next message. If that completes a packet, whole is true. A
+// packet without attachments aliases data; a packet with attachments is a copy.
 func (d *Decoder) Add(data []byte, binary bool) (p Packet, whole bool, err error) {
 	if binary {
 		return d.attach(data)
@@ -40,10 +40,10 @@ func (d *Decoder) Add(data []byte, binary bool) (p Packet, whole bool, err error
 
 func (d *Decoder) attach(data []byte) (Packet, bool, error) {
 	if d.missing == 0 {
-		return Packet{}, false, fmt.Errorf("%w: binary message that no packet announced", ErrMalformed)
+		return Packet{}, false, fmt.Errorf("%w: unexpected binary message", ErrMalformed)
 	}
 	if d.bytes += int64(len(data)); d.bytes > d.MaxBytes {
-		return Packet{}, false, fmt.Errorf("%w: attachments of more than %d bytes", ErrMalformed, d.MaxBytes)
+		return Packet{}, false, fmt.Errorf("%w: attachments exceed %d bytes", ErrMalformed, d.MaxBytes)
 	}
 	d.waiting.Binary = append(d.waiting.Binary, append([]byte{}, data...))
 	if d.missing--; d.missing > 0 {

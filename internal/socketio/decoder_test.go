@@ -18,7 +18,7 @@ func TestDecoder_collectsAttachments(t *testing.T) {
 	_, whole, err = d.Add(buf, true)
 	require.NoError(t, err)
 	require.False(t, whole)
-	copy(buf, "xxx") // the buffers are borrowed
+	copy(buf, "xxx") // the decoder keeps copies
 	clear(header)
 	p, whole, err := d.Add(nil, true)
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestDecoder_collectsAttachments(t *testing.T) {
 
 	_, whole, err = d.Add([]byte(`50-["none"]`), false)
 	require.NoError(t, err)
-	assert.True(t, whole, "a packet that announces no attachment has them all")
+	assert.True(t, whole, "a packet with 0 attachments is complete")
 }
 
 func TestDecoder_rejectsInvalidAttachments(t *testing.T) {
@@ -62,8 +62,8 @@ func TestDecoder_rejectsInvalidAttachments(t *testing.T) {
 	}
 }
 
-// FuzzDecoder feeds a decoder messages that are divided by newlines, a "b" in
-// front of the binary ones, and holds it to its limits.
+// FuzzDecoder adds the lines of stream as messages; a binary one starts with
+// "b". A packet must keep the limits, and be the same after another round trip.
 func FuzzDecoder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		d := Decoder{MaxAttachments: 3, MaxBytes: 8}
@@ -84,7 +84,6 @@ func FuzzDecoder(f *testing.F) {
 			}
 			require.LessOrEqual(t, total, 8)
 
-			// The same packet comes out of its own encoding.
 			again := Decoder{MaxAttachments: 3, MaxBytes: 8}
 			q, whole, err := again.Add(p.Append(nil), false)
 			require.NoError(t, err)

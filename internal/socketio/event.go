@@ -8,23 +8,23 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// reserved are the event names that both ends use for themselves; they never
-// travel as events ("Event" in the protocol).
+// reserved has the event names that Socket.IO itself uses. They are never sent
+// as events ("Event" in the protocol).
 var reserved = []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 
-// Reserved reports whether name may not be sent or received as an event.
+// Reserved reports whether Socket.IO forbids name as the name of an event.
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
 
-// EventName returns the name of the event whose payload is data, a JSON array
-// that starts with it. The name aliases data unless it had to be unescaped.
-// What follows the name is not looked at.
+// EventName returns the name of an event, which is the first element of data, a
+// JSON array. The name aliases data unless it contains an escape. The rest of
+// data is not checked.
 func EventName(data []byte) ([]byte, error) {
 	if len(data) == 0 || data[0] != '[' {
-		return nil, fmt.Errorf("%w: event is no array", ErrMalformed)
+		return nil, fmt.Errorf("%w: event is not an array", ErrMalformed)
 	}
 	rest := bytes.TrimLeft(data[1:], " \t\r\n")
 	if len(rest) > 0 && (isDigit(rest[0]) || rest[0] == '-') {
-		// A number is a legal event name, known by its digits.
+		// A number is a valid event name; its digits are the name.
 		end := bytes.IndexAny(rest, ",] \t\r\n")
 		if end < 0 {
 			return nil, fmt.Errorf("%w: event name", ErrMalformed)
@@ -32,7 +32,7 @@ func EventName(data []byte) ([]byte, error) {
 		return rest[:end], nil
 	}
 	if len(rest) == 0 || rest[0] != '"' {
-		return nil, fmt.Errorf("%w: event name is no string", ErrMalformed)
+		return nil, fmt.Errorf("%w: event name is not a string", ErrMalformed)
 	}
 	end := bytes.IndexByte(rest[1:], '"')
 	if end < 0 {
@@ -42,7 +42,8 @@ func EventName(data []byte) ([]byte, error) {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return checkName(name)
 	}
-	// An escape may hide the closing quote: let the decoder find it.
+	// With an escape the next quote may not be the closing one. The decoder
+	// finds that.
 	dec := jsontext.NewDecoder(bytes.NewReader(rest), jsontext.AllowInvalidUTF8(true))
 	quoted, err := dec.ReadValue()
 	if err != nil {

@@ -22,29 +22,29 @@ const (
 	BinaryAck    Type = '6'
 )
 
-// MainNamespace is the namespace a packet belongs to when it names none.
+// MainNamespace is the namespace of a packet that names none.
 const MainNamespace = "/"
 
-// NoID is the ID of a packet that carries no acknowledgement id.
+// NoID is the ID of a packet without an acknowledgement id.
 const NoID = int64(-1)
 
-// ErrMalformed is wrapped by every error of this package.
+// ErrMalformed is wrapped by all errors of this package.
 var ErrMalformed = errors.New("malformed packet")
 
-// A Packet is one Socket.IO packet with its payload still encoded.
+// A Packet is one Socket.IO packet. Its payload is not decoded.
 type Packet struct {
 	Type        Type
 	Namespace   []byte // never empty after Parse
-	ID          int64  // NoID when there is none
-	Attachments int    // how many binary messages follow; only binary types have any
-	Data        []byte // the JSON payload; nil when there is none
+	ID          int64  // NoID if there is none
+	Attachments int    // the number of binary messages that follow; 0 unless Type is binary
+	Data        []byte // the JSON payload; nil if there is none
 
-	// Binary are the attachments themselves. Parse and Append leave them to
-	// their caller: see Decoder.
+	// Binary has the attachments. A Decoder sets it; Parse and Append ignore
+	// it.
 	Binary [][]byte
 }
 
-// Parse takes one packet apart. The result aliases data.
+// Parse decodes the header of a packet. The result aliases data.
 func Parse(data []byte) (Packet, error) {
 	p := Packet{Namespace: mainNamespace, ID: NoID}
 	if len(data) == 0 {
@@ -84,8 +84,8 @@ func Parse(data []byte) (Packet, error) {
 	return p, p.check()
 }
 
-// check holds a packet against what its type may carry, by the first byte of
-// the payload.
+// check reports a payload whose first byte does not fit the type of the packet,
+// and an acknowledgement without an id.
 func (p Packet) check() error {
 	var first byte
 	if len(p.Data) > 0 {
@@ -110,7 +110,7 @@ func (p Packet) check() error {
 	return nil
 }
 
-// Append appends the packet's encoding to dst. An empty Namespace stands for
+// Append appends the encoding of the packet to dst. An empty Namespace means
 // the main one.
 func (p Packet) Append(dst []byte) []byte {
 	dst = append(dst, byte(p.Type))
@@ -135,8 +135,8 @@ var (
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
-// number reads the decimal number that b starts with. It fails when there is
-// none, or when it does not fit an int64.
+// number decodes the decimal number at the start of b. ok is false if there is
+// no number, or if it does not fit an int64.
 func number(b []byte) (n int64, rest []byte, ok bool) {
 	i := 0
 	for i < len(b) && isDigit(b[i]) {

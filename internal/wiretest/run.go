@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// timeout bounds every wait, so that a broken test reports where it hangs.
+// timeout limits each wait, so that a test that hangs reports the place.
 const timeout = time.Minute
 
-// Context returns a context that ends with the test, or when the test hangs.
+// Context returns a context that ends with the test, or after a minute.
 func Context(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -26,9 +26,9 @@ type Runner interface {
 	Close() error
 }
 
-// Run runs r until stop is called, which waits until r.Run has returned, or
-// until the test ends, when it closes r as well. The result of r.Run arrives on
-// ended.
+// Run runs r until stop is called or the test ends. stop waits until r.Run has
+// returned. At the end of the test, r is closed as well. The result of r.Run
+// arrives on ended.
 func Run(t testing.TB, r Runner) (ended <-chan error, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	result, returned := make(chan error, 1), make(chan struct{})
@@ -47,7 +47,8 @@ func Run(t testing.TB, r Runner) (ended <-chan error, stop func()) {
 	return result, stop
 }
 
-// ReceiveFrom receives the next value from a channel, which must not be closed.
+// ReceiveFrom returns the next value of a channel. The test fails if the
+// channel is closed, or after a minute.
 func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -60,7 +61,8 @@ func ReceiveFrom[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// ReceivePhase receives states until one has the given phase, and returns it.
+// ReceivePhase returns the next state with the given phase, and drops the
+// states before it.
 func ReceivePhase(t testing.TB, states <-chan conn.State, phase conn.Phase) conn.State {
 	t.Helper()
 	for {

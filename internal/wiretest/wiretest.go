@@ -1,6 +1,6 @@
-// Package wiretest has the helpers that tests of several packages share: Serve, a
-// websocket server whose every frame the test writes itself, and functions that
-// run a client and wait for values.
+// Package wiretest has helpers for the tests of several packages. Serve starts
+// a websocket server, and the test itself writes each frame. Run and its
+// relatives run a client and wait for values.
 //
 //	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 //		p.Welcome()                  // open packet, CONNECT
@@ -18,17 +18,18 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A Peer is the server's end of one websocket, written frame by frame.
+// A Peer is the server's end of one websocket.
 type Peer struct {
 	WS      *websocket.Conn
 	Request *http.Request
 }
 
-// OpenPacket is a handshake with an unhurried heartbeat.
+// OpenPacket is an open packet with the default heartbeat of Socket.IO.
 const OpenPacket = `0{"sid":"engine-1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`
 
-// Serve starts a websocket server that lets play have each connection, one
-// goroutine each, and returns its URL. The connection is cut when play returns.
+// Serve starts a websocket server and returns its URL. It calls play for each
+// connection, in a goroutine of its own, and closes the connection when play
+// returns.
 func Serve(t testing.TB, play func(p *Peer)) string {
 	t.Helper()
 	upgrader := websocket.Upgrader{}
@@ -44,12 +45,13 @@ func Serve(t testing.TB, play func(p *Peer)) string {
 	return server.URL
 }
 
-// Send writes one text frame. It ignores the error when the client has gone.
+// Send writes one text frame. It ignores errors: the client may have gone.
 func (p *Peer) Send(frame string) {
 	_ = p.WS.WriteMessage(websocket.TextMessage, []byte(frame))
 }
 
-// Receive reads one text frame; "" when the client has gone.
+// Receive returns the next text frame. It returns "" for a binary frame, and if
+// the client has gone.
 func (p *Peer) Receive() string {
 	kind, data, err := p.WS.ReadMessage()
 	if err != nil || kind != websocket.TextMessage {
@@ -58,8 +60,8 @@ func (p *Peer) Receive() string {
 	return string(data)
 }
 
-// Welcome sends the open packet and the reply to CONNECT, and returns the
-// client's CONNECT.
+// Welcome sends the open packet, reads the client's CONNECT and replies to it.
+// It returns the CONNECT.
 func (p *Peer) Welcome() string {
 	p.Send(OpenPacket)
 	connect := p.Receive()
@@ -77,8 +79,8 @@ func (p *Peer) SendBinary(data []byte) {
 	_ = p.WS.WriteMessage(websocket.BinaryMessage, data)
 }
 
-// ReceiveBinary reads one binary frame; nil when something else comes, or the
-// client has gone.
+// ReceiveBinary returns the next binary frame. It returns nil for a text frame,
+// and if the client has gone.
 func (p *Peer) ReceiveBinary() []byte {
 	kind, data, err := p.WS.ReadMessage()
 	if err != nil || kind != websocket.BinaryMessage {
@@ -87,7 +89,7 @@ func (p *Peer) ReceiveBinary() []byte {
 	return data
 }
 
-// UntilGone reads until the client has gone, and returns the frames.
+// UntilGone reads text frames until the client has gone, and returns them.
 func (p *Peer) UntilGone() []string {
 	var frames []string
 	for {

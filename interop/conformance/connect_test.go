@@ -14,7 +14,7 @@ import (
 
 const server = "conformance.js"
 
-// handshake is what the server knows of a socket.
+// handshake is the server's data about a socket.
 type handshake struct {
 	ID, Namespace, Transport, Extensions string
 	Auth                                 map[string]any
@@ -155,6 +155,6 @@ func TestEmit_rejectsReservedNames(t *testing.T) {
 			require.True(r, errors.As(c.Emit(r.ctx, name), &failed), name)
 			assert.False(r, failed.MaybeSent)
 		}
-		assert.Equal(r, 1, call[int](r, c, "echo", 1), "the session goes on")
+		assert.Equal(r, 1, call[int](r, c, "echo", 1), "the session continues")
 	})
 }

@@ -34,8 +34,8 @@ var rigs = []rig{
 	{"zishang", conn.Config{Transports: []string{conn.WebSocket}, Dialer: zishang.Dialer{}}},
 }
 
-// row is what a behaviour is checked with: a test or, where a gap is known, a
-// recorder.
+// A row is one check of a behaviour. Its TestingT is a test or, for a known
+// gap, a recorder.
 type row struct {
 	require.TestingT
 	rig     rig
@@ -45,11 +45,11 @@ type row struct {
 	cleanup *[]func()
 }
 
-// results are what the rows have come to, in the order of the tests.
+// results has the results of the rows, in the order of the tests.
 var results struct {
 	sync.Mutex
 	behaviours []string
-	failed     map[string]map[string]string // behaviour, rig: why
+	failed     map[string]map[string]string // the reason, by behaviour and rig
 }
 
 // conform checks a behaviour over every rig, against one server of the given
@@ -143,7 +143,7 @@ func (r *row) fails(check func(r *row)) bool {
 func (r *row) run(check func(r *row)) {
 	limit := 30 * time.Second
 	if _, ok := r.TestingT.(*recorder); ok {
-		limit = 3 * time.Second // a gap may show by nothing coming
+		limit = 3 * time.Second // some gaps appear as a timeout
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	r.ctx = ctx
@@ -156,13 +156,13 @@ func (r *row) run(check func(r *row)) {
 	check(r)
 }
 
-// recorder takes the failures of a row that is expected to fail.
+// A recorder records whether a row fails that is expected to fail.
 type recorder struct{ failed bool }
 
 func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func (r *recorder) FailNow()              { r.failed = true; runtime.Goexit() }
 
-// soon retries without losing a test's time.
+// soon is a policy with short waits.
 var soon = reconnect.Policy{InitialInterval: 10 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
 // client runs a connection until the row ends. path is the namespace and the
@@ -187,20 +187,20 @@ func (r *row) start(c *conn.Conn) <-chan error {
 	return ended
 }
 
-// receive takes the next value off a channel.
+// receive returns the next value of a channel.
 func receive[T any](r *row, ch <-chan T) T {
 	select {
 	case v, ok := <-ch:
 		require.True(r, ok, "channel closed")
 		return v
 	case <-r.ctx.Done():
-		require.FailNow(r, "nothing came")
+		require.FailNow(r, "nothing received")
 		panic("unreachable")
 	}
 }
 
-// provoke emits an event that the server answers by ending the session, which
-// may be over before the client has learnt that the event is written.
+// provoke emits an event upon which the server ends the session. The session
+// may end before the client reports that the event is written.
 func (r *row) provoke(c *conn.Conn, event string, args ...any) {
 	err := c.Emit(r.ctx, event, args...)
 	var failed *conn.SendError

@@ -48,7 +48,7 @@ func TestCall_dropsLateAcknowledgement(t *testing.T) {
 		defer cancel()
 		_, err := conn.Call[string](ctx, c, "slow", "late")
 		assert.ErrorIs(r, err, context.DeadlineExceeded)
-		assert.Equal(r, "in time", call[string](r, c, "slow", "in time"), "while the late one comes in")
+		assert.Equal(r, "in time", call[string](r, c, "slow", "in time"), "while the late one arrives")
 	})
 }
 
@@ -109,7 +109,7 @@ func TestText_replacesLoneSurrogates(t *testing.T) {
 			require.NoError(r, args.Decode(i, &got))
 			assert.Equal(r, want, got)
 		}
-		assert.Equal(r, "a\ufffdb", call[string](r, c, "echo", "a\xffb"), "broken UTF-8 likewise")
+		assert.Equal(r, "a\ufffdb", call[string](r, c, "echo", "a\xffb"), "invalid UTF-8 likewise")
 		assert.Equal(r, "\ufffd", call[string](r, c, "echo", json.RawMessage(`"\ud83d"`)))
 	})
 }

@@ -25,13 +25,13 @@ func TestReconnect_restoresConnectionAndSubscriptions(t *testing.T) {
 		assert.NotEqual(r, first, second.SessionID)
 		assert.Equal(r, 1, second.Attempt)
 		require.NoError(r, c.Emit(r.ctx, "echo", 7))
-		assert.Equal(r, 7, receive(r, echo), "subscriptions live on")
+		assert.Equal(r, 7, receive(r, echo), "the subscription remains")
 	})
 }
 
 func TestReconnect_countsAttemptsAndGrowsDelays(t *testing.T) {
 	conform(t, "attempts counted, delays growing", server, nil, func(r *row) {
-		r.url = "http://127.0.0.1:1" // nobody is there
+		r.url = "http://127.0.0.1:1" // no server listens there
 		c, ended := r.client("", func(cfg *conn.Config) {
 			cfg.Reconnect = reconnect.Policy{InitialInterval: 4 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.1, MaxInterval: time.Second, MaxAttempts: 4}
 		})
@@ -96,7 +96,7 @@ func TestPingTimeout_detectsSilentServer(t *testing.T) {
 		c, _ := r.client("", nil)
 		require.NoError(r, c.Ready(r.ctx))
 		states := c.States.Chan(r.ctx)
-		require.NoError(r, r.backend.Pause()) // the process stands still; TCP does not
+		require.NoError(r, r.backend.Pause()) // its TCP connections stay open
 		waiting := until(r, states, conn.Waiting)
 		require.NoError(r, r.backend.Continue())
 		assert.ErrorIs(r, waiting.Err, conn.ErrPingTimeout)
@@ -113,7 +113,7 @@ func TestBlock_keepsSessionWhileReaderIsBlocked(t *testing.T) {
 		session := c.State().SessionID
 		require.NoError(r, c.Emit(r.ctx, "flood", count))
 		clock, _ := r.client("", nil)
-		for tick := range 5 { // of 300 ms each: longer than the server's patience
+		for tick := range 5 { // of 300 ms each: longer than the server's ping timeout
 			require.Equal(r, tick, call[int](r, clock, "slow", tick))
 		}
 		for n := range count {
@@ -132,7 +132,7 @@ func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
 		first := receive(r, states)
 		assert.False(r, first.Recovered)
-		for round := range 2 { // the second with the offset of what was recovered
+		for round := range 2 { // the second one with the offset of the recovered events
 			r.provoke(c, "close and emit", missed)
 			for n := range missed + 1 {
 				require.Equal(r, n, receive(r, numbers), "round %d", round)
@@ -142,7 +142,7 @@ func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 			assert.Equal(r, first.SessionID, again.SessionID)
 		}
 		require.NoError(r, c.Emit(r.ctx, "say to the room", -1))
-		assert.Equal(r, -1, receive(r, numbers), "nothing twice, and back in the room")
+		assert.Equal(r, -1, receive(r, numbers), "no event arrives twice, and the room is joined again")
 	})
 }
 

@@ -31,7 +31,8 @@ func TestClose_closesSocketOfPendingDial(t *testing.T) {
 		require.NoError(r, c.Close())
 		require.NoError(r, receive(r, ended))
 		gone := make(chan error, 1)
-		go func() { _, err := io.Copy(io.Discard, socket); gone <- err }() // ends when socket is closed, by either end
+		// The goroutine ends when either end closes socket.
+		go func() { _, err := io.Copy(io.Discard, socket); gone <- err }()
 		assert.NoError(r, receive(r, gone))
 	})
 }
@@ -45,7 +46,7 @@ func TestClose_leavesNoGoroutine(t *testing.T) {
 			require.NoError(r, c.Close())
 			require.NoError(r, receive(r, ended))
 		}
-		// What is about to end gets time for it.
+		// Goroutines may need some time to end.
 		for r.ctx.Err() == nil && runtime.NumGoroutine() > before+5 {
 			runtime.Gosched()
 		}

@@ -1,16 +1,18 @@
-// Package argv0 keeps github.com/zishang520/socket.io/clients/engine/v3 from
-// taking over SIGINT, SIGTERM and SIGQUIT when it is imported.
+// Package argv0 prevents github.com/zishang520/socket.io/clients/engine/v3 from
+// registering for SIGINT, SIGTERM and SIGQUIT on import.
 //
-// The init of that package calls signal.NotifyContext, from which on these signals
-// no longer end the program; it leaves that out in a test binary, which it
-// knows by the end of os.Args[0]. Its registration cannot be undone, and
-// signal.Reset would remove those of the program as well. So os.Args[0] has that
-// end while the init runs, and [Restore] removes it.
+// The init function of that package calls signal.NotifyContext. From then on
+// these signals no longer end the program. The registration cannot be undone,
+// and signal.Reset would also remove the registrations of the program. The
+// function does not register in a test binary, which it recognizes by the
+// suffix of os.Args[0]. So os.Args[0] has that suffix while the init function
+// runs, and [Restore] removes it.
 //
-// The order is the language's: of the packages whose imports are initialised,
-// the one with the lowest import path comes first. This one's is lower than
-// that of the package it is meant for, and it needs less. Package flag, which
-// names itself after os.Args[0], is initialised before.
+// The Go language defines the order: of the packages whose imports are
+// initialized, the one with the lowest import path is initialized next. The
+// path of this package is lower than the path of the client, and it has fewer
+// imports. Package flag reads os.Args[0] during its initialization, so it is
+// imported to be initialized before.
 package argv0
 
 import (
@@ -18,20 +20,20 @@ import (
 	"os"
 )
 
-const end = ".test"
+const suffix = ".test"
 
 var original string
 
 func init() {
 	if len(os.Args) > 0 {
 		original = os.Args[0]
-		os.Args[0] += end
+		os.Args[0] += suffix
 	}
 }
 
-// Restore gives os.Args[0] its original value back.
+// Restore sets os.Args[0] to its original value.
 func Restore() {
-	if len(os.Args) > 0 && os.Args[0] == original+end {
+	if len(os.Args) > 0 && os.Args[0] == original+suffix {
 		os.Args[0] = original
 	}
 }

@@ -1,5 +1,6 @@
-// A program that imports the transport, and sends itself a signal. Its argument
-// says what it has done about that: nothing, notify or ignore.
+// Command importer imports package zishang, and sends itself a signal. Its
+// first argument is the handling of the signal: nothing, notify or ignore. The
+// second argument is the signal.
 package main
 
 import (
@@ -27,7 +28,7 @@ func main() {
 	select {
 	case <-early:
 		fmt.Println("notified")
-	case <-time.After(time.Second): // long enough to be ended by the signal
+	case <-time.After(time.Second): // enough time for the signal
 		fmt.Println("alive")
 	}
 }
