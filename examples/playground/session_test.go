@@ -68,7 +68,7 @@ func TestPlayground_leavesRoomWhenTabCloses(t *testing.T) {
 	bob.close()
 	server.Expect(t, "ai:abort", nil)
 	wait(ada, "chat", func(e said) bool { return len(e.Payload.OnlineUserIDs) == 1 })
-	for status := 0; status != http.StatusNotFound; { // its session is let go
+	for status := 0; status != http.StatusNotFound; { // until its session is removed
 		status, _ = bob.post("typing", `{}`)
 	}
 }
@@ -103,7 +103,7 @@ func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 	ada.ready()
 	server.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"})
 	server.Emit(events.StringID("lobby"), events.AIToken{Token: "first", RequestID: "r0"})
-	assert.Equal(t, "first", ada.hear("AI_TOKEN").Payload.Token, "the first token is not missed")
+	assert.Equal(t, "first", ada.hear("AI_TOKEN").Payload.Token, "the first token under a new name is received")
 
 	status, text := ada.post("names", `{"names": {"AI_TOKEN": "elsewhere"}}`)
 	require.Equal(t, http.StatusNoContent, status, text)
@@ -164,7 +164,7 @@ func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	ada.ready()
 	status, text := ada.post("kick", `{}`)
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
-	assert.Contains(t, text, "fault panel", "this backend has none")
+	assert.Contains(t, text, "fault panel", "the backend has no fault panel")
 	server.Sockets()[0].Disconnect()
 	wait(ada, "state", func(s connState) bool { return s.Phase == "stopped" && s.Error != "" })
 	for connected := false; !connected; { // the state is published just before Run returns
@@ -188,7 +188,7 @@ func TestPlayground_rejectsInvalidCommands(t *testing.T) {
 	status, _ := ada.post("ask", `{"text"`)
 	assert.Equal(t, http.StatusBadRequest, status)
 	status, _ = post(t, playground+"/sessions/"+ada.id+"/ask", `{"text": "x"}`, "Sec-Fetch-Site", "cross-site", "Origin", "http://elsewhere.example")
-	assert.Equal(t, http.StatusForbidden, status, "a page from elsewhere")
-	status, _ = post(t, playground+"/sessions/nobody/ask", `{"text": "x"}`)
+	assert.Equal(t, http.StatusForbidden, status, "a page of another origin")
+	status, _ = post(t, playground+"/sessions/unknown/ask", `{"text": "x"}`)
 	assert.Equal(t, http.StatusNotFound, status)
 }
