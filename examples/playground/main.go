@@ -3,7 +3,7 @@
 // reader. It needs a chat backend:
 //
 //	go run ./examples/mockserver &
-//	go run ./examples/playground       # then open http://localhost:5173, in two tabs for two people
+//	go run ./examples/playground       # then open http://localhost:5173, in two tabs for two users
 //	go run ./examples/playground -addr :8080 -backend https://chat.example.com -token secret
 //
 // It is also an example of a web service between browsers and a Socket.IO

@@ -118,11 +118,11 @@ func wait[T any](b *tab, kind string, fits func(T) bool) T {
 func (b *tab) ready() {
 	b.t.Helper()
 	wait(b, "state", func(s connState) bool { return s.Phase == "ready" })
-	b.hear("PRESENCE_UPDATE")
+	b.receive("PRESENCE_UPDATE")
 }
 
-// said is an event of the chat as the page receives it.
-type said struct {
+// A receivedEvent is an event of the chat as the page receives it.
+type receivedEvent struct {
 	Key     string
 	Payload struct {
 		RequestID, MessageID, UserID, Text, Token string
@@ -131,9 +131,9 @@ type said struct {
 	}
 }
 
-func (b *tab) hear(key string) said {
+func (b *tab) receive(key string) receivedEvent {
 	b.t.Helper()
-	return wait(b, "chat", func(e said) bool { return e.Key == key })
+	return wait(b, "chat", func(e receivedEvent) bool { return e.Key == key })
 }
 
 // post sends a command.
