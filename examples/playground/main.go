@@ -11,10 +11,10 @@
 // needs no Socket.IO client, no reconnect logic and no token for the backend.
 //
 //   - server.go: the pages and the routes.
-//   - session.go: one tab: one user with a chat.Client. It ends with the stream.
+//   - session.go: a tab: one user with a chat.Client. It ends with the stream.
 //   - stream.go: events to the tab: one select loop over the client's channels.
 //   - commands.go: commands from the tab: one handler each.
-//   - The other files are tools of the playground: meters, faults, a slow reader.
+//   - The other files are tools: meters, faults and a slow reader.
 package main
 
 import (
