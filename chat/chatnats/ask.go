@@ -49,7 +49,7 @@ func (r *Remote) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	}
 }
 
-// An Answer is the answer to a question that was asked through a [Remote]. It
+// A Stream is the answer to a question that was asked through a [Remote]. It
 // keeps all of it, so that a reader may come late, be slow, or not come at all. Its
 // methods are safe for concurrent use.
 type Stream struct {

@@ -23,10 +23,12 @@ func TestTokenOf_roundTripsChatIDs(t *testing.T) {
 		"/8J-mnA":     events.StringID("🦜"),
 		"/L2NtOXZiUw": events.StringID("/cm9vbS"),
 	} {
-		require.Equal(t, token, tokenOf(id))
-		back, err := chatOf(token)
-		require.NoError(t, err)
-		require.Equal(t, id, back)
+		t.Run(token, func(t *testing.T) {
+			require.Equal(t, token, tokenOf(id))
+			back, err := chatOf(token)
+			require.NoError(t, err)
+			require.Equal(t, id, back)
+		})
 	}
 	for _, token := range []string{"", "=x", "=05", "=1.5", "/cm9vbS0x", "/!", "a b"} {
 		_, err := chatOf(token)

@@ -74,7 +74,7 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 		f.start = last + 1
 	}
 	if cfg.Durable != "" {
-		if err := b.openLine(ctx, f.line(), f.policy()); err != nil {
+		if err := b.openConsumer(ctx, f.consumer(), f.policy()); err != nil {
 			return nil, err
 		}
 	}

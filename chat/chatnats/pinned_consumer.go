@@ -15,17 +15,17 @@ const (
 	ahead      = 1024                  // messages that may be delivered and not acknowledged
 	ackEvery   = 64                    // handled messages for one acknowledgement, at most
 	ackSoon    = 50 * time.Millisecond // after which one goes out for what is settled
-	redelivery = time.Hour             // never waited for: a line resets its consumer instead
+	redelivery = time.Hour             // never waited for: the reader resets its consumer instead
 	shortest   = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
 )
 
-// A line is a durable consumer that is read in order by one reader at a time,
-// while others wait in reserve. It is JetStream's pinned consumer with two things
-// added. JetStream delivers again what was not acknowledged, but in no order with
-// what is new; so a reader that becomes the pinned one, or that sees a gap, resets the
-// consumer to its acknowledgement floor, from where deliveries are numbered anew.
-// And a reader that was stopped for a while asks whether it is still the pinned one
-// before it handles what it has.
+// A pinnedConsumer is a durable consumer that one reader at a time reads in
+// order, while others wait in reserve. It is JetStream's pinned consumer with
+// two additions. JetStream delivers unacknowledged messages again, but in no
+// order with new ones. So a reader that becomes the pinned one, or that sees a
+// gap, resets the consumer to its acknowledgement floor, and deliveries are
+// numbered anew. And a reader that was stopped for a while asks whether it is
+// still the pinned one before it handles the messages that it has.
 type pinnedConsumer struct {
 	bus     *Bus
 	name    string
@@ -53,21 +53,21 @@ type handled struct {
 	sequence uint64
 }
 
-// openLine makes the consumer of a line, unless it is there.
-func (b *Bus) openLine(ctx context.Context, l *pinnedConsumer, from start) error {
-	_, err := b.stream.Consumer(ctx, l.name)
+// openConsumer makes a durable consumer, unless it exists.
+func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) error {
+	_, err := b.stream.Consumer(ctx, p.name)
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
 	config := from.config()
-	config.Durable = l.name
-	config.FilterSubjects = l.filters
+	config.Durable = p.name
+	config.FilterSubjects = p.filters
 	config.AckPolicy = jetstream.AckAllPolicy
 	config.AckWait = redelivery
 	config.MaxAckPending = ahead
 	config.PriorityPolicy = jetstream.PriorityPolicyPinned
 	config.PriorityGroups = []string{pinGroup}
-	config.PinnedTTL = l.ttl
+	config.PinnedTTL = p.ttl
 	_, err = b.stream.CreateConsumer(ctx, config)
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another reader was faster, with another beginning
 		return nil
@@ -77,22 +77,22 @@ func (b *Bus) openLine(ctx context.Context, l *pinnedConsumer, from start) error
 
 // run reads until ctx ends, or handle returns a handlingError. It then lets go of
 // the pin, so that the next reader need not wait.
-func (l *pinnedConsumer) run(ctx context.Context) error {
-	return l.bus.persist(ctx, l.name, l.read)
+func (p *pinnedConsumer) run(ctx context.Context) error {
+	return p.bus.persist(ctx, p.name, p.read)
 }
 
-func (l *pinnedConsumer) read(ctx context.Context) error {
+func (p *pinnedConsumer) read(ctx context.Context) error {
 	var err error
-	if l.consumer, err = l.bus.stream.Consumer(ctx, l.name); err != nil {
+	if p.consumer, err = p.bus.stream.Consumer(ctx, p.name); err != nil {
 		return err
 	}
-	l.ttl = l.consumer.CachedInfo().Config.PinnedTTL
-	expiry := max(l.ttl/4, time.Second)
+	p.ttl = p.consumer.CachedInfo().Config.PinnedTTL
+	expiry := max(p.ttl/4, time.Second)
 	// Twice what may be ahead: there is as much again after a reset.
 	messages := make(chan jetstream.Msg, 2*ahead)
 	stopped := make(chan struct{})
-	l.messages = messages
-	l.in, err = l.bus.consume(l.consumer, func(msg jetstream.Msg) {
+	p.messages = messages
+	p.in, err = p.bus.consume(p.consumer, func(msg jetstream.Msg) {
 		select {
 		case messages <- msg:
 		case <-stopped:
@@ -104,34 +104,34 @@ func (l *pinnedConsumer) read(ctx context.Context) error {
 	}
 	defer func() {
 		close(stopped)
-		l.in.stop()
-		l.release(ctx)
+		p.in.stop()
+		p.release(ctx)
 	}()
 	tick, look := time.NewTicker(ackSoon), time.NewTicker(expiry)
 	defer tick.Stop()
 	defer look.Stop()
 	for {
 		select {
-		case msg := <-l.messages:
-			if err := l.take(ctx, msg); err != nil {
+		case msg := <-p.messages:
+			if err := p.take(ctx, msg); err != nil {
 				return err
 			}
-		case err := <-l.in.trouble:
+		case err := <-p.in.trouble:
 			if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConnectionClosed) {
 				return err
 			}
-			if err := l.recover(ctx); err != nil {
+			if err := p.recover(ctx); err != nil {
 				return err
 			}
 		case <-tick.C:
-			if len(l.open) > 0 {
-				if err := l.settle(ctx); err != nil {
+			if len(p.open) > 0 {
+				if err := p.settle(ctx); err != nil {
 					return err
 				}
 			}
 		case <-look.C:
-			if l.pin == "" {
-				if err := l.relieve(ctx); err != nil {
+			if p.pin == "" {
+				if err := p.relieve(ctx); err != nil {
 					return err
 				}
 			}
@@ -143,8 +143,8 @@ func (l *pinnedConsumer) read(ctx context.Context) error {
 
 // relieve has a consumer deliver again that nobody reads any more, and that has
 // delivered all it has: without a message, no reader becomes the pinned one.
-func (l *pinnedConsumer) relieve(ctx context.Context) error {
-	info, err := l.consumer.Info(ctx)
+func (p *pinnedConsumer) relieve(ctx context.Context) error {
+	info, err := p.consumer.Info(ctx)
 	if err != nil || info.NumAckPending == 0 {
 		return err
 	}
@@ -153,79 +153,79 @@ func (l *pinnedConsumer) relieve(ctx context.Context) error {
 			return nil
 		}
 	}
-	_, err = l.bus.stream.ResetConsumer(ctx, l.name)
+	_, err = p.bus.stream.ResetConsumer(ctx, p.name)
 	return err
 }
 
 // take handles a message, if it is the next one.
-func (l *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
+func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
 	}
-	if pin := msg.Headers().Get(pinHeader); pin != l.pin { // this reader has become the pinned one
-		l.pin, l.sure, l.last, l.repeated = pin, time.Now(), 0, meta.Sequence.Stream
-		floor, err := l.reset(ctx)
-		if err == nil && l.taken != nil {
-			l.taken(floor)
+	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader has become the pinned one
+		p.pin, p.sure, p.last, p.repeated = pin, time.Now(), 0, meta.Sequence.Stream
+		floor, err := p.reset(ctx)
+		if err == nil && p.taken != nil {
+			p.taken(floor)
 		}
 		return err
 	}
-	if len(l.messages) == 0 {
-		l.sure = time.Now() // it has come just now
+	if len(p.messages) == 0 {
+		p.sure = time.Now() // it has come just now
 	}
 	switch {
-	case l.fresh && meta.Sequence.Consumer != 1:
+	case p.fresh && meta.Sequence.Consumer != 1:
 		return nil // from before the reset
-	case meta.Sequence.Consumer != l.next:
-		return l.recover(ctx)
+	case meta.Sequence.Consumer != p.next:
+		return p.recover(ctx)
 	}
-	l.fresh = false
-	l.next++
-	if meta.Sequence.Stream > l.last {
-		if pinned, err := l.certain(ctx); err != nil || !pinned {
+	p.fresh = false
+	p.next++
+	if meta.Sequence.Stream > p.last {
+		if pinned, err := p.certain(ctx); err != nil || !pinned {
 			return err
 		}
 		d, err := deliveryOf(msg, meta)
-		d.Redelivered = d.Sequence < l.repeated
+		d.Redelivered = d.Sequence < p.repeated
 		if err != nil {
-			l.bus.unreadable(msg, err)
-		} else if err := l.handle(ctx, d); err != nil {
+			p.bus.unreadable(msg, err)
+		} else if err := p.handle(ctx, d); err != nil {
 			return err
 		}
-		l.last = meta.Sequence.Stream
+		p.last = meta.Sequence.Stream
 	}
-	l.open = append(l.open, handled{msg, meta.Sequence.Stream})
-	if len(l.messages) == 0 || len(l.open)%ackEvery == 0 {
-		return l.settle(ctx)
+	p.open = append(p.open, handled{msg, meta.Sequence.Stream})
+	if len(p.messages) == 0 || len(p.open)%ackEvery == 0 {
+		return p.settle(ctx)
 	}
 	return nil
 }
 
 // settle acknowledges what is ready for it.
-func (l *pinnedConsumer) settle(ctx context.Context) error {
-	n := len(l.open)
-	if l.settled != nil {
-		upTo := l.settled()
+func (p *pinnedConsumer) settle(ctx context.Context) error {
+	n := len(p.open)
+	if p.settled != nil {
+		upTo := p.settled()
 		if ctx.Err() != nil { // what waited in a channel that ended with it counts as read otherwise
 			return nil
 		}
-		for n > 0 && l.open[n-1].sequence > upTo {
+		for n > 0 && p.open[n-1].sequence > upTo {
 			n--
 		}
 	}
 	if n == 0 {
 		return nil
 	}
-	if pinned, err := l.certain(ctx); err != nil || !pinned {
+	if pinned, err := p.certain(ctx); err != nil || !pinned {
 		return err
 	}
-	if err := l.open[n-1].msg.Ack(); err != nil { // stands for all before it
+	if err := p.open[n-1].msg.Ack(); err != nil { // stands for all before it
 		return err
 	}
-	clear(l.open[:n])
-	if l.open = l.open[n:]; len(l.open) == 0 {
-		l.open = nil
+	clear(p.open[:n])
+	if p.open = p.open[n:]; len(p.open) == 0 {
+		p.open = nil
 	}
 	return nil
 }
@@ -233,62 +233,62 @@ func (l *pinnedConsumer) settle(ctx context.Context) error {
 // certain reports whether this reader is the pinned one. It asks if it has not
 // been told for so long that it may be no more: the pin outlasts the pulls, which
 // go out every quarter of its lifetime.
-func (l *pinnedConsumer) certain(ctx context.Context) (bool, error) {
-	if time.Since(l.sure) < l.ttl/2 {
+func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
+	if time.Since(p.sure) < p.ttl/2 {
 		return true, nil
 	}
 	asked := time.Now()
-	info, err := l.consumer.Info(ctx)
+	info, err := p.consumer.Info(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, group := range info.PriorityGroups {
-		if group.PinnedClientID == l.pin && l.pin != "" {
-			l.sure = asked
+		if group.PinnedClientID == p.pin && p.pin != "" {
+			p.sure = asked
 			return true, nil
 		}
 	}
-	l.pin, l.open = "", nil
+	p.pin, p.open = "", nil
 	return false, nil
 }
 
 // recover starts over from the acknowledgement floor if this reader is still the
 // pinned one. If not, the next message tells.
-func (l *pinnedConsumer) recover(ctx context.Context) error {
-	if l.pin == "" {
+func (p *pinnedConsumer) recover(ctx context.Context) error {
+	if p.pin == "" {
 		return nil
 	}
-	l.sure = time.Time{}
-	if pinned, err := l.certain(ctx); err != nil || !pinned {
+	p.sure = time.Time{}
+	if pinned, err := p.certain(ctx); err != nil || !pinned {
 		return err
 	}
-	_, err := l.reset(ctx)
+	_, err := p.reset(ctx)
 	return err
 }
 
 // reset makes the consumer deliver again from its acknowledgement floor on.
-func (l *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
-	answer, err := l.bus.stream.ResetConsumer(ctx, l.name)
+func (p *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
+	answer, err := p.bus.stream.ResetConsumer(ctx, p.name)
 	if err != nil {
 		return 0, fmt.Errorf("reset: %w", err)
 	}
-	l.fresh, l.next, l.open = true, 1, nil
+	p.fresh, p.next, p.open = true, 1, nil
 	return answer.ResetSeq, nil
 }
 
 // release gives the pin back, if this reader has it.
-func (l *pinnedConsumer) release(ctx context.Context) {
-	if l.pin == "" {
+func (p *pinnedConsumer) release(ctx context.Context) {
+	if p.pin == "" {
 		return
 	}
-	if l.settled != nil {
-		l.open = nil // it can no longer be known what the readers have taken
+	if p.settled != nil {
+		p.open = nil // it can no longer be known what the readers have taken
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
-	_ = l.settle(ctx) // what is not acknowledged comes again
-	if pinned, err := l.certain(ctx); err == nil && pinned && l.bus.conn.FlushWithContext(ctx) == nil {
-		_ = l.bus.stream.UnpinConsumer(ctx, l.name, pinGroup) // else the pin ends with its time
+	_ = p.settle(ctx) // what is not acknowledged comes again
+	if pinned, err := p.certain(ctx); err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
+		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // else the pin ends with its time
 	}
-	l.pin, l.open, l.last = "", nil, 0
+	p.pin, p.open, p.last = "", nil, 0
 }
