@@ -47,9 +47,10 @@ func bareRound(b *testing.B, url string, round int) time.Duration {
 	js, err := jetstream.New(n.conn, jetstream.WithPublishAsyncMaxPending(4096))
 	require.NoError(b, err)
 	defer func() { _ = js.DeleteStream(context.Background(), n.prefix) }()
+	encoder := &encoder{bus: n, id: "bare"}
 	messages := make([]*nats.Msg, load)
 	for i := range messages {
-		messages[i], err = n.encode(loadToken(i), events.ID{}, nil)
+		messages[i], err = encoder.encode(loadToken(i))
 		require.NoError(b, err)
 	}
 	consumer, err := n.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})

@@ -15,7 +15,7 @@ const DefaultTTL = shortest
 func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
 	return &pinnedConsumer{
-		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL,
+		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
 		handle: r.publish, settled: r.settled, taken: func(uint64) { r.open = nil },
 	}
 }

@@ -136,6 +136,7 @@ func (w *worker) open(ctx context.Context) error {
 func (w *worker) consumer(n int) *pinnedConsumer {
 	return &pinnedConsumer{
 		bus: w.bus, name: "group-" + w.cfg.Name + "-" + strconv.Itoa(n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
+		lease: lateness{bus: w.bus},
 	}
 }
 

@@ -36,6 +36,7 @@ type pinnedConsumer struct {
 	taken   func(floor uint64) // called when the reader has become the pinned one: events from floor on will come
 	settled func() uint64      // up to which sequence what was handled can be acknowledged; nil for all of it
 
+	lease    lateness
 	consumer jetstream.Consumer
 	in       *puller
 	messages chan jetstream.Msg // that were delivered; the server stops before it is full
@@ -165,6 +166,7 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	}
 	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader has become the pinned one
 		p.pin, p.sure, p.last, p.repeated = pin, time.Now(), 0, meta.Sequence.Stream
+		p.lease.forget()
 		floor, err := p.reset(ctx)
 		if err == nil && p.taken != nil {
 			p.taken(floor)
@@ -186,9 +188,15 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 		if pinned, err := p.certain(ctx); err != nil || !pinned {
 			return err
 		}
+		late, err := p.lease.late(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream)
+		if err != nil {
+			return err
+		}
 		d, err := deliveryOf(msg, meta)
 		d.Redelivered = d.Sequence < p.repeated
-		if err != nil {
+		if late {
+			p.bus.log.Debug("chatnats: late event", "subject", msg.Subject(), "sequence", meta.Sequence.Stream)
+		} else if err != nil {
 			p.bus.unreadable(msg, err)
 		} else if err := p.handle(ctx, d); err != nil {
 			return err

@@ -52,6 +52,7 @@ func (r *replay) deliver(ctx context.Context, d Delivery) error {
 // be there: a server that has not caught up would leave some out otherwise.
 func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[string][]Delivery, error) {
 	begun := map[string][]Delivery{}
+	newest := map[string]uint64{} // revision, by lease
 	for next := uint64(1); next <= until; {
 		batch, err := jetstreamext.GetBatch(ctx, r.bus.js, r.bus.prefix, pull,
 			jetstreamext.GetBatchSubject(r.bus.chat(chat)), jetstreamext.GetBatchSeq(next))
@@ -66,10 +67,12 @@ func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[st
 			if next = msg.Sequence + 1; msg.Sequence >= min(r.floor, until) {
 				return begun, nil
 			}
-			event, _, err := decode(msg.Subject, msg.Data)
-			if err != nil {
+			lease, revision := parseLease(msg.Header.Get(HeaderLease))
+			event, _, err := decode(msg.Subject, msg.Header, msg.Data)
+			if err != nil || revision < newest[lease] {
 				continue // it was reported when it came the first time
 			}
+			newest[lease] = revision
 			request := event.Envelope().RequestID
 			switch event.(type) {
 			case events.AIMessage, events.AIError:
