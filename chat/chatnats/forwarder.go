@@ -236,7 +236,7 @@ func (f *forwarder) send() (ready bool, err error) {
 		}
 		f.sent++
 	}
-	if f.doubt > 0 {
+	if f.doubt > 0 || f.left == 0 {
 		if b := f.ingest.open; b != nil && !b.ending {
 			return false, f.ingest.end()
 		}

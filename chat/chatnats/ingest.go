@@ -1,7 +1,6 @@
 package chatnats
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -156,7 +155,7 @@ func (i *ingest) receive(msg *nats.Msg) {
 	case msg.Header.Get("Status") == "503":
 		failed = nats.ErrNoResponders
 	default:
-		if err := json.NewDecoder(bytes.NewReader(msg.Data)).Decode(&reply); err != nil {
+		if err := json.Unmarshal(msg.Data, &reply); err != nil {
 			failed = fmt.Errorf("chatnats: reply of the stream: %w", err)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	pinGroup   = "readers"             // a consumer's only priority group
-	pinHeader  = "Nats-Pin-Id"         // set by the server on what it delivers to the pinned reader
-	ahead      = 1024                  // messages that may be delivered and not acknowledged
-	ackEvery   = 64                    // handled messages for one acknowledgement, at most
-	ackSoon    = 50 * time.Millisecond // after which one goes out for what is settled
-	redelivery = time.Hour             // never waited for: the reader resets its consumer instead
-	shortest   = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
+	pinGroup       = "readers"             // a consumer's only priority group
+	pinHeader      = "Nats-Pin-Id"         // set by the server on what it delivers to the pinned reader
+	unacknowledged = 1024                  // messages that may be delivered and not acknowledged
+	ackEvery       = 64                    // handled messages for one acknowledgement, at most
+	ackSoon        = 50 * time.Millisecond // after which one goes out for what is settled
+	redelivery     = time.Hour             // never waited for: the reader resets its consumer instead
+	shortest       = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
 )
 
 // A pinnedConsumer is a durable consumer that one reader at a time reads in
@@ -65,7 +65,7 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	config.FilterSubjects = p.filters
 	config.AckPolicy = jetstream.AckAllPolicy
 	config.AckWait = redelivery
-	config.MaxAckPending = ahead
+	config.MaxAckPending = unacknowledged
 	config.PriorityPolicy = jetstream.PriorityPolicyPinned
 	config.PriorityGroups = []string{pinGroup}
 	config.PinnedTTL = p.ttl
@@ -90,7 +90,7 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 	p.ttl = p.consumer.CachedInfo().Config.PinnedTTL
 	expiry := max(p.ttl/4, time.Second)
 	// Twice what may be ahead: there is as much again after a reset.
-	messages := make(chan jetstream.Msg, 2*ahead)
+	messages := make(chan jetstream.Msg, 2*unacknowledged)
 	stopped := make(chan struct{})
 	p.messages = messages
 	p.in, err = p.bus.consume(p.consumer, func(msg jetstream.Msg) {
