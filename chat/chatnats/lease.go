@@ -310,6 +310,16 @@ func (h *held) Err() error {
 	return nil
 }
 
+// left returns how long the lease lasts, or 0 when it is lost.
+func (h *held) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if errors.Is(context.Cause(h.Context), ErrLeaseLost) {
+		return 0
+	}
+	return max(time.Until(h.until), 0)
+}
+
 // over reports whether the lease's time has passed.
 func (h *held) over() bool {
 	h.mu.Lock()

@@ -43,6 +43,8 @@ func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &service{bus: b, client: client, ctx: ctx, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
+	s.calling, s.stopCalls = context.WithCancel(context.WithoutCancel(ctx))
+	defer s.stopCalls()
 	for _, id := range chats {
 		s.chats[tokenOf(id)] = id
 	}
@@ -50,7 +52,7 @@ func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID)
 	if err != nil {
 		return err
 	}
-	defer s.close(sub)
+	defer s.close(sub, h)
 	if err := b.conn.FlushWithContext(ctx); err != nil && b.conn.IsClosed() { // else it reconnects
 		return err
 	}
@@ -65,7 +67,9 @@ type service struct {
 	ctx    context.Context
 	chats  map[string]events.ID // by token
 
-	running sync.WaitGroup
+	calling   context.Context // of calls: ends a little later than ctx, so that they can return
+	stopCalls context.CancelFunc
+	running   sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool // nothing more is started
@@ -74,12 +78,13 @@ type service struct {
 	relays  map[relayKey]*relay
 }
 
-// close says of the requests that have come and are not started that they are
-// not taken, and waits for those that are.
-func (s *service) close(sub *nats.Subscription) {
+// close replies to requests that are not started that they are not taken, and
+// waits for the others: for longPause, and not after the lease's time.
+func (s *service) close(sub *nats.Subscription, h *held) {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	defer time.AfterFunc(min(longPause, h.left()), s.stopCalls).Stop()
 	drained := sub.StatusChanged(nats.SubscriptionClosed)
 	if sub.Drain() == nil {
 		select {
@@ -141,7 +146,7 @@ func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 // serve performs a verb. What has not been sent when the tenure ends is not
 // taken, so that the next holder can take it.
 func (s *service) serve(msg *nats.Msg, verb string, chatID events.ID) {
-	ctx, cancel := context.WithTimeout(s.ctx, milliseconds(msg, DefaultDeadline))
+	ctx, cancel := context.WithTimeout(s.calling, milliseconds(msg, DefaultDeadline))
 	defer cancel()
 	result, err := s.perform(ctx, verb, msg.Data, chatID)
 	if err != nil && s.ctx.Err() != nil && !maybeSent(err) {
