@@ -3,6 +3,7 @@ package chatnats
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,6 +107,89 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 	}
 	require.NoError(b, forwarding.Wait())
 	return time.Since(begun)
+}
+
+// BenchmarkAnswer measures an answer of 40,000 tokens that comes at once, read
+// from a client's own stream and through NATS, in turns.
+func BenchmarkAnswer(b *testing.B) {
+	const tokens = 40_000
+	server := newServer(b)
+	backend := newBackend(b, func(_ context.Context, q events.UserMessage, emit func(events.Event)) {
+		for i := range tokens {
+			emit(token("room", q.RequestID, i))
+		}
+		emit(message("room", q.RequestID))
+	})
+	client := newHolder(b, backend.URL)
+	serveRoom(b, newBus(b, server.URL, Config{}), client)
+	remote := &Remote{Bus: newBus(b, server.URL, Config{}), ChatID: room}
+	read := func(answer Answer, err error) time.Duration {
+		begun := time.Now()
+		require.NoError(b, err)
+		got := 0
+		for range answer.Tokens() {
+			got++
+		}
+		require.Equal(b, tokens, got)
+		return time.Since(begun)
+	}
+	var here, there time.Duration
+	for range b.N {
+		answer, err := client.Ask(newContext(b), ask)
+		here += read(answer, err)
+		through, err := remote.Ask(newContext(b), ask)
+		there += read(through, err)
+	}
+	b.ReportMetric(float64(b.N*tokens)/here.Seconds(), "local-tokens/s")
+	b.ReportMetric(float64(b.N*tokens)/there.Seconds(), "remote-tokens/s")
+	b.ReportMetric(there.Seconds()/here.Seconds(), "times-local")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLatency measures how long a single token takes from a topic through
+// Forward and a Feed to a channel, and a finished message through a bare
+// acknowledged publish and a consumer to a callback, in turns.
+func BenchmarkLatency(b *testing.B) {
+	const tokens = 500 // a round
+	server := newServer(b)
+	n := newBus(b, server.URL, Config{})
+	ctx, cancel := context.WithCancel(newContext(b))
+	defer cancel()
+	feed := subscribe(b, n, SubscribeConfig{})
+	got := feed.Tokens.Chan(ctx)
+	running(b, feed.Run)
+	var topic bus.Topic[events.Event]
+	forwarding(b, n, &topic)
+	plain := newBus(b, server.URL, Config{Prefix: "bare"})
+	consumer, err := plain.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	require.NoError(b, err)
+	arrived := make(chan struct{}, 1)
+	consuming, err := consumer.Consume(func(jetstream.Msg) { arrived <- struct{}{} })
+	require.NoError(b, err)
+	defer consuming.Stop()
+	encoder := &encoder{bus: plain, id: "bare"}
+	var ours, bare []time.Duration
+	for round := range b.N {
+		for i := range tokens {
+			begun := time.Now()
+			topic.Publish(token("room", fmt.Sprint("r", round), i))
+			<-got
+			ours = append(ours, time.Since(begun))
+			msg, err := encoder.encode(token("room", fmt.Sprint("r", round), i))
+			require.NoError(b, err)
+			begun = time.Now()
+			_, err = plain.js.PublishMsg(ctx, msg)
+			require.NoError(b, err)
+			<-arrived
+			bare = append(bare, time.Since(begun))
+		}
+	}
+	for name, all := range map[string][]time.Duration{"chatnats": ours, "bare": bare} {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds()), name+"-p50-us")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), name+"-p99-us")
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkWorkers measures how the rate of a group grows with its workers, when

@@ -38,7 +38,9 @@ func serve(t testing.TB, b *Bus, client *chat.Client, chats ...events.ID) (stop 
 	})
 }
 
-func serveRoom(t testing.TB, b *Bus, client *chat.Client) (stop func()) { return serve(t, b, client, room) }
+func serveRoom(t testing.TB, b *Bus, client *chat.Client) (stop func()) {
+	return serve(t, b, client, room)
+}
 
 var ask = chat.Question{UserID: events.StringID("u1"), Text: "How many words are these?"}
 
