@@ -188,16 +188,16 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 		if pinned, err := p.certain(ctx); err != nil || !pinned {
 			return err
 		}
-		late, err := p.lease.late(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream)
+		d, unreadable := deliveryOf(msg, meta)
+		d.Redelivered = d.Sequence < p.repeated
+		drop, err := p.lease.drop(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream, d.Event)
 		if err != nil {
 			return err
 		}
-		d, err := deliveryOf(msg, meta)
-		d.Redelivered = d.Sequence < p.repeated
-		if late {
+		if drop {
 			p.bus.log.Debug("chatnats: late event", "subject", msg.Subject(), "sequence", meta.Sequence.Stream)
-		} else if err != nil {
-			p.bus.unreadable(msg, err)
+		} else if unreadable != nil {
+			p.bus.unreadable(msg, unreadable)
 		} else if err := p.handle(ctx, d); err != nil {
 			return err
 		}

@@ -161,14 +161,15 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 	if meta.Sequence.Consumer != next {
 		return errGap
 	}
-	late, err := f.lease.late(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream)
+	d, unreadable := deliveryOf(msg, meta)
+	drop, err := f.lease.drop(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream, d.Event)
 	if err != nil {
 		return err
 	}
-	if late {
+	if drop {
 		f.bus.log.Debug("chatnats: late event", "subject", msg.Subject(), "sequence", meta.Sequence.Stream)
-	} else if d, err := deliveryOf(msg, meta); err != nil {
-		f.bus.unreadable(msg, err)
+	} else if unreadable != nil {
+		f.bus.unreadable(msg, unreadable)
 	} else if err := f.topics.publish(ctx, d); err != nil {
 		return err
 	}

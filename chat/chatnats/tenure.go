@@ -80,13 +80,21 @@ func (b *Bus) lastTenure(ctx context.Context, token string) (revision, sequence 
 
 func (b *Bus) tenures(token string) string { return b.prefix + ".*." + token + "." + string(keyTenure) }
 
-// lateness tells a reader which events come from a holder that had lost its
-// lease: those behind an event or the beginning of a later tenure. It is asked
-// about messages in the order of the stream.
+// lateness tells a reader which late events to drop: those that a holder sent
+// before it noticed that it had lost its lease, and that the stream has behind
+// the beginning of a later tenure. It is asked about messages in the order of
+// the stream.
+//
+// The stream drops the next holder's copy of an event that it has already, so a
+// late event may be the only one. It is dropped where that cannot be, or where
+// it would be out of order: an event without an id of its own, and a token that
+// is not behind those that later tenures have of its request.
 type lateness struct {
 	bus    *Bus
 	newest map[string]uint64 // revision, by the lease's token
 	last   string            // the value of HeaderLease that came last
+	tokens map[requestKey]int
+	before map[requestKey]int // of the requests before those of tokens
 }
 
 const (
@@ -94,9 +102,55 @@ const (
 	lagging   = time.Second
 )
 
-// late reports whether a message is to be dropped. For the first message of a
+// drop reports whether an event is to be dropped. For the first message of a
 // lease it asks the stream for the tenure that had begun before. The error is
 // that of JetStream.
+func (l *lateness) drop(ctx context.Context, header nats.Header, subject string, sequence uint64, event events.Event) (bool, error) {
+	late, err := l.late(ctx, header, subject, sequence)
+	if err != nil {
+		return false, err
+	}
+	switch event := event.(type) {
+	case events.AIToken:
+		if event.RequestID == "" {
+			return late, nil
+		}
+		key := requestKey{event.ChatID.String(), event.RequestID}
+		if !late {
+			if header.Get(HeaderLease) != "" {
+				l.note(key, event.Index)
+			}
+			return false, nil
+		}
+		newest, found := l.tokens[key]
+		if !found {
+			newest, found = l.before[key]
+		}
+		return found && event.Index <= newest, nil
+	case events.AIMessage:
+		return late && event.MessageID == "", nil
+	case events.ChatMessage:
+		return late && event.MessageID == "", nil
+	case events.AIToolCall:
+		return late && event.CallID == "", nil
+	case events.AIToolResult:
+		return late && event.CallID == "", nil
+	}
+	return late && event != nil, nil
+}
+
+// note notes the index of a token that is not late.
+func (l *lateness) note(key requestKey, index int) {
+	if len(l.tokens) >= maxRequests {
+		l.before, l.tokens = l.tokens, nil
+	}
+	if l.tokens == nil {
+		l.tokens = map[requestKey]int{}
+	}
+	l.tokens[key] = index
+}
+
+// late reports whether a message is of an earlier tenure than one before it.
 func (l *lateness) late(ctx context.Context, header nats.Header, subject string, sequence uint64) (bool, error) {
 	value := header.Get(HeaderLease)
 	if value == "" || value == l.last {
@@ -113,13 +167,11 @@ func (l *lateness) late(ctx context.Context, header nats.Header, subject string,
 			return false, err
 		}
 	}
-	if revision < newest {
-		l.remember(token, newest)
-		return true, nil
+	l.remember(token, max(newest, revision))
+	if revision >= newest {
+		l.last = value
 	}
-	l.remember(token, revision)
-	l.last = value
-	return false, nil
+	return revision < newest, nil
 }
 
 func (l *lateness) remember(token string, revision uint64) {
@@ -130,7 +182,7 @@ func (l *lateness) remember(token string, revision uint64) {
 }
 
 // forget is called when older messages come again.
-func (l *lateness) forget() { l.newest, l.last = nil, "" }
+func (l *lateness) forget() { *l = lateness{bus: l.bus} }
 
 // tenureAt returns the revision of the tenure that was the newest when a message
 // was stored. It asks for that message as well: a server that does not have it

@@ -20,51 +20,49 @@ func holderOf(t testing.TB, b *Bus, revision uint64) context.Context {
 	return h
 }
 
-// forwardAs forwards the tokens of a request as the holder of ctx.
-func forwardAs(t testing.TB, b *Bus, ctx context.Context, request string, n int) {
+// forwardAs forwards events as the holder of ctx.
+func forwardAs(t testing.TB, b *Bus, ctx context.Context, all ...events.Event) {
 	var topic bus.Topic[events.Event]
 	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
 	require.NoError(t, err)
-	for i := range n {
-		topic.Publish(token("room", request, i))
+	for _, event := range all {
+		topic.Publish(event)
 	}
 	topic.Close()
 	require.NoError(t, f.Wait())
 }
 
-func TestFeed_dropsEventsOfLateHolder(t *testing.T) {
+func TestReaders_dropLateEvents(t *testing.T) {
 	b := newBus(t, newServer(t).URL, Config{Partitions: 1})
 	one := holderOf(t, b, 5)
-	forwardAs(t, b, one, "first", 3)
+	forwardAs(t, b, one, token("room", "r", 0), token("room", "r", 1))
 	two := holderOf(t, b, 7)
-	forwardAs(t, b, two, "second", 3)
+	// This one's backend goes on with what is new.
+	forwardAs(t, b, two, token("room", "r", 5), token("room", "r", 6))
 	info, err := b.stream.Info(newContext(t))
 	require.NoError(t, err)
 	late := info.State.LastSeq + 1
-	forwardAs(t, b, one, "late", 3)
-	forwardAs(t, b, two, "third", 1)
+	status := events.AIProcessing{ChatID: room, RequestID: "r", Status: events.StatusQueued}
+	forwardAs(t, b, one, token("room", "r", 2), token("room", "r", 3), status, token("room", "", 9))
+	// This one's backend has repeated r7, which the stream has already.
+	forwardAs(t, b, one, token("room", "r", 7), message("room", "r"))
+	forwardAs(t, b, two, token("room", "r", 7), message("room", "r"), token("room", "r", 8))
 
-	tokens := func(requests ...string) (all []events.AIToken) {
-		for i, request := range requests {
-			for n := range 3 {
-				if i < len(requests)-1 || n == 0 {
-					all = append(all, token("room", request, n))
-				}
-			}
-		}
-		return all
-	}
+	behind := []events.Event{token("room", "r", 7), message("room", "r"), token("room", "r", 8)}
 	for name, c := range map[string]struct {
 		from uint64
-		want []events.AIToken
+		want []events.Event
 	}{
-		"from the first event": {1, tokens("first", "second", "third")},
-		"from the late event":  {late, tokens("third")},
+		"from the first event": {1, append([]events.Event{
+			token("room", "r", 0), token("room", "r", 1), token("room", "r", 5), token("room", "r", 6),
+		}, behind...)},
+		// It does not know which tokens came before.
+		"from a late event": {late, append([]events.Event{token("room", "r", 2), token("room", "r", 3)}, behind...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, durable := range []string{"", "reader"} {
 				feed := subscribe(t, b, SubscribeConfig{Sequence: c.from, Durable: durable})
-				got := feed.Tokens.Chan(newContext(t))
+				got := feed.Events.Chan(newContext(t))
 				stop := running(t, feed.Run)
 				for _, want := range c.want {
 					require.Equal(t, want, next(t, got))
@@ -74,14 +72,14 @@ func TestFeed_dropsEventsOfLateHolder(t *testing.T) {
 			}
 			handled := make(chan events.Event, 100)
 			stop := running(t, func(ctx context.Context) error {
-				cfg := GroupConfig{Name: "group", Sequence: c.from, FromStart: true}
+				cfg := GroupConfig{Name: "group", Sequence: c.from}
 				return Work(ctx, b, cfg, func(_ context.Context, d Delivery) error {
 					handled <- d.Event
 					return nil
 				})
 			})
 			for _, want := range c.want {
-				require.Equal(t, events.Event(want), next(t, handled))
+				require.Equal(t, want, next(t, handled))
 			}
 			stop()
 			_ = b.stream.DeleteConsumer(newContext(t), "group-group-0")
