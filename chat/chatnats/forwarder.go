@@ -88,7 +88,7 @@ func (f *forwarder) run(ctx context.Context) {
 			err = fenced(ctx)
 		}
 		if err == nil && len(f.window) > 0 {
-			err = errors.Join(ErrAway, f.cause)
+			err = away(f.cause)
 		}
 		cancel()
 	}
@@ -396,9 +396,17 @@ func (f *forwarder) lost(err error) error {
 	case f.bus.conn.IsClosed():
 		return nats.ErrConnectionClosed
 	case len(f.window) > 0 && time.Since(f.window[0].since) > f.cfg.Patience:
-		return errors.Join(ErrAway, err)
+		return away(err)
 	}
 	return nil
+}
+
+// away is ErrAway with the reason for which the last batch was lost.
+func away(cause error) error {
+	if cause == nil {
+		return ErrAway
+	}
+	return fmt.Errorf("%w: %w", ErrAway, cause)
 }
 
 // deny refuses the events that NATS does not let this connection publish. It is

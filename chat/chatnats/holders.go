@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -61,7 +62,10 @@ func (b *Bus) find(ctx context.Context, lease, chat string) (uint64, error) {
 			return 0, nats.ErrConnectionClosed
 		}
 		if err := h.wait(ctx); err != nil {
-			return 0, errors.Join(err, failed)
+			if failed != nil {
+				err = fmt.Errorf("%w: %w", err, failed)
+			}
+			return 0, err
 		}
 	}
 }
