@@ -195,9 +195,11 @@ func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(e
 	}
 }
 
-// A tally is what the workers have done.
+// A tally is what the workers have done with the requests of a round. An event of
+// an earlier round may come again.
 type tally struct {
 	mu    sync.Mutex
+	round string             // how its request ids begin
 	first map[string][]int64 // by request: when each token was first handled, 0 for not yet
 	count int                // of those
 }
@@ -214,6 +216,10 @@ func (l *tally) read(t testing.TB, worker *child) {
 		index, err := strconv.Atoi(fields[2])
 		require.NoError(t, err)
 		l.mu.Lock()
+		if !strings.HasPrefix(fields[1], l.round) {
+			l.mu.Unlock()
+			continue
+		}
 		if l.first[fields[1]] == nil {
 			l.first[fields[1]] = make([]int64, killTokens)
 		}
@@ -226,6 +232,13 @@ func (l *tally) read(t testing.TB, worker *child) {
 		}
 		l.mu.Unlock()
 	}
+}
+
+// begin begins a round.
+func (l *tally) begin(round int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.round, l.first, l.count = fmt.Sprintf("r%d-", round), map[string][]int64{}, 0
 }
 
 func (l *tally) done() int {

@@ -20,9 +20,6 @@ func TestFailoverSoak(t *testing.T) {
 	f := newFleet(t, 2*time.Millisecond)
 	end := time.Now().Add(length)
 	for round := 0; time.Now().Before(end); round++ {
-		f.done.mu.Lock()
-		f.done.first, f.done.count = map[string][]int64{}, 0
-		f.done.mu.Unlock()
 		info, err := f.bus.stream.Info(newContext(t))
 		require.NoError(t, err)
 		f.script.begin()

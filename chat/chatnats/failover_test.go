@@ -163,6 +163,7 @@ func (f *fleet) loseHolder(broken func(*member)) *member {
 
 // ask has 100 answers begin.
 func (f *fleet) ask(round int) {
+	f.done.begin(round)
 	for i := range killAnswers {
 		id := fmt.Sprintf("r%d-%d", round, i)
 		require.NoError(f.t, f.people.SendMessage(newContext(f.t), events.UserMessage{
@@ -191,12 +192,12 @@ func (f *fleet) check(from uint64) {
 	for ended < killAnswers {
 		switch event := next(f.t, stored).(type) {
 		case events.AIToken:
-			if strings.HasPrefix(event.RequestID, "r") {
+			if strings.HasPrefix(event.RequestID, f.done.round) {
 				require.Equal(f.t, have[event.RequestID], event.Index, event.RequestID)
 				have[event.RequestID]++
 			}
 		case events.AIMessage:
-			if strings.HasPrefix(event.RequestID, "r") {
+			if strings.HasPrefix(event.RequestID, f.done.round) {
 				require.Equal(f.t, killTokens, have[event.RequestID], event.RequestID)
 				ended++
 			}
