@@ -2,7 +2,9 @@ package chatnats
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -79,6 +81,10 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 	n := newBus(b, url, Config{Prefix: fmt.Sprintf("ours-%d", round)})
 	defer n.conn.Close()
 	defer func() { _ = n.js.DeleteStream(context.Background(), n.prefix) }()
+	return roundOver(b, n)
+}
+
+func roundOver(b *testing.B, n *Bus) time.Duration {
 	ctx, cancel := context.WithCancel(newContext(b))
 	defer cancel()
 	feed := subscribe(b, n, SubscribeConfig{})
@@ -189,6 +195,55 @@ func BenchmarkLatency(b *testing.B) {
 		b.ReportMetric(float64(all[len(all)/2].Microseconds()), name+"-p50-us")
 		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), name+"-p99-us")
 	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReplicas measures Forward and a Feed over a stream with three copies
+// on three servers, each a process.
+func BenchmarkReplicas(b *testing.B) {
+	c := newCluster(b)
+	var took time.Duration
+	for round := range b.N {
+		n := c.open(Config{Prefix: fmt.Sprintf("replicas-%d", round), Replicas: 3})
+		took += roundOver(b, n)
+		_ = n.js.DeleteStream(context.Background(), n.prefix)
+	}
+	b.ReportMetric(float64(b.N*load)/took.Seconds(), "events/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkFootprint measures what an event costs the server: bytes of file, and
+// bytes of memory when each event is of a chat of its own.
+func BenchmarkFootprint(b *testing.B) {
+	var file, memory float64
+	for range b.N {
+		server := newServer(b)
+		n := newBus(b, server.URL, Config{})
+		ctx := holderOf(b, n, 1)
+		heap := func() float64 {
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			return float64(stats.HeapAlloc)
+		}
+		before := heap()
+		var topic bus.Topic[events.Event]
+		f, err := Forward(ctx, n, topic.Source(), ForwardConfig{})
+		require.NoError(b, err)
+		for i := range load {
+			t := token(fmt.Sprintf("room-%021d", i), rand.Text(), i)
+			t.Token, t.TraceID = "seven..", "0123456789abcdef0123456789abcdef"
+			topic.Publish(t)
+		}
+		topic.Close()
+		require.NoError(b, f.Wait())
+		memory += heap() - before
+		info, err := n.stream.Info(newContext(b))
+		require.NoError(b, err)
+		file += float64(info.State.Bytes)
+	}
+	b.ReportMetric(file/float64(b.N*load), "file-bytes/event")
+	b.ReportMetric(memory/float64(b.N*load), "memory-bytes/event")
 	b.ReportMetric(0, "ns/op")
 }
 

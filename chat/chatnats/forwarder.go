@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,12 +15,11 @@ import (
 
 const (
 	idle       = 20 * time.Millisecond // without an event for that long, the batch is ended
+	longest    = time.Second           // a batch lasts: then it is known whether all of it is stored
 	lingering  = 5 * time.Second       // how long to wait for acknowledgements after ctx has ended
 	ackTimeout = 2 * time.Second       // without a word of the server for that long, a batch is lost
 	firstPause = 50 * time.Millisecond // between attempts, doubled each time
 	longPause  = time.Second
-	deniedFor  = 10 * time.Second // how long a subject counts as denied
-	maxDenied  = 1024             // subjects
 )
 
 // A forwarder is the goroutine of a Forwarding.
@@ -64,11 +62,6 @@ type accepted struct {
 	msg   *nats.Msg
 	since time.Time
 	sent  time.Time // for the first time
-}
-
-type denial struct {
-	err   error
-	until time.Time
 }
 
 func (f *forwarder) run(ctx context.Context) {
@@ -236,13 +229,11 @@ func (f *forwarder) send() (ready bool, err error) {
 		}
 		f.sent++
 	}
-	if f.doubt > 0 || f.left == 0 {
-		if b := f.ingest.open; b != nil && !b.ending {
-			return false, f.ingest.end()
-		}
-		return false, nil
+	b := f.ingest.open
+	if b != nil && !b.ending && (f.doubt > 0 || f.left == 0 || time.Since(b.begun) > longest) {
+		return false, f.ingest.end()
 	}
-	return f.ingest.room(), nil
+	return f.doubt == 0 && f.left != 0 && f.ingest.room(), nil
 }
 
 // collect takes what the server has said about the batch. The error says why
@@ -269,20 +260,6 @@ func (f *forwarder) collect() error {
 	}
 	return nil
 }
-
-// permanent reports whether the stream refuses a message however often it
-// comes.
-func permanent(err error) bool {
-	var failed *jetstream.APIError
-	return errors.As(err, &failed) && (failed.ErrorCode == codeTooLarge || failed.ErrorCode == codeHeaderTooLarge)
-}
-
-// Error codes of JetStream that nats.go does not name.
-const (
-	codeTooLarge       = 10054
-	codeHeaderTooLarge = 10097
-	codeInProcess      = 10158
-)
 
 var errEnded = errors.New("chatnats: the server ended the batch early")
 
@@ -407,79 +384,4 @@ func away(cause error) error {
 		return ErrAway
 	}
 	return fmt.Errorf("%w: %w", ErrAway, cause)
-}
-
-// deny refuses the events that NATS does not let this connection publish. It is
-// called when the batch does not go on: the server answers nothing to them, and
-// reports only the last one as an error of the connection. It reports whether
-// there were any; the rest of the window then goes out in another batch.
-func (f *forwarder) deny() bool {
-	err := f.bus.conn.LastError()
-	if err == f.lastErr || !errors.Is(err, nats.ErrPermissionViolation) {
-		return false
-	}
-	f.lastErr = err
-	subject := ""
-	for i := 0; i < len(f.window); {
-		if a := f.window[i]; !strings.Contains(err.Error(), `"`+a.msg.Subject+`"`) {
-			i++
-			continue
-		}
-		subject = f.window[i].msg.Subject
-		f.refuse(f.window[i].event, err)
-		if i < f.doubt {
-			f.doubt--
-		}
-		f.remove(i)
-		if i < f.sent {
-			f.sent--
-		}
-	}
-	if subject == "" {
-		return false
-	}
-	if len(f.denied) >= maxDenied {
-		clear(f.denied)
-	}
-	f.denied[subject] = denial{err, time.Now().Add(deniedFor)}
-	f.again()
-	return true
-}
-
-// refuseSent takes an event that the stream has refused for good out of the
-// window. The batch ends with it.
-func (f *forwarder) refuseSent(i int, err error) {
-	if i < f.sent {
-		f.refuse(f.window[i].event, err)
-		f.remove(i)
-		f.sent--
-		if i < f.doubt {
-			f.doubt--
-		}
-	}
-	f.again()
-}
-
-// again has what is in the window sent in another batch, without a pause.
-func (f *forwarder) again() {
-	f.doubt = min(max(f.doubt, f.sent), len(f.window))
-	f.sent, f.acked = 0, 0
-	f.ingest.abandon()
-}
-
-func (f *forwarder) remove(i int) { f.window = slices.Delete(f.window, i, i+1) }
-
-// refuse reports an event that can never be stored.
-func (f *forwarder) refuse(event events.Event, err error) {
-	f.refused.Add(1)
-	if f.cfg.OnRefused == nil {
-		f.bus.log.Error("chatnats: event refused", "key", event.Key(), "chat", event.Envelope().ChatID.String(), "error", err)
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			f.bus.log.Error("chatnats: OnRefused panicked", "panic", p)
-		}
-	}()
-	f.cfg.OnRefused(event, err)
 }

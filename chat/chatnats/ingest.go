@@ -48,10 +48,10 @@ const (
 // A batch is in use from its first message until the server has ended it, or
 // until the forwarder abandons it.
 type batch struct {
-	id       string
-	replies  string    // the reply subject up to the sequence
-	subject  string    // of the first message
-	sent     uint64    // messages
+	replies  string // the reply subject up to the sequence
+	subject  string // of the first message
+	sent     uint64 // messages
+	begun    time.Time
 	progress time.Time // when the server last said something, or the first message went out
 	ending   bool      // the end was sent
 
@@ -94,7 +94,8 @@ func (i *ingest) publish(msg *nats.Msg) error {
 	b, op := i.open, opAppend
 	if b == nil {
 		id := rand.Text()
-		b = &batch{id: id, subject: msg.Subject, flow: 1, progress: time.Now(),
+		now := time.Now()
+		b = &batch{subject: msg.Subject, flow: 1, begun: now, progress: now,
 			replies: i.inbox + "." + id + "." + strconv.Itoa(flow) + ".fail."}
 		op = opStart
 	}
