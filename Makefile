@@ -42,6 +42,7 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod
 	go vet ./...
 	$(STATICCHECK) ./...
 	go vet -tags soak ./interop/chaos && $(STATICCHECK) -tags soak ./interop/chaos
+	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
 	go mod tidy -diff
 	@for module in $(MODULES); do (cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 
@@ -60,6 +61,7 @@ chaos: interop/node/node_modules ## the network and the server broken at random 
 .PHONY: soak
 soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
 	PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./interop/chaos
+	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestFailoverSoak$$' .
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,16 +32,28 @@ func loadToken(i int) events.AIToken {
 // are stored, acknowledged, deduplicated and delivered in order.
 func BenchmarkVersusNATS(b *testing.B) {
 	server := newServer(b)
-	var bare, ours time.Duration
+	var bare, ours, bareCPU, oursCPU time.Duration
 	for round := range b.N {
+		begun := cpuTime(b)
 		bare += bareRound(b, server.URL, round)
+		between := cpuTime(b)
 		ours += ourRound(b, server.URL, round)
+		bareCPU += between - begun
+		oursCPU += cpuTime(b) - between
 	}
 	total := float64(b.N * load)
 	b.ReportMetric(total/bare.Seconds(), "bare-events/s")
 	b.ReportMetric(total/ours.Seconds(), "chatnats-events/s")
 	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%-of-bare")
+	b.ReportMetric(100*oursCPU.Seconds()/bareCPU.Seconds(), "cpu-%-of-bare")
 	b.ReportMetric(0, "ns/op")
+}
+
+// cpuTime returns what this process has used, the server included.
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func bareRound(b *testing.B, url string, round int) time.Duration {

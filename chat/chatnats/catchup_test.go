@@ -120,6 +120,37 @@ func TestForward_storesEventsOnceInOrderOverSlowNetwork(t *testing.T) {
 	onceInOrder(t, newBus(t, server.URL, Config{}), 3000)
 }
 
+func TestForward_catchesUpAfterLeaderIsKilledTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute")
+	}
+	nats := newCluster(t)
+	b := nats.open(Config{Replicas: 3})
+	var topic bus.Topic[events.Event]
+	f, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{})
+	require.NoError(t, err)
+	pace := time.NewTicker(2 * time.Millisecond) // 500 events a second
+	defer pace.Stop()
+	killed := -1
+	const all = 5000
+	for i := range all {
+		<-pace.C
+		topic.Publish(token("room", "r", i))
+		switch i {
+		case all / 5, all * 3 / 5:
+			killed = nats.leader(b)
+			nats.nodes[killed].kill()
+		case all * 2 / 5:
+			nats.start(killed)
+		}
+	}
+	begun := time.Now()
+	topic.Close()
+	require.NoError(t, f.Wait())
+	t.Logf("the last event is stored after %v", time.Since(begun).Round(time.Millisecond))
+	onceInOrder(t, b, all)
+}
+
 // BenchmarkCatchUp measures how fast a forwarder is again after it has lost the
 // acknowledgements of 7,900 events: from the moment when they arrive again until
 // those events and as many new ones are confirmed.
@@ -141,8 +172,8 @@ func BenchmarkCatchUp(b *testing.B) {
 		}
 		topic.Close()
 		cut.down.RLock() // when they arrive again
-		cut.down.RUnlock()
 		begun := time.Now()
+		cut.down.RUnlock()
 		require.NoError(b, f.Wait())
 		took += time.Since(begun)
 		all += published - confirmed

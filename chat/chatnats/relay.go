@@ -34,7 +34,6 @@ type relay struct {
 	next   int          // how many events the asker has
 	again  bool         // it has lost what came after them
 	heard  time.Time    // when it said so last
-	ended  bool         // it has the end
 }
 
 type relayKey struct{ chat, request, asker string }

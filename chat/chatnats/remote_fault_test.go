@@ -151,7 +151,9 @@ func TestServe_speaksInTheChatOfTheSubjectAlone(t *testing.T) {
 
 func TestRemote_isBoundByPermissionsOfItsChat(t *testing.T) {
 	userURL, adminURL := newUserServer(t, &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{"parley.holder.*.*.room", "$JS.API.>", "_INBOX.>"}},
+		Publish: &server.SubjectPermission{Allow: []string{
+			"parley.holder.*.*.room", "$JS.API.STREAM.INFO.*", "$JS.API.DIRECT.GET.KV_parley.$KV.parley.leases.>",
+		}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 	})
 	client := newHolder(t, newBackend(t, chattest.Echo(0)).URL)
