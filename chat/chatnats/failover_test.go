@@ -11,6 +11,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
@@ -176,9 +177,27 @@ func (f *fleet) ask(round int) {
 func (f *fleet) reach(percent int) {
 	f.t.Helper()
 	all := killAnswers * killTokens
-	require.Eventually(f.t, func() bool { return f.done.done() >= all*percent/100 }, 3*patience, 10*time.Millisecond,
-		"%d%% of the tokens", percent)
+	if !assert.Eventually(f.t, func() bool { return f.done.done() >= all*percent/100 }, 3*patience, 10*time.Millisecond) {
+		f.explain()
+		f.t.Fatalf("not %d%% of the tokens", percent)
+	}
 	f.t.Logf("%d%% of the tokens are handled", percent)
+}
+
+// explain logs what the stream and its consumers have, when the workers do not
+// go on.
+func (f *fleet) explain() {
+	f.t.Logf("%d of %d tokens are handled; the holder is %q", f.done.done(), killAnswers*killTokens, f.current)
+	info, err := f.bus.stream.Info(newContext(f.t))
+	if err != nil {
+		f.t.Logf("the stream: %v", err)
+		return
+	}
+	f.t.Logf("the stream: %d messages, last %v, led by %s", info.State.Msgs, info.State.LastTime, info.Cluster.Leader)
+	for c := range f.bus.stream.ListConsumers(newContext(f.t)).Info() {
+		f.t.Logf("%s: %d to come, delivered %d, acknowledged up to %d, groups %+v, led by %s",
+			c.Name, c.NumPending, c.Delivered.Stream, c.AckFloor.Stream, c.PriorityGroups, c.Cluster.Leader)
+	}
 }
 
 // check checks all ledgers. from is the first sequence of the round.

@@ -72,7 +72,10 @@ func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.
 	if cfg.Parallel > 0 {
 		w.slots = make(chan struct{}, cfg.Parallel)
 	}
-	if err := w.open(ctx); err != nil {
+	if err := b.persist(ctx, "group "+cfg.Name, w.open); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	w.ctx, w.fail = context.WithCancelCause(ctx)

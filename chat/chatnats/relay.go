@@ -28,6 +28,7 @@ type relay struct {
 	cancel   context.CancelFunc
 	wake     chan struct{}
 	frame    []byte // kept for the next frame
+	whole    bool   // all events have been taken from the stream; written before coming closes
 
 	mu     sync.Mutex
 	stream *chat.Stream // nil until the question is out
@@ -147,7 +148,7 @@ func (r *relay) run() {
 		defer close(coming)
 		for event, err := range stream.Events() {
 			if err != nil {
-				return
+				break
 			}
 			select {
 			case coming <- event:
@@ -155,6 +156,7 @@ func (r *relay) run() {
 				return
 			}
 		}
+		r.whole = true
 	})
 	r.relay(coming)
 	r.cancel()
@@ -227,7 +229,7 @@ func (r *relay) relay(coming <-chan events.Event) {
 		case <-r.wake:
 		case <-r.ctx.Done():
 			if !ended {
-				r.sendEnd(sent)
+				r.send(statusEnd, sent, endOf(ErrHolderLost))
 			}
 			return
 		}
@@ -268,11 +270,13 @@ func (r *relay) sendEvents(base, sent int, kept [][]byte) int {
 
 func (r *relay) sendEnd(sent int) {
 	_, err := r.stream.Wait()
-	if err == nil {
+	switch {
+	case !r.whole:
+		err = ErrHolderLost
+	case err == nil:
 		r.send(statusEnd, sent, replyOf(nil, nil))
 		return
-	}
-	if r.service.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, chat.ErrStopped)) {
+	case r.service.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, chat.ErrStopped)):
 		err = ErrHolderLost
 	}
 	r.send(statusEnd, sent, endOf(err))
