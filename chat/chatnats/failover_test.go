@@ -177,7 +177,7 @@ func (f *fleet) ask(round int) {
 func (f *fleet) reach(percent int) {
 	f.t.Helper()
 	all := killAnswers * killTokens
-	if !assert.Eventually(f.t, func() bool { return f.done.done() >= all*percent/100 }, 3*patience, 10*time.Millisecond) {
+	if !assert.Eventually(f.t, func() bool { return f.done.done() >= all*percent/100 }, 8*patience, 10*time.Millisecond) {
 		f.explain()
 		f.t.Fatalf("not %d%% of the tokens", percent)
 	}

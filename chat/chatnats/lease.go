@@ -140,7 +140,10 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/2)
 	defer cancel()
 	asked := time.Now()
-	entry, err := l.bus.kv.Get(ctx, l.key)
+	// Any server answers: one that is stopped must not cost the whole time.
+	getting, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
+	entry, err := l.bus.kv.Get(getting, l.key)
+	stop()
 	var revision uint64
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
