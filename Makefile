@@ -42,6 +42,7 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a comple
 	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
 		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
+	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
 	go run ./internal/apilist/generate -check .
 
 .PHONY: prose
@@ -63,6 +64,7 @@ chaos: interop/node/node_modules ## the network and the server broken at random 
 .PHONY: soak
 soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
 	cd interop && PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./chaos
+	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestFailoverSoak$$' .
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md

@@ -15,12 +15,12 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// A membership is this process's key among those of its kind: it says that it
-// is alive, and disappears by itself when nobody says so any more.
+// heartbeats keep this process's key in the bucket. The key expires when it is
+// not written again.
 //
-// Members may disagree for a moment about who there is. Nothing depends on it
-// but how evenly work is spread: that one reader has a partition is for
-// JetStream to see to.
+// Members may disagree for a moment about the list of members. Only the even
+// spread of work depends on the list: JetStream itself makes sure that one
+// reader has a partition.
 type heartbeats struct {
 	bus  *Bus
 	kind string
@@ -29,23 +29,23 @@ type heartbeats struct {
 
 func (b *Bus) join(kind string) *heartbeats { return &heartbeats{b, kind, rand.Text()} }
 
-func (m *heartbeats) subject(id string) string {
-	return "$KV." + m.bus.prefix + "." + m.kind + "." + id
+func (h *heartbeats) subject(id string) string {
+	return "$KV." + h.bus.prefix + "." + h.kind + "." + id
 }
 
 // watch says that this member is alive three times per ttl, and calls changed
 // with all that are, in order, whenever that has changed. It returns when ctx ends,
 // or the bucket is gone.
-func (m *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(members []string)) error {
+func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(members []string)) error {
 	var known []string
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
-		members, err := m.look(ctx, ttl)
+		members, err := h.look(ctx, ttl)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, jetstream.ErrStreamNotFound), m.bus.conn.IsClosed():
+		case errors.Is(err, jetstream.ErrStreamNotFound), h.bus.conn.IsClosed():
 			return err
 		case err == nil && !slices.Equal(members, known): // while NATS is away, all stays as it is
 			known = members
@@ -59,13 +59,13 @@ func (m *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(
 	}
 }
 
-func (m *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, error) {
+func (h *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ttl)
 	defer cancel()
-	if _, err := m.bus.js.Publish(ctx, m.subject(m.id), nil, jetstream.WithMsgTTL(ttl)); err != nil {
+	if _, err := h.bus.js.Publish(ctx, h.subject(h.id), nil, jetstream.WithMsgTTL(ttl)); err != nil {
 		return nil, err
 	}
-	keys, err := jetstreamext.GetLastMsgsFor(ctx, m.bus.js, "KV_"+m.bus.prefix, []string{m.subject("*")})
+	keys, err := jetstreamext.GetLastMsgsFor(ctx, h.bus.js, "KV_"+h.bus.prefix, []string{h.subject("*")})
 	if err != nil {
 		return nil, err
 	}
@@ -83,13 +83,13 @@ func (m *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, err
 }
 
 // leave takes the key away, so that the others need not wait for its end.
-func (m *heartbeats) leave() {
-	if m.bus.conn.Status() != nats.CONNECTED {
+func (h *heartbeats) leave() {
+	if h.bus.conn.Status() != nats.CONNECTED {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longPause)
 	defer cancel()
-	_ = m.bus.kv.Purge(ctx, m.kind+"."+m.id) // else it ends with its time
+	_ = h.bus.kv.Purge(ctx, h.kind+"."+h.id) // else it ends with its time
 }
 
 // share returns the partitions of one of the members. Each has as many as any

@@ -21,9 +21,8 @@ var (
 	errReconnected = errors.New("chatnats: the connection was lost")
 )
 
-// An intake is a consumer that delivers. Whoever has it takes care of the
-// trouble: something may have been delivered and lost, with nothing behind it that
-// would show the gap.
+// A puller is a consumer that delivers. Its owner reads trouble: a message may
+// have been delivered and lost, with no later one that would show the gap.
 type puller struct {
 	trouble chan error
 	stop    func() // ends it; nothing is taken any more when it returns
@@ -32,10 +31,10 @@ type puller struct {
 // consume lets a consumer deliver to take, in order, one message at a time.
 // What take waits for must end before stop is called.
 func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opts ...jetstream.PullConsumeOpt) (*puller, error) {
-	in := &puller{trouble: make(chan error, 1)}
+	p := &puller{trouble: make(chan error, 1)}
 	report := func(err error) {
 		select {
-		case in.trouble <- err:
+		case p.trouble <- err:
 		default: // one is enough
 		}
 	}
@@ -70,7 +69,7 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 			}
 		}
 	})
-	in.stop = sync.OnceFunc(func() {
+	p.stop = sync.OnceFunc(func() {
 		consuming.Stop()
 		mu.Lock()
 		over = true
@@ -78,7 +77,7 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 		close(stopped)
 		watching.Wait()
 	})
-	return in, nil
+	return p, nil
 }
 
 // A handlingError is one of the caller's own: there is no point in another try.
