@@ -124,13 +124,6 @@ func newResuming() *resuming {
 	return &resuming{changed: make(chan struct{}), limit: killTokens * 3 / 4}
 }
 
-// begin holds the answers of the next round back at three quarters.
-func (r *resuming) begin() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.limit = killTokens * 3 / 4
-}
-
 // finish lets the answers go on to their end.
 func (r *resuming) finish() {
 	r.mu.Lock()

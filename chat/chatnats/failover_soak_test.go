@@ -93,3 +93,10 @@ func (f *fleet) breakOne() {
 		heal(m)
 	}
 }
+
+// begin holds the answers of the next round back at three quarters.
+func (r *resuming) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = killTokens * 3 / 4
+}
