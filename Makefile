@@ -42,6 +42,7 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a comple
 	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
 		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
+	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
 	go run ./internal/apilist/generate -check .
 
 .PHONY: prose
@@ -53,8 +54,8 @@ generate: ## what is written by programs: the contract in docs/contract, the exp
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport; rewrites the table of the README
-	cd interop && PARLEY_INTEROP=required PARLEY_README=write go test -race -count=1 ./conformance
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of docs/compatibility.md
+	cd interop && PARLEY_INTEROP=required PARLEY_CONFORMANCE=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
 
 .PHONY: chaos
 chaos: interop/node/node_modules ## the network and the server broken at random for CHAOS, the seeds printed
@@ -63,6 +64,7 @@ chaos: interop/node/node_modules ## the network and the server broken at random 
 .PHONY: soak
 soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
 	cd interop && PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./chaos
+	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestFailoverSoak$$' .
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
@@ -71,7 +73,8 @@ bench: ## the way of a token and the cost of fan-out, each beside its limit; rew
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 15x .
 
 .PHONY: load
-load: ## what 10,000 connections cost, each with an answer streaming in; rewrites the table of benchmarks/load/README.md
+load: ## 10,000 connects over each transport, and what 10,000 connections cost; rewrites the table of benchmarks/load/README.md
+	PARLEY_CONNECTS=10000 go test -count=1 -run '^TestConnects_areAllAnswered$$' ./internal/sioserver
 	cd benchmarks && go run ./load -readme load/README.md
 
 .PHONY: fuzz

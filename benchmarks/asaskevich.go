@@ -2,8 +2,8 @@ package main
 
 import EventBus "github.com/asaskevich/EventBus"
 
-// asaskevich calls back in the publisher's goroutine; the callback sends into
-// the reader's channel.
+// asaskevich calls back in the publisher's goroutine. The callback sends to the
+// reader's channel.
 func asaskevich() Contender {
 	return Contender{
 		Name:    "asaskevich/EventBus",

@@ -23,9 +23,9 @@ func (b *rawBus) Publish(e Event) error {
 	return nil
 }
 
-// noBus is a baseline without a bus: Publish calls the last reader directly, and
-// the others get nothing. The delays measured are those of the machine and of
-// reading the clock.
+// noBus is a baseline without a bus: Publish calls the last reader directly,
+// and the others get nothing. The measured delays are those of the machine and
+// of the clock.
 func noBus() Contender {
 	return Contender{
 		Name:    "no bus",

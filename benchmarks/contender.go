@@ -9,12 +9,12 @@ type Event struct {
 	Text   string
 }
 
-// Type identifies Event to buses that ask for a number.
+// Type returns the number that identifies Event to a bus that needs one.
 func (Event) Type() uint32 { return 1 }
 
 // A Bus delivers each published event to every reader. Publish is called by one
-// goroutine at a time, and Close after the last Publish has returned. After Close
-// has returned, no reader is called.
+// goroutine at a time, and Close after the last Publish has returned. After
+// Close has returned, no reader is called.
 type Bus interface {
 	Publish(Event) error
 	Close()
@@ -25,16 +25,16 @@ type Contender struct {
 	Name string
 	// Module is its module path, or empty if it has none.
 	Module string
-	// Ordered reports whether each reader gets the events of one publisher in the
-	// order in which they were published.
+	// Ordered reports whether each reader gets the events of one publisher in
+	// the order in which they were published.
 	Ordered bool
-	// Open starts a bus. Each reader is called in its own goroutine, for one
+	// Open starts a bus. Each reader is called in a separate goroutine, for one
 	// event after the other. Capacity is the buffer of each channel, if the bus
 	// has channels of a configurable size.
 	Open func(capacity int, readers []func(Event)) (Bus, error)
 }
 
-// contenders returns the contenders compared. Ratios are relative to the first.
+// contenders returns the compared contenders. Ratios are relative to the first.
 func contenders() []Contender {
 	return []Contender{
 		rawChannels(),

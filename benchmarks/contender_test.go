@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ten times as many events as fit into a channel, so that every channel gets full.
+// There are ten times as many events as fit into a channel, so that every
+// channel becomes full.
 func TestContenders_deliverAllEventsToEachReader(t *testing.T) {
 	const events, capacity = 640, 64
 	for _, c := range append(contenders(), parleyDropping()) {

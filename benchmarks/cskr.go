@@ -6,8 +6,8 @@ import (
 	"github.com/cskr/pubsub/v2"
 )
 
-// cskr routes through one goroutine. Pub waits for slow readers; TryPub, which
-// would drop, is not used.
+// cskr routes all events through one goroutine. Pub waits for slow readers.
+// TryPub is not used, because it drops.
 func cskr() Contender {
 	return Contender{
 		Name:    "cskr/pubsub",

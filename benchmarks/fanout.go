@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Shape is the size of a round. A round ends when every reader has received all
-// events.
+// A Shape is the size of a round. A round ends when every reader has received
+// all events.
 type Shape struct {
 	Readers, Events, Capacity int
 }

@@ -46,7 +46,7 @@ func TestContenders_areNamedInErrors(t *testing.T) {
 			_, err := fanOut([]Contender{c}, Shape{Readers: 1, Events: 1}, Settings{Turns: 1})
 			require.ErrorIs(t, err, refused)
 			assert.ErrorContains(t, err, "broken")
-			_, err = stuckReader([]Contender{c}, 1, Settings{StuckTurns: 1, StuckEvents: burst, Patience: 1})
+			_, err = stuckReader([]Contender{c}, 1, Settings{StuckTurns: 1, StuckEvents: burst, StuckTimeout: 1})
 			require.ErrorIs(t, err, refused)
 			assert.ErrorContains(t, err, "broken")
 		})

@@ -7,7 +7,7 @@ import (
 	"github.com/kelindar/event"
 )
 
-// kelindar calls each reader back in a goroutine of its own.
+// kelindar calls each reader in a separate goroutine.
 func kelindar() Contender {
 	return Contender{
 		Name:    "kelindar/event",
@@ -33,8 +33,9 @@ func (b *kelindarBus) Publish(e Event) error {
 	return nil
 }
 
-// Close waits ten ticks of the dispatcher before it closes it: its goroutines
-// notice their cancellation at a tick, and there is nothing else to wait for.
+// Close waits ten ticks before it closes the dispatcher. The dispatcher's
+// goroutines notice their cancellation at a tick, and there is no other way to
+// wait for them.
 func (b *kelindarBus) Close() {
 	for _, cancel := range b.cancels {
 		cancel()

@@ -1,5 +1,5 @@
-// Benchmarks measures package bus side by side with other ways to fan events
-// out in one process. README.md has the method and the results.
+// Benchmarks compares package bus with other ways to fan events out in one
+// process. README.md has the method and the results.
 //
 //	go run .                       # prints the tables
 //	go run . -quick                # the same in less time, with more noise

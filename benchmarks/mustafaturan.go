@@ -7,8 +7,8 @@ import (
 	"github.com/mustafaturan/bus/v3"
 )
 
-// mustafaturan calls back in the publisher's goroutine; the callback sends
-// into the reader's channel. Its ids are constant, so that no generator is
+// mustafaturan calls back in the publisher's goroutine. The callback sends to
+// the reader's channel. The ids are constant, so that no id generator is
 // measured.
 func mustafaturan() Contender {
 	return Contender{

@@ -26,7 +26,7 @@ var fans = []int{1, 4, 16}
 func report(settings Settings) (string, error) {
 	all := contenders()
 	var out strings.Builder
-	fmt.Fprintf(&out, "%d cores, %s, %s/%s. ", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&out, "%d cores, %s, %s/%s.\n", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	out.WriteString(versions(all) + "\n")
 	for _, pattern := range []struct {
 		title            string
@@ -105,7 +105,7 @@ func short(d time.Duration) string {
 	return d.Round(unit).String()
 }
 
-// versions lists the version of each module in the build.
+// versions lists the version of each module in the build, one a line.
 func versions(contenders []Contender) string {
 	built := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -122,5 +122,5 @@ func versions(contenders []Contender) string {
 			delete(built, c.Module) // once, also with several contenders
 		}
 	}
-	return strings.Join(found, ", ") + "."
+	return strings.Join(found, ",\n") + "."
 }

@@ -30,7 +30,7 @@ func TestStuckTable_printsNoFiguresForBlockedContender(t *testing.T) {
 		stuckTable([]Contender{{Name: "a"}, {Name: "b"}}, delays))
 }
 
-// A run measures for minutes before it writes.
+// A run measures for minutes before it needs the markers.
 func TestREADME_hasMarkers(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 // first event.
 type Delay struct {
 	P50, P99, Max time.Duration
-	// Blocked reports that Publish, or the delivery to the other reader, blocked.
-	// The durations are then 0.
+	// Blocked reports that Publish, or the delivery to the other reader,
+	// blocked. The durations are then 0.
 	Blocked bool
 	// Published is the number of calls that returned.
 	Published int
@@ -54,8 +54,8 @@ func medianDelay(turns []Delay) Delay {
 }
 
 // stuckTurn publishes bursts, each after the other reader has received the one
-// before. After settings.Patience without progress the stuck reader is released,
-// so that the turn ends.
+// before. After settings.StuckTimeout without progress the stuck reader is
+// released, so that the turn ends.
 func stuckTurn(c Contender, capacity int, settings Settings) (Delay, error) {
 	release, full := make(chan struct{}), make(chan struct{}, 1)
 	stuck := func(Event) { <-release }
@@ -70,7 +70,7 @@ func stuckTurn(c Contender, capacity int, settings Settings) (Delay, error) {
 	go func() { done <- p.run(settings.StuckEvents) }()
 
 	d := Delay{Published: settings.StuckEvents}
-	d.Blocked, err = p.watch(done, settings.Patience)
+	d.Blocked, err = p.watch(done, settings.StuckTimeout)
 	if d.Blocked {
 		d.Published = int(p.published.Load())
 	}
@@ -115,10 +115,10 @@ func (p *publisher) run(events int) error {
 	return nil
 }
 
-// watch waits for done, or until nothing was published for the time patience. It
-// then makes run end as soon as it is unblocked.
-func (p *publisher) watch(done <-chan error, patience time.Duration) (blocked bool, err error) {
-	ticker := time.NewTicker(patience)
+// watch waits for done, or until nothing is published within timeout. In that
+// case it makes run end as soon as run is unblocked.
+func (p *publisher) watch(done <-chan error, timeout time.Duration) (blocked bool, err error) {
+	ticker := time.NewTicker(timeout)
 	defer ticker.Stop()
 	for last := int64(-1); ; {
 		select {

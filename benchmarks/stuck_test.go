@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shortStuck = Settings{StuckTurns: 2, StuckEvents: 1000 * burst, Patience: time.Second}
+var shortStuck = Settings{StuckTurns: 2, StuckEvents: 1000 * burst, StuckTimeout: time.Second}
 
 func TestStuckReader_blocksRawChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delays, err := stuckReader([]Contender{rawChannels()}, 128, shortStuck)
 		require.NoError(t, err)
-		// Those in the channel, and the one that the reader is stuck in.
+		// The values in the channel, and the value at which the reader is
+		// stuck.
 		assert.Equal(t, []Delay{{Blocked: true, Published: 129}}, delays)
 	})
 }

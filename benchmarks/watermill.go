@@ -9,8 +9,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 )
 
-// watermillBackground is gochannel with its defaults: goroutines for each message
-// deliver it, in no order.
+// watermillBackground is gochannel with its defaults. It starts goroutines for
+// each message, and keeps no order.
 func watermillBackground() Contender {
 	return watermillWith("watermill gochannel", gochannel.Config{})
 }
@@ -51,7 +51,7 @@ type watermillBus struct {
 	reading sync.WaitGroup
 }
 
-// Publish gives every message the same id, so that no generator is measured.
+// Publish gives every message the same id, so that no id generator is measured.
 func (b *watermillBus) Publish(e Event) error {
 	return b.channel.Publish("topic", message.NewMessage("id", encode(e)))
 }
@@ -61,7 +61,8 @@ func (b *watermillBus) Close() {
 	b.reading.Wait()
 }
 
-// A message carries bytes: the number in eight of them, then the text.
+// encode returns the payload of a message: the number in eight bytes, then the
+// text.
 func encode(e Event) []byte {
 	payload := make([]byte, 0, 8+len(e.Text))
 	payload = binary.LittleEndian.AppendUint64(payload, uint64(e.Number))

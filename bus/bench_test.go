@@ -26,8 +26,8 @@ func aToken(i int) token {
 // The bus beside bare channels: go test -bench . ./bus
 //
 // An operation is a round: some events published to N readers, each in its own
-// goroutine, until every reader has all of them. Rounds through bare channels and
-// through the bus alternate, so that other load on the machine affects both
+// goroutine, until every reader has all of them. Rounds through bare channels
+// and through the bus alternate, so that other load on the machine affects both
 // alike. The figures are medians: nanoseconds for one event, and the ratio of a
 // round to the one before.
 
@@ -39,8 +39,9 @@ func BenchmarkBurst(b *testing.B) {
 	}
 }
 
-// BenchmarkFlood measures readers that do not keep up. Bare channels need a buffer
-// for all events; the bus spills those that do not fit into its channel.
+// BenchmarkFlood measures readers that do not keep up. Bare channels need a
+// buffer for all events; the bus spills the events that do not fit into its
+// channel.
 func BenchmarkFlood(b *testing.B) {
 	for _, n := range []int{1, 4, 16} {
 		b.Run(fmt.Sprintf("int/N=%d", n), func(b *testing.B) { rounds(b, n, 8000, bus.DefaultLimit, aNumber) })
@@ -87,8 +88,8 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// readers counts what arrives on some channels, a goroutine for each, which
-// ends when its channel closes.
+// readers counts the values that arrive on some channels. Each channel has a
+// goroutine, which ends when the channel closes.
 type readers struct {
 	n    int
 	full chan struct{}

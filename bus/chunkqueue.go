@@ -56,8 +56,8 @@ func (q *chunkQueue[T]) front() *T { return &q.head.values[q.first] }
 // back returns the newest value. The queue must not be empty.
 func (q *chunkQueue[T]) back() *T { return &q.tail.values[q.next-1] }
 
-// run returns the oldest values that are adjacent in memory. The queue must not
-// be empty.
+// run returns the oldest values, as many as are adjacent in memory. The queue
+// must not be empty.
 func (q *chunkQueue[T]) run() []T {
 	return q.head.values[q.first:min(q.first+q.size, chunkSize)]
 }

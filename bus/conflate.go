@@ -1,8 +1,8 @@
 package bus
 
 // A conflation finds the pending value of a key in a subscription under
-// [Conflate]. The channel of such a subscription has no buffer, so every pending
-// value can still be replaced.
+// [Conflate]. The channel of such a subscription has no buffer, so every
+// pending value can still be replaced.
 type conflation[T any] struct {
 	keys     chunkQueue[any] // of the values in the overflow, in the same order
 	slots    map[any]slot[T] // of the values in the overflow, by key
@@ -33,8 +33,8 @@ func (s *Subscription[T]) queue(v T, info valueInfo) {
 	c.slots[info.key] = at
 }
 
-// unqueue removes the n oldest values of the overflow. They must be within its
-// run.
+// unqueue removes the n oldest values of the overflow. They must be within
+// overflow.run.
 func (s *Subscription[T]) unqueue(n int) {
 	s.overflow.pop(n)
 	if s.funcs.key == nil {
@@ -54,8 +54,9 @@ func (s *Subscription[T]) unqueueAll() {
 	s.conflation.slots = nil
 }
 
-// replace replaces the pending value that has v's key, and reports whether there
-// was one. After replace returns, the reader cannot receive the old value.
+// replace replaces the pending value that has v's key, and reports whether
+// there was one. After replace returns, the reader cannot receive the old
+// value.
 func (s *Subscription[T]) replace(v T, info valueInfo) bool {
 	c := &s.conflation
 	if at, ok := c.slots[info.key]; ok {

@@ -17,13 +17,14 @@ type SlowEvent struct {
 	Policy       Policy
 	Limit        int
 
-	// CaughtUp is false when a value finds the subscription at its limit, and
-	// true when a later value finds no other pending.
+	// CaughtUp is false when a value is published while the subscription is at
+	// its limit. It is true when a later value is published while no other is
+	// pending.
 	CaughtUp bool
 
-	// Stats are the subscription's counts at that moment. Pending may be one too
-	// high and Delivered one too low, because the subscription has yet to notice
-	// the last receive.
+	// Stats are the subscription's counts at that moment. Pending may be one
+	// too high and Delivered one too low, because the subscription has yet to
+	// notice the last receive.
 	Stats Stats
 }
 
@@ -40,8 +41,8 @@ func (s *Subscription[T]) recordTransition(caughtUp bool) {
 }
 
 // notify reports the queued transitions, one after the other in their order. If
-// another publisher is in notify already, or the logger or OnSlow has called
-// this one, the call that is under way reports them.
+// a call of notify is running, in another publisher or because the logger or
+// OnSlow publishes, that call reports them.
 func (s *Subscription[T]) notify() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -244,8 +244,8 @@ func TestOnSlow_isCalledOncePerTransition(t *testing.T) {
 	assert.Equal(t, []bus.SlowEvent{slow, caughtUp}, reported)
 }
 
-// The pump refills the channel when DropOldest receives from it, before the pump
-// can report its send.
+// The pump refills the channel when DropOldest receives from it, before the
+// pump can report its send.
 func TestOnSlow_receivesConsistentStats(t *testing.T) {
 	options := map[string][]bus.Option{
 		"spilled":   {bus.Limit(200)},

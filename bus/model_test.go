@@ -35,8 +35,8 @@ func (s settings) options() []bus.Option {
 	return options
 }
 
-// buffered is the number of values that can be received after Close: those in
-// the channel.
+// buffered returns the number of values that can be received after Close: the
+// values in the channel.
 func (s settings) buffered() int {
 	switch {
 	case s.conflating, s.policy == bus.Block && s.bytes > 0:
@@ -47,8 +47,8 @@ func (s settings) buffered() int {
 	return min(128, s.limit)
 }
 
-// A modelTopic computes what a topic must do if operations do not overlap: every
-// goroutine is blocked before the next one.
+// A modelTopic computes the required behavior of a topic if operations do not
+// overlap: every goroutine is blocked before the next one begins.
 type modelTopic struct {
 	replay  int
 	closed  bool

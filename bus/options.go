@@ -1,7 +1,7 @@
 package bus
 
-// DefaultLimit is the number of pending values that a subscription holds at most
-// unless [Limit] sets another.
+// DefaultLimit is the number of pending values that a subscription holds at
+// most unless [Limit] sets another.
 const DefaultLimit = 8192
 
 // channelCapacity is the largest buffer of a subscription's channel.
@@ -15,22 +15,23 @@ type options struct {
 	policy Policy
 	name   string
 
-	// Functions for values of the topic's type. Option does not know the type, so
-	// Subscribe checks it.
+	// Functions for values of the topic's type. Option does not know the type,
+	// so Subscribe checks it.
 	filter any // func(T) bool
 	size   any // func(T) int
 	bytes  int // the limit on the sum of sizes
 	key    any // func(T) any
 }
 
-// Limit bounds the number of pending values: those that the reader has yet to
+// Limit bounds the number of pending values, which the reader has yet to
 // receive. At the limit the subscription's [Policy] decides. The default is
 // [DefaultLimit]. A value below 1 counts as 1.
 //
 // Memory beyond the channel's buffer (128 values at most) is used only while
-// values are pending in it. The topic may keep that memory for later use. A value
-// counts as pending until the subscription has noticed the receive, so a
-// subscription with a backlog beyond its channel may act one value early.
+// values are pending in it. The topic may keep that memory for later use. A
+// value counts as pending until the subscription has noticed the receive, so a
+// subscription with a backlog beyond its channel may apply its policy one value
+// early.
 func Limit(n int) Option {
 	return func(o *options) { o.limit = max(n, 1) }
 }
@@ -41,8 +42,8 @@ func OnOverflow(p Policy) Option {
 	return func(o *options) { o.policy = p }
 }
 
-// Name sets the subscription's name in the log. The default is the file and line
-// that subscribed.
+// Name sets the subscription's name in the log. The default is the file and
+// line that subscribed.
 func Name(name string) Option {
 	return func(o *options) { o.name = name }
 }
@@ -62,29 +63,29 @@ func Filter[T any](want func(T) bool) Option {
 	return func(o *options) { o.filter = want }
 }
 
-// LimitBytes bounds the sum of the sizes of the pending values, beside their
-// number. The [Policy] decides when a value would exceed either limit.
+// LimitBytes bounds the sum of the sizes of the pending values, in addition to
+// their number. The [Policy] decides when a value would exceed either limit.
 // [DropOldest] drops as many values as needed. If no other value is pending, a
 // value of any size is accepted. A negative size counts as 0.
 //
-// The unit is that of size's result. [Stats] reports the sum. [Filter] describes
-// how size is called, and the error on a topic of another type.
+// The unit is that of size's result. [Stats] reports the sum. [Filter]
+// describes how size is called, and the error on a topic of another type.
 func LimitBytes[T any](n int, size func(T) int) Option {
 	return func(o *options) { o.bytes, o.size = n, size }
 }
 
-// Conflate keeps only the latest pending value of each key. A new value takes
-// the place in the order of the pending one with its key, whatever the limits,
-// and the old one counts as dropped. After Publish has returned, the reader
-// cannot receive the old one. If no value of its key is pending, a value goes
+// Conflate keeps only the latest pending value of each key. A new value
+// replaces the pending value of its key, at the same place in the order, even
+// at the limit. The old value counts as dropped. After Publish has returned,
+// the reader cannot receive it. If no value of its key is pending, a value goes
 // behind all others and is subject to the limits. A key that does not equal
 // itself, such as NaN, matches no other.
 //
 // A replay is conflated before it is cut to the limits. The channel has no
 // buffer, so that every pending value can be replaced. This costs a goroutine
-// switch for each value that finds no waiting reader, and for each that replaces
-// the next one to be read. [Filter] describes how key is called, and the error on
-// a topic of another type.
+// switch for each value that is published while no reader waits, and for each
+// that replaces the next value to be read. [Filter] describes how key is
+// called, and the error on a topic of another type.
 func Conflate[T any, K comparable](key func(T) K) Option {
 	return func(o *options) {
 		o.key = func(v T) any {
@@ -105,10 +106,11 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// capacity returns the size of the channel's buffer. Under Block it is below the
-// limit, so that at the limit one value is in flight and a pump is there to wake
-// waiting publishers when the reader makes room. With a limit on sizes any value
-// can reach the limit, so there is no buffer.
+// capacity returns the size of the channel's buffer. Under Conflate there is no
+// buffer, so that every pending value can be replaced. Under Block the buffer
+// is smaller than the limit: at the limit one value is in flight, and the pump
+// wakes waiting publishers when the reader makes room. With a limit on sizes as
+// well there is no buffer, because any value can reach the limit.
 func (o options) capacity() int {
 	if o.key != nil || o.policy == Block && o.size != nil {
 		return 0

@@ -7,8 +7,8 @@ import "fmt"
 type Policy int
 
 const (
-	// Fail drops the value and ends the subscription with [ErrSlowConsumer]. Its
-	// pending values are still delivered before the channel closes.
+	// Fail drops the value and ends the subscription with [ErrSlowConsumer].
+	// Its pending values are still delivered before the channel closes.
 	Fail Policy = iota
 
 	// Block makes the publisher wait until there is room, the subscription

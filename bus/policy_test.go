@@ -15,8 +15,8 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// limits are around the largest buffer of a channel (128), where values start to
-// spill.
+// limits are around the largest buffer of a channel (128), where values start
+// to spill.
 var limits = []int{1, 2, 3, 127, 128, 129, 130, 200, 1000}
 
 func quiet[T any]() *bus.Topic[T] {
@@ -32,8 +32,8 @@ func eachLimit(t *testing.T, test func(t *testing.T, limit int)) {
 	}
 }
 
-// overfill publishes 50 values more than limit, and waits after each until every
-// goroutine is blocked.
+// overfill publishes 50 values more than limit, and waits after each until
+// every goroutine is blocked.
 func overfill(topic *bus.Topic[int], limit int) {
 	for n := range limit + 50 {
 		topic.Publish(n)

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// publishSlowly offers v to subs when the first of them does not keep up, or has
-// functions to apply to v. It logs and waits for room only after every
-// subscription that has room has v.
+// publishSlowly offers v to subs when the first of them does not keep up, or
+// has functions to apply to v. It logs and waits for room only after v is in
+// every subscription that has room.
 func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 	var err error
 	for _, r := range offerAll(v, subs) {
@@ -20,7 +20,8 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 
 // offerAll offers v to subs and returns the offers that are not finished.
 func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
-	// Deferred, to run as well when a function of a later subscription panics.
+	// Deferred, so that it also runs when a function of a later subscription
+	// panics.
 	defer func() {
 		for _, r := range rest {
 			r.s.follow()
@@ -160,11 +161,11 @@ func (s *Subscription[T]) trySend(v *T) bool {
 // evict drops the oldest pending value that is not in flight, and reports
 // whether there was one.
 //
-// Receiving it from the channel keeps the order: if the pump is blocked in its
-// send, the value in flight, which is the next one, moves into the channel in
-// the same step. If the reader has emptied the channel, the first value of the
-// overflow is dropped. If the overflow is empty too, the value in flight may be
-// the only pending one; see replaceInFlight.
+// Receiving the value from the channel keeps the order. If the pump is blocked
+// in its send, the same step moves the value in flight, which is the next one,
+// into the channel. If the reader has emptied the channel, the first value of
+// the overflow is dropped. If the overflow is empty too, the value in flight
+// may be the only pending one; see replaceInFlight.
 func (s *Subscription[T]) evict() bool {
 	skip := 0
 	select {
@@ -220,8 +221,8 @@ func (s *Subscription[T]) placeAll(values []T, infos []valueInfo) {
 }
 
 // await offers v again whenever there may be room, and a last time when ctx
-// ends. It returns when the subscription has accepted v or has ended, or with
-// ctx. If v was not accepted, it is dropped.
+// ends. It returns when the subscription has accepted v or has ended, or when
+// ctx ends. If v was not accepted, it is dropped.
 func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <-chan struct{}) (err error) {
 	for room != nil && err == nil {
 		select {

@@ -41,8 +41,9 @@ func (s *Subscription[T]) pump() {
 // any are left.
 //
 // It also wakes waiting publishers if there is room: after each value in flight
-// is sent, and before the pump ends. The second is needed because the reader may
-// empty the channel before a new pump runs, which then sends nothing itself.
+// is sent, and before the pump ends. The second is needed because the reader
+// may empty the channel before a new pump runs, which then sends nothing
+// itself.
 func (s *Subscription[T]) refill() (left bool) {
 	for fits := true; fits && s.overflow.size > 0; {
 		run, n := s.overflow.run(), 0
@@ -56,8 +57,8 @@ func (s *Subscription[T]) refill() (left bool) {
 	return s.overflow.size > 0
 }
 
-// send blocks, with mu released, until v is sent or wake is signaled. It reports
-// whether v was sent. The channel is not closed before it returns.
+// send blocks, with mu released, until v is sent or wake is signaled. It
+// reports whether v was sent. The channel is not closed before it returns.
 func (s *Subscription[T]) send(v *T) (sent bool) {
 	s.inFlight = true
 	s.mu.Unlock()

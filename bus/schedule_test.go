@@ -12,10 +12,10 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// FuzzSchedule makes operations out of bytes, waits after each until every
-// goroutine is blocked, and compares with a simple model: the values received,
-// when a channel closes and why, every count, every slow event, and blocked
-// publishers.
+// FuzzSchedule makes operations out of bytes and compares the topic with a
+// simple model. After each operation it waits until every goroutine is blocked.
+// It compares the values received, the closing of channels and its reason,
+// every count, every slow event, and blocked publishers.
 func FuzzSchedule(f *testing.F) {
 	random := newRand()
 	for range 100 { // beside those in testdata
@@ -89,8 +89,8 @@ func (r *run) next(n int) int {
 	return int(b) % n
 }
 
-// step reports whether to check everything after it. Stats brings a subscription
-// up to date, so some steps run without a check.
+// step reports whether to check everything after it. Stats brings a
+// subscription up to date, so some steps run without a check.
 func (r *run) step(caughtUp map[string]*[]bool) (check bool) {
 	op := r.next(256)
 	check = op < 64
@@ -185,7 +185,8 @@ func (r *run) returned(result <-chan error, want error) {
 	}
 }
 
-// receive receives from subscription i, and reports whether a value was pending.
+// receive receives from subscription i, and reports whether a value was
+// pending.
 func (r *run) receive(i int) (received bool) {
 	s := r.subs[i]
 	want, has := s.model.receive()
@@ -201,8 +202,8 @@ func (r *run) receive(i int) (received bool) {
 	return has
 }
 
-// rest waits until every goroutine is blocked, and continues the model's blocked
-// publisher.
+// rest waits until every goroutine is blocked, and continues the model's
+// blocked publisher.
 func (r *run) rest() {
 	synctest.Wait()
 	if r.cancel != nil && !r.model.settle() {

@@ -1,9 +1,9 @@
 package bus
 
-// A sizeQueue holds the infos of the pending values, in their order: those in
-// the channel, the one in flight, those in the overflow. The reader does not
-// report what it takes from the channel, so cut brings the queue up to date
-// before it is used: surplus infos are the oldest.
+// A sizeQueue holds the infos of the pending values, in their order: of the
+// values in the channel, of the value in flight, of the values in the overflow.
+// The reader does not report its receives. So cut removes surplus infos, which
+// are the oldest, before the queue is used.
 type sizeQueue struct {
 	infos chunkQueue[valueInfo]
 	bytes int
@@ -25,14 +25,14 @@ func (q *sizeQueue) pop() {
 	q.infos.pop(1)
 }
 
-// cut removes all infos but those of the n newest values.
+// cut removes all infos except those of the n newest values.
 func (q *sizeQueue) cut(n int) {
 	for q.infos.size > n {
 		q.pop()
 	}
 }
 
-// truncate removes all infos but those of the n oldest values.
+// truncate removes all infos except those of the n oldest values.
 func (q *sizeQueue) truncate(n int) {
 	for i := range q.infos.size {
 		info := *q.infos.front()
@@ -43,7 +43,8 @@ func (q *sizeQueue) truncate(n int) {
 	}
 }
 
-// popAfter removes the info after the skip oldest ones. Skip is 0 or 1.
+// popAfter removes the oldest info if skip is 0, and the second oldest if skip
+// is 1.
 func (q *sizeQueue) popAfter(skip int) {
 	if skip == 0 {
 		q.pop()

@@ -2,8 +2,8 @@ package bus
 
 import "context"
 
-// A Source is the subscribing half of a [Topic]. A package exposes one for a
-// topic that it alone publishes on. It is a small value to copy and is safe for
+// A Source is the subscribing half of a [Topic]. A package exposes a Source for
+// a topic that it alone publishes on. A Source is small to copy and safe for
 // concurrent use.
 //
 // The subscriptions of the zero Source are closed from the start, with

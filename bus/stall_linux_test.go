@@ -13,8 +13,8 @@ import (
 )
 
 // BenchmarkStuckReaderOnCPU measures the CPU time of the longest publish of
-// BenchmarkStuckReader, and of the longest read of the clock by the same thread.
-// CPU time leaves out the time that other programs ran.
+// BenchmarkStuckReader, and of the longest read of the clock by the same
+// thread. CPU time leaves out the time that other programs ran.
 func BenchmarkStuckReaderOnCPU(b *testing.B) {
 	b.Run("collected", stuckReaderOnCPU)
 	b.Run("uncollected", func(b *testing.B) {

@@ -14,9 +14,9 @@ import (
 // backlog grows to the default limit and beyond:
 // go test -run xxx -bench StuckReader ./bus
 //
-// After each call the clock is read once more, with nothing in between. The
-// longest such read, idle-max-ns, is the delay that the machine and the garbage
-// collector add to any goroutine. The uncollected run leaves out the collector.
+// Immediately after each call the clock is read once more. The longest such
+// read, idle-max-ns, is the delay that the machine and the garbage collector
+// add to any goroutine. The uncollected run leaves out the collector.
 func BenchmarkStuckReader(b *testing.B) {
 	b.Run("collected", stuckReader)
 	b.Run("uncollected", func(b *testing.B) {

@@ -6,9 +6,10 @@ package bus
 type Stats struct {
 	// Delivered is the number of values that the reader has received.
 	Delivered uint64
-	// Dropped is the number of values that the reader will not receive: dropped
-	// by the policy, replaced under [Conflate], discarded by a close, or dropped
-	// because a blocked publisher's context ended.
+	// Dropped is the number of values that the reader will not receive. They
+	// were dropped by the policy, replaced under [Conflate], or discarded when
+	// the subscription ended. The value of a blocked publisher is dropped when
+	// the publisher's context ends.
 	Dropped uint64
 	// Pending is the number of values that the reader has yet to receive. It is
 	// at most the limit.
@@ -40,10 +41,11 @@ func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	return stats, s.state&slow != 0, s.state&ended != 0
 }
 
-// count returns the counts. They are exact unless the pump has yet to notice that
-// the value in flight was taken: it may then count as pending. It does not if
-// that exceeded the limit, or if the channel held more than was sent. count reads
-// the channel's length once, because the reader keeps changing it.
+// count returns the counts. They are exact unless the reader has taken the
+// value in flight and the pump has yet to notice. That value may then count as
+// pending. It does not if Pending would exceed the limit, or if the channel
+// holds more values than were sent. count reads the channel's length once,
+// because the reader keeps changing it.
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
 	pending := n + s.held()
@@ -60,22 +62,22 @@ func (s *Subscription[T]) count() Stats {
 	}
 }
 
-// TopicStats sums up a topic's open subscriptions. It leaves out those that have
-// ended, even while they still deliver.
+// TopicStats sums up a topic's open subscriptions. It leaves out each
+// subscription that has ended, even while it still delivers.
 type TopicStats struct {
 	// Subscriptions is the number of open subscriptions.
 	Subscriptions int
-	// Slow is the number of them that reached their limit and have not caught up
-	// since.
+	// Slow is the number of open subscriptions that reached their limit and
+	// have not caught up since.
 	Slow int
 	// Total is the sum of their counts. Its HighWater is the largest of theirs.
 	Total Stats
 }
 
-// Stats sums up the topic's subscriptions. It reads them one after the other, as
-// [Subscription.Stats] does, so the sum is exact only if nothing is published or
-// received meanwhile. It takes each subscription's lock for a moment and adds no
-// cost to publishing.
+// Stats sums up the topic's subscriptions. It reads them one after the other,
+// as [Subscription.Stats] does, so the sum is exact only if nothing is
+// published or received meanwhile. It takes each subscription's lock for a
+// moment and adds no cost to publishing.
 func (t *Topic[T]) Stats() TopicStats {
 	var total TopicStats
 	for subs := t.subs.Load(); subs != nil; subs = subs.next {

@@ -13,10 +13,11 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// Runs publishers, readers under every policy with every option, and short-lived
-// subscriptions concurrently. A reader checks the order of each publisher's
-// values, and that none is missing if its policy drops none, also between replay
-// and live values. A permanent reader also accounts for every value.
+// Runs publishers, readers under every policy with every option, and
+// short-lived subscriptions concurrently. A reader checks the order of each
+// publisher's values, and that none is missing if its policy drops none, also
+// between replay and live values. A permanent reader also accounts for every
+// value.
 func TestTopic_accountsForAllValuesUnderConcurrency(t *testing.T) { stress(t, 1000) }
 
 // In a bubble a leaked goroutine or a wait without end fails the test.
@@ -84,8 +85,8 @@ type reader struct {
 	received int
 }
 
-// read receives until the channel closes, or closes the subscription itself after
-// stopAfter values.
+// read receives until the channel closes, or closes the subscription itself
+// after stopAfter values.
 func (r *reader) read(sub *bus.Subscription[numbered], stopAfter int) {
 	r.last = make(map[numbered]int)
 	for v := range sub.C() {
@@ -114,8 +115,8 @@ func (r *reader) read(sub *bus.Subscription[numbered], stopAfter int) {
 	assert.LessOrEqual(r.t, stats.HighWater, r.limit, r.demand)
 }
 
-// account checks that every value was received or dropped. The subscription must
-// have existed from the first published value to the last.
+// account checks that every value was received or dropped. The subscription
+// must have existed from the first published value to the last.
 func (r *reader) account(sub *bus.Subscription[numbered], values int) {
 	perPublisher := r.place(numbered{n: values - 1}) + 1
 	if last := (numbered{n: values - 1}); r.filtering && !matches(last) {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// What [Subscription.Err] returns besides the error of the subscription's
-// context.
+// The errors that [Subscription.Err] returns, besides the error of the
+// subscription's context.
 var (
 	// ErrClosed reports that the subscription or its topic was closed.
 	ErrClosed = errors.New("bus: closed")
@@ -22,9 +22,9 @@ var (
 	ErrOption = errors.New("bus: option for another type")
 )
 
-// A Subscription is one reader's channel of a [Topic]. It is safe for concurrent
-// use. If several goroutines receive from its channel, each value goes to one of
-// them.
+// A Subscription is one reader's channel of a [Topic]. It is safe for
+// concurrent use. If several goroutines receive from its channel, each value
+// goes to one of them.
 type Subscription[T any] struct {
 	topic   *Topic[T]
 	options options
@@ -39,7 +39,7 @@ type Subscription[T any] struct {
 	state       state // 0 while the reader keeps up: Publish then takes the fast path
 	ch          chan T
 	capacity    int    // of ch
-	sent        uint64 // values sent on ch, less those that evict received
+	sent        uint64 // values sent on ch, less the values that evict received
 	clear       uint64 // while sent is below it, Publish skips look
 	dropped     uint64
 	high        int
@@ -59,10 +59,10 @@ type Subscription[T any] struct {
 	stop        func() bool // stops watching the context
 }
 
-// look reports whether Publish may take the fast path, and sets clear: until
-// sent reaches it, values fit into ch and set no new high-water mark, even if the
-// reader receives none. So Publish reads the channel's length, which the reader
-// keeps changing, only now and then. The caller holds mu.
+// look reports whether Publish may take the fast path, and sets clear. Until
+// sent reaches clear, values fit into ch and set no new high-water mark, even
+// if the reader receives none. So Publish seldom reads the channel's length,
+// which the reader keeps changing. The caller holds mu.
 func (s *Subscription[T]) look() bool {
 	if s.state != 0 {
 		return false
@@ -117,8 +117,8 @@ func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 func (s *Subscription[T]) C() <-chan T { return s.ch }
 
 // Err returns nil while the subscription is open, then the reason for its end:
-// the error of its context, [ErrClosed], [ErrSlowConsumer] or [ErrOption]. Later
-// reasons do not replace the first. Err is set before the channel closes,
+// the error of its context, [ErrClosed], [ErrSlowConsumer] or [ErrOption].
+// Later reasons do not replace the first. Err is set before the channel closes,
 // possibly while values are still pending.
 func (s *Subscription[T]) Err() error {
 	s.mu.Lock()
@@ -128,8 +128,8 @@ func (s *Subscription[T]) Err() error {
 
 // Close ends the subscription with [ErrClosed], unless it has ended already.
 // When Close returns, the channel is closed. The reader can still receive the
-// values in its buffer. All other pending values are dropped. Close may be called
-// any number of times, from any goroutine.
+// values in its buffer. All other pending values are dropped. Close may be
+// called any number of times, from any goroutine.
 func (s *Subscription[T]) Close() { s.end(ErrClosed, true) }
 
 // watch ends the subscription when ctx ends. It starts no goroutine.
@@ -157,7 +157,8 @@ func (s *Subscription[T]) unwatch() {
 
 // end makes the subscription accept no more values. With discard, the values
 // outside the channel are dropped and the channel is closed when end returns.
-// Without, the pending values are delivered first, by the pump if one runs.
+// Without discard, the pending values are delivered first, by the pump if one
+// runs.
 func (s *Subscription[T]) end(err error, discard bool) {
 	s.mu.Lock()
 	s.endLocked(err)
@@ -197,13 +198,14 @@ func (s *Subscription[T]) shutLocked() {
 }
 
 // pending returns the number of values that the reader has yet to receive. It
-// may be one too high while a value is in flight, because the pump may have yet
-// to notice that it was taken. settle makes it exact.
+// may be one too high while a value is in flight: the reader may have taken
+// that value, and the pump has yet to notice. settle makes it exact.
 func (s *Subscription[T]) pending() int {
 	return min(len(s.ch)+s.held(), s.options.limit)
 }
 
-// bytes returns the sum of the sizes of the pending values, as exact as pending.
+// bytes returns the sum of the sizes of the pending values, as exact as
+// pending.
 func (s *Subscription[T]) bytes() int {
 	s.sizes.cut(len(s.ch) + s.held())
 	return s.sizes.bytes

@@ -17,20 +17,21 @@ type Topic[T any] struct {
 
 	// Replay is the number of last values that the topic keeps and delivers
 	// first to each new subscription. Default 0: a subscription receives only
-	// later values. Values that several goroutines published at the same time may
-	// be replayed in another order than existing subscriptions received them in.
+	// later values. Values that several goroutines published at the same time
+	// may be replayed in another order than existing subscriptions received
+	// them in.
 	Replay int
 
 	// Logger logs when a subscription becomes slow and when it has caught up.
 	// Default: the result of slog.Default at that time.
 	Logger *slog.Logger
 
-	// OnSlow, if not nil, is called after each of these log entries: once when a
-	// subscription becomes slow and once when it has caught up, alternately. It
-	// runs in a publisher's goroutine, under no lock, after every subscription
-	// with room has the value. It may use the topic and its subscriptions. Calls
-	// for one subscription do not overlap; calls for several may. Changes caused
-	// by OnSlow are reported after it returns.
+	// OnSlow, if not nil, is called after each of these log entries: once when
+	// a subscription becomes slow and once when it has caught up, alternately.
+	// It runs in a publisher's goroutine, under no lock, after every
+	// subscription with room has the value. It may use the topic and its
+	// subscriptions. Calls for one subscription do not overlap; calls for
+	// several may. Changes caused by OnSlow are reported after it returns.
 	OnSlow func(SlowEvent)
 
 	subs  atomic.Pointer[list[T]] // read by publishers; nil when empty
@@ -43,9 +44,9 @@ type Topic[T any] struct {
 	oldest  int    // the index in history of its oldest value
 }
 
-// Publish delivers v to every subscription, in the caller's goroutine. It blocks
-// only while a subscription under [Block] is at its limit, until that has room or
-// ends. After [Topic.Close] it does nothing.
+// Publish delivers v to every subscription, in the caller's goroutine. It
+// blocks only while a subscription under [Block] is at its limit, until that
+// has room or ends. After [Topic.Close] it does nothing.
 //
 // Each subscription receives the values of one publisher in the order in which
 // they were published. The order of subscriptions is not defined.
@@ -54,9 +55,9 @@ func (t *Topic[T]) Publish(v T) {
 }
 
 // PublishContext is like [Topic.Publish], but ctx bounds its wait. If ctx ends
-// while a subscription under [Block] has no room, that subscription drops v, and
-// PublishContext returns ctx.Err(). The others are not affected: even if ctx has
-// ended already, v reaches all subscriptions that have room.
+// while a subscription under [Block] has no room, that subscription drops v,
+// and PublishContext returns ctx.Err(). The others are not affected: even if
+// ctx has ended already, v reaches all subscriptions that have room.
 func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	subs := t.subs.Load()
 	if t.Replay > 0 {
@@ -64,8 +65,8 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	}
 	for ; subs != nil; subs = subs.next {
 		// The fast path is written out here because calls would cost about as
-		// much as the rest. There is room, and only the holder of mu sends, so the
-		// send does not block.
+		// much as the rest. There is room, and only the holder of mu sends, so
+		// the send does not block.
 		s := subs.s
 		s.mu.Lock()
 		if s.sent < s.clear || s.look() {
@@ -83,9 +84,9 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	return nil
 }
 
-// record keeps v for replay and returns the subscriptions to deliver it to. Both
-// happen under one lock, as do the replay and the insertion in join. So a new
-// subscription gets each value exactly once, replayed or published.
+// record keeps v for replay and returns the subscriptions to deliver it to.
+// Both happen under one lock, as do the replay and the insertion in join. So a
+// new subscription gets each value exactly once, replayed or published.
 func (t *Topic[T]) record(v T) *list[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,8 +130,8 @@ func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[
 	return s
 }
 
-// Chan is Subscribe(ctx, opts...).C(): a channel that closes when ctx ends, when
-// the topic closes, or by the policy.
+// Chan returns Subscribe(ctx, opts...).C(). The channel closes when ctx ends,
+// when the topic closes, or by the policy.
 func (t *Topic[T]) Chan(ctx context.Context, opts ...Option) <-chan T {
 	return t.Subscribe(ctx, opts...).C()
 }
@@ -173,14 +174,15 @@ func (t *Topic[T]) leave(s *Subscription[T]) {
 }
 
 // Active reports whether the topic has subscriptions. It costs one atomic load.
-// A publisher can skip making a value when it is false, unless the topic replays.
+// A publisher can skip making a value when it is false, unless the topic
+// replays.
 func (t *Topic[T]) Active() bool {
 	return t.subs.Load() != nil
 }
 
-// Close ends the topic: every subscription ends with [ErrClosed] after delivering
-// its pending values. Close does not wait for readers and may be called any
-// number of times.
+// Close ends the topic: every subscription ends with [ErrClosed] after
+// delivering its pending values. Close does not wait for readers and may be
+// called any number of times.
 func (t *Topic[T]) Close() {
 	t.mu.Lock()
 	t.closed = true

@@ -59,7 +59,8 @@ func TestFilter_panicStillRemovesFailedSubscription(t *testing.T) {
 	reported := 0
 	topic.OnSlow = func(bus.SlowEvent) { reported++ }
 	picky := topic.Subscribe(t.Context(), bus.Filter(func(n int) bool { return 1/n > 0 }))
-	failing := topic.Subscribe(t.Context(), bus.Limit(1)) // offered before picky: the newest comes first
+	// The newest subscription is the first to get a value.
+	failing := topic.Subscribe(t.Context(), bus.Limit(1))
 	topic.Publish(1)
 	assert.Panics(t, func() { topic.Publish(0) })
 	assert.ErrorIs(t, failing.Err(), bus.ErrSlowConsumer)

@@ -288,7 +288,7 @@ func callee(call *ast.CallExpr) string {
 // formatVerb matches a format verb.
 var formatVerb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
 
-// fold returns the string that an expression gives, with "…" for each part that
+// fold returns the string value of an expression, with "…" for each part that
 // is no constant.
 func (e *errorFinder) fold(x ast.Expr) string {
 	switch x := x.(type) {

@@ -85,7 +85,8 @@ func (c *checker) logCallsIn(t *testing.T, dir string) []logCall {
 		}
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
-	config := types.Config{Importer: c.imports, Error: func(error) {}} // imports that the tests do not need may be missing
+	// Errors are ignored: imports that the tests do not need may be missing.
+	config := types.Config{Importer: c.imports, Error: func(error) {}}
 	_, _ = config.Check(dir, c.files, files, info)
 
 	var calls []logCall
@@ -104,8 +105,8 @@ func (c *checker) logCallsIn(t *testing.T, dir string) []logCall {
 	return calls
 }
 
-// message returns the place of the message among the arguments of a call, if
-// that is one of slog.
+// message returns the index of the message among the arguments of a call, if
+// the call is one of slog.
 func message(info *types.Info, call *ast.CallExpr) (arg int, ok bool) {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -126,9 +127,9 @@ func message(info *types.Info, call *ast.CallExpr) (arg int, ok bool) {
 	return 0, false
 }
 
-// messages returns the possible messages of an argument: a constant; a constant
-// followed by each phase of a connection; or, for a variable, the constants in
-// the same function that begin with a package name, as messages do.
+// messages returns the possible messages of an argument: a constant, or a
+// constant followed by each phase of a connection. For a variable they are the
+// constants in the same function that begin with a package name.
 func messages(info *types.Info, arg ast.Expr, in ast.Decl) []string {
 	if text, ok := text(info, arg); ok {
 		return []string{text}
@@ -156,7 +157,8 @@ func messages(info *types.Info, arg ast.Expr, in ast.Decl) []string {
 func fields(info *types.Info, args []ast.Expr) []string {
 	var keys []string
 	for i := 0; i < len(args); i++ {
-		if call, ok := args[i].(*ast.CallExpr); ok && len(call.Args) == 2 { // slog.String(key, value)
+		// slog.String(key, value) and similar calls
+		if call, ok := args[i].(*ast.CallExpr); ok && len(call.Args) == 2 {
 			if key, ok := text(info, call.Args[0]); ok {
 				keys = append(keys, key)
 				continue

@@ -1,5 +1,5 @@
-// Package docs tests the pages: their snippets compile, their links have targets,
-// and their lists are complete.
+// Package docs tests the pages: their snippets compile, their links have
+// targets, and their lists are complete.
 package docs
 
 import (
@@ -29,9 +29,10 @@ import (
 
 // Every go fence of every page compiles: as a file if it has a package clause,
 // else as declarations, else as the statements of a function. It may use the
-// declarations of testdata/preamble.go, and those in a comment <!-- go: … --> on
-// the line before the fence, which is not displayed. An ellipsis … stands for
-// omitted code. Statements need not use all variables that they declare.
+// declarations of testdata/preamble.go, and those in a comment
+// <!-- go: … --> on the line before the fence, which is not displayed. An
+// ellipsis … stands for omitted code. Statements need not use all variables
+// that they declare.
 func TestSnippets_compile(t *testing.T) {
 	var all []snippet
 	for _, page := range pages(t) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Status is how far the server is with an answer. One that is none of the
-// constants is passed on as it came.
+// Status is the server's progress with an answer. A value other than the
+// constants is kept as received.
 type Status string
 
 // The statuses of the contract.
@@ -16,33 +16,34 @@ const (
 	StatusRetrying Status = "retrying"
 )
 
-// AIProcessing says that the answer is on its way.
+// AIProcessing reports the server's progress with an answer.
 type AIProcessing struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
 	RequestID string `json:"requestId,omitzero"`
 
 	Status Status  `json:"status" enum:"queued|working|retrying"`
-	EtaMs  float64 `json:"etaMs,omitzero"` // milliseconds until the answer, as the server guesses
+	EtaMs  float64 `json:"etaMs,omitzero"` // estimated milliseconds until the answer
 	Reason string  `json:"reason,omitzero"`
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// AIToken is the next piece of an answer that is being written.
+// AIToken is the next piece of a streamed answer.
 type AIToken struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
 	RequestID string `json:"requestId,omitzero"`
 
 	Token string `json:"token"`
-	Index int    `json:"index"`                      // the token's place in its answer
-	Done  bool   `json:"done,omitzero" enum:"false"` // false in the contract: an AIMessage ends the answer
+	Index int    `json:"index"` // the token's position in its answer
+	// Done is false in the contract. An AIMessage ends the answer.
+	Done bool `json:"done,omitzero" enum:"false"`
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// AIMessage is an answer in full. It ends the turn.
+// AIMessage is the complete answer. It ends the turn.
 type AIMessage struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
@@ -52,14 +53,14 @@ type AIMessage struct {
 	Role      string    `json:"role" enum:"assistant"`
 	Text      string    `json:"text"`
 	CreatedAt time.Time `json:"createdAt"`
-	Usage     *Usage    `json:"usage,omitzero"`   // nil if the server does not say
-	Options   []string  `json:"options,omitzero"` // replies that the user may choose from
+	Usage     *Usage    `json:"usage,omitzero"`   // nil if the server does not report it
+	Options   []string  `json:"options,omitzero"` // suggested replies for the user
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// Usage is what an answer cost, in tokens. A count that the server does not
-// give is 0.
+// Usage is the number of tokens that an answer used. A count that the server
+// leaves out is 0.
 type Usage struct {
 	PromptTokens     int64 `json:"promptTokens,omitzero"`
 	CompletionTokens int64 `json:"completionTokens,omitzero"`
@@ -68,8 +69,8 @@ type Usage struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// AIError says that the answer has failed. It ends the turn. *AIError is an
-// error: errors.As finds one through a variable of type *AIError.
+// AIError reports that the answer failed. It ends the turn. *AIError is an
+// error, so errors.As needs a variable of type *AIError.
 type AIError struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
@@ -82,7 +83,8 @@ type AIError struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// Error is "ai error: code: message", or "ai error: message" without a code.
+// Error returns "ai error: code: message", or "ai error: message" without a
+// code.
 func (p *AIError) Error() string {
 	if p.Code == "" {
 		return "ai error: " + p.Message
@@ -90,7 +92,7 @@ func (p *AIError) Error() string {
 	return "ai error: " + p.Code + ": " + p.Message
 }
 
-// AIToolCall says that the AI has called a tool.
+// AIToolCall reports that the AI calls a tool.
 type AIToolCall struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
@@ -98,12 +100,12 @@ type AIToolCall struct {
 
 	CallID   string          `json:"callId"`
 	ToolName string          `json:"toolName"`
-	Args     json.RawMessage `json:"args"` // as the server wrote it, to decode into a type of your own
+	Args     json.RawMessage `json:"args"` // the server's JSON, to decode into the tool's type
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// AIToolResult says what a tool has returned. CallID is that of the call.
+// AIToolResult reports the result of a tool. CallID is that of the call.
 type AIToolResult struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`
@@ -111,7 +113,7 @@ type AIToolResult struct {
 
 	CallID   string          `json:"callId"`
 	ToolName string          `json:"toolName"`
-	Result   json.RawMessage `json:"result"` // as the server wrote it, to decode into a type of your own
+	Result   json.RawMessage `json:"result"` // the server's JSON, to decode into the tool's type
 
 	Extra map[string]json.RawMessage `json:"-"`
 }

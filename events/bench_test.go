@@ -11,8 +11,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// The yardsticks: what go-json-experiment does by itself with the fields of a
-// token, which lets a payload without a required field pass.
+// Types to compare with: go-json-experiment decodes a token's fields without
+// the package's checks, such as for required fields.
 type (
 	plainToken struct {
 		ChatID    events.ID `json:"chatId,omitzero"`
@@ -42,8 +42,8 @@ func BenchmarkDecodeToken(b *testing.B) {
 	b.Run("PlainStructStringID", decodeTokens[plainTokenStringID])
 }
 
-// decodeTokens decodes tokens of one answer on a decoder that lives as long as
-// its connection.
+// decodeTokens decodes tokens of one answer with one decoder, as a connection
+// does.
 func decodeTokens[T any](b *testing.B) {
 	payloads := make([][]byte, 1024)
 	for i := range payloads {

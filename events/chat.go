@@ -24,12 +24,13 @@ type Part struct {
 	Type string `json:"type" enum:"text|image|file"`
 
 	// Value is any value that encoding/json can encode. It is decoded as
-	// encoding/json decodes into an any, with numbers as json.Number.
+	// encoding/json decodes into an any, except that numbers become
+	// json.Number.
 	Value any `json:"value"`
 }
 
-// Typing reports that a user has started or stopped typing. The event's key says
-// which.
+// Typing reports that a user has started or stopped typing. The event's key is
+// [KeyUserTypingStart] or [KeyUserTypingStop].
 type Typing struct {
 	ChatID    ID     `json:"chatId,omitzero"`
 	TraceID   string `json:"traceId,omitzero"`

@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// One codec for each type of the contract. Its methods are behind the JSON
-// methods of the type, which add nothing of their own.
+// One codec for each type of the contract. The JSON methods of the type only
+// call the codec's.
 var (
 	userMessage  = newCodec[UserMessage]()
 	part         = newCodec[Part]()
@@ -30,10 +30,11 @@ var (
 	aiToolResult = newCodec[AIToolResult]()
 )
 
-// codec reads and writes payloads of type T, through a table made once from
-// T's fields: `json:"name"` is a required field, `json:"name,omitzero"` an
-// optional one, and a field Extra holds the members that have no field. A tag
-// `enum:"a|b"` lists what the contract allows; reading does not check it.
+// codec reads and writes payloads of type T, using a table that is built once
+// from T's fields. A field tagged `json:"name"` is required, and a field tagged
+// `json:"name,omitzero"` is optional. A field Extra holds the members that have
+// no field. A tag `enum:"a|b"` lists the values that the contract allows;
+// reading does not check it.
 type codec[T any] struct{ object }
 
 func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }
@@ -60,27 +61,27 @@ func (c *codec[T]) encode(e *jsontext.Encoder, from *T) error {
 	return c.write(e, reflect.ValueOf(from).Elem())
 }
 
-// lenient lets through what a browser's JSON.parse lets through.
+// lenient accepts the same JSON as a browser's JSON.parse.
 var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 func unmarshal(b []byte, into any) error {
 	err := jsonv2.Unmarshal(b, into, lenient)
 	if failure, ok := errors.AsType[*FieldError](err); ok {
-		return failure // without what the JSON package says around it
+		return failure // without the JSON package's wrapping
 	}
 	return err
 }
 
 func marshal(from any) ([]byte, error) { return jsonv2.Marshal(from, lenient) }
 
-// object is how a struct looks in JSON.
+// object describes the JSON of a struct.
 type object struct {
 	name   string
 	fields []field
 	extra  int // index of the field Extra, -1 without one
 }
 
-// maxFields is how many fields the largest of the types has, Extra aside.
+// maxFields is the number of fields of the largest type, without Extra.
 const maxFields = 9
 
 type field struct {
@@ -90,7 +91,7 @@ type field struct {
 	form     form
 }
 
-// form is how a field's type looks in JSON.
+// form describes the JSON of a field's type.
 type form struct {
 	shape  shape
 	elem   *form   // of a list
@@ -159,7 +160,7 @@ func formOf(t reflect.Type) form {
 	}
 }
 
-// field is the index of the field with this name in JSON, or -1.
+// field returns the index of the field with this name in JSON, or -1.
 func (o *object) field(name []byte) int {
 	for i := range o.fields {
 		if o.fields[i].name == string(name) {

@@ -12,12 +12,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// read fills the struct into, which is zero, from the members of v.
+// read fills into, a zero struct, from the members of v.
 func (o *object) read(v value, into reflect.Value) error {
 	if v.raw[0] != '{' {
 		return mismatch("an object", v)
 	}
-	var members [maxFields]value // by field; a later one of the same name replaces an earlier one
+	var members [maxFields]value // by field; of several with one name the last counts
 	var extra map[string]json.RawMessage
 	for b, i := v.raw, skip(v.raw, 1); b[i] != '}'; i = skip(b, i) {
 		var name, member value
@@ -54,14 +54,14 @@ func (o *object) read(v value, into reflect.Value) error {
 	return nil
 }
 
-// takesNull reports whether null is a value of the field: where any JSON is
-// required, null is some.
+// takesNull reports whether null is a value of the field: the field is required
+// and may be any JSON.
 func (f *field) takesNull() bool {
 	return f.required && (f.form.shape == anyRaw || f.form.shape == anyValue)
 }
 
-// read sets into, which is zero, to v. A null is of no form: the object that it
-// is a member of knows what it means there.
+// read sets into, which is zero, to v. A null is an error unless any JSON is
+// allowed: object.read handles the null members of other types.
 func (f *form) read(v value, into reflect.Value) error {
 	switch f.shape {
 	case aString:
@@ -94,7 +94,7 @@ func (f *form) read(v value, into reflect.Value) error {
 			return mismatch("a time", v)
 		}
 		if err := into.Addr().Interface().(*time.Time).UnmarshalText([]byte(v.text())); err != nil {
-			return errors.New("want a time as RFC 3339 writes it")
+			return errors.New("want a time in RFC 3339 format")
 		}
 	case anyRaw:
 		into.SetBytes(bytes.Clone(v.raw))

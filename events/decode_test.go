@@ -32,7 +32,7 @@ func TestFieldError_namesFieldAndReason(t *testing.T) {
 		{"array", events.KeyAIToken, `[]`, `events: AIToken: want an object, got an array`},
 		{
 			"time", events.KeyAIMessage, message + `"createdAt":"yesterday","usage":{"totalTokens":false}}`,
-			`events: AIMessage: field "createdAt": want a time as RFC 3339 writes it`,
+			`events: AIMessage: field "createdAt": want a time in RFC 3339 format`,
 		},
 		{
 			"nested field", events.KeyAIMessage, message + `"createdAt":"2026-03-04T05:06:07Z","usage":{"totalTokens":false}}`,
@@ -62,7 +62,7 @@ func TestPayload_decodeReplacesPreviousValue(t *testing.T) {
 		require.NoError(t, c.unmarshal([]byte(`{"token":"b","index":2,"y":2}`), &token))
 
 		assert.Equal(t, events.AIToken{Token: "b", Index: 2, Extra: map[string]raw{"y": raw(`2`)}}, token)
-		assert.Equal(t, map[string]raw{"x": raw(`1`)}, first.Extra, "a copy keeps what it had")
+		assert.Equal(t, map[string]raw{"x": raw(`1`)}, first.Extra, "a copy is not changed")
 	})
 }
 

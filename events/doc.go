@@ -1,6 +1,5 @@
-// Package events is what a program and a chat backend say to each other: the
-// payload of each event as a Go struct, the keys that name the events, and the
-// IDs in them.
+// Package events defines the events that a program and a chat backend exchange:
+// each payload as a Go struct, the keys of the events, and their IDs.
 //
 //	ev, err := events.Decode(events.KeyAIToken,
 //		[]byte(`{"chatId":"room-1","requestId":"r1","token":"Hi","index":0}`))
@@ -14,38 +13,37 @@
 //		fmt.Println(ev.Text)
 //	}
 //
-// A program sends a [UserMessage], [Typing], [Abort] or [Read]. What it
-// receives is an [Event]. Every payload may carry ChatID, TraceID and
-// RequestID; RequestID ties the answer of an AI to the turn it answers.
+// A program sends a [UserMessage], [Typing], [Abort] or [Read]. It receives an
+// [Event]. Every payload may have ChatID, TraceID and RequestID. RequestID
+// connects an AI's answer with the message that it answers.
 //
 // # JSON
 //
 // The types have the same JSON in encoding/json and in
 // github.com/go-json-experiment/json, alone or inside other values:
 //
-//   - A field that the contract requires has to be there, not null and of its
-//     JSON type. If one is not, the error is a *[FieldError], with [ErrMissing]
-//     as its cause for one that is missing or null. Where the contract allows
-//     any JSON (args, result, the value of a part), null is some. An optional
-//     field that is null counts as left out.
-//   - Names match exactly. A member that no field is named after goes to Extra,
-//     as it was written, and is written again when the payload is; Extra stays
-//     nil without one. An entry of Extra that bears the name of a field is not
-//     written.
-//   - Optional fields that are zero are not written. A required slice that is
-//     nil is written as [], a required json.RawMessage that is empty as null.
-//   - Digits survive: in an [ID], in a [Part], in a json.RawMessage (Args,
-//     Result, Details, Extra) a number may be as long as it likes. Times keep
-//     their nanoseconds and their zone offset.
-//   - Of members with the same name the last wins. Text that is not valid
-//     Unicode, such as half of a surrogate pair, reads as U+FFFD. With
-//     go-json-experiment/json the caller's options decide first whether such
-//     JSON is read at all.
-//   - Decoding replaces all that the value held before, and shares no memory
-//     with the JSON it was decoded from.
-//   - A *FieldError leaves a jsontext.Decoder after the payload, ready for the
-//     next one.
+//  1. A field that the contract requires must be present, not null and of its
+//     JSON type. Otherwise the error is a *[FieldError]. Its cause is
+//     [ErrMissing] if the field is missing or null. Where the contract allows
+//     any JSON (args, result, the value of a part), null is a value. An
+//     optional field that is null counts as missing.
+//  2. Names match exactly. A member without a field is kept in Extra as raw
+//     JSON, and is encoded with the payload. Extra is nil if there is none. An
+//     entry of Extra with the name of a field is not encoded.
+//  3. Optional fields that are zero are not encoded. A required slice that is
+//     nil is encoded as [], and a required json.RawMessage that is empty as
+//     null.
+//  4. Numbers keep all their digits in an [ID], in a [Part] and in a
+//     json.RawMessage (Args, Result, Details, Extra). Times keep their
+//     nanoseconds and their zone offset.
+//  5. Of members with the same name the last one counts. Invalid Unicode, such
+//     as half of a surrogate pair, is decoded as U+FFFD. With
+//     go-json-experiment/json, the caller's options decide first whether such
+//     JSON is accepted.
+//  6. Decoding replaces the whole previous value. The new value shares no
+//     memory with the JSON.
+//  7. After a *FieldError, a jsontext.Decoder can read the next payload.
 //
-// Values are plain data: copy them, send them over channels, and read them from
+// Values are plain data. They can be copied, sent over channels, and read by
 // any number of goroutines. Copies share their slices, maps and raw JSON.
 package events

@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// write writes the struct from: its fields in their order, without optional
-// ones that are zero, then Extra in alphabetical order.
+// write writes the struct from: its fields in their order, except optional
+// fields that are zero, then Extra in alphabetical order.
 func (o *object) write(e *jsontext.Encoder, from reflect.Value) error {
 	if err := e.WriteToken(jsontext.BeginObject); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (o *object) write(e *jsontext.Encoder, from reflect.Value) error {
 		extra := from.Field(o.extra).Interface().(map[string]json.RawMessage)
 		for _, name := range slices.Sorted(maps.Keys(extra)) {
 			if o.field([]byte(name)) >= 0 {
-				continue // the field wins, even where it is left out
+				continue // the field takes precedence, even if it is left out
 			}
 			if err := e.WriteToken(jsontext.String(name)); err != nil {
 				return err
@@ -53,7 +53,7 @@ func (f *form) write(e *jsontext.Encoder, from reflect.Value) error {
 	case anyRaw:
 		return writeRaw(e, from.Bytes())
 	case anyValue:
-		// encoding/json, whose rules and json.Number the value may rely on.
+		// The value may depend on encoding/json, for example on json.Number.
 		b, err := json.Marshal(from.Interface())
 		if err != nil {
 			return err

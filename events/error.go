@@ -7,21 +7,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrMissing is the cause in a *[FieldError] for a field that the contract
-// requires and the payload leaves out or sets to null.
+// ErrMissing is the cause of a *[FieldError] for a required field that is
+// missing or null.
 var ErrMissing = errors.New("required field is missing")
 
-// FieldError says that a payload is JSON and yet not of its type. It never
-// repeats what the payload contains.
+// FieldError reports that a payload is valid JSON but does not fit its type.
+// Its text contains no values of the payload.
 //
-// Errors that pass through a JSON package may be wrapped by it; errors.As finds
-// the *FieldError in them.
+// A JSON package may wrap it. errors.As finds the *FieldError.
 type FieldError struct {
 	Type  string // name of the Go type, such as "AIToken"
-	Field string // where, such as "index" or "parts[1].type"; "" is the payload as a whole
-	Err   error  // why: ErrMissing, or what was wanted and what was there
+	Field string // the place, such as "index" or "parts[1].type"; "" for the whole payload
+	Err   error  // ErrMissing, or an error that names the expected type
 }
 
+// Error returns the type, the field and the reason.
 func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return fmt.Sprintf("events: %s: %v", e.Type, e.Err)
@@ -32,8 +32,7 @@ func (e *FieldError) Error() string {
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// within is err seen from one level further out, where its place is called
-// outer.
+// within returns err with outer added in front of its field.
 func within(outer string, err error) error {
 	inner, ok := err.(*FieldError)
 	switch {

@@ -2,34 +2,35 @@ package events
 
 import "fmt"
 
-// Event is what a chat backend says: exactly one of [ChatMessage], [Presence],
-// [AIProcessing], [AIToken], [AIMessage], [AIError], [AIToolCall] and
-// [AIToolResult], by value. No other package can add to them, so a type switch
-// over these eight is complete.
+// Event is an event from a chat backend. Its type is one of [ChatMessage],
+// [Presence], [AIProcessing], [AIToken], [AIMessage], [AIError], [AIToolCall]
+// and [AIToolResult], not a pointer. Other packages cannot implement Event, so
+// a type switch over these eight is complete.
 type Event interface {
-	// Key is the key of the event's type, the same for every value of it.
+	// Key returns the key of the event's type.
 	Key() Key
-	// Envelope is the part that all payloads share.
+	// Envelope returns the fields that all payloads share.
 	Envelope() Envelope
 
 	isEvent()
 }
 
-// Envelope says which chat, trace and user turn a payload belongs to. A field
-// that the payload leaves out is zero.
+// Envelope has the fields that all payloads share: the chat, the trace and the
+// request that a payload belongs to. A field that the payload leaves out is
+// zero.
 type Envelope struct {
 	ChatID    ID
 	TraceID   string
 	RequestID string
 }
 
-// Decode reads the JSON payload of an event from the server, as a value of the
-// type that belongs to key. The error is a *[FieldError] if data is JSON that
-// does not fit the type, and a *jsontext.SyntacticError if it is not JSON. A
-// key of no event from the server is an error too.
+// Decode decodes the JSON payload of an event from the server into the type
+// that belongs to key. The error is a *[FieldError] if data is JSON that does
+// not fit the type, and a *jsontext.SyntacticError if it is not JSON. Decode
+// also fails if no event from the server has the key.
 //
-// Of members with the same name the last wins, and text that is not valid
-// Unicode reads as U+FFFD, as in a browser. Decode does not keep data.
+// Of members with the same name the last one counts, as in a browser, and
+// invalid Unicode is decoded as U+FFFD. Decode does not keep data.
 func Decode(key Key, data []byte) (Event, error) {
 	switch key {
 	case KeyChatMessage:

@@ -36,11 +36,11 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 
-		// The encoder tidies up raw JSON. Tidied up before, the payload comes
-		// back unchanged.
-		tidy := jsontext.Value(bytes.Clone(data))
-		require.NoError(t, tidy.Format(browserRules))
-		ev, err = events.Decode(events.Key(key), tidy)
+		// The encoder formats raw JSON. A payload that is formatted before
+		// comes back unchanged.
+		formatted := jsontext.Value(bytes.Clone(data))
+		require.NoError(t, formatted.Format(browserRules))
+		ev, err = events.Decode(events.Key(key), formatted)
 		require.NoError(t, err)
 		encoded, err := encodeOnOneEncoder(ev)
 		require.NoError(t, err)
@@ -50,8 +50,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// inUTC is ev with its time in UTC: an offset of zero may be written as Z or as
-// +00:00, and is not the same location then.
+// inUTC returns ev with its time in UTC. An offset of zero may be written as Z
+// or as +00:00, which are different locations in Go.
 func inUTC(ev events.Event) events.Event {
 	switch ev := ev.(type) {
 	case events.ChatMessage:
@@ -74,7 +74,7 @@ func FuzzUserMessage(f *testing.F) {
 		err := stdjson.Unmarshal(data, &msg)
 		errSame := decodeOnOneDecoder(data, &same)
 		if !stdjson.Valid(data) {
-			return // the decoder may have found a payload before the fault
+			return // the decoder may have read a payload before the invalid part
 		}
 		require.Equal(t, err == nil, errSame == nil, "%v, %v", err, errSame)
 		if err != nil {
@@ -86,7 +86,7 @@ func FuzzUserMessage(f *testing.F) {
 		require.NoError(t, err)
 		var again events.UserMessage
 		require.NoError(t, stdjson.Unmarshal(encoded, &again))
-		msg.Extra, again.Extra = nil, nil // raw, and tidied up by the encoder
+		msg.Extra, again.Extra = nil, nil // the encoder formats raw JSON
 		require.Equal(t, msg, again)
 	})
 }

@@ -17,8 +17,8 @@ import (
 
 type raw = stdjson.RawMessage
 
-// contract has a payload of each type with all that the contract names and a
-// member that it does not name.
+// contract has a payload of each type, with all members of the contract and one
+// other.
 var contract = []struct {
 	json  string
 	value any
@@ -150,7 +150,7 @@ var hugeID = func() (id events.ID) {
 	return id
 }()
 
-// codecs are the ways in which JSON reaches the types and leaves them.
+// codecs are the ways to decode and encode the types.
 var codecs = []codec{
 	{"encoding/json", stdjson.Marshal, stdjson.Unmarshal},
 	{
@@ -171,8 +171,8 @@ var (
 	encoder = jsontext.NewEncoder(&output, browserRules)
 )
 
-// decodeOnOneDecoder decodes as a connection does: the decoder and its buffer
-// are used for one payload after the other.
+// decodeOnOneDecoder decodes as a connection does: one decoder and its buffer
+// are used for all payloads.
 func decodeOnOneDecoder(b []byte, v any) error {
 	input.Reset()
 	input.Write(b)
@@ -218,7 +218,7 @@ func decodeAs(c codec, payload string, example any) (any, error) {
 	return v.Elem().Interface(), err
 }
 
-// jsonFields are the fields of example's type by their names in JSON.
+// jsonFields returns the fields of example's type by their names in JSON.
 func jsonFields(example any) map[string]reflect.StructField {
 	fields := make(map[string]reflect.StructField)
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(example)) {
@@ -233,8 +233,8 @@ func isRequired(f reflect.StructField) bool {
 	return !strings.HasSuffix(f.Tag.Get("json"), ",omitzero")
 }
 
-// with is payload with the member name set to value, or taken out if value is
-// empty.
+// with returns payload with the member name set to value, or without it if
+// value is empty.
 func with(t *testing.T, payload, name, value string) string {
 	members := make(map[string]raw)
 	require.NoError(t, stdjson.Unmarshal([]byte(payload), &members))

@@ -8,12 +8,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ID identifies a chat or a user. Backends write one as a string or as an
-// integer, and an ID remembers which: IntID(5) and StringID("5") differ. An
-// integer may have any number of digits, all of which are kept.
+// ID identifies a chat or a user. It is a JSON string or a JSON integer, and
+// keeps that type: IntID(5) and StringID("5") differ. An integer keeps all its
+// digits, however many.
 //
-// IDs compare with == and can be keys of a map. The zero ID is "none", which
-// is null in JSON; an empty string is an ID like any other.
+// IDs compare with == and can be keys of a map. The zero ID means no ID, and is
+// null in JSON. An empty string is an ID, not the zero ID.
 type ID struct {
 	kind idKind
 	text string // the string, or the integer's digits
@@ -27,22 +27,22 @@ const (
 	integerID
 )
 
-var errNotIntegerID = errors.New("a number that is an ID has neither fraction nor exponent")
+var errNotIntegerID = errors.New("want an integer ID, got a number with a fraction or an exponent")
 
-// StringID is the ID that is the JSON string s. It is not none, even if s is
-// empty.
+// StringID returns the ID for the JSON string s. It is not the zero ID, even if
+// s is empty.
 func StringID(s string) ID { return ID{stringID, s} }
 
-// IntID is the ID that is the JSON integer n.
+// IntID returns the ID for the JSON integer n.
 func IntID(n int64) ID { return ID{integerID, strconv.FormatInt(n, 10)} }
 
-// String is the string itself or the integer's digits, and "" for none.
+// String returns the string or the integer's digits, and "" for the zero ID.
 func (id ID) String() string { return id.text }
 
-// IsZero reports whether id is none.
+// IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id.kind == noID }
 
-// MarshalJSONTo writes a string, an integer, or null for none.
+// MarshalJSONTo writes a string, an integer, or null for the zero ID.
 func (id ID) MarshalJSONTo(e *jsontext.Encoder) error {
 	switch id.kind {
 	case stringID:
@@ -54,8 +54,8 @@ func (id ID) MarshalJSONTo(e *jsontext.Encoder) error {
 	}
 }
 
-// UnmarshalJSONFrom reads a string, an integer, or null as none. Anything else
-// is a *[FieldError].
+// UnmarshalJSONFrom reads a string, an integer, or null as the zero ID. Any
+// other JSON is a *[FieldError].
 func (id *ID) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	raw, err := d.ReadValue()
 	if err != nil {
@@ -86,7 +86,7 @@ func (id *ID) read(v value) error {
 			return errNotIntegerID
 		}
 		digits := string(v.raw)
-		if digits == "-0" { // the only integer that JSON can write in two ways
+		if digits == "-0" { // equal to 0, and the only integer with two forms in JSON
 			digits = "0"
 		}
 		*id = ID{integerID, digits}

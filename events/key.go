@@ -2,12 +2,12 @@ package events
 
 import "iter"
 
-// Key names an event whatever a backend calls it: a client is told once which
-// name on the wire a key has, and the program speaks of keys.
+// Key identifies an event independently of its name on the wire, which backends
+// can change. A client maps each key to its name.
 type Key string
 
-// The keys, in the order of the conversation: what a program sends first, then
-// what it receives.
+// The keys: first those of the events that a program sends, then those of the
+// events that it receives.
 const (
 	KeyJoin            Key = "JOIN"
 	KeyUserMessage     Key = "USER_MESSAGE"
@@ -57,8 +57,8 @@ func Keys() iter.Seq[Key] {
 	}
 }
 
-// DefaultName is the event name that k has on the wire unless a backend says
-// otherwise. It is "" for a key that is none of the constants.
+// DefaultName returns the default name of k on the wire, or "" if k is not one
+// of the constants.
 func (k Key) DefaultName() string {
 	for _, d := range defaultNames {
 		if d.key == k {

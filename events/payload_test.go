@@ -180,8 +180,8 @@ func TestPayload_failsToEncodeInvalidValue(t *testing.T) {
 func TestPart_encodesValueLikeEncodingJSON(t *testing.T) {
 	type image struct {
 		URL string        `json:"url"`
-		Alt int           `json:"alt,omitempty"` // left out by encoding/json only
-		TTL time.Duration `json:"ttl"`           // known to encoding/json only
+		Alt int           `json:"alt,omitempty"` // omitted by encoding/json only
+		TTL time.Duration `json:"ttl"`           // encoded by encoding/json only
 	}
 	eachCodec(t, func(t *testing.T, c codec) {
 		b, err := c.marshal(events.Part{Type: "image", Value: image{URL: "a.png", TTL: 5}})

@@ -7,9 +7,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// value is one JSON value, known to be well formed: a jsontext.Decoder has read
-// it. That is what lets the functions below look for ends only, without a check
-// for a byte that cannot be there.
+// value is one well-formed JSON value, already checked by a jsontext.Decoder.
+// So the functions below only look for the ends of values, and do not check for
+// invalid bytes.
 type value struct {
 	raw   []byte
 	plain bool // a string of ASCII without escapes, so that raw is its text in quotes
@@ -22,17 +22,18 @@ func (v value) kind() jsontext.Kind {
 	return jsontext.Kind(v.raw[0])
 }
 
-// text is what the string v says. Whatever is not valid Unicode reads as U+FFFD.
+// text returns the text of the string v. Invalid Unicode becomes U+FFFD.
 func (v value) text() string {
 	if v.plain || bytes.IndexByte(v.raw, '\\') < 0 && utf8.Valid(v.raw) {
 		return string(v.raw[1 : len(v.raw)-1])
 	}
 	var short [64]byte
-	text, _ := jsontext.AppendUnquote(short[:0], v.raw) // the error reports U+FFFD put in
+	// The error only reports invalid Unicode.
+	text, _ := jsontext.AppendUnquote(short[:0], v.raw)
 	return string(text)
 }
 
-// nextValue is the value that begins at b[i], and the index where it ends.
+// nextValue returns the value that begins at b[i], and the index after it.
 func nextValue(b []byte, i int) (v value, end int) {
 	end = i
 	switch b[i] {
@@ -63,8 +64,8 @@ func nextValue(b []byte, i int) (v value, end int) {
 	return v, end
 }
 
-// stringEnd is the index after the string that begins at b[i], and whether it
-// is plain.
+// stringEnd returns the index after the string that begins at b[i], and whether
+// the string is plain.
 func stringEnd(b []byte, i int) (end int, plain bool) {
 	i++
 	for b[i] != '"' && b[i] != '\\' && b[i] < utf8.RuneSelf {
@@ -80,7 +81,8 @@ func stringEnd(b []byte, i int) (end int, plain bool) {
 	return i + 1, plain
 }
 
-// skip passes over white space and the delimiters between values.
+// skip returns the index of the next byte that is not white space or a
+// delimiter between values.
 func skip(b []byte, i int) int {
 	for b[i] <= ' ' || b[i] == ',' || b[i] == ':' {
 		i++

@@ -1,12 +1,13 @@
-// Package reconnect decides when to try again.
+// Package reconnect runs a function again after it fails, with growing waits.
 //
-// A [Policy] describes the waits between tries and what ends them. Its zero
-// value suits a client that should come back whenever its server does:
+// A [Policy] sets the waits between tries and the limits on them. The zero
+// value retries for ever, which suits a client that reconnects whenever its
+// server is up again:
 //
 //	err := reconnect.Policy{}.Run(ctx, func(ctx context.Context, up func()) error {
 //		session, err := dial(ctx)
 //		if err != nil {
-//			return err // worth another try
+//			return err // retried
 //		}
 //		up() // from here the session counts as up
 //		return session.Wait(ctx)
@@ -15,10 +16,10 @@
 // # The waits
 //
 // The interval starts at InitialInterval, is multiplied by Multiplier after
-// each retry and stops growing at MaxInterval. The wait is drawn evenly from
-// the interval plus or minus RandomizationFactor of it, so that the clients of
-// a server that went down do not all return in the same instant. MaxInterval
-// bounds the interval, not the wait drawn around it. With the defaults:
+// each retry and stops growing at MaxInterval. The wait is random, uniformly
+// within RandomizationFactor of the interval on either side. So the clients of
+// a restarted server do not all return at the same moment. MaxInterval bounds
+// the interval, and a wait may be longer than that. With the defaults:
 //
 //	retry    interval    wait
 //	1        0.5 s       0.25 s – 0.75 s
@@ -29,16 +30,16 @@
 //
 // # Guarantees
 //
-//   - The zero Policy never gives up; only the context, a nil error or a
-//     [Permanent] one ends its Run.
-//   - Failures in a row make a row: it begins when a try fails, and the count,
-//     the interval and the elapsed time belong to it. A session that stayed up
-//     for StableAfter ends the row; when it is lost, a new one begins. A shorter
-//     session leaves the row as it was, so a server that accepts and drops at
-//     once is not hammered.
-//   - No goroutine is started. Tries and notices run in the goroutine that
-//     called Run, one at a time.
-//   - A context that ends, ends a wait at once and leaves no timer behind.
-//   - A Policy is a plain value: Run never writes to it, and any number of
-//     goroutines may run the same one.
+//  1. Run with the zero Policy never gives up. It ends with its context, with a
+//     nil error or with a [Permanent] error.
+//  2. Consecutive failures are counted together: the count, the interval and
+//     the elapsed time start at the first failure. They start again when a
+//     session that stayed up for StableAfter is lost. A shorter session does
+//     not reset them, so the waits still grow when a server accepts each
+//     connection and drops it at once.
+//  3. No goroutine is started. Run calls its functions in the caller's
+//     goroutine, one at a time.
+//  4. A wait ends at once when the context ends, and leaves no timer behind.
+//  5. A Policy is a plain value. Run does not change it, and any number of
+//     goroutines may use the same Policy.
 package reconnect

@@ -9,7 +9,7 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// session stands for a connection that lasts until someone closes it.
+// session is a connection that lasts until its channel is closed.
 type session struct{ closed chan struct{} }
 
 func (s session) Wait(ctx context.Context) error {
@@ -32,7 +32,7 @@ func Example() {
 	err := reconnect.Policy{}.Run(ctx, func(ctx context.Context, up func()) error {
 		session, err := dial(ctx)
 		if err != nil {
-			return err // worth another try
+			return err // retried
 		}
 		up() // from here the session counts as up
 		return session.Wait(ctx)
@@ -45,7 +45,7 @@ func Example() {
 func ExamplePolicy_Run() {
 	policy := reconnect.Policy{
 		InitialInterval:     time.Millisecond,
-		RandomizationFactor: -1, // no jitter, for the sake of the output
+		RandomizationFactor: -1, // no jitter, so that the output is constant
 	}
 	tries := 0
 	err := policy.Run(context.Background(), func(ctx context.Context, up func()) error {

@@ -10,45 +10,45 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// longestInterval keeps an interval with its jitter, at most twice as long,
-// inside what a time.Duration can hold.
+// longestInterval is the longest interval used. With its jitter it is at most
+// twice as long, which a time.Duration can hold.
 const longestInterval = time.Duration(math.MaxInt64 / 4)
 
-// Policy says how long to wait before each retry, and when to stop retrying.
-// A zero field stands for its default. It is safe for concurrent use.
+// Policy sets how long to wait before each retry, and when to stop retrying. A
+// field that is zero has its default. A Policy is safe for concurrent use.
 type Policy struct {
-	// InitialInterval is the interval before the first retry in a row.
-	// Default 500 ms, or MaxInterval if that is given and shorter.
+	// InitialInterval is the interval before the first of consecutive retries.
+	// Default 500 ms, or MaxInterval if that is set and shorter.
 	InitialInterval time.Duration
 
-	// MaxInterval is where the interval stops growing.
-	// Default 5 s, or InitialInterval if that is given and longer.
+	// MaxInterval is the longest interval. Default 5 s, or InitialInterval if
+	// that is set and longer.
 	MaxInterval time.Duration
 
-	// Multiplier is what the interval grows by from one retry to the next:
-	// at least 1, which keeps it constant. Default 2.
+	// Multiplier is the factor by which the interval grows from one retry to
+	// the next. The minimum of 1 keeps it constant. Default 2.
 	Multiplier float64
 
-	// RandomizationFactor is the share of the interval, up to 1, by which a
-	// wait may be shorter or longer than it. Default 0.5, so that a wait is
-	// 50 % to 150 % of its interval. Negative means no jitter.
+	// RandomizationFactor is the part of the interval, up to 1, by which a wait
+	// may be shorter or longer. Default 0.5: a wait is 50 % to 150 % of its
+	// interval. A negative value means no jitter.
 	RandomizationFactor float64
 
-	// MaxAttempts is how many retries in a row are made. The first try is not
-	// a retry. 0 means no end; negative means that nothing is ever retried.
+	// MaxAttempts is the maximum number of consecutive retries. The first try
+	// is not a retry. 0 means no limit. A negative value means no retries.
 	MaxAttempts int
 
-	// MaxElapsedTime is how long a row of failures may last, from the first
-	// failure to the end of the next wait. 0 means no end.
+	// MaxElapsedTime limits the time of consecutive failures, from the first
+	// failure to the end of the next wait. 0 means no limit.
 	MaxElapsedTime time.Duration
 
-	// StableAfter is how long a session has to stay up for its loss to begin
-	// a new row of failures. Default 5 s.
+	// StableAfter is how long a session must stay up for its loss to count as a
+	// first failure. Default 5 s.
 	StableAfter time.Duration
 }
 
-// Validate reports every field whose value makes no sense, or nil.
-// Run does the same before its first try.
+// Validate returns an error that names every invalid field, or nil. Run calls
+// it before the first try.
 func (p Policy) Validate() error {
 	var errs []error
 	for _, field := range []struct {
@@ -67,7 +67,7 @@ func (p Policy) Validate() error {
 	if p.MaxInterval > 0 && p.MaxInterval < p.InitialInterval {
 		errs = append(errs, fmt.Errorf("reconnect: MaxInterval %v is below InitialInterval %v", p.MaxInterval, p.InitialInterval))
 	}
-	// NaN is neither below nor above anything, so it is asked for by name.
+	// NaN is neither below nor above any number, so it needs its own check.
 	if p.Multiplier != 0 && p.Multiplier < 1 || math.IsNaN(p.Multiplier) {
 		errs = append(errs, fmt.Errorf("reconnect: Multiplier is not 1 or more: %v", p.Multiplier))
 	}
@@ -77,7 +77,7 @@ func (p Policy) Validate() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults returns p with its zero fields filled in, ready for backOff.
+// withDefaults returns p with the defaults in place of zero fields.
 func (p Policy) withDefaults() Policy {
 	if p.InitialInterval == 0 {
 		p.InitialInterval = 500 * time.Millisecond
@@ -96,14 +96,14 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
-// backOff returns the intervals of p, whose defaults are filled in.
+// backOff returns the intervals of p, which must have its defaults.
 func (p Policy) backOff() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(p.InitialInterval),
 		backoff.WithMaxInterval(p.MaxInterval),
 		backoff.WithMultiplier(p.Multiplier),
 		backoff.WithRandomizationFactor(p.RandomizationFactor),
-		// Always set, 0 included: the library ends after 15 minutes otherwise.
+		// Set even if it is 0, because the library's default is 15 minutes.
 		backoff.WithMaxElapsedTime(p.MaxElapsedTime),
 	)
 }

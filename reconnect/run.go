@@ -9,33 +9,32 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Wait describes the wait that is about to begin.
+// Wait describes a wait that is about to begin.
 type Wait struct {
-	Attempt int           // the retry that follows: 1 for the first in a row
-	Delay   time.Duration // how long until then
-	Err     error         // the failure that made it necessary
+	Attempt int           // the number of the retry that follows, from 1
+	Delay   time.Duration // how long the wait is
+	Err     error         // the failure to retry
 }
 
 // Run calls attempt, waits when it fails, and calls it again, until one of
 // these ends it:
 //
 //   - attempt returns nil: Run returns nil.
-//   - ctx ends: Run returns ctx.Err(), whatever error attempt may have returned
-//     meanwhile. A wait ends at once; an attempt is waited for, and is expected
-//     to return soon after its ctx ends. A ctx that has ended already allows no
-//     attempt at all.
-//   - attempt returns an error marked by [Permanent]: Run returns the error that
-//     was marked. If attempt wrapped the mark in another error, Run returns that
-//     one whole, so that its context is not lost.
+//   - ctx ends: Run returns ctx.Err(), even if attempt has returned another
+//     error meanwhile. A wait ends at once. Run waits for an attempt to return,
+//     which it should do soon after its ctx ends. If ctx has ended already, Run
+//     makes no attempt.
+//   - attempt returns an error marked by [Permanent]: Run returns the error
+//     that was marked. If attempt wrapped the marked error in another, Run
+//     returns the whole error.
 //   - MaxAttempts or MaxElapsedTime allows no further retry: Run returns an
-//     [*ExhaustedError]. It gives up as soon as the next wait would end too
-//     late, rather than wait in vain.
-//   - p is not valid: Run returns what [Policy.Validate] does, before any
+//     [*ExhaustedError]. It gives up before a wait that would end too late.
+//   - p is not valid: Run returns the error of [Policy.Validate] and makes no
 //     attempt.
 //
-// attempt calls up once its session is up; StableAfter is measured from the
-// first such call until attempt returns. up may be called from any goroutine,
-// and has no effect once its attempt has returned.
+// attempt must call up when its session is up. StableAfter is measured from the
+// first call of up until attempt returns. up may be called from any goroutine.
+// It has no effect after its attempt has returned.
 //
 // waiting, if it is not nil, is called before each wait, which begins when it
 // returns. attempt and waiting are called in Run's own goroutine.
@@ -45,7 +44,7 @@ func (p Policy) Run(ctx context.Context, attempt func(ctx context.Context, up fu
 	}
 	p = p.withDefaults()
 	delays := p.backOff()
-	retries := 0 // made in the current row of failures
+	retries := 0 // consecutive
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -54,8 +53,8 @@ func (p Policy) Run(ctx context.Context, attempt func(ctx context.Context, up fu
 		if err == nil {
 			return nil
 		}
-		// Asked before the error is looked at: with its ctx gone, an attempt
-		// may fail in ways that say nothing about the server.
+		// Checked before err, because an attempt whose ctx has ended may fail
+		// for any reason.
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return ctxErr
 		}
@@ -70,7 +69,7 @@ func (p Policy) Run(ctx context.Context, attempt func(ctx context.Context, up fu
 			retries = 0
 		}
 		if retries == 0 {
-			delays.Reset() // a new row begins with this failure
+			delays.Reset() // this is a first failure
 		}
 		delay := delays.NextBackOff()
 		if p.MaxAttempts < 0 || (p.MaxAttempts > 0 && retries >= p.MaxAttempts) || delay == backoff.Stop {

@@ -26,8 +26,8 @@ func stayUp(d time.Duration, up func()) error {
 	return errDown
 }
 
-// waits runs p against a server that is always down until n waits have been
-// announced.
+// waits runs p against a server that is always down until it has reported n
+// waits.
 func waits(t *testing.T, p reconnect.Policy, n int) []reconnect.Wait {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,7 +78,7 @@ func TestRun_waitsExactIntervalsWithoutJitter(t *testing.T) {
 					assert.Equal(t, reconnect.Wait{Attempt: i + 1, Delay: tc.want[i], Err: errDown}, w)
 					sum += w.Delay
 				}
-				assert.Equal(t, sum-got[len(got)-1].Delay, time.Since(start), "each announced delay is waited for, but the last, cut short")
+				assert.Equal(t, sum-got[len(got)-1].Delay, time.Since(start), "the last wait is cut short")
 			})
 		})
 	}
@@ -102,7 +102,7 @@ func TestRun_retriesForeverWithZeroPolicy(t *testing.T) {
 		last := 0
 		err := reconnect.Policy{}.Run(ctx, alwaysDown, func(w reconnect.Wait) { last = w.Attempt })
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Greater(t, last, 24*60*60/8, "retries in a row over a day")
+		assert.Greater(t, last, 24*60*60/8, "consecutive retries over a day")
 	})
 }
 
@@ -167,7 +167,7 @@ func TestRun_doesNotCountSlowDialAsSession(t *testing.T) {
 			return errDown
 		}, nil)
 		assert.ErrorIs(t, err, errDown)
-		assert.Equal(t, 3, tries, "the first try and two retries, however long each took")
+		assert.Equal(t, 3, tries, "the first try and two retries")
 	})
 }
 
@@ -184,7 +184,7 @@ func TestRun_measuresSessionFromFirstUp(t *testing.T) {
 			return stayUp(8*time.Second, up)
 		}, nil)
 		assert.ErrorIs(t, err, errDown)
-		assert.Equal(t, 3, tries, "16 s up, twice, then the one retry that follows it")
+		assert.Equal(t, 3, tries, "two sessions of 16 s, then one retry")
 	})
 }
 
@@ -229,7 +229,7 @@ func TestPermanent_endsRunWithUnwrappedError(t *testing.T) {
 	errRefused := errors.New("not authorised")
 	err := reconnect.Policy{}.Run(t.Context(), func(context.Context, func()) error {
 		return reconnect.Permanent(errRefused)
-	}, func(reconnect.Wait) { t.Error("waited for another try") })
+	}, func(reconnect.Wait) { t.Error("waited for a retry") })
 	assert.Same(t, errRefused, err)
 }
 
@@ -237,7 +237,7 @@ func TestPermanent_keepsMessageOfWrappingError(t *testing.T) {
 	errRefused := errors.New("not authorised")
 	err := reconnect.Policy{}.Run(t.Context(), func(context.Context, func()) error {
 		return fmt.Errorf("namespace /admin: %w", reconnect.Permanent(errRefused))
-	}, func(reconnect.Wait) { t.Error("waited for another try") })
+	}, func(reconnect.Wait) { t.Error("waited for a retry") })
 	assert.EqualError(t, err, "namespace /admin: not authorised")
 	assert.ErrorIs(t, err, errRefused)
 }
@@ -261,7 +261,7 @@ func TestMaxElapsedTime_stopsBeforeWaitThatExceedsIt(t *testing.T) {
 		err := p.Run(t.Context(), alwaysDown, nil)
 		var exhausted *reconnect.ExhaustedError
 		require.ErrorAs(t, err, &exhausted)
-		// 0.5 + 1 + 2 + 4 s have been waited; another 5 s would end too late.
+		// After 0.5 + 1 + 2 + 4 s, a wait of 5 s would end too late.
 		assert.Equal(t, reconnect.ExhaustedError{Attempts: 4, Elapsed: 7500 * time.Millisecond, Err: errDown}, *exhausted)
 		assert.Equal(t, exhausted.Elapsed, time.Since(start))
 		assert.EqualError(t, err, "reconnect: gave up after 4 retries in 7.5s: server is down")
@@ -317,7 +317,7 @@ func TestRun_makesNoAttemptWithCanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := reconnect.Policy{}.Run(ctx, func(context.Context, func()) error {
-		t.Error("tried")
+		t.Error("made an attempt")
 		return nil
 	}, nil)
 	assert.Equal(t, context.Canceled, err)
@@ -326,7 +326,7 @@ func TestRun_makesNoAttemptWithCanceledContext(t *testing.T) {
 func TestRun_rejectsInvalidPolicyBeforeFirstAttempt(t *testing.T) {
 	p := reconnect.Policy{Multiplier: 0.5}
 	err := p.Run(t.Context(), func(context.Context, func()) error {
-		t.Error("tried")
+		t.Error("made an attempt")
 		return nil
 	}, nil)
 	assert.Equal(t, p.Validate(), err)

@@ -20,15 +20,15 @@ import (
 // dialling is the number of connections opened at the same time.
 const dialling = 100
 
-// A result has the figures for one number of connections. Sizes are in bytes for
-// each connection.
+// A result has the figures for one number of connections. Sizes are in bytes
+// for each connection.
 type result struct {
 	connecting              time.Duration
 	goroutines              float64
 	idle, streaming, stacks float64
-	rate                    float64 // tokens a second, of all connections
+	rate                    float64 // tokens per second, of all connections
 	p50, p99                time.Duration
-	cpu                     time.Duration // of this process, a token
+	cpu                     time.Duration // of this process, for each token
 	lost                    int
 }
 
@@ -62,7 +62,7 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 	begun = time.Now()
 	for i, c := range clients {
 		asking.Go(func() {
-			// Spread over one pace, as people are.
+			// The questions are spread over one pace.
 			time.Sleep(pace * time.Duration(i) / time.Duration(n))
 			if err := ask(ctx, c, fmt.Sprint(tokens, " ", pace), &latencies); err != nil {
 				failures <- err
@@ -80,7 +80,8 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 	took := time.Since(begun)
 	received := latencies.count()
 	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
-	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1 // less the one of this program that asks
+	// Each question has a goroutine of this program, which is not counted.
+	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1
 	r.idle, r.streaming = per(idle.heap, before.heap), per(streaming.heap, before.heap)
 	r.stacks = per(streaming.stacks, before.stacks)
 	r.rate = float64(received) / took.Seconds()
@@ -136,7 +137,8 @@ type state struct {
 	goroutines   int
 }
 
-// look collects garbage, that of pools included, and returns the memory in use.
+// look collects garbage, including that of pools, and returns the memory in
+// use.
 func look() state {
 	goroutines := runtime.NumGoroutine() // before the collection, which takes time
 	for range 3 {

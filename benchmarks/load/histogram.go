@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A histogram counts durations in buckets, each 5% wider than the one before. The
-// zero value is empty. It is safe for concurrent use.
+// A histogram counts durations in buckets, each 5% wider than the one before.
+// The zero value is empty. It is safe for concurrent use.
 type histogram struct{ buckets [500]atomic.Int64 }
 
 const widening = 1.05

@@ -2,8 +2,8 @@
 // measures their cost. The server is a separate process on the loopback
 // interface, so only the client is measured.
 //
-//	go run ./load                              # 100, 1,000 and 10,000 connections
-//	go run ./load -connections 100,500         # others
+//	go run ./load                              # 100, 1,000, 3,000 and 10,000 connections
+//	go run ./load -connections 100,500         # other numbers
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
 // Each connection is a chat.Client with one question in flight. A token carries
@@ -23,9 +23,9 @@ import (
 )
 
 func main() {
-	connections := flag.String("connections", "100,1000,3000,10000", "how many connections, one `list` of numbers")
-	pace := flag.Duration("pace", 500*time.Millisecond, "from one token of an answer to the next")
-	tokens := flag.Int("tokens", 20, "tokens of an answer")
+	connections := flag.String("connections", "100,1000,3000,10000", "comma-separated `list` of numbers of connections")
+	pace := flag.Duration("pace", 500*time.Millisecond, "time between two tokens of an answer")
+	tokens := flag.Int("tokens", 20, "number of tokens in an answer")
 	readme := flag.String("readme", "", "write the table into this `file`, between its markers, instead of printing it")
 	flag.Parse()
 	err := raiseFileLimit()
@@ -46,7 +46,7 @@ func run(list string, pace time.Duration, tokens int, readme string) error {
 	for field := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is no number of connections", field)
+			return fmt.Errorf("%q is not a number of connections", field)
 		}
 		r, err := measure(n, pace, tokens)
 		if err != nil {

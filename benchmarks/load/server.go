@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/websocket"
+	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
-// beServer is the environment variable that makes this program the server.
+// beServer in the environment makes the server of this program.
 const beServer = "PARLEY_LOAD_SERVER"
 
 // startServer starts this program again as the server, and returns its URL. The
@@ -53,79 +53,52 @@ func startServer(ctx context.Context) (url string, stop func(), err error) {
 	return strings.TrimSpace(url), stop, nil
 }
 
-// serveLoad runs a minimal backend until stdin closes. It has no rooms and no
-// presence, and answers each user message.
+// serveLoad is a backend that does as little as it can, until stdin closes: no
+// rooms, no presence, an answer to each user message.
 func serveLoad() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println("http://" + listener.Addr().String())
-	upgrader := websocket.Upgrader{ReadBufferSize: 512, WriteBufferSize: 512}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ws, err := upgrader.Upgrade(w, r, nil)
-		if err != nil {
-			return
+	backend := sioserver.New(sioserver.Config{PingInterval: 300 * time.Second, PingTimeout: 200 * time.Second})
+	backend.Namespace("/", sioserver.Handlers{Event: func(e *sioserver.Event) {
+		if e.Name == "user:message" {
+			answer(e)
 		}
-		defer ws.Close()
-		_ = converse(ws) // until the client has gone
-	})}
+	}})
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: backend}
 	go server.Serve(listener) // ends with the process
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
-// converse serves one session. The text of a question is the number of tokens of
-// the answer and the time between them: "20 500ms".
-func converse(ws *websocket.Conn) error {
-	say := func(text string) error { return ws.WriteMessage(websocket.TextMessage, []byte(text)) }
-	if err := say(`0{"sid":"engine","upgrades":[],"pingInterval":300000,"pingTimeout":200000}`); err != nil {
-		return err
-	}
-	for {
-		_, data, err := ws.ReadMessage()
-		if err != nil {
-			return err
-		}
-		frame := string(data)
-		switch {
-		case frame == "40":
-			err = say(`40{"sid":"socket"}`)
-		case strings.HasPrefix(frame, `42["user:message",`):
-			err = answer(frame[2:], say)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func answer(event string, say func(string) error) error {
-	var args [2]json.RawMessage
+// answer answers a question whose text is the number of tokens and the pause
+// between them: "20 500ms". A question of another form has no answer.
+func answer(e *sioserver.Event) {
 	var question struct{ RequestID, Text string }
-	if err := json.Unmarshal([]byte(event), &args); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(args[1], &question); err != nil {
-		return err
-	}
 	var tokens int
 	var pause string
+	if err := e.Decode(0, &question); err != nil {
+		return
+	}
 	if _, err := fmt.Sscan(question.Text, &tokens, &pause); err != nil {
-		return err
+		return
 	}
 	pace, err := time.ParseDuration(pause)
 	if err != nil {
-		return err
+		return
 	}
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for i := range tokens {
-		<-ticker.C
-		now := strconv.FormatInt(time.Now().UnixNano(), 10)
-		if err := say(`42["ai:token",{"requestId":"` + question.RequestID + `","token":"` + now + `","index":` + strconv.Itoa(i) + `}]`); err != nil {
-			return err
+		select {
+		case <-ticker.C:
+		case <-e.Socket.Context().Done():
+			return
 		}
+		now := strconv.FormatInt(time.Now().UnixNano(), 10)
+		_ = e.Socket.Emit("ai:token", json.RawMessage(`{"requestId":"`+question.RequestID+`","token":"`+now+`","index":`+strconv.Itoa(i)+`}`))
 	}
-	return say(`42["ai:message",{"requestId":"` + question.RequestID + `","messageId":"m","role":"assistant","text":"done","createdAt":"2026-01-02T03:04:05Z"}]`)
+	_ = e.Socket.Emit("ai:message", json.RawMessage(`{"requestId":"`+question.RequestID+`","messageId":"m","role":"assistant","text":"done","createdAt":"2026-01-02T03:04:05Z"}`))
 }

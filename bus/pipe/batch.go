@@ -7,11 +7,11 @@ import (
 )
 
 // Batch groups the values of in, in order, into slices of up to n. It sends a
-// batch when it holds n values, when d has passed since its first value, or when
-// in closes. If d is 0 or less there is no time limit.
+// batch when it holds n values, when d has passed since its first value, or
+// when in closes. If d is 0 or less there is no time limit.
 //
-// While a batch waits for the reader, Batch receives nothing from in. It does not
-// reuse the slices.
+// While a batch waits for the reader, Batch receives nothing from in. It does
+// not reuse the slices.
 func Batch[T any](ctx context.Context, in <-chan T, n int, d time.Duration) <-chan []T {
 	deadline := func() time.Duration { return d }
 	if d <= 0 {
@@ -35,8 +35,8 @@ func Window[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan []T
 	return gather(ctx, in, math.MaxInt, func() time.Duration { return d - time.Since(start)%d })
 }
 
-// gather sends slices of up to n values. It calls deadline for each slice when it
-// has received the first value.
+// gather sends slices of up to n values. It calls deadline for each slice when
+// it has received the first value.
 func gather[T any](ctx context.Context, in <-chan T, n int, deadline func() time.Duration) <-chan []T {
 	return stage(func(out chan<- []T) {
 		for first := range Seq(ctx, in) {

@@ -12,8 +12,8 @@ import (
 // Package pipe beside equal hand-written loops: go test -bench . ./bus/pipe
 //
 // An operation is one value, from a buffered channel like that of a bus
-// subscription. The hand-written loops give the same guarantees for channels and
-// context, but do not recover panics.
+// subscription. The hand-written loops give the same guarantees for channels
+// and context, but do not recover panics.
 
 func double(n int) int { return 2 * n }
 

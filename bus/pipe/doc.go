@@ -1,5 +1,5 @@
-// Package pipe composes channels: stages turn one channel into another, and ends
-// pass the values of a channel to workers.
+// Package pipe composes channels. Stages turn one channel into another. Sinks
+// consume the values of a channel.
 //
 //	ctx, cancel := context.WithCancel(ctx)
 //	defer cancel() // ends every stage
@@ -11,28 +11,28 @@
 //		return err
 //	})
 //
-// The stages are [Map], [FlatMap], [Filter], [Merge], [Tee], [Batch],
-// [Window], [Throttle], [Debounce] and [FromSeq]. They return at once, and run in
-// a goroutine. The ends are [Workers], [Sharded], [Collect], [First] and [Seq].
-// They block until they are done.
+// The stages are [Map], [FlatMap], [Filter], [Merge], [Tee], [Batch], [Window],
+// [Throttle], [Debounce] and [FromSeq]. They return at once, and run in a
+// goroutine. The sinks are [Workers], [Sharded], [Collect], [First] and [Seq].
+// They block the caller until they are done.
 //
 // # Guarantees
 //
-//   - A stage closes its output when its input has closed and every received
+//  1. A stage closes its output when its input has closed and every received
 //     value is sent, or when its context ends. Its goroutines end then too;
 //     nothing else ends them. A reader that stops early must end the context,
 //     or the stages before it block for ever.
-//   - A stage sends values in the order in which it received their sources.
+//  2. A stage sends values in the order in which it received their sources.
 //     [Merge] keeps the order of each of its inputs, [Sharded] that of each
 //     key. [Workers] keeps no order.
-//   - After the context has ended, values in the pipeline may be lost without
+//  3. After the context has ended, values in the pipeline may be lost without
 //     notice.
-//   - Outputs have no buffer. A stage holds one value, or those of a batch or
+//  4. Outputs have no buffer. A stage holds one value, or those of a batch or
 //     window, so a slow reader slows the stages before it. Subscriptions of
 //     package bus have a buffer.
-//   - A stage that reads a nil channel closes with its context.
-//   - A count below 1 counts as 1. Each function that takes a duration documents
-//     the effect of 0 and less.
+//  5. A stage that reads a nil channel closes its output when its context ends.
+//  6. A count below 1 counts as 1. Each function that takes a duration
+//     documents the effect of 0 and less.
 //
 // Every function is safe for concurrent use. An input may have other readers:
 // each value goes to one of them.
@@ -43,29 +43,29 @@
 // every call has returned. Like [Collect], they return nil only when the input
 // closed before the context ended. So nil means that the pipeline is complete.
 //
-// A panic in a function does not end the program. [Workers] and [Sharded] return
-// it as a [*PanicError]. A stage has no error to return: it drops the value whose
-// function panicked, logs the panic with its stack to [slog.Default], and
-// continues. If no value may be missing, start the pipeline with
-// [WithCancelOnPanic]: a panic in any of its stages then ends all of them, and the
-// end returns it.
+// A panic in a function does not end the program. [Workers] and [Sharded]
+// return it as a [*PanicError]. A stage has no error to return: it drops the
+// value whose function panicked, logs the panic with its stack to
+// [slog.Default], and continues. If no value may be missing, start the pipeline
+// with [WithCancelOnPanic]: a panic in any of its stages then ends all of them,
+// and the sink returns it.
 //
 // # Why not a library
 //
-// [Workers] and [Sharded] use golang.org/x/sync/errgroup for the first error and
-// the context. It does not recover panics. For the rest these libraries were
-// considered; none gives all of the guarantees above:
+// [Workers] and [Sharded] use golang.org/x/sync/errgroup for the first error
+// and the context. It does not recover panics. For the rest these libraries
+// were considered; none gives all of the guarantees above:
 //
 //   - destel/rill is the nearest: functions over plain channels, with errors
-//     beside the values. Its stages end with their input only, and an end that
-//     stops early drains it in the background, so every source has to close. A
-//     panic in a function ends the program. It has no throttle, debounce or
-//     window, and no workers by key.
-//   - sourcegraph/conc has pools with a context and a first error, and results in
-//     the order of their tasks, but no stages over channels and no keys. Wait
-//     panics again.
-//   - reugn/go-streams has most of the stages, windows too, over channels of any.
-//     They take no context and end with their source.
+//     beside the values. Its stages end with their input only. A sink that
+//     stops early drains its input in the background, so every source has to
+//     close. A panic in a function ends the program. It has no throttle,
+//     debounce or window, and no workers by key.
+//   - sourcegraph/conc has pools with a context and a first error, and results
+//     in the order of their tasks, but no stages over channels and no keys.
+//     Wait panics again.
+//   - reugn/go-streams has most of the stages, windows too, over channels of
+//     any. They take no context and end with their source.
 //   - samber/ro has many more operators, on observables that call their
 //     observers, not on channels to select on. It has no workers by key.
 package pipe

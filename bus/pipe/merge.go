@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Merge sends the values of all inputs as they arrive. It keeps the order of each
-// input. No input waits for another. The output closes when every input has
-// closed: at once without inputs, and only with ctx if an input is nil.
+// Merge sends the values of all inputs as they arrive. It keeps the order of
+// each input. No input waits for another. The output closes when every input
+// has closed: at once without inputs, and only with ctx if an input is nil.
 func Merge[T any](ctx context.Context, ins ...<-chan T) <-chan T {
 	ins = slices.Clone(ins) // the caller may change its slice
 	return stage(func(out chan<- T) {
@@ -25,9 +25,9 @@ func Merge[T any](ctx context.Context, ins ...<-chan T) <-chan T {
 }
 
 // Tee sends each value of in to both of its outputs. It receives the next value
-// after both readers have received the last one, so a reader that stops blocks the
-// other. Use subscriptions of package bus for readers that must not wait for each
-// other.
+// after both readers have received the last one, so a reader that stops blocks
+// the other. Use subscriptions of package bus for readers that must not wait
+// for each other.
 //
 // The copies are shallow: both readers share the memory that a value points to.
 func Tee[T any](ctx context.Context, in <-chan T) (<-chan T, <-chan T) {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Throttle sends at most one value in any d: the first one at once, and after
-// each d the latest value received meanwhile, if any. It drops the others. It
-// never drops the last value of in: if d is still running when in closes, the
-// output stays open until it has passed.
+// Throttle sends at most one value in any period d. It sends the first value at
+// once, and after each d the latest value received meanwhile, if any. It drops
+// the others. It never drops the last value of in: if d is still running when
+// in closes, the output stays open until it has passed.
 //
-// A newer value replaces one that waits for the reader. If d is 0 or less, that is
-// the only effect: a reader that keeps up receives every value, and a slow one the
-// latest. The input never waits for the reader.
+// A newer value replaces a value that waits for the reader. If d is 0 or less,
+// that is the only effect: a reader that keeps up receives every value, and a
+// slow reader the latest. The input never waits for the reader.
 func Throttle[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan T {
 	return latest(ctx, in, d, afterSend)
 }
@@ -21,9 +21,9 @@ func Throttle[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan T
 // follow each other faster it sends the last and drops the others. When in
 // closes, a value that still waits for its d is sent at once.
 //
-// A newer value replaces one that waits for the reader, and waits for its own d.
-// If d is 0 or less, Debounce works like [Throttle]. The input never waits for the
-// reader.
+// A newer value replaces a value that waits for the reader, and waits for its
+// own d. If d is 0 or less, Debounce works like [Throttle]. The input never
+// waits for the reader.
 func Debounce[T any](ctx context.Context, in <-chan T, d time.Duration) <-chan T {
 	return latest(ctx, in, d, afterReceive)
 }
@@ -67,7 +67,7 @@ func (h *hold[T]) run(ctx context.Context, in <-chan T, out chan<- T) {
 		if h.held && h.over {
 			output = out
 		}
-		// A waiting reader gets this value, not one that replaces it.
+		// A reader that waits already gets this value, not a newer one.
 		select {
 		case output <- h.value:
 			h.sent()

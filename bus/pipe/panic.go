@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// A PanicError reports a panic of a function passed to this package. It does not
-// unwrap to its Value, even if that is an error.
+// A PanicError reports a panic of a function passed to this package. It does
+// not unwrap to its Value, even if that is an error.
 type PanicError struct {
 	// Value is the argument of panic. It is nil if the function called
 	// [runtime.Goexit] instead, as a failing test does.
@@ -35,10 +35,10 @@ func newPanicError(value any) *PanicError {
 }
 
 // WithCancelOnPanic returns a context for a pipeline that ends at a panic. Like
-// the context of [context.WithCancel] it ends with its parent and when cancel is
-// called. It also ends at the first panic in a stage that was started with it or
-// with a context derived from it. [context.Cause] then returns the [*PanicError],
-// and so do [Workers], [Sharded], [Collect] and [First].
+// the context of [context.WithCancel] it ends with its parent and when cancel
+// is called. It also ends at the first panic in a stage that was started with
+// it or with a context derived from it. [context.Cause] then returns the
+// [*PanicError], and so do [Workers], [Sharded], [Collect] and [First].
 func WithCancelOnPanic(parent context.Context) (ctx context.Context, cancel context.CancelFunc) {
 	ctx, cancelCause := context.WithCancelCause(parent)
 	return context.WithValue(ctx, cancelKey{}, cancelCause), func() { cancelCause(nil) }
@@ -47,8 +47,8 @@ func WithCancelOnPanic(parent context.Context) (ctx context.Context, cancel cont
 // cancelKey is the key of a pipeline's context.CancelCauseFunc.
 type cancelKey struct{}
 
-// recovered handles the value of recover after a stage's function. It cancels the
-// pipeline or logs the panic.
+// recovered handles the value of recover after a stage's function. It cancels
+// the pipeline or logs the panic.
 func recovered(ctx context.Context, returned bool, value any) {
 	if returned {
 		return

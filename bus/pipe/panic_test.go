@@ -23,8 +23,8 @@ func explode(value any) { panic(value) }
 
 func exit() { runtime.Goexit() }
 
-// requirePanic checks that err is a panic of explode with value, or Goexit of exit
-// if value is nil.
+// requirePanic checks that err is a panic of explode with value, or Goexit of
+// exit if value is nil.
 func requirePanic(t *testing.T, value any, err error) {
 	t.Helper()
 	var p *pipe.PanicError
@@ -75,8 +75,8 @@ var faulty = map[string]func(ctx context.Context, in <-chan int, fault func()) <
 	},
 }
 
-// captureLog returns the log of slog.Default during the test. It may be read after
-// all logging has ended.
+// captureLog returns the log of slog.Default during the test. It may be read
+// after all logging has ended.
 func captureLog(t *testing.T) *bytes.Buffer {
 	logger, w, flags := slog.Default(), log.Writer(), log.Flags()
 	t.Cleanup(func() {
@@ -122,8 +122,8 @@ func TestFromSeq_closesAndLogsOnPanic(t *testing.T) {
 	assert.Contains(t, logged.String(), "pipe: panic: boom")
 }
 
-// ends are the functions at the end of a pipeline. They return the error only.
-var ends = map[string]func(ctx context.Context, in <-chan int) error{
+// sinks are the functions at the end of a pipeline. They return the error only.
+var sinks = map[string]func(ctx context.Context, in <-chan int) error{
 	"Workers": func(ctx context.Context, in <-chan int) error {
 		return pipe.Workers(ctx, in, 2, hang)
 	},
@@ -142,8 +142,8 @@ var ends = map[string]func(ctx context.Context, in <-chan int) error{
 
 func TestWithCancelOnPanic_endsPipelineWithPanicError(t *testing.T) {
 	for name, start := range faulty {
-		for end, run := range ends {
-			t.Run(name+" to "+end, func(t *testing.T) {
+		for sink, run := range sinks {
+			t.Run(name+" to "+sink, func(t *testing.T) {
 				logged := captureLog(t)
 				synctest.Test(t, func(t *testing.T) {
 					ctx, cancel := pipe.WithCancelOnPanic(t.Context())

@@ -10,11 +10,12 @@ import (
 var ErrEmpty = errors.New("pipe: closed without a value")
 
 // Seq returns an iterator over the values of in. It ends when in closes or ctx
-// ends; ctx.Err() is nil in the first case. An iteration that begins after ctx has
-// ended receives nothing from in.
+// ends; ctx.Err() is nil in the first case. An iteration that begins after ctx
+// has ended receives nothing from in.
 //
-// Breaking out of the loop leaves the remaining values in in. The iterator can be
-// used again and continues with the next value. It starts no goroutine.
+// Breaking out of the loop leaves the remaining values in the channel. The
+// iterator can be used again and continues with the next value. It starts no
+// goroutine.
 func Seq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for {
@@ -27,8 +28,8 @@ func Seq[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
 }
 
 // FromSeq sends the values of seq. Its output closes at the end of seq, after a
-// panic in seq, or when ctx ends. It does not interrupt seq: if ctx ends while seq
-// runs, the output closes at seq's next value.
+// panic in seq, or when ctx ends. It does not interrupt seq: if ctx ends while
+// seq runs, the output closes at seq's next value.
 func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
 	return stage(func(out chan<- T) { sendAll(ctx, out, seq) })
 }
@@ -47,7 +48,7 @@ func sendAll[T any](ctx context.Context, out chan<- T, seq iter.Seq[T]) {
 
 // Collect returns all values of in after in has closed. If ctx ends first it
 // returns the values so far and ctx.Err(), or the [*PanicError] that ended ctx.
-// It keeps every value in memory, so if in may not close, ctx must end.
+// It keeps every value in memory, so ctx must end if in never closes.
 func Collect[T any](ctx context.Context, in <-chan T) ([]T, error) {
 	var values []T
 	for v := range Seq(ctx, in) {
@@ -57,7 +58,8 @@ func Collect[T any](ctx context.Context, in <-chan T) ([]T, error) {
 }
 
 // First returns the next value of in. If in closes instead it returns
-// [ErrEmpty]; if ctx ends first, ctx.Err(), or the [*PanicError] that ended ctx.
+// [ErrEmpty]. If ctx ends first it returns ctx.Err(), or the [*PanicError] that
+// ended ctx.
 func First[T any](ctx context.Context, in <-chan T) (T, error) {
 	v, ok := receive(ctx, in)
 	if ok {

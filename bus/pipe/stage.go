@@ -2,8 +2,8 @@ package pipe
 
 import "context"
 
-// stage runs a stage in a goroutine, which ends when run returns; run returns
-// when its input has closed or its context has ended.
+// stage runs a stage in a goroutine, which ends when run returns. That is when
+// the stage's input has closed or its context has ended.
 func stage[T any](run func(out chan<- T)) <-chan T {
 	out := make(chan T)
 	go func() {
@@ -19,7 +19,7 @@ func receive[T any](ctx context.Context, in <-chan T) (v T, ok bool) {
 	if ctx.Err() != nil {
 		return v, false
 	}
-	select { // if a value is there, far cheaper than the select below
+	select { // far cheaper than the select below if a value is pending
 	case v, ok = <-in:
 		return v, ok
 	default:

@@ -17,11 +17,11 @@ func Map[T, U any](ctx context.Context, in <-chan T, f func(T) U) <-chan U {
 }
 
 // FlatMap sends every value of the sequence f(v) for each value v of in, in
-// order. [strings.Lines] is such a function, and [slices.Values] makes a
-// sequence of a slice.
+// order. For example, f is [strings.Lines], or returns [slices.Values] of a
+// slice.
 //
-// When ctx ends, a running sequence is stopped at its next value. A sequence that
-// panics ends there, after the values that it has sent.
+// When ctx ends, a running sequence is stopped at its next value. A sequence
+// that panics ends there, after the values that it has sent.
 func FlatMap[T, U any](ctx context.Context, in <-chan T, f func(T) iter.Seq[U]) <-chan U {
 	return stage(func(out chan<- U) {
 		for v := range Seq(ctx, in) {
@@ -32,7 +32,7 @@ func FlatMap[T, U any](ctx context.Context, in <-chan T, f func(T) iter.Seq[U]) 
 	})
 }
 
-// Filter sends the values of in that keep reports true for, in order.
+// Filter sends the values of in for which keep returns true, in order.
 func Filter[T any](ctx context.Context, in <-chan T, keep func(T) bool) <-chan T {
 	return stage(func(out chan<- T) {
 		for v := range Seq(ctx, in) {

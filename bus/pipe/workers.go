@@ -30,15 +30,16 @@ func Workers[T any](ctx context.Context, in <-chan T, n int, f func(context.Cont
 	return outcome(ctx, g.Wait())
 }
 
-// Sharded calls f for each value of in, in n workers. Values of one key go to the
-// same worker, one after the other in their order. Different keys run in
-// parallel. It returns like [Workers]; a panic in key is an error like one in f.
+// Sharded calls f for each value of in, in n workers. Values of one key go to
+// the same worker, one after the other in their order. Different keys run in
+// parallel. It returns like [Workers]; a panic in key is an error like one in
+// f.
 //
 // A hash distributes the keys over the workers. It differs from one call of
-// Sharded to the next. Up to 64 values wait for each worker, so a slow key delays
-// the keys that share its worker. It delays the others only when 64 values wait
-// and one more is received: Sharded then receives nothing from in until there is
-// room.
+// Sharded to the next. Up to 64 values wait for each worker, so a slow key
+// delays the keys that share its worker. It delays the others only when 64
+// values wait and one more is received: Sharded then receives nothing from in
+// until there is room.
 func Sharded[T any, K comparable](
 	ctx context.Context, in <-chan T, n int, key func(T) K, f func(context.Context, T) error,
 ) error {
@@ -100,7 +101,7 @@ func start(g *errgroup.Group, task func() error) {
 }
 
 // outcome returns the result of a group whose first error is err. If the end of
-// ctx interrupted the calls, that is the cause of its end.
+// ctx interrupted the calls, the result is the cause of that end.
 func outcome(ctx context.Context, err error) error {
 	if cause := ended(ctx); cause != nil && errors.Is(err, ctx.Err()) {
 		return cause
@@ -110,8 +111,8 @@ func outcome(ctx context.Context, err error) error {
 
 // ended returns the reason for the end of ctx, or nil if ctx has not ended.
 //
-// The ends of a pipeline call it when their input closes. A stage that closes its
-// output because of ctx does so after ctx has ended. So if ctx has not ended, the
+// The sinks call it when their input closes. A stage that closes its output
+// because of ctx does so after ctx has ended. So if ctx has not ended, the
 // input is complete.
 func ended(ctx context.Context) error {
 	err := ctx.Err()

@@ -1,13 +1,12 @@
 package chatnats
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
-	"iter"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -16,286 +15,237 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
+const (
+	ahead    = 256 // events of an answer that may be on their way to the asker
+	ackAfter = 64  // events, after which the asker says that it has them
+)
+
 // Ask asks a question through the holder, and returns its answer when the
 // question is out. ctx is the answer's as well: when it ends before the answer does,
 // the holder sends ai:abort, and the answer ends with ctx's error.
 //
-// A lost connection to NATS is bridged: the holder is asked for the frames that
-// are missing. A holder that is silent for Deadline, or another one that does not
-// know the question, ends the answer with [ErrHolderLost]; what that
-// holder's backend still says is on the stream, under the request's id.
+// A lost connection to NATS is bridged: the holder is asked again for the events
+// that are missing. A holder that is silent for Deadline ends the answer with
+// [ErrHolderLost]; the rest of that answer is in the stream of [Forward], under the
+// request's id.
+//
+// A request id that is in flight at the holder is refused with
+// chat.ErrDuplicateRequest.
 func (r *Remote) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
 	setDefault(&q.ChatID, r.ChatID)
-	a := &Stream{remote: r, ctx: ctx, question: q, inbox: r.Bus.conn.NewInbox(), done: make(chan struct{}), out: make(chan struct{})}
-	frames := make(chan *nats.Msg, 4096)
-	sub, err := r.Bus.conn.ChanSubscribe(a.inbox+".*", frames)
+	s := &Stream{
+		remote: r, ctx: ctx, question: q, asker: rand.Text(), inbox: r.Bus.conn.NewInbox(),
+		done: make(chan struct{}), out: make(chan struct{}), aborted: make(chan string),
+	}
+	frames := make(chan *nats.Msg, 2*ahead)
+	sub, err := r.Bus.conn.ChanSubscribe(s.inbox, frames)
 	if err != nil {
 		return nil, &RemoteError{Verb: verbAsk, Err: err}
 	}
 	go func() { // ends with the answer
+		defer close(s.done)
 		defer func() { _ = sub.Unsubscribe() }()
-		a.follow(frames)
+		s.err = s.run(frames)
 	}()
 	select {
-	case <-a.out:
-		return a, nil
-	case <-a.done:
-		if a.asked {
-			return a, nil
+	case <-s.out:
+		return s, nil
+	case <-s.done:
+		if s.asked {
+			return s, nil
 		}
-		return nil, a.err
+		return nil, s.err
 	}
 }
 
-// An Answer is the answer to a question that was asked through a [Remote]. It
-// keeps all of it, so that a reader may come late, be slow, or not come at all. Its
-// methods are safe for concurrent use.
-type Stream struct {
-	remote   *Remote
-	ctx      context.Context
-	question chat.Question
-	inbox    string
-	out      chan struct{} // closed when the question is out
-	done     chan struct{} // closed when the answer has ended
+// errNotTaken says that a holder has not taken the question.
+var errNotTaken = errors.New("chatnats: the question was not taken")
 
-	// Of the following goroutine until done is closed.
-	next    int // the frame that comes next
-	asked   bool
-	message events.AIMessage
-	err     error
-
-	mu      sync.Mutex
-	events  []events.Event
-	changed chan struct{} // closed when there is more; nil when nobody waits
-}
-
-// RequestID returns what the answer is known by.
-func (a *Stream) RequestID() string { return a.question.RequestID }
-
-// Wait waits until the answer has ended and returns the final message, or the
-// error that it ended with: one that chat.Stream.Wait returns, ctx's, or a
-// [*RemoteError] with [ErrHolderLost].
-func (a *Stream) Wait() (events.AIMessage, error) {
-	<-a.done
-	return a.message, a.err
-}
-
-// Tokens returns a channel of the answer's tokens from the first one on, in
-// order, each once. It closes after the last one, or when the ctx of Ask ends. Read it
-// to its end, or end that ctx.
-func (a *Stream) Tokens() <-chan events.AIToken {
-	tokens := make(chan events.AIToken, 64)
-	go func() { // ends with the answer, once that is read, or with a.ctx
-		defer close(tokens)
-		for event := range a.Events() {
-			token, ok := event.(events.AIToken)
-			if !ok {
-				continue
-			}
-			select {
-			case tokens <- token:
-			case <-a.ctx.Done():
-				return
-			}
+// run asks until a holder has taken the question, and follows the answer. It
+// returns how the answer has ended.
+func (s *Stream) run(frames <-chan *nats.Msg) error {
+	data, err := jsonv2.Marshal(question{s.question, s.asker})
+	if err != nil {
+		return &RemoteError{Verb: verbAsk, Err: err}
+	}
+	b, lease, chat := s.remote.Bus, s.remote.lease(), tokenOf(s.question.ChatID)
+	if s.question.ChatID != s.remote.ChatID {
+		return &RemoteError{Verb: verbAsk, Err: ErrOtherChat}
+	}
+	asking, cancel := context.WithTimeoutCause(s.ctx, s.remote.deadline(), ErrHolderLost)
+	defer cancel()
+	for {
+		if s.revision, err = b.find(asking, lease, chat); err != nil {
+			return &RemoteError{Verb: verbAsk, Err: withCause(asking, err)}
 		}
-	}()
-	return tokens
-}
-
-// Text returns the text of the answer, piece by piece as it comes. The last pair
-// holds the error if the answer ended with one.
-func (a *Stream) Text() iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		some := false
-		for event, err := range a.Events() {
-			switch event := event.(type) {
-			case nil:
-				yield("", err)
-				return
-			case events.AIToken:
-				some = true
-				if !yield(event.Token, nil) {
-					return
-				}
-			case events.AIMessage:
-				if !some && event.Text != "" && !yield(event.Text, nil) {
-					return
-				}
-			}
+		msg := s.remote.message(asking, b.holder(lease, s.revision, chat), verbAsk, data)
+		// How long the holder waits for a word of this asker.
+		msg.Header.Set(headerTime, strconv.FormatInt(s.remote.deadline().Milliseconds(), 10))
+		msg.Reply = s.inbox
+		if err := b.conn.PublishMsg(msg); err != nil {
+			return &RemoteError{Verb: verbAsk, Err: err}
+		}
+		if err := s.follow(frames); !errors.Is(err, errNotTaken) {
+			return err
+		}
+		if err := b.again(asking, lease, s.revision); err != nil {
+			return &RemoteError{Verb: verbAsk, Err: withCause(asking, err)}
 		}
 	}
 }
 
-// Events returns everything that the backend says in its answer, as it comes,
-// the final message last. The last pair holds the error if the answer ended with
-// one.
-func (a *Stream) Events() iter.Seq2[events.Event, error] {
-	return func(yield func(events.Event, error) bool) {
-		for read := 0; ; {
-			a.mu.Lock()
-			have := a.events
-			if a.changed == nil {
-				a.changed = make(chan struct{})
-			}
-			changed := a.changed
-			a.mu.Unlock()
-			for ; read < len(have); read++ {
-				if !yield(have[read], nil) {
-					return
-				}
-			}
-			select {
-			case <-changed:
-			case <-a.done:
-				a.mu.Lock()
-				more := len(a.events) > read
-				a.mu.Unlock()
-				if more {
-					continue
-				}
-				if a.err != nil {
-					yield(nil, a.err)
-				}
-				return
-			}
-		}
-	}
-}
-
-func (a *Stream) add(event events.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.events = append(a.events, event)
-	if a.changed != nil {
-		close(a.changed)
-		a.changed = nil
-	}
-}
-
-// errMissing says that frames are missing.
-var errMissing = errors.New("chatnats: frames are missing")
-
-// follow asks the question and takes the frames of the answer.
-func (a *Stream) follow(frames <-chan *nats.Msg) {
-	defer close(a.done)
-	deadline := a.remote.deadline()
-	heard := time.Now()
+// follow takes the frames of the answer until it has ended. While frames are
+// missing or none come, it asks the holder for those behind the last event.
+func (s *Stream) follow(frames <-chan *nats.Msg) error {
+	deadline := s.remote.deadline()
 	tick := time.NewTicker(deadline / 8)
 	defer tick.Stop()
-	asking, cancel := context.WithTimeoutCause(a.ctx, deadline, ErrHolderLost)
-	err := a.ask(asking, false)
-	cancel()
-	if err != nil {
-		a.err = err
-		if a.ctx.Err() != nil {
-			a.abort() // it may have arrived
-		}
-		return
-	}
-	var wanted int      // the frame that was asked for again
-	var since time.Time // and when
+	heard := time.Now()
+	taken := false // by the holder
+	told := 0      // how many events the holder knows to have come
+	wanted := -1   // the event that was asked for again
+	came := true   // a frame has, since the last tick
 	for {
 		again := false
 		select {
 		case msg := <-frames:
-			heard = time.Now()
-			if strings.HasSuffix(msg.Subject, ".beat") {
-				_ = msg.Respond(nil)
+			status := msg.Header.Get(headerStatus)
+			switch {
+			case msg.Header.Get("Status") == "503" && taken:
+				continue // the holder has lost its connection, or is gone: the deadline decides
+			case status == statusNotTaken && !s.asked, !taken && status != statusTaken && status != statusEnd:
+				return errNotTaken
+			}
+			heard, taken = time.Now(), true
+			before := len(s.events)
+			missing, ended, err := s.take(msg, status)
+			if ended {
+				s.tell(verbNext, position{Next: len(s.events) + 1})
+				return err
+			}
+			came = came || len(s.events) > before
+			again = missing && wanted != len(s.events)
+			if !again && len(s.events)-told < ackAfter {
 				continue
 			}
-			ended, err := a.take(msg)
-			if ended {
-				return
-			}
-			// Each frame behind a gap shows it: once is enough.
-			again = err != nil && (a.next != wanted || time.Since(since) > deadline/8)
 		case <-tick.C:
-			switch silent := time.Since(heard); {
-			case silent > deadline:
-				a.fail(ErrHolderLost)
-				return
-			case silent > deadline/4:
-				again = true
+			if time.Since(heard) > deadline {
+				return s.lost(ErrHolderLost)
 			}
-		case <-a.ctx.Done():
-			a.abort()
-			a.err = a.ctx.Err()
-			return
+			again, came = !came, false
+		case <-s.ctx.Done():
+			s.stop("")
+			return s.ctx.Err()
+		case reason := <-s.aborted:
+			s.stop(reason)
+			return chat.ErrAborted
 		}
-		if again {
-			wanted, since = a.next, time.Now()
-			asking, cancel := context.WithTimeoutCause(a.ctx, deadline/8, ErrHolderLost)
-			_ = a.ask(asking, true) // if it does not arrive, the silence goes on
-			cancel()
+		if told = len(s.events); again {
+			wanted = told
 		}
+		s.tell(verbNext, position{Next: told, Again: again})
 	}
 }
 
-// ask brings the question to the holder; or, to resume, the wish for the
-// frames from the next one on.
-func (a *Stream) ask(ctx context.Context, resume bool) error {
-	data, err := jsonv2.Marshal(asking{a.question, a.next, resume})
-	if err != nil {
-		return &RemoteError{Verb: verbAsk, Err: err}
-	}
-	if _, err := a.remote.request(ctx, verbAsk, data, a.inbox); err != nil {
-		return &RemoteError{Verb: verbAsk, MaybeSent: !errors.Is(err, ErrNoHolder), Err: err}
-	}
-	return nil
+// lost is the error of an answer whose question may be out.
+func (s *Stream) lost(err error) error {
+	return &RemoteError{Verb: verbAsk, MaybeSent: true, Err: err}
 }
 
-// take takes a frame, and reports whether it was the last one; or that one
-// before it is missing.
-func (a *Stream) take(msg *nats.Msg) (ended bool, err error) {
-	n, err := strconv.Atoi(msg.Header.Get(headerFrame))
+// tell says something about the answer to its holder. It may be lost.
+func (s *Stream) tell(verb string, p position) {
+	_ = s.remote.Bus.conn.PublishMsg(s.about(verb, p))
+}
+
+func (s *Stream) about(verb string, p position) *nats.Msg {
+	p.Request, p.Asker = s.question.RequestID, s.asker
+	msg := nats.NewMsg(s.remote.Bus.holder(s.remote.lease(), s.revision, tokenOf(s.question.ChatID)))
+	msg.Header.Set(headerVerb, verb)
+	msg.Reply = s.inbox
+	msg.Data, _ = jsonv2.Marshal(p) // it cannot fail: the question was encoded
+	return msg
+}
+
+// stop has the holder end the answer, and waits for a second at most.
+func (s *Stream) stop(reason string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
+	defer cancel()
+	msg := s.about(verbStop, position{Reason: reason})
+	msg.Reply = ""
+	_, _ = s.remote.Bus.conn.RequestMsgWithContext(ctx, msg) // else the holder misses the asker
+}
+
+// take takes a frame. It reports whether one before it is missing, and whether
+// the answer has ended, and how.
+func (s *Stream) take(msg *nats.Msg, status string) (missing, ended bool, err error) {
+	if status != statusAsked && status != statusEvents && status != statusPart && status != statusEnd {
+		return false, false, nil
+	}
+	place, digits, _ := strings.Cut(msg.Header.Get(headerFrame), "+")
+	first, err := strconv.Atoi(place)
+	if err != nil || first > len(s.events) {
+		return true, false, nil
+	}
+	offset, _ := strconv.Atoi(digits) // 0 without one
 	switch {
-	case err != nil || n > a.next:
-		return false, errMissing
-	case n < a.next:
-		return false, nil // it has come before
-	}
-	a.next++
-	switch kind := msg.Header.Get(headerKind); kind {
-	case frameAsked:
-		a.asked = true
-		close(a.out)
-	case frameEnd:
-		var how answer
-		err := jsonv2.Unmarshal(msg.Data, &how)
-		switch {
-		case err != nil:
-			a.fail(err)
-		case how.Failure == nil:
-		case !a.asked, how.Failure.Known == ErrHolderLost.Error():
-			a.err = &RemoteError{Verb: verbAsk, MaybeSent: how.Failure.MaybeSent, Err: how.Failure.err()}
-		default:
-			a.err = how.Failure.err()
+	case status == statusAsked:
+		s.isAsked()
+	case status == statusEnd:
+		if first == len(s.events) {
+			return false, true, s.end(msg.Data)
 		}
-		return true, nil
-	default:
-		event, err := events.Decode(events.Key(kind), msg.Data)
+	case offset == 0:
+		s.part = nil
+	case offset != len(s.part):
+		return first == len(s.events), false, nil
+	}
+	if status == statusPart {
+		s.part = append(s.part, msg.Data...)
+	}
+	if status == statusEvents {
+		data := append(s.part, msg.Data...)
+		s.part = nil
+		s.isAsked()
+		ended, err = s.takeEvents(first, data)
+	}
+	return false, ended, err
+}
+
+func (s *Stream) takeEvents(first int, data []byte) (ended bool, err error) {
+	skip := len(s.events) - first // they have come before
+	var more []events.Event
+	for line := range bytes.Lines(data) {
+		if skip > 0 {
+			skip--
+			continue
+		}
+		key, body, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
+		event, err := events.Decode(events.Key(key), body)
 		if err != nil {
-			a.fail(err)
-			return true, nil
+			return true, s.lost(err)
 		}
 		if m, ok := event.(events.AIMessage); ok {
-			a.message = m
+			s.message = m
 		}
-		a.add(event)
+		more = append(more, event)
 	}
+	s.add(more)
 	return false, nil
 }
 
-func (a *Stream) fail(err error) { a.err = &RemoteError{Verb: verbAsk, MaybeSent: true, Err: err} }
-
-// abort tells the holder that the answer is no longer wanted, for a second at
-// most.
-func (a *Stream) abort() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), time.Second)
-	defer cancel()
-	_ = a.remote.Abort(ctx, events.Abort{ // else the holder notices that nobody is there
-		ChatID: a.question.ChatID, TraceID: a.question.TraceID, RequestID: a.question.RequestID,
-	})
+// end returns how the holder says that the answer has ended.
+func (s *Stream) end(data []byte) error {
+	var how reply
+	err := jsonv2.Unmarshal(data, &how)
+	switch {
+	case err != nil:
+		return s.lost(err)
+	case how.Failure == nil:
+		return nil
+	case !s.asked, how.Failure.Known == ErrHolderLost.Error():
+		return &RemoteError{Verb: verbAsk, MaybeSent: how.Failure.MaybeSent, Err: how.Failure.err()}
+	}
+	return how.Failure.err()
 }

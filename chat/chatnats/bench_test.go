@@ -2,9 +2,13 @@ package chatnats
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,16 +32,28 @@ func loadToken(i int) events.AIToken {
 // are stored, acknowledged, deduplicated and delivered in order.
 func BenchmarkVersusNATS(b *testing.B) {
 	server := newServer(b)
-	var bare, ours time.Duration
+	var bare, ours, bareCPU, oursCPU time.Duration
 	for round := range b.N {
+		begun := cpuTime(b)
 		bare += bareRound(b, server.URL, round)
+		between := cpuTime(b)
 		ours += ourRound(b, server.URL, round)
+		bareCPU += between - begun
+		oursCPU += cpuTime(b) - between
 	}
 	total := float64(b.N * load)
 	b.ReportMetric(total/bare.Seconds(), "bare-events/s")
 	b.ReportMetric(total/ours.Seconds(), "chatnats-events/s")
 	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%-of-bare")
+	b.ReportMetric(100*oursCPU.Seconds()/bareCPU.Seconds(), "cpu-%-of-bare")
 	b.ReportMetric(0, "ns/op")
+}
+
+// cpuTime returns what this process has used, the server included.
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func bareRound(b *testing.B, url string, round int) time.Duration {
@@ -47,9 +63,10 @@ func bareRound(b *testing.B, url string, round int) time.Duration {
 	js, err := jetstream.New(n.conn, jetstream.WithPublishAsyncMaxPending(4096))
 	require.NoError(b, err)
 	defer func() { _ = js.DeleteStream(context.Background(), n.prefix) }()
+	encoder := &encoder{bus: n, id: "bare"}
 	messages := make([]*nats.Msg, load)
 	for i := range messages {
-		messages[i], err = n.encode(loadToken(i), events.ID{}, nil)
+		messages[i], err = encoder.encode(loadToken(i))
 		require.NoError(b, err)
 	}
 	consumer, err := n.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
@@ -77,6 +94,10 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 	n := newBus(b, url, Config{Prefix: fmt.Sprintf("ours-%d", round)})
 	defer n.conn.Close()
 	defer func() { _ = n.js.DeleteStream(context.Background(), n.prefix) }()
+	return roundOver(b, n)
+}
+
+func roundOver(b *testing.B, n *Bus) time.Duration {
 	ctx, cancel := context.WithCancel(newContext(b))
 	defer cancel()
 	feed := subscribe(b, n, SubscribeConfig{})
@@ -105,6 +126,138 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 	}
 	require.NoError(b, forwarding.Wait())
 	return time.Since(begun)
+}
+
+// BenchmarkAnswer measures an answer of 40,000 tokens that comes at once, read
+// from a client's own stream and through NATS, in turns.
+func BenchmarkAnswer(b *testing.B) {
+	const tokens = 40_000
+	server := newServer(b)
+	backend := newBackend(b, func(_ context.Context, q events.UserMessage, emit func(events.Event)) {
+		for i := range tokens {
+			emit(token("room", q.RequestID, i))
+		}
+		emit(message("room", q.RequestID))
+	})
+	client := newHolder(b, backend.URL)
+	serveRoom(b, newBus(b, server.URL, Config{}), client)
+	remote := &Remote{Bus: newBus(b, server.URL, Config{}), ChatID: room}
+	read := func(answer Answer, err error) time.Duration {
+		begun := time.Now()
+		require.NoError(b, err)
+		got := 0
+		for range answer.Tokens() {
+			got++
+		}
+		require.Equal(b, tokens, got)
+		return time.Since(begun)
+	}
+	var here, there time.Duration
+	for range b.N {
+		answer, err := client.Ask(newContext(b), ask)
+		here += read(answer, err)
+		through, err := remote.Ask(newContext(b), ask)
+		there += read(through, err)
+	}
+	b.ReportMetric(float64(b.N*tokens)/here.Seconds(), "local-tokens/s")
+	b.ReportMetric(float64(b.N*tokens)/there.Seconds(), "remote-tokens/s")
+	b.ReportMetric(there.Seconds()/here.Seconds(), "times-local")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLatency measures how long a single token takes from a topic through
+// Forward and a Feed to a channel, and a finished message through a bare
+// acknowledged publish and a consumer to a callback, in turns.
+func BenchmarkLatency(b *testing.B) {
+	const tokens = 500 // a round
+	server := newServer(b)
+	n := newBus(b, server.URL, Config{})
+	ctx, cancel := context.WithCancel(newContext(b))
+	defer cancel()
+	feed := subscribe(b, n, SubscribeConfig{})
+	got := feed.Tokens.Chan(ctx)
+	running(b, feed.Run)
+	var topic bus.Topic[events.Event]
+	forwarding(b, n, &topic)
+	plain := newBus(b, server.URL, Config{Prefix: "bare"})
+	consumer, err := plain.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	require.NoError(b, err)
+	arrived := make(chan struct{}, 1)
+	consuming, err := consumer.Consume(func(jetstream.Msg) { arrived <- struct{}{} })
+	require.NoError(b, err)
+	defer consuming.Stop()
+	encoder := &encoder{bus: plain, id: "bare"}
+	var ours, bare []time.Duration
+	for round := range b.N {
+		for i := range tokens {
+			begun := time.Now()
+			topic.Publish(token("room", fmt.Sprint("r", round), i))
+			<-got
+			ours = append(ours, time.Since(begun))
+			msg, err := encoder.encode(token("room", fmt.Sprint("r", round), i))
+			require.NoError(b, err)
+			begun = time.Now()
+			_, err = plain.js.PublishMsg(ctx, msg)
+			require.NoError(b, err)
+			<-arrived
+			bare = append(bare, time.Since(begun))
+		}
+	}
+	for name, all := range map[string][]time.Duration{"chatnats": ours, "bare": bare} {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds()), name+"-p50-us")
+		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), name+"-p99-us")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkReplicas measures Forward and a Feed over a stream with three copies
+// on three servers, each a process.
+func BenchmarkReplicas(b *testing.B) {
+	c := newCluster(b)
+	var took time.Duration
+	for round := range b.N {
+		n := c.open(Config{Prefix: fmt.Sprintf("replicas-%d", round), Replicas: 3})
+		took += roundOver(b, n)
+		_ = n.js.DeleteStream(context.Background(), n.prefix)
+	}
+	b.ReportMetric(float64(b.N*load)/took.Seconds(), "events/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkFootprint measures what an event costs the server: bytes of file, and
+// bytes of memory when each event is of a chat of its own.
+func BenchmarkFootprint(b *testing.B) {
+	var file, memory float64
+	for range b.N {
+		server := newServer(b)
+		n := newBus(b, server.URL, Config{})
+		ctx := holderOf(b, n, 1)
+		heap := func() float64 {
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			return float64(stats.HeapAlloc)
+		}
+		before := heap()
+		var topic bus.Topic[events.Event]
+		f, err := Forward(ctx, n, topic.Source(), ForwardConfig{})
+		require.NoError(b, err)
+		for i := range load {
+			t := token(fmt.Sprintf("room-%021d", i), rand.Text(), i)
+			t.Token, t.TraceID = "seven..", "0123456789abcdef0123456789abcdef"
+			topic.Publish(t)
+		}
+		topic.Close()
+		require.NoError(b, f.Wait())
+		memory += heap() - before
+		info, err := n.stream.Info(newContext(b))
+		require.NoError(b, err)
+		file += float64(info.State.Bytes)
+	}
+	b.ReportMetric(file/float64(b.N*load), "file-bytes/event")
+	b.ReportMetric(memory/float64(b.N*load), "memory-bytes/event")
+	b.ReportMetric(0, "ns/op")
 }
 
 // BenchmarkWorkers measures how the rate of a group grows with its workers, when

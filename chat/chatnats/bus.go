@@ -84,6 +84,7 @@ type Bus struct {
 	js         jetstream.JetStream
 	stream     jetstream.Stream
 	kv         jetstream.KeyValue
+	holders    holders
 	prefix     string
 	partitions int
 	window     time.Duration // within which the stream drops duplicates

@@ -15,7 +15,7 @@ import (
 
 // Some tests need processes that can be killed and stopped. They are this test
 // binary, which plays the role that the environment names.
-const roleVariable = "PARLEY_NATSBUS_ROLE"
+const roleVariable = "PARLEY_CHATNATS_ROLE"
 
 var roles = map[string]func(ctx context.Context, args map[string]string) error{}
 
@@ -27,7 +27,7 @@ func playRole() {
 	}
 	args := map[string]string{}
 	for _, name := range []string{"URL", "ID", "DIR", "PORT", "ROUTES", "CLUSTER", "CHAT"} {
-		args[name] = os.Getenv("PARLEY_NATSBUS_" + name)
+		args[name] = os.Getenv("PARLEY_CHATNATS_" + name)
 	}
 	if err := roles[role](context.Background(), args); err != nil {
 		fmt.Fprintln(os.Stderr, role, args["ID"], err)
@@ -48,7 +48,7 @@ func newChild(t testing.TB, role string, args map[string]string) *child {
 	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100_000)}
 	c.cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	for name, value := range args {
-		c.cmd.Env = append(c.cmd.Env, "PARLEY_NATSBUS_"+name+"="+value)
+		c.cmd.Env = append(c.cmd.Env, "PARLEY_CHATNATS_"+name+"="+value)
 	}
 	c.cmd.Stderr = os.Stderr
 	// Should this process die, so does the child.

@@ -26,7 +26,8 @@ func init() {
 		options := &server.Options{
 			ServerName: args["ID"], Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
 			JetStream: true, StoreDir: args["DIR"],
-			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster},
+			// Clients know the servers that they were given, which may be proxies.
+			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster, NoAdvertise: true},
 		}
 		for route := range strings.SplitSeq(args["ROUTES"], ",") {
 			at, err := url.Parse(route)
@@ -84,9 +85,11 @@ func (c *cluster) start(i int) {
 	require.Equal(c.t, "ready", next(c.t, c.nodes[i].lines))
 }
 
-// open waits until the cluster has elected whom it needs.
+// open waits until the cluster has elected its leaders.
 func (c *cluster) open(cfg Config) *Bus {
-	conn := connect(c.t, c.URL)
+	conn, err := dial(c.URL)
+	require.NoError(c.t, err)
+	c.t.Cleanup(conn.Close)
 	var b *Bus
 	require.Eventually(c.t, func() (ok bool) {
 		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
@@ -100,10 +103,17 @@ func (c *cluster) open(cfg Config) *Bus {
 
 // leader returns which node leads the stream.
 func (c *cluster) leader(b *Bus) int {
-	info, err := b.stream.Info(newContext(c.t))
-	require.NoError(c.t, err)
-	n, err := strconv.Atoi(strings.TrimPrefix(info.Cluster.Leader, "n"))
-	require.NoError(c.t, err)
+	n := -1
+	require.Eventually(c.t, func() bool {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
+		defer cancel()
+		info, err := b.stream.Info(ctx)
+		if err != nil {
+			return false
+		}
+		n, err = strconv.Atoi(strings.TrimPrefix(info.Cluster.Leader, "n"))
+		return err == nil
+	}, patience, 10*time.Millisecond)
 	return n
 }
 

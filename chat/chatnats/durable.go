@@ -10,17 +10,17 @@ import (
 // DefaultTTL is how long a reader may be silent before another one takes over.
 const DefaultTTL = shortest
 
-// line returns the line of a durable Feed. Its events are acknowledged when the
+// consumer returns the consumer of a durable Feed. Its events are acknowledged when the
 // readers have taken them from their channels.
-func (f *Feed) line() *pinnedConsumer {
+func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
 	return &pinnedConsumer{
-		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL,
+		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
 		handle: r.publish, settled: r.settled, taken: func(uint64) { r.open = nil },
 	}
 }
 
-func (f *Feed) runDurable(ctx context.Context) error { return f.line().run(ctx) }
+func (f *Feed) runDurable(ctx context.Context) error { return f.consumer().run(ctx) }
 
 // reading knows which of the events that were published wait in a channel. In
 // each topic that is always the newest ones.

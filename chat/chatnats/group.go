@@ -72,15 +72,18 @@ func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.
 	if cfg.Parallel > 0 {
 		w.slots = make(chan struct{}, cfg.Parallel)
 	}
-	if err := w.open(ctx); err != nil {
+	if err := b.persist(ctx, "group "+cfg.Name, w.open); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	w.ctx, w.fail = context.WithCancelCause(ctx)
 	defer w.fail(nil)
-	membership := b.join("workers." + cfg.Name)
+	beats := b.join("workers." + cfg.Name)
 	assigned := map[int]func(){}
-	err = membership.watch(w.ctx, cfg.TTL, func(workers []string) {
-		mine := share(workers, membership.id, b.partitions)
+	err = beats.watch(w.ctx, cfg.TTL, func(workers []string) {
+		mine := share(workers, beats.id, b.partitions)
 		for n, stop := range assigned {
 			if !mine[n] {
 				stop()
@@ -97,7 +100,7 @@ func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.
 		stop()
 	}
 	w.running.Wait()
-	membership.leave()
+	beats.leave()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -126,16 +129,17 @@ func (w *worker) open(ctx context.Context) error {
 		from.sequence = last + 1
 	}
 	for n := range w.bus.partitions {
-		if err := w.bus.openLine(ctx, w.line(n), from); err != nil {
+		if err := w.bus.openConsumer(ctx, w.consumer(n), from); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *worker) line(n int) *pinnedConsumer {
+func (w *worker) consumer(n int) *pinnedConsumer {
 	return &pinnedConsumer{
 		bus: w.bus, name: "group-" + w.cfg.Name + "-" + strconv.Itoa(n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
+		lease: lateness{bus: w.bus},
 	}
 }
 
@@ -143,17 +147,17 @@ func (w *worker) line(n int) *pinnedConsumer {
 // event that is being handled, and does not wait for it.
 func (w *worker) start(n int) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
-	l := w.line(n)
+	p := w.consumer(n)
 	handle := w.limited
 	if w.cfg.FromStart {
 		r := &replay{bus: w.bus, handle: w.limited}
-		handle, l.taken = r.deliver, r.begin
+		handle, p.taken = r.deliver, r.begin
 	}
-	// Not the line's own ctx: an event that is being handled when the partition
-	// moves is finished.
-	l.handle = func(_ context.Context, d Delivery) error { return handle(w.ctx, d) }
+	// Not the consumer's own ctx: an event that is being handled when the
+	// partition moves is finished.
+	p.handle = func(_ context.Context, d Delivery) error { return handle(w.ctx, d) }
 	w.running.Go(func() { // ends with ctx
-		if err := l.run(ctx); ctx.Err() == nil {
+		if err := p.run(ctx); ctx.Err() == nil {
 			w.fail(err)
 		}
 	})

@@ -1,8 +1,10 @@
 package chatnats
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -14,7 +16,7 @@ import (
 // DefaultLease is how long a lease lasts without being renewed.
 const DefaultLease = 6 * time.Second
 
-// ErrLeaseLost is what the ctx of a holder ends with when its lease has.
+// ErrLeaseLost is the cause of a holder's ctx when its lease has ended.
 var ErrLeaseLost = errors.New("chatnats: the lease is lost")
 
 // LeaseConfig says how a lease is held. Its zero value is ready to use; all
@@ -30,24 +32,29 @@ type LeaseConfig struct {
 	ID string
 }
 
-// RunWithLease competes for the lease of a chat, and calls hold when it has it. The ctx
-// of hold ends when that of RunWithLease does, or with [ErrLeaseLost] when the lease cannot be
-// renewed. hold must then return at once: for a quarter of the TTL nobody else has
-// the lease. After a lost lease RunWithLease competes again; when hold returns by
-// itself, RunWithLease releases the lease and returns the error of hold. It returns nil when ctx
-// has ended.
+// RunWithLease competes for the lease of a chat, and calls hold when it has it.
+// The ctx of hold ends when that of RunWithLease does, or with [ErrLeaseLost]
+// when the lease cannot be renewed. hold must then return at once: for a quarter
+// of the TTL no other instance has the lease. After a lost lease RunWithLease
+// competes again. When hold returns by itself, RunWithLease releases the lease
+// and returns the error of hold. It returns nil when ctx has ended.
 //
-// One lease can stand for many chats: whatever id is given names it.
+// One lease can stand for many chats: the id that is given names it, and is
+// Remote.Lease.
 //
-// The ctx's Err compares clocks when it is called, and so a process that was stopped
-// learns from it at once, before any timer has fired, that its time is over.
+// The ctx's Err compares clocks when it is called. A process that was stopped
+// and goes on after its time gets the error at once, before any timer has fired.
+//
+// Each tenure has a revision, greater than those before it. [Forward] and
+// [Serve] take it from the ctx of hold.
 func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, hold func(ctx context.Context) error) error {
 	setDefault(&cfg.TTL, DefaultLease)
 	setDefault(&cfg.ID, rand.Text())
 	if cfg.TTL < time.Second {
 		return errors.New("chatnats: LeaseConfig.TTL is below a second")
 	}
-	l := &lease{bus: b, cfg: cfg, key: "leases." + tokenOf(chat)}
+	token := tokenOf(chat)
+	l := &lease{bus: b, cfg: cfg, token: token, key: leaseKey(token)}
 	for {
 		err := b.persist(ctx, "lease", l.acquire)
 		if ctx.Err() != nil {
@@ -56,7 +63,10 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 		if err != nil {
 			return err
 		}
-		err = l.held(ctx, hold)
+		err = l.begin(ctx)
+		if err == nil {
+			err = l.held(ctx, hold)
+		}
 		if !errors.Is(err, ErrLeaseLost) {
 			if ctx.Err() != nil {
 				return nil
@@ -67,17 +77,25 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 	}
 }
 
-// Holder returns the ID of whoever holds the lease of a chat, "" if nobody
-// does; as far as the bucket knows: the holder may have died.
+// Holder returns the ID of the instance that holds the lease of a chat, or "".
+// The bucket does not know yet when a holder has died within the last TTL.
 func Holder(ctx context.Context, b *Bus, chat events.ID) (string, error) {
-	entry, err := b.kv.Get(ctx, "leases."+tokenOf(chat))
+	entry, err := b.kv.Get(ctx, leaseKey(tokenOf(chat)))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	return string(entry.Value()), nil
+	var v leaseValue
+	err = json.Unmarshal(entry.Value(), &v)
+	return v.ID, err
+}
+
+// A leaseValue is the value of a lease's key.
+type leaseValue struct {
+	ID       string `json:"id"`
+	Revision uint64 `json:"revision,omitzero"` // of the tenure; 0 before it has begun
 }
 
 // A lease is a key that only one can write: each write names the revision that
@@ -85,12 +103,14 @@ func Holder(ctx context.Context, b *Bus, chat events.ID) (string, error) {
 // the holder and those who wait each measure a time that has passed, and the
 // holder's begins earlier and ends sooner.
 type lease struct {
-	bus *Bus
-	cfg LeaseConfig
-	key string
+	bus   *Bus
+	cfg   LeaseConfig
+	token string // of the id
+	key   string
 
-	revision uint64
+	revision uint64    // of the key
 	asked    time.Time // when the renewal was asked for that revision stands for
+	tenure   uint64    // the first revision of this tenure
 
 	seen  uint64    // the revision of another holder
 	since time.Time // when it was seen first
@@ -120,11 +140,14 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/2)
 	defer cancel()
 	asked := time.Now()
-	entry, err := l.bus.kv.Get(ctx, l.key)
+	// Any server answers: one that is stopped must not cost the whole time.
+	getting, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
+	entry, err := l.bus.kv.Get(getting, l.key)
+	stop()
 	var revision uint64
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		revision, err = l.bus.kv.Create(ctx, l.key, []byte(l.cfg.ID))
+		revision, err = l.bus.kv.Create(ctx, l.key, l.value(0))
 	case err != nil:
 		return false, err
 	case entry.Revision() != l.seen:
@@ -133,7 +156,7 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	case time.Since(l.since) < l.cfg.TTL:
 		return false, nil
 	default:
-		revision, err = l.bus.kv.Update(ctx, l.key, []byte(l.cfg.ID), entry.Revision())
+		revision, err = l.bus.kv.Update(ctx, l.key, l.value(0), entry.Revision())
 	}
 	if conflict(err) {
 		return false, nil // somebody else was faster
@@ -141,8 +164,33 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	l.revision, l.asked = revision, asked
+	l.revision, l.asked, l.tenure = revision, asked, revision
 	return true, nil
+}
+
+func (l *lease) value(tenure uint64) []byte {
+	value, _ := json.Marshal(leaseValue{l.cfg.ID, tenure}) // a string and a number: it cannot fail
+	return value
+}
+
+// begin begins the tenure: in the stream, so that readers know of it, and in
+// the key, so that a Remote finds it. The error is ErrLeaseLost: if it does not
+// succeed in time, there is no tenure.
+func (l *lease) begin(ctx context.Context) error {
+	beginning, cancel := context.WithDeadline(ctx, l.until())
+	defer cancel()
+	err := l.bus.begin(beginning, l.token, l.tenure)
+	if err == nil {
+		asked := time.Now()
+		var revision uint64
+		if revision, err = l.bus.kv.Update(beginning, l.key, l.value(l.tenure), l.revision); err == nil {
+			l.revision, l.asked = revision, asked
+			return nil
+		}
+	}
+	l.bus.log.Warn("chatnats: a tenure cannot begin", "lease", l.token, "error", err)
+	l.release(ctx)
+	return ErrLeaseLost
 }
 
 // conflict reports whether a write failed because the key has another revision.
@@ -155,6 +203,7 @@ func conflict(err error) bool {
 // held runs hold while the lease lasts.
 func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) error {
 	h := newHeld(ctx, l.until())
+	h.token, h.tenure = l.token, l.tenure
 	defer h.end(nil)
 	done := make(chan error, 1)
 	go func() { done <- hold(h) }() // ends soon after h has
@@ -190,7 +239,7 @@ func (l *lease) renew(h *held) {
 	ctx, cancel := context.WithDeadline(h, l.until())
 	defer cancel()
 	asked := time.Now()
-	revision, err := l.bus.kv.Update(ctx, l.key, []byte(l.cfg.ID), l.revision)
+	revision, err := l.bus.kv.Update(ctx, l.key, l.value(l.tenure), l.revision)
 	switch {
 	case err == nil:
 		l.revision, l.asked = revision, asked
@@ -200,7 +249,7 @@ func (l *lease) renew(h *held) {
 		if err != nil {
 			return // there is another try
 		}
-		if string(entry.Value()) != l.cfg.ID {
+		if !bytes.Equal(entry.Value(), l.value(l.tenure)) {
 			h.end(ErrLeaseLost)
 			return
 		}
@@ -219,6 +268,8 @@ func (l *lease) release(ctx context.Context) {
 type held struct {
 	context.Context
 	cancel context.CancelCauseFunc
+	token  string // of the lease
+	tenure uint64
 
 	mu    sync.Mutex
 	until time.Time
@@ -255,14 +306,28 @@ func (h *held) Err() error {
 	if err := h.Context.Err(); err != nil {
 		return err
 	}
-	h.mu.Lock()
-	over := time.Now().After(h.until)
-	h.mu.Unlock()
-	if over {
+	if h.over() {
 		h.end(ErrLeaseLost)
 		return h.Context.Err()
 	}
 	return nil
+}
+
+// left returns how long the lease lasts, or 0 when it is lost.
+func (h *held) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if errors.Is(context.Cause(h.Context), ErrLeaseLost) {
+		return 0
+	}
+	return max(time.Until(h.until), 0)
+}
+
+// over reports whether the lease's time has passed.
+func (h *held) over() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().After(h.until)
 }
 
 // Value gives what is derived from the ctx a way back to it.
@@ -275,14 +340,27 @@ func (h *held) Value(key any) any {
 
 type heldKey struct{}
 
+// heldBy returns the ctx of a holder that ctx is, or is derived from.
+func heldBy(ctx context.Context) (*held, bool) {
+	h, ok := ctx.Value(heldKey{}).(*held)
+	return h, ok
+}
+
 // fenced returns ErrLeaseLost if ctx is that of a holder, or derived from it, and
-// the lease is lost.
+// the lease is lost or its time is over.
 func fenced(ctx context.Context) error {
-	if h, ok := ctx.Value(heldKey{}).(*held); ok {
-		_ = h.Err() // looks at the clock
-	}
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrLeaseLost) {
+	if h, ok := heldBy(ctx); ok && h.over() || errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return ErrLeaseLost
 	}
 	return nil
 }
+
+// leaseHeader returns the value of HeaderLease for the events of a holder.
+func leaseHeader(ctx context.Context) string {
+	if h, ok := heldBy(ctx); ok {
+		return headerOf(h.token, h.tenure)
+	}
+	return ""
+}
+
+func leaseKey(token string) string { return "leases." + token }

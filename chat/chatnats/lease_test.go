@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,4 +178,51 @@ func TestRunWithLease_hasOneHolderDuringStopAndKill(t *testing.T) {
 	}
 	disjoint(t, claims[0], claims[1])
 	disjoint(t, claims[1], claims[0])
+}
+
+func TestRunWithLease_hasOneHolderDuringNetworkCut(t *testing.T) {
+	server := newServer(t)
+	torn := newProxy(t, server.URL)
+	var mu sync.Mutex
+	claims := map[string][]int64{}
+	compete := func(id, url string, held chan<- struct{}) {
+		b := newBus(t, url, Config{})
+		running(t, func(ctx context.Context) error {
+			return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second, ID: id}, func(ctx context.Context) error {
+				held <- struct{}{}
+				tick := time.NewTicker(time.Millisecond)
+				defer tick.Stop()
+				for {
+					at := time.Now().UnixNano() // before the question: see contender
+					if ctx.Err() != nil {
+						return nil
+					}
+					mu.Lock()
+					claims[id] = append(claims[id], at)
+					mu.Unlock()
+					select {
+					case <-tick.C:
+					case <-ctx.Done():
+					}
+				}
+			})
+		})
+	}
+	one, two := make(chan struct{}, 100), make(chan struct{}, 100)
+	compete("one", torn.URL, one)
+	next(t, one)
+	compete("two", server.URL, two)
+	torn.cut()
+	next(t, two)
+	torn.mend() // what the first one sent meanwhile arrives now
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(claims["two"]) > 500
+	}, patience, time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	require.NotEmpty(t, claims["one"])
+	disjoint(t, claims["one"], claims["two"])
+	disjoint(t, claims["two"], claims["one"])
 }

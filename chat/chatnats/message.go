@@ -1,6 +1,7 @@
 package chatnats
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,6 +16,8 @@ import (
 const (
 	HeaderRequest = "Parley-Request" // the event's requestId; not set without one
 	HeaderTrace   = "Parley-Trace"   // its traceId; not set without one
+	HeaderChat    = "Parley-Chat"    // its chat as JSON; set if the subject has a hash of it
+	HeaderLease   = "Parley-Lease"   // the lease's token and revision; not set without a lease
 )
 
 // A Delivery is an event with its place in the stream.
@@ -29,47 +32,49 @@ type Delivery struct {
 	Redelivered bool
 }
 
-// encode makes the message of an event. An event that says nothing by which
-// a second one of it could be told has the id that is given.
-func (b *Bus) encode(event events.Event, chat events.ID, otherwise func() string) (*nats.Msg, error) {
+// An encoder makes the messages of one forwarder.
+type encoder struct {
+	bus   *Bus
+	chat  events.ID // of events that name none
+	lease string    // the value of HeaderLease; "" without a lease
+
+	id       string // with count, the identity of events that have none
+	count    uint64
+	attempts attempts
+	fields   []byte // kept for the next event
+}
+
+// encode makes the message of an event.
+func (e *encoder) encode(event events.Event) (*nats.Msg, error) {
 	data, err := jsonv2.Marshal(event)
 	if err != nil {
 		return nil, fmt.Errorf("chatnats: %s: %w", event.Key(), err)
 	}
-	e := event.Envelope()
-	if !e.ChatID.IsZero() {
-		chat = e.ChatID
+	envelope := event.Envelope()
+	chat := e.chat
+	if !envelope.ChatID.IsZero() {
+		chat = envelope.ChatID
 	}
-	values := []string{identity(event, chat, otherwise), headerValue(e.RequestID), headerValue(e.TraceID)}
+	token := tokenOf(chat)
+	values := []string{e.identify(event, token), headerValue(envelope.RequestID), headerValue(envelope.TraceID), e.lease}
 	header := nats.Header{jetstream.MsgIDHeader: values[:1:1]}
-	if e.RequestID != "" {
+	if envelope.RequestID != "" {
 		header[HeaderRequest] = values[1:2:2]
 	}
-	if e.TraceID != "" {
+	if envelope.TraceID != "" {
 		header[HeaderTrace] = values[2:3:3]
 	}
-	return &nats.Msg{Subject: b.subject(chat, event.Key()), Header: header, Data: data}, nil
-}
-
-// identity is what the stream knows an event by when it comes again, from
-// the same forwarder or from another one that hears the same chat.
-func identity(event events.Event, chat events.ID, otherwise func() string) string {
-	scope := tokenOf(chat) + "/" + string(event.Key()) + "/"
-	switch event := event.(type) {
-	case events.AIToken:
-		if event.RequestID != "" {
-			return scope + headerValue(event.RequestID) + "/" + strconv.Itoa(event.Index)
-		}
-	case events.AIMessage:
-		return scope + headerValue(event.RequestID) + "/" + headerValue(event.MessageID)
-	case events.ChatMessage:
-		return scope + headerValue(event.MessageID)
-	case events.AIToolCall:
-		return scope + headerValue(event.RequestID) + "/" + headerValue(event.CallID)
-	case events.AIToolResult:
-		return scope + headerValue(event.RequestID) + "/" + headerValue(event.CallID)
+	if e.lease != "" {
+		header[HeaderLease] = values[3:4:4]
 	}
-	return scope + otherwise()
+	if hashed(token) {
+		id, err := jsonv2.Marshal(chat)
+		if err != nil {
+			return nil, fmt.Errorf("chatnats: %s: %w", event.Key(), err)
+		}
+		header[HeaderChat] = []string{headerValue(string(id))}
+	}
+	return &nats.Msg{Subject: e.bus.prefix + "." + token + "." + string(event.Key()), Header: header, Data: data}, nil
 }
 
 // headerValue keeps what a backend has chosen from breaking out of its header:
@@ -83,9 +88,25 @@ func headerValue(s string) string {
 	return s
 }
 
+// errNoEvent is returned for a message of the stream that carries no event: the
+// beginning of a tenure.
+var errNoEvent = errors.New("chatnats: not an event")
+
 // decode reads a message of the stream.
-func decode(subject string, data []byte) (events.Event, events.ID, error) {
-	_, chat, key, err := parseSubject(subject)
+func decode(subject string, header nats.Header, data []byte) (events.Event, events.ID, error) {
+	token, key, err := parseSubject(subject)
+	if err != nil {
+		return nil, events.ID{}, err
+	}
+	if key == keyTenure {
+		return nil, events.ID{}, errNoEvent
+	}
+	var chat events.ID
+	if hashed(token) {
+		chat, err = chatOfHeader(header.Get(HeaderChat), token)
+	} else {
+		chat, err = chatOf(token)
+	}
 	if err != nil {
 		return nil, chat, err
 	}
@@ -93,15 +114,32 @@ func decode(subject string, data []byte) (events.Event, events.ID, error) {
 	return event, chat, err
 }
 
+// chatOfHeader returns the id of a chat whose token is its hash.
+func chatOfHeader(value, token string) (events.ID, error) {
+	if unquoted, err := strconv.Unquote(value); err == nil && value[0] == '"' && value[1] == '\\' {
+		value = unquoted // by headerValue
+	}
+	var chat events.ID
+	if err := jsonv2.Unmarshal([]byte(value), &chat); err != nil {
+		return chat, fmt.Errorf("chatnats: %s: %w", HeaderChat, err)
+	}
+	if tokenOf(chat) != token {
+		return chat, errToken
+	}
+	return chat, nil
+}
+
 // deliveryOf reads a message that a consumer has delivered.
 func deliveryOf(msg jetstream.Msg, meta *jetstream.MsgMetadata) (Delivery, error) {
-	event, chat, err := decode(msg.Subject(), msg.Data())
+	event, chat, err := decode(msg.Subject(), msg.Headers(), msg.Data())
 	return Delivery{
 		Event: event, ChatID: chat, Sequence: meta.Sequence.Stream, Time: meta.Timestamp, Redelivered: meta.NumDelivered > 1,
 	}, err
 }
 
-// unreadable reports what is in the stream and no event.
+// unreadable logs a message of the stream that should be an event and is not.
 func (b *Bus) unreadable(msg jetstream.Msg, err error) {
-	b.log.Warn("chatnats: not an event", "subject", msg.Subject(), "error", err)
+	if !errors.Is(err, errNoEvent) {
+		b.log.Warn("chatnats: not an event", "subject", msg.Subject(), "error", err)
+	}
 }

@@ -10,24 +10,27 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
-	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
 )
 
 // DefaultDeadline is how long a Remote waits for the holder.
 const DefaultDeadline = 10 * time.Second
 
-// What a [RemoteError] may be for, besides what the holder's client returned.
+// Causes of a [RemoteError], besides the errors of the holder's client.
 var (
-	// ErrNoHolder says that nobody holds the chat's socket, so nothing was sent.
-	ErrNoHolder = errors.New("chatnats: nobody holds the chat")
+	// ErrNoHolder: no instance that holds the lease has answered, and nothing
+	// was sent.
+	ErrNoHolder = errors.New("chatnats: no holder of the chat")
 
-	// ErrHolderLost says that whoever held the socket has not answered in time,
-	// or is another one by now, which does not know of the question.
+	// ErrHolderLost: the holder that was asked has not answered in time, or has
+	// lost its lease.
 	ErrHolderLost = errors.New("chatnats: the holder is lost")
+
+	// ErrOtherChat: the request names another chat than the Remote.
+	ErrOtherChat = errors.New("chatnats: the request is about another chat")
 )
 
-// A RemoteError says that a verb, or a question, came to nothing.
+// A RemoteError reports a failed call or question of a [Remote].
 type RemoteError struct {
 	Verb      string
 	MaybeSent bool // false: the backend has certainly not seen it
@@ -41,16 +44,19 @@ func (e *RemoteError) Error() string {
 // Unwrap returns the cause.
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// A Remote speaks in a chat through whoever holds its socket and serves it with
-// [Serve], on whatever machine. Its methods do what those of chat.Client do.
-// They wait for the holder until Deadline or until their ctx ends; their error is a
-// [*RemoteError]. While one holder follows another, they wait for the new one.
+// A Remote speaks in a chat through the instance that holds its socket and runs
+// [Serve], on any machine. Its methods do what those of chat.Client do. They
+// wait for the holder until Deadline has passed or ctx ends; their error is a
+// [*RemoteError]. A request that a holder has not taken goes to the next one.
 // Fill it in and use it; it is safe for concurrent use, and not to be changed then.
 type Remote struct {
 	Bus *Bus
 
-	// ChatID is the chat whose holder is spoken to, and the chat of what names none.
+	// ChatID is the chat that it speaks in.
 	ChatID events.ID
+
+	// Lease is the id that the holder has given to RunWithLease. Default: ChatID.
+	Lease events.ID
 
 	// Deadline is how long a holder may be silent. Default: DefaultDeadline.
 	Deadline time.Duration
@@ -60,6 +66,13 @@ func (r *Remote) deadline() time.Duration {
 	d := r.Deadline
 	setDefault(&d, DefaultDeadline)
 	return d
+}
+
+// lease returns the token of the lease.
+func (r *Remote) lease() string {
+	id := r.Lease
+	setDefault(&id, r.ChatID)
+	return tokenOf(id)
 }
 
 // SendMessage sends a message of a person; see chat.Client.SendMessage.
@@ -76,15 +89,15 @@ func (r *Remote) Deliver(ctx context.Context, m events.UserMessage) (json.RawMes
 	return r.call(ctx, verbDeliver, m)
 }
 
-// TypingStart says in the holder's own chat that a person has begun to type.
+// TypingStart says that a person has begun to type.
 func (r *Remote) TypingStart(ctx context.Context, userID events.ID) error {
-	_, err := r.call(ctx, verbTypingStart, userID)
+	_, err := r.call(ctx, verbTypingStart, events.Typing{ChatID: r.ChatID, UserID: userID})
 	return err
 }
 
-// TypingStop says in the holder's own chat that a person has stopped typing.
+// TypingStop says that a person has stopped typing.
 func (r *Remote) TypingStop(ctx context.Context, userID events.ID) error {
-	_, err := r.call(ctx, verbTypingStop, userID)
+	_, err := r.call(ctx, verbTypingStop, events.Typing{ChatID: r.ChatID, UserID: userID})
 	return err
 }
 
@@ -102,7 +115,8 @@ func (r *Remote) MarkRead(ctx context.Context, read events.Read) error {
 	return err
 }
 
-// Emit sends any event; see chat.Client.Emit.
+// Emit sends any event. The payload encodes as a JSON object, or is nil; a
+// chatId in it must be that of the Remote. See chat.Client.Emit.
 func (r *Remote) Emit(ctx context.Context, event string, payload any) error {
 	raw, err := jsonv2.Marshal(payload)
 	if err != nil {
@@ -112,23 +126,23 @@ func (r *Remote) Emit(ctx context.Context, event string, payload any) error {
 	return err
 }
 
-// call brings a verb to the holder and returns the reply.
+// call performs a verb through the holder and returns the reply.
 func (r *Remote) call(ctx context.Context, verb string, body any) (json.RawMessage, error) {
 	failed := &RemoteError{Verb: verb}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.deadline(), ErrHolderLost)
-	defer cancel()
 	data, err := jsonv2.Marshal(body)
 	if err != nil {
 		failed.Err = err
 		return nil, failed
 	}
-	reply, err := r.request(ctx, verb, data, "")
+	ctx, cancel := context.WithTimeoutCause(ctx, r.deadline(), ErrHolderLost)
+	defer cancel()
+	answer, sent, err := r.request(ctx, verb, data)
 	if err != nil {
-		failed.MaybeSent, failed.Err = !errors.Is(err, ErrNoHolder), err
+		failed.MaybeSent, failed.Err = sent, err
 		return nil, failed
 	}
-	var a answer
-	if err := jsonv2.Unmarshal(reply.Data, &a); err != nil {
+	var a reply
+	if err := jsonv2.Unmarshal(answer.Data, &a); err != nil {
 		failed.MaybeSent, failed.Err = true, err
 		return nil, failed
 	}
@@ -139,119 +153,48 @@ func (r *Remote) call(ctx context.Context, verb string, body any) (json.RawMessa
 	return a.Reply, nil
 }
 
-// request sends a request to the holder and waits for its first word. As long
-// as there is nobody to take it, it tries again.
-func (r *Remote) request(ctx context.Context, verb string, data []byte, inbox string) (*nats.Msg, error) {
-	msg := nats.NewMsg(r.Bus.holder(r.ChatID))
-	msg.Data = data
-	msg.Header.Set(headerVerb, verb)
-	if inbox != "" {
-		msg.Header.Set(headerInbox, inbox)
-	}
+// request sends a request to the holder and waits for the reply. As long as no
+// holder takes it, it tries again. It reports whether it may have been taken.
+func (r *Remote) request(ctx context.Context, verb string, data []byte) (answer *nats.Msg, sent bool, err error) {
+	b, lease, chat := r.Bus, r.lease(), tokenOf(r.ChatID)
 	for {
-		if end, ok := ctx.Deadline(); ok {
-			// The holder gives up a little earlier, so that its word can still arrive.
-			msg.Header.Set(headerTime, strconv.FormatInt(time.Until(end).Milliseconds()*9/10, 10))
+		revision, err := b.find(ctx, lease, chat)
+		if err != nil {
+			return nil, false, withCause(ctx, err)
 		}
-		reply, err := r.Bus.conn.RequestMsgWithContext(ctx, msg)
+		msg := r.message(ctx, b.holder(lease, revision, chat), verb, data)
+		answer, err := b.conn.RequestMsgWithContext(ctx, msg)
 		switch {
-		case err == nil:
-			return reply, nil
-		case errors.Is(err, nats.ErrNoResponders):
-			select {
-			case <-time.After(firstPause):
-				continue
-			case <-ctx.Done():
-				if context.Cause(ctx) == ErrHolderLost {
-					return nil, ErrNoHolder
-				}
-				return nil, fmt.Errorf("%w: %w", ErrNoHolder, ctx.Err())
+		case err == nil && answer.Header.Get(headerStatus) != statusNotTaken:
+			return answer, true, nil
+		case err == nil, errors.Is(err, nats.ErrNoResponders):
+			if err := b.again(ctx, lease, revision); err != nil {
+				return nil, false, withCause(ctx, err)
 			}
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return nil, true, context.Cause(ctx)
 		default:
-			return nil, err
+			return nil, !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed), err
 		}
 	}
 }
 
-// holder is the subject that the holder of a chat answers on. It is no subject of
-// the stream, which has three tokens.
-func (b *Bus) holder(chatID events.ID) string { return b.prefix + ".holder.of." + tokenOf(chatID) }
-
-// The verbs, and the headers of a request.
-const (
-	verbSend        = "send"
-	verbDeliver     = "deliver"
-	verbTypingStart = "typingStart"
-	verbTypingStop  = "typingStop"
-	verbAbort       = "abort"
-	verbRead        = "read"
-	verbEmit        = "emit"
-	verbAsk         = "ask"
-
-	headerVerb  = "Parley-Verb"
-	headerTime  = "Parley-Milliseconds" // how long the asker will wait
-	headerInbox = "Parley-Inbox"        // where the answer to a question goes
-)
-
-type emission struct {
-	Event   string          `json:"event"`
-	Payload json.RawMessage `json:"payload"`
+// withCause adds the error of the caller's own ctx.
+func withCause(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrHolderLost) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
-// An answer is what the holder says to a verb.
-type answer struct {
-	Reply   json.RawMessage `json:"reply,omitzero"`
-	Failure *failure        `json:"failure,omitzero"`
-}
-
-// A failure is an error on its way.
-type failure struct {
-	Text      string          `json:"text"`
-	Known     string          `json:"known,omitzero"` // the text of a known error that it is
-	MaybeSent bool            `json:"maybeSent,omitzero"`
-	AI        *events.AIError `json:"ai,omitzero"`
-	Gap       *chat.GapError  `json:"gap,omitzero"`
-}
-
-// known are the errors that stay what they are.
-var known = []error{
-	chat.ErrNoToken, chat.ErrStalled, chat.ErrOffline, chat.ErrAborted, chat.ErrAmbiguous, chat.ErrStopped, chat.ErrTooLong,
-	chat.ErrNoUser, chat.ErrDuplicateRequest, chat.ErrQueueFull, ErrHolderLost, ErrLeaseLost, context.DeadlineExceeded,
-}
-
-func failureOf(err error, maybeSent bool) *failure {
-	f := &failure{Text: err.Error(), MaybeSent: maybeSent}
-	for _, is := range known {
-		if errors.Is(err, is) {
-			f.Known = is.Error()
-			break
-		}
+// message makes a request. The holder is given a little less time than there
+// is, so that its reply can still arrive.
+func (r *Remote) message(ctx context.Context, subject, verb string, data []byte) *nats.Msg {
+	msg := nats.NewMsg(subject)
+	msg.Data = data
+	msg.Header.Set(headerVerb, verb)
+	if end, ok := ctx.Deadline(); ok {
+		msg.Header.Set(headerTime, strconv.FormatInt(time.Until(end).Milliseconds()*9/10, 10))
 	}
-	if ai, ok := errors.AsType[*events.AIError](err); ok {
-		f.AI = ai
-	}
-	if gap, ok := errors.AsType[*chat.GapError](err); ok {
-		f.Gap = gap
-	}
-	return f
-}
-
-func (f *failure) err() error {
-	switch {
-	case f.AI != nil:
-		return f.AI
-	case f.Gap != nil:
-		return f.Gap
-	}
-	for _, is := range known {
-		if f.Known == is.Error() {
-			if f.Text == f.Known {
-				return is
-			}
-			return fmt.Errorf("%w (%s)", is, f.Text)
-		}
-	}
-	return errors.New(f.Text)
+	return msg
 }

@@ -29,9 +29,17 @@ func newHolder(t testing.TB, url string) *chat.Client {
 	return client
 }
 
-// serveRoom serves a room until the test ends.
+// serve holds the lease of the room and serves chats until the test ends.
+func serve(t testing.TB, b *Bus, client *chat.Client, chats ...events.ID) (stop func()) {
+	return running(t, func(ctx context.Context) error {
+		return RunWithLease(ctx, b, room, LeaseConfig{TTL: 2 * time.Second}, func(ctx context.Context) error {
+			return Serve(ctx, b, client, chats...)
+		})
+	})
+}
+
 func serveRoom(t testing.TB, b *Bus, client *chat.Client) (stop func()) {
-	return running(t, func(ctx context.Context) error { return Serve(ctx, b, client, room) })
+	return serve(t, b, client, room)
 }
 
 var ask = chat.Question{UserID: events.StringID("u1"), Text: "How many words are these?"}

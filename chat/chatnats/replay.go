@@ -52,6 +52,7 @@ func (r *replay) deliver(ctx context.Context, d Delivery) error {
 // be there: a server that has not caught up would leave some out otherwise.
 func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[string][]Delivery, error) {
 	begun := map[string][]Delivery{}
+	lease := lateness{bus: r.bus}
 	for next := uint64(1); next <= until; {
 		batch, err := jetstreamext.GetBatch(ctx, r.bus.js, r.bus.prefix, pull,
 			jetstreamext.GetBatchSubject(r.bus.chat(chat)), jetstreamext.GetBatchSeq(next))
@@ -66,9 +67,16 @@ func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[st
 			if next = msg.Sequence + 1; msg.Sequence >= min(r.floor, until) {
 				return begun, nil
 			}
-			event, _, err := decode(msg.Subject, msg.Data)
+			event, _, err := decode(msg.Subject, msg.Header, msg.Data)
 			if err != nil {
 				continue // it was reported when it came the first time
+			}
+			drop, err := lease.drop(ctx, msg.Header, msg.Subject, msg.Sequence, event)
+			if err != nil {
+				return nil, fmt.Errorf("earlier events: %w", err)
+			}
+			if drop {
+				continue
 			}
 			request := event.Envelope().RequestID
 			switch event.(type) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"sync"
 	"time"
 
@@ -15,85 +14,174 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
+// Bounds of what a holder works on at a time. It does not take more.
 const (
-	serving   = 1024            // requests that a holder works on at a time; more wait
-	remembers = time.Minute     // how long a holder knows an answer that has ended
-	beat      = time.Second / 2 // how often it asks an asker whether it is still there
+	maxCalls   = 8192
+	maxAnswers = 8192
+	maxWaiting = 64 << 20 // bytes of requests
 )
 
-// Serve lets every [Remote] of these chats speak through client, until ctx ends;
-// questions in flight are aborted then. Whoever holds the chats calls it, with the ctx
-// of [RunWithLease]. It returns nil when ctx has ended, or why there is no
+// ErrNoLease: the ctx is not that of RunWithLease.
+var ErrNoLease = errors.New("chatnats: Serve needs the ctx of RunWithLease")
+
+// Serve lets every [Remote] of these chats speak through client, until ctx ends.
+// ctx is that of [RunWithLease] or derived from it; else the error is
+// [ErrNoLease]. Serve returns nil when ctx has ended, or why there is no
 // connection to NATS any more.
+//
+// When ctx ends, requests that have not reached the backend go to the next
+// holder, and answers that are in flight end with [ErrHolderLost]. After a lost lease
+// nothing more goes to the backend.
+//
+// A request speaks in the chat of its subject alone, and its reply goes to a
+// subject that begins with _INBOX alone.
 func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID) error {
+	h, ok := heldBy(ctx)
+	if !ok {
+		return ErrNoLease
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &service{bus: b, client: client, ctx: ctx, asked: map[string]*asked{}}
-	requests := make(chan *nats.Msg, serving)
+	s := &service{bus: b, client: client, ctx: ctx, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
+	s.calling, s.stopCalls = context.WithCancel(context.WithoutCancel(ctx))
+	defer s.stopCalls()
 	for _, id := range chats {
-		// One of a queue group: while one holder follows another, one of them answers.
-		sub, err := b.conn.ChanQueueSubscribe(b.holder(id), "holder", requests)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = sub.Unsubscribe() }()
+		s.chats[tokenOf(id)] = id
 	}
+	sub, err := b.conn.Subscribe(b.holder(h.token, h.tenure, "*"), s.receive)
+	if err != nil {
+		return err
+	}
+	defer s.close(sub, h)
 	if err := b.conn.FlushWithContext(ctx); err != nil && b.conn.IsClosed() { // else it reconnects
 		return err
 	}
-	slots := make(chan struct{}, serving)
-	defer s.running.Wait()
-	defer cancel()
-	for {
+	<-ctx.Done()
+	return nil
+}
+
+// A service answers the requests of one tenure with a client.
+type service struct {
+	bus    *Bus
+	client *chat.Client
+	ctx    context.Context
+	chats  map[string]events.ID // by token
+
+	calling   context.Context // of calls: ends a little later than ctx, so that they can return
+	stopCalls context.CancelFunc
+	running   sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool // nothing more is started
+	calls   int  // that are running
+	waiting int  // bytes of their requests
+	relays  map[relayKey]*relay
+}
+
+// close replies to requests that are not started that they are not taken, and
+// waits for the others: for longPause, and not after the lease's time.
+func (s *service) close(sub *nats.Subscription, h *held) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	defer time.AfterFunc(min(longPause, h.left()), s.stopCalls).Stop()
+	drained := sub.StatusChanged(nats.SubscriptionClosed)
+	if sub.Drain() == nil {
 		select {
-		case msg := <-requests:
-			if fenced(ctx) != nil {
-				return nil // somebody else may hold the chat
-			}
-			if msg.Header.Get(headerVerb) == verbAsk {
-				s.running.Go(func() { s.ask(msg) }) // ends with the answer
-				continue
-			}
-			slots <- struct{}{}
-			s.running.Go(func() { // ends with the time that the asker gives it
-				defer func() { <-slots }()
-				s.serve(msg)
-			})
-		case <-ctx.Done():
-			return nil
+		case <-drained:
+		case <-time.After(longPause):
+			_ = sub.Unsubscribe()
 		}
 	}
+	s.running.Wait()
 }
 
-// A service answers requests with a client.
-type service struct {
-	bus     *Bus
-	client  *chat.Client
-	ctx     context.Context
-	running sync.WaitGroup
-
-	mu    sync.Mutex
-	asked map[string]*asked // by request id
-}
-
-func (s *service) serve(msg *nats.Msg) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	if ms, err := strconv.Atoi(msg.Header.Get(headerTime)); err == nil {
-		ctx, cancel = context.WithTimeout(s.ctx, time.Duration(ms)*time.Millisecond)
-	}
-	defer cancel()
+// receive is called by nats.go for each request, and does not block.
+func (s *service) receive(msg *nats.Msg) {
 	verb := msg.Header.Get(headerVerb)
-	reply, err := s.perform(ctx, verb, msg.Data)
-	a := answer{Reply: reply}
-	if err != nil {
-		a.Failure = failureOf(err, maybeSent(err))
+	chatID, served := s.chats[msg.Subject[len(msg.Subject)-lastToken(msg.Subject):]]
+	switch {
+	case !replyable(msg.Reply):
+		s.bus.log.Warn("chatnats: request refused", "verb", verb, "reply", msg.Reply)
+	case verb == verbPing && fenced(s.ctx) == nil && s.ctx.Err() == nil:
+		s.respond(msg, statusAlive, nil)
+	case verb == verbNext, verb == verbStop:
+		s.moved(msg, verb)
+	case !served || fenced(s.ctx) != nil || !s.start(msg, verb, chatID):
+		s.respond(msg, statusNotTaken, nil)
 	}
-	data, err := jsonv2.Marshal(a)
-	if err != nil {
-		s.bus.log.Error("chatnats: a reply cannot be written", "verb", verb, "error", err)
+}
+
+func lastToken(subject string) int {
+	n := 0
+	for n < len(subject) && subject[len(subject)-1-n] != '.' {
+		n++
+	}
+	return n
+}
+
+// start starts the work on a request, unless there is too much of it.
+func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := len(msg.Data)
+	if s.closed || s.ctx.Err() != nil || s.calls >= maxCalls || s.waiting+size > maxWaiting {
+		return false
+	}
+	if verb == verbAsk {
+		return s.startAnswer(msg, chatID)
+	}
+	s.calls++
+	s.waiting += size
+	s.running.Go(func() { // ends with the time that the asker gives it
+		s.serve(msg, verb, chatID)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.calls--
+		s.waiting -= size
+	})
+	return true
+}
+
+// serve performs a verb. What has not been sent when the tenure ends is not
+// taken, so that the next holder can take it.
+func (s *service) serve(msg *nats.Msg, verb string, chatID events.ID) {
+	ctx, cancel := context.WithTimeout(s.calling, milliseconds(msg, DefaultDeadline))
+	defer cancel()
+	result, err := s.perform(ctx, verb, msg.Data, chatID)
+	if err != nil && s.ctx.Err() != nil && !maybeSent(err) {
+		s.respond(msg, statusNotTaken, nil)
 		return
 	}
-	_ = msg.Respond(data) // else the asker's deadline tells it
+	s.respond(msg, statusDone, replyOf(result, err))
+}
+
+func replyOf(result json.RawMessage, err error) []byte {
+	r := reply{Reply: result}
+	if err != nil {
+		r.Failure = failureOf(err, maybeSent(err))
+	}
+	data, err := jsonv2.Marshal(r)
+	if err != nil {
+		data, _ = jsonv2.Marshal(reply{Failure: &failure{Text: "chatnats: the reply cannot be encoded", MaybeSent: true}})
+	}
+	return data
+}
+
+// respond replies to a request. A reply that is lost costs the asker its
+// deadline.
+func (s *service) respond(msg *nats.Msg, status string, data []byte) {
+	if err := s.publish(msg.Reply, status, "", data); errors.Is(err, nats.ErrMaxPayload) {
+		_ = s.publish(msg.Reply, status, "", replyOf(nil, &conn.SendError{Err: err, MaybeSent: true}))
+	}
+}
+
+func (s *service) publish(subject, status, frame string, data []byte) error {
+	header := nats.Header{headerStatus: {status}}
+	if frame != "" {
+		header[headerFrame] = []string{frame}
+	}
+	return s.bus.conn.PublishMsg(&nats.Msg{Subject: subject, Header: header, Data: data})
 }
 
 func maybeSent(err error) bool {
@@ -106,29 +194,64 @@ func maybeSent(err error) bool {
 	return false
 }
 
-func (s *service) perform(ctx context.Context, verb string, data []byte) (json.RawMessage, error) {
+func (s *service) perform(ctx context.Context, verb string, data []byte, id events.ID) (json.RawMessage, error) {
 	switch verb {
 	case verbSend:
-		return nil, with(data, func(m events.UserMessage) error { return s.client.SendMessage(ctx, m) })
-	case verbDeliver:
-		var reply json.RawMessage
-		err := with(data, func(m events.UserMessage) (err error) {
-			reply, err = s.client.Deliver(ctx, m)
-			return err
+		return nil, with(data, func(m events.UserMessage) error {
+			return in(id, &m.ChatID, func() error { return s.client.SendMessage(ctx, m) })
 		})
-		return reply, err
-	case verbTypingStart:
-		return nil, with(data, func(id events.ID) error { return s.client.TypingStart(ctx, id) })
-	case verbTypingStop:
-		return nil, with(data, func(id events.ID) error { return s.client.TypingStop(ctx, id) })
+	case verbDeliver:
+		var ack json.RawMessage
+		err := with(data, func(m events.UserMessage) error {
+			return in(id, &m.ChatID, func() (err error) {
+				ack, err = s.client.Deliver(ctx, m)
+				return err
+			})
+		})
+		return ack, err
+	case verbTypingStart, verbTypingStop:
+		return nil, with(data, func(t events.Typing) error {
+			return in(id, &t.ChatID, func() error { return s.client.Typing(ctx, verb == verbTypingStart, t) })
+		})
 	case verbAbort:
-		return nil, with(data, func(a events.Abort) error { return s.client.Abort(ctx, a) })
+		return nil, with(data, func(a events.Abort) error {
+			return in(id, &a.ChatID, func() error { return s.client.Abort(ctx, a) })
+		})
 	case verbRead:
-		return nil, with(data, func(r events.Read) error { return s.client.MarkRead(ctx, r) })
+		return nil, with(data, func(r events.Read) error {
+			return in(id, &r.ChatID, func() error { return s.client.MarkRead(ctx, r) })
+		})
 	case verbEmit:
-		return nil, with(data, func(e emission) error { return s.client.Emit(ctx, e.Event, e.Payload) })
+		return nil, with(data, func(e emission) error { return s.emit(ctx, e, id) })
 	}
-	return nil, errors.New("chatnats: no such verb")
+	return nil, errors.New("chatnats: unknown verb")
+}
+
+// emit sends any event in a chat.
+func (s *service) emit(ctx context.Context, e emission, id events.ID) error {
+	var members map[string]json.RawMessage
+	if err := jsonv2.Unmarshal(e.Payload, &members); err != nil {
+		return err
+	}
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	var of events.ID
+	if raw, found := members["chatId"]; found {
+		if err := jsonv2.Unmarshal(raw, &of); err != nil {
+			return err
+		}
+	}
+	return in(id, &of, func() error {
+		if !of.IsZero() {
+			raw, err := jsonv2.Marshal(of)
+			if err != nil {
+				return err
+			}
+			members["chatId"] = raw
+		}
+		return s.client.Emit(ctx, e.Event, members)
+	})
 }
 
 func with[T any](data []byte, f func(T) error) error {
@@ -139,146 +262,12 @@ func with[T any](data []byte, f func(T) error) error {
 	return f(body)
 }
 
-// asking is the body of a question.
-type asking struct {
-	chat.Question
-	From   int  // the frame to begin with
-	Resume bool // the question was asked before: it must not be sent again
-}
-
-// asked is a question that was asked for somebody.
-type asked struct {
-	cancel context.CancelFunc // ends the stream
-	quit   context.CancelFunc // ends the relay that is under way
-
-	out    chan struct{} // closed when the question is out, or has failed
-	stream *chat.Stream
-	err    error
-}
-
-// ask asks a question, or goes on with the answer to one that was asked before.
-// What becomes of it travels in frames: number 0 says that the question is out,
-// each event of the answer is another one, and the last one says how it ended.
-func (s *service) ask(msg *nats.Msg) {
-	var q asking
-	inbox := msg.Header.Get(headerInbox)
-	if err := jsonv2.Unmarshal(msg.Data, &q); err != nil || inbox == "" {
-		return
+// in calls f if a body names the chat of its subject, or none, which stands for
+// it.
+func in(id events.ID, named *events.ID, f func() error) error {
+	setDefault(named, id)
+	if *named != id {
+		return ErrOtherChat
 	}
-	_ = msg.Respond(nil) // it has arrived
-	relaying, quit := context.WithCancel(s.ctx)
-	defer quit()
-	s.mu.Lock()
-	a := s.asked[q.RequestID]
-	switch {
-	case a != nil:
-		a.quit() // this relay takes the place of the one before it
-		a.quit = quit
-	case !q.Resume:
-		ctx, cancel := context.WithCancel(s.ctx)
-		a = &asked{cancel: cancel, quit: quit, out: make(chan struct{})}
-		s.asked[q.RequestID] = a
-		s.running.Go(func() { // ends with ctx
-			defer close(a.out)
-			a.stream, a.err = s.client.Ask(ctx, q.Question)
-		})
-	}
-	s.mu.Unlock()
-	if a == nil {
-		s.frame(inbox, q.From, frameEnd, answer{Failure: failureOf(ErrHolderLost, true)})
-		return
-	}
-	s.running.Go(func() { s.watch(relaying, inbox, a) }) // ends with the relay
-	if !s.relay(relaying, inbox, q.From, a) {
-		return
-	}
-	a.cancel()
-	time.AfterFunc(remembers, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.asked, q.RequestID)
-	})
-}
-
-// relay sends frames from one on, and reports whether it sent the last one. It
-// ends before that with ctx.
-func (s *service) relay(ctx context.Context, inbox string, from int, a *asked) (whole bool) {
-	n := 0
-	send := func(kind string, body any) {
-		if n >= from && ctx.Err() == nil {
-			s.frame(inbox, n, kind, body)
-		}
-		n++
-	}
-	select {
-	case <-a.out:
-	case <-ctx.Done():
-		return false
-	}
-	if a.err != nil {
-		send(frameEnd, answer{Failure: failureOf(a.err, maybeSent(a.err))})
-		return true
-	}
-	send(frameAsked, nil)
-	for event, err := range a.stream.Events() {
-		if err != nil {
-			send(frameEnd, answer{Failure: failureOf(err, true)})
-			return true
-		}
-		send(string(event.Key()), event)
-		if ctx.Err() != nil {
-			return false
-		}
-	}
-	send(frameEnd, answer{})
-	return true
-}
-
-// watch makes sure that there is somebody who wants the answer: it asks now and
-// then, which also tells the asker that the holder lives.
-func (s *service) watch(ctx context.Context, inbox string, a *asked) {
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
-	missed := 0
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		asking, cancel := context.WithTimeout(ctx, beat)
-		_, err := s.bus.conn.RequestWithContext(asking, inbox+".beat", nil)
-		cancel()
-		if !errors.Is(err, nats.ErrNoResponders) {
-			missed = 0
-			continue
-		}
-		if missed++; missed == 3 { // the asker is gone
-			a.cancel()
-			return
-		}
-	}
-}
-
-// The kinds of frames, besides the keys of events.
-const (
-	frameAsked = "asked"
-	frameEnd   = "end"
-
-	headerKind  = "Parley-Kind"
-	headerFrame = "Parley-Frame"
-)
-
-func (s *service) frame(inbox string, n int, kind string, body any) {
-	msg := nats.NewMsg(inbox + ".frame")
-	msg.Header.Set(headerKind, kind)
-	msg.Header.Set(headerFrame, strconv.Itoa(n))
-	var err error
-	if body != nil {
-		if msg.Data, err = jsonv2.Marshal(body); err != nil {
-			s.bus.log.Error("chatnats: a frame cannot be written", "kind", kind, "error", err)
-			return
-		}
-	}
-	_ = s.bus.conn.PublishMsg(msg) // a frame that is lost is asked for again
+	return f()
 }

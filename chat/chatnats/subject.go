@@ -1,6 +1,7 @@
 package chatnats
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strconv"
@@ -10,13 +11,21 @@ import (
 )
 
 // A chat's id is one token of a subject, and part of a key. Ids that are
-// strings of harmless characters stand for themselves; any other string is
+// strings of letters, digits, - and _ stand for themselves; any other string is
 // written in base64 behind a slash, and an integer behind an equals sign, so that
-// "5" and 5 stay two chats. A lone equals sign is no chat.
+// "5" and 5 stay two chats. A lone equals sign is no chat. A longer id than
+// longestID is replaced by its hash, because the server closes a connection that
+// sends a long subject; HeaderChat has the id then.
 const (
 	encodedString = "/"
 	encodedNumber = "="
+	encodedHash   = "=/"
+
+	longestID = 128 // bytes
 )
+
+// hashed reports whether a token has the hash of a chat's id.
+func hashed(token string) bool { return strings.HasPrefix(token, encodedHash) }
 
 // plain reports whether a string can stand for itself. It is on the path of
 // each event.
@@ -28,7 +37,7 @@ func plain(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 128
+	return s != "" && len(s) <= longestID
 }
 
 // tokenOf returns the token of a chat.
@@ -37,6 +46,13 @@ func tokenOf(id events.ID) string {
 	switch {
 	case id.IsZero():
 		return encodedNumber
+	case len(text) > longestID:
+		kind := "number/"
+		if id == events.StringID(text) {
+			kind = "string/"
+		}
+		sum := sha256.Sum256([]byte(kind + text))
+		return encodedHash + base64.RawURLEncoding.EncodeToString(sum[:])
 	case id != events.StringID(text):
 		return encodedNumber + text
 	case plain(text):
@@ -48,7 +64,7 @@ func tokenOf(id events.ID) string {
 
 var errToken = errors.New("chatnats: not the token of a chat")
 
-// chatOf returns the chat of a token.
+// chatOf returns the chat of a token that is not a hash.
 func chatOf(token string) (events.ID, error) {
 	if digits, ok := strings.CutPrefix(token, encodedNumber); ok {
 		if digits == "" {
@@ -77,26 +93,19 @@ func chatOf(token string) (events.ID, error) {
 	return events.ID{}, errToken
 }
 
-// subject is what an event is published under: prefix.chat.KEY.
-func (b *Bus) subject(chat events.ID, key events.Key) string {
-	return b.prefix + "." + tokenOf(chat) + "." + string(key)
-}
-
-// The stream keeps it as prefix.partition.chat.KEY; what follows are filters
-// for that.
+// An event is published under prefix.chat.KEY. The stream keeps it as
+// prefix.partition.chat.KEY; what follows are filters for that.
 
 func (b *Bus) partition(n int) string { return b.prefix + "." + strconv.Itoa(n) + ".>" }
 
 func (b *Bus) chat(id events.ID) string { return b.prefix + ".*." + tokenOf(id) + ".*" }
 
-// parseSubject takes apart what the stream has kept an event under.
-func parseSubject(subject string) (partition int, chat events.ID, key events.Key, err error) {
-	_, rest, _ := strings.Cut(subject, ".")
-	number, rest, _ := strings.Cut(rest, ".")
-	token, last, whole := strings.Cut(rest, ".")
-	if partition, err = strconv.Atoi(number); err != nil || !whole || strings.Contains(last, ".") {
-		return 0, events.ID{}, "", errors.New("chatnats: not the subject of an event")
+// parseSubject returns the chat's token and the kind of an event that the
+// stream has kept under a subject.
+func parseSubject(subject string) (token string, key events.Key, err error) {
+	parts := strings.SplitN(subject, ".", 5)
+	if len(parts) != 4 {
+		return "", "", errors.New("chatnats: not the subject of an event")
 	}
-	chat, err = chatOf(token)
-	return partition, chat, events.Key(last), err
+	return parts[2], events.Key(parts[3]), nil
 }

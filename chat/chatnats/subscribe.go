@@ -52,6 +52,7 @@ type Feed struct {
 	bus    *Bus
 	cfg    SubscribeConfig
 	start  uint64 // the first sequence wanted; 0 for that of cfg.Time
+	lease  lateness
 	topics *topics
 }
 
@@ -65,7 +66,7 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 	case cfg.Durable != "" && !validPrefix.MatchString(cfg.Durable):
 		return nil, fmt.Errorf("chatnats: SubscribeConfig.Durable %q has more than letters, digits, - and _", cfg.Durable)
 	}
-	f := &Feed{bus: b, cfg: cfg, start: cfg.Sequence, topics: newTopics(b)}
+	f := &Feed{bus: b, cfg: cfg, start: cfg.Sequence, topics: newTopics(b), lease: lateness{bus: b}}
 	if cfg.Sequence == 0 && cfg.Time.IsZero() {
 		last, err := b.lastSequence(ctx)
 		if err != nil {
@@ -74,7 +75,7 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 		f.start = last + 1
 	}
 	if cfg.Durable != "" {
-		if err := b.openLine(ctx, f.line(), f.policy()); err != nil {
+		if err := b.openConsumer(ctx, f.consumer(), f.policy()); err != nil {
 			return nil, err
 		}
 	}
@@ -160,8 +161,15 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 	if meta.Sequence.Consumer != next {
 		return errGap
 	}
-	if d, err := deliveryOf(msg, meta); err != nil {
-		f.bus.unreadable(msg, err)
+	d, unreadable := deliveryOf(msg, meta)
+	drop, err := f.lease.drop(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream, d.Event)
+	if err != nil {
+		return err
+	}
+	if drop {
+		f.bus.log.Debug("chatnats: late event", "subject", msg.Subject(), "sequence", meta.Sequence.Stream)
+	} else if unreadable != nil {
+		f.bus.unreadable(msg, unreadable)
 	} else if err := f.topics.publish(ctx, d); err != nil {
 		return err
 	}

@@ -11,23 +11,24 @@ import (
 // An Answer is the script of the AI: it replies to one user message. It runs in
 // a goroutine of its own.
 //
-// Each event given to emit goes to everybody in the question's room; a chatId,
-// traceId or requestId that it leaves open is the question's. Events arrive in
-// the order in which emit got them, and emit does not wait.
+// emit sends an event to the question's room, without blocking. A missing
+// chatId, traceId or requestId is the question's. Events arrive in the order in
+// which they were emitted.
 //
-// The ctx ends when the answer is aborted, when the asker is gone, and on
-// Close; from then on emit does nothing, and the Answer should return.
+// The ctx ends when the answer is aborted, when the session of the client that
+// asked is over, and on Close. From then on emit does nothing, and the Answer
+// should return.
 type Answer func(ctx context.Context, q events.UserMessage, emit func(events.Event))
 
-// Say answers everything with the same text: the statuses queued and working,
-// then the text word by word as tokens, each after a pause of the given length
-// and with the space that follows it, then the message. The counts of the
-// message's usage are words.
+// Say returns an Answer that is always the same text: the statuses queued and
+// working, then the words as tokens, then the message. Each token includes the
+// space after its word and follows a pause of the given length. The message's
+// usage counts words.
 func Say(text string, pace time.Duration) Answer {
 	return func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		emit(events.AIProcessing{Status: events.StatusQueued})
 		emit(events.AIProcessing{Status: events.StatusWorking})
-		spoken := 0
+		sent := 0
 		for word := range strings.SplitAfterSeq(text, " ") {
 			if word == "" { // after the last space
 				continue
@@ -35,8 +36,8 @@ func Say(text string, pace time.Duration) Answer {
 			if !pause(ctx, pace) {
 				return
 			}
-			emit(events.AIToken{Token: word, Index: spoken})
-			spoken++
+			emit(events.AIToken{Token: word, Index: sent})
+			sent++
 		}
 		asked := len(strings.Fields(q.Text))
 		emit(events.AIMessage{
@@ -46,21 +47,22 @@ func Say(text string, pace time.Duration) Answer {
 			CreatedAt: time.Now(),
 			Usage: &events.Usage{
 				PromptTokens:     int64(asked),
-				CompletionTokens: int64(spoken),
-				TotalTokens:      int64(asked + spoken),
+				CompletionTokens: int64(sent),
+				TotalTokens:      int64(asked + sent),
 			},
 		})
 	}
 }
 
-// Echo answers as Say does, with "You said: " and the text of the question.
+// Echo returns an Answer like that of Say, whose text is "You said: " and the
+// text of the question.
 func Echo(pace time.Duration) Answer {
 	return func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		Say("You said: "+q.Text, pace)(ctx, q, emit)
 	}
 }
 
-// pause waits for d, and reports whether ctx is still alive.
+// pause waits for d, and reports whether ctx has not ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d > 0 {
 		timer := time.NewTimer(d)

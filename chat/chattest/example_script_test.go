@@ -251,9 +251,10 @@ func ExampleServer_Expect() {
 	client.TypingStart(ctx, user)
 	server.Expect(t, "user:typingStart", map[string]any{"userId": "bob"})
 	// Output:
-	// chattest: user:typingStart has come, but with another "userId"
-	// wanted: {"userId":"bob"}
-	//   came: {"chatId":"room-1","userId":"ada"}
+	// chattest: event user:typingStart differs: another "userId"
+	//   want: {"userId":"bob"}
+	//    got: {"chatId":"room-1","userId":"ada"}
+	//   else: chat:join [{"chatId":"room-1"}]
 }
 
 // A proxy in front of the backend wants to know who is there.

@@ -5,83 +5,118 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
 
-// patience is how long Expect waits.
-const patience = 10 * time.Second
+// expectTimeout is how long Expect waits.
+const expectTimeout = 10 * time.Second
 
-// A TB is what Expect needs of a *testing.T or a *testing.B.
+// TB is the part of *testing.T and *testing.B that Expect needs.
 type TB interface {
 	Helper()
 	Context() context.Context
 	Fatalf(format string, args ...any)
 }
 
-// Expect waits for the next event of a name, as [Server.Next] does, and fails the test if none comes within 10 seconds, or
-// if the payload of the one that comes, its first argument, is not the one that is wanted. What is wanted is anything that
-// encoding/json encodes. Of an object only the members that are named are
-// compared, so that ids made by the client need not be known; nil lets any payload pass.
+// Expect waits for the next event of a name, as [Server.Next] does, and compares
+// its first argument with payload. It fails the test if no event comes within
+// 10 seconds, or if they differ: the failure shows the wanted and the received
+// payload, and the other events that no Next has returned.
+//
+// A payload is anything that encoding/json encodes; a []byte only matches bytes.
+// Of an object only the members in payload are compared, so that ids made by
+// the client need not be known. nil matches any payload.
 //
 //	server.Expect(t, "chat:join", map[string]any{"chatId": "room-1"})
 func (s *Server) Expect(t TB, name string, payload any) Received {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), expectTimeout)
 	defer cancel()
 	r, err := s.Next(ctx, name)
 	if err != nil {
-		t.Fatalf("chattest: no %s has come (%v), but:%s", name, err, s.received())
+		t.Fatalf("chattest: no event %s: %v\n  want: %s\n   got: nothing\n  else: %s", name, err, wanted(payload), s.others(nil))
 		return r
 	}
 	if payload == nil {
 		return r
 	}
-	wanted, err := json.Marshal(payload)
+	want, err := json.Marshal(payload)
 	if err != nil {
-		t.Fatalf("chattest: what is expected of %s: %v", name, err)
+		t.Fatalf("chattest: payload expected of %s: %v", name, err)
 		return r
 	}
-	if diff := difference(valueOf(wanted), valueOf(r.payload())); diff != "" {
-		t.Fatalf("chattest: %s has come, but %s\nwanted: %s\n  came: %s", name, diff, wanted, r.payload())
+	diff := difference(valueOf(want), valueOf(r.payload()))
+	if _, binary := payload.([]byte); binary && diff == "" {
+		if _, ok := r.Bytes(0); !ok {
+			diff = "it is a string, not bytes"
+		}
+	}
+	if diff != "" {
+		t.Fatalf("chattest: event %s differs: %s\n  want: %s\n   got: %s\n  else: %s", name, diff, want, r.payload(), s.others(&r))
+		return r
 	}
 	return r
 }
 
-// received lists what has been received, for people.
-func (s *Server) received() string {
-	var lines strings.Builder
-	for _, r := range s.Received() {
-		fmt.Fprintf(&lines, "\n\t%s", r)
+func wanted(payload any) string {
+	if payload == nil {
+		return "any payload"
 	}
-	if lines.Len() == 0 {
-		return " nothing at all"
+	text, err := json.Marshal(payload)
+	if err != nil {
+		return err.Error()
 	}
-	return lines.String()
+	return string(text)
 }
 
-// difference says in what a payload is not the one that is wanted; "" if it is.
-func difference(wanted, came any) string {
-	members, ok := wanted.(map[string]any)
-	object, isObject := came.(map[string]any)
+// maxOthers is how many other events a failure shows.
+const maxOthers = 20
+
+// others lists the events that no Next has returned, without one, for a failure.
+func (s *Server) others(without *Received) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for _, e := range s.record.entries {
+		if !e.taken && (without == nil || e.event != without.event) {
+			lines = append(lines, e.String())
+		}
+	}
+	if len(lines) == 0 {
+		return "nothing"
+	}
+	if n := len(lines) - maxOthers; n > 0 {
+		lines = append([]string{fmt.Sprintf("(%d earlier events)", n)}, lines[n:]...)
+	}
+	return strings.Join(lines, "\n        ")
+}
+
+// difference describes how a payload differs from the wanted one; "" if it does
+// not.
+func difference(want, got any) string {
+	members, ok := want.(map[string]any)
+	object, isObject := got.(map[string]any)
 	if !ok || !isObject {
-		if reflect.DeepEqual(wanted, came) {
+		if reflect.DeepEqual(want, got) {
 			return ""
 		}
-		return "is another"
+		return "another value"
 	}
-	for name, value := range members {
-		if got, ok := object[name]; !ok {
-			return fmt.Sprintf("without %q", name)
-		} else if !reflect.DeepEqual(value, got) {
-			return fmt.Sprintf("with another %q", name)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if value, ok := object[name]; !ok {
+			return fmt.Sprintf("no %q", name)
+		} else if !reflect.DeepEqual(members[name], value) {
+			return fmt.Sprintf("another %q", name)
 		}
 	}
 	return ""
 }
 
-// valueOf is what a JSON text says, its numbers with every digit.
+// valueOf returns the value of a JSON text, its numbers with every digit.
 func valueOf(text json.RawMessage) (v any) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

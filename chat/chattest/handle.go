@@ -6,30 +6,39 @@ import (
 	"errors"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// A Handler deals with one event of a client, see [Server.Handle]. Its ctx ends
-// when the client is gone for good, and on Close.
+// A Handler handles one event of a client, see [Server.Handle]. Its ctx ends
+// when the client's session is over, and on Close.
 type Handler func(ctx context.Context, r Received) (reply any, err error)
 
-// ErrNoReply is what a Handler returns to have nothing done about an event,
-// as if it had never come: no room is entered, no question answered, nothing
-// acknowledged.
-var ErrNoReply = errors.New("chattest: not answered")
+// Args are the arguments of an acknowledgement, for a Handler that replies with
+// any number but one.
+type Args []any
 
-// Handle has h deal with the events of a name from now on: one of the backend's own that
-// the contract does not have, or one of the contract's, whose name is that of Config.Names. A
-// later Handler takes the place of an earlier one; nil takes it away.
+// ErrNoReply is returned by a Handler to ignore an event: no room is joined, no
+// question answered and nothing acknowledged.
+var ErrNoReply = errors.New("chattest: no reply")
+
+// Handle sets the Handler of the events of a name: custom events, or those of
+// the contract by their name in Config.Names. It replaces an earlier Handler;
+// nil removes it.
 //
-// What h returns goes back as the acknowledgement if the client wants one; nil stands for
-// {"ok": true}. An event of the contract then takes its usual course, in
-// which h was the first step. An error refuses it: nothing more is done, the
-// client gets an error event with the error's text and, if it wants an
-// acknowledgement, {"ok": false, "error"}, or what a [*conn.ReplyError] says. [Refuse]
-// makes such a Handler. With [ErrNoReply] there is silence.
+// The reply of h is the acknowledgement, if the client asks for one: [Args] are
+// its arguments, any other value is the only argument, and nil stands for
+// {"ok": true}. Each []byte in it is sent as a binary attachment. For an event
+// of the contract the backend's own handling follows.
 //
-// A client's events are dealt with one after the other, so a Handler that waits
-// lets those behind it wait. It may wait for anything but these, the client's acknowledgements included.
+// An error rejects the event: the backend's own handling is left out, the
+// client gets an error event with the error's text and, if it asks for an
+// acknowledgement, {"ok": false, "error"}, or the Reply of a
+// [*conn.ReplyError]. [Refuse] returns such a Handler. After [ErrNoReply]
+// nothing is sent.
+//
+// A client's events are handled one after the other, so a Handler that blocks
+// delays the events behind it. It may wait for anything but these, for the
+// client's acknowledgements too.
 func (s *Server) Handle(name string, h Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,12 +49,12 @@ func (s *Server) Handle(name string, h Handler) {
 	s.handlers[name] = h
 }
 
-// Refuse is a Handler that refuses everything with err.
+// Refuse returns a Handler that rejects every event with err.
 func Refuse(err error) Handler {
 	return func(context.Context, Received) (any, error) { return nil, err }
 }
 
-// handled asks the Handler of an event, if it has one.
+// handled calls the Handler of an event, if there is one.
 func (s *Server) handled(r Received) (reply []any, err error) {
 	s.mu.Lock()
 	h := s.handlers[r.Name]
@@ -53,18 +62,23 @@ func (s *Server) handled(r Received) (reply []any, err error) {
 	if h == nil {
 		return nil, nil
 	}
-	answer, err := h(r.Socket.ctx, r)
+	answer, err := h(r.Socket.io.Context(), r)
 	if err != nil {
 		return nil, err
 	}
-	if answer == nil {
-		answer = result{OK: true}
+	switch answer := answer.(type) {
+	case nil:
+		return []any{result{OK: true}}, nil
+	case Args:
+		reply = answer
+	default:
+		reply = []any{answer}
 	}
-	encoded, err := json.Marshal(answer)
-	return []any{json.RawMessage(encoded)}, err
+	_, _, err = socketio.EncodeArgs(reply...) // a reply that cannot be encoded rejects the event
+	return reply, err
 }
 
-// refusalReply is what a refused event is acknowledged with.
+// refusalReply returns the acknowledgement of a rejected event.
 func refusalReply(err error) any {
 	if chosen, ok := errors.AsType[*conn.ReplyError](err); ok {
 		if encoded, err := json.Marshal(chosen.Reply); err == nil {

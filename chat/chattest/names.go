@@ -6,10 +6,10 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// SetNames renames events from now on, both those that are sent and those that are heard. Keys
-// that are not in the map keep their name. Every client is told all names in a
-// meta:events:response that it has not asked for, behind what was sent under the
-// old names and before anything under the new ones. A [Handler] stays with the name it was set for.
+// SetNames renames events from now on, both sent and received ones. Keys that
+// are not in the map keep their name. Every client gets all names in a
+// meta:events:response: after all events under the old names, and before any
+// under the new ones. A [Handler] keeps the name that it was set for.
 func (s *Server) SetNames(changes map[events.Key]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,20 +21,18 @@ func (s *Server) SetNames(changes map[events.Key]string) {
 		s.keys[name] = key
 	}
 	names := s.encodedNames()
-	for _, k := range s.sockets {
-		if k.ctx != nil { // it is in
-			_ = k.emit(nameDiscoveryResponse, names)
-		}
+	for _, k := range s.Sockets() {
+		_ = k.io.Emit(nameDiscoveryResponse, names)
 	}
 }
 
-// encodedNames is what discovery tells; s.mu is held.
+// encodedNames returns the payload of discovery; s.mu is held.
 func (s *Server) encodedNames() json.RawMessage {
 	names, _ := json.Marshal(s.names) // strings: it cannot fail
 	return names
 }
 
-// nameOf is what an event is called now.
+// nameOf returns the present name of an event.
 func (s *Server) nameOf(key events.Key) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

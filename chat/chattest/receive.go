@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/events"
-	"github.com/zishang520/socket.io/servers/socket/v3"
+	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
-// The names that are no event of the contract.
+// The names outside of the contract.
 const (
 	nameEcho              = "echo" // acknowledged with its own arguments
 	nameError             = "error"
@@ -18,33 +18,26 @@ const (
 	nameDiscoveryResponse = "meta:events:response"
 )
 
-// result is what an event of the contract is acknowledged with.
+// result is the acknowledgement of an event of the contract.
 type result struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }
 
-// receive takes in one event: its name, its arguments and, if the client wants
-// an acknowledgement, a socket.Ack. The library calls it for one event of a
-// client after the other.
-func (s *Server) receive(k *Socket, args []any) {
-	name, _ := args[0].(string)
-	args = args[1:]
-	acknowledge := func(...any) {}
-	wantsAck := false
-	if last := len(args) - 1; last >= 0 {
-		if ack, ok := args[last].(socket.Ack); ok {
-			args, wantsAck = args[:last], true
-			acknowledge = func(args ...any) { ack(args, nil) }
-		}
+// receive handles one event: first the Handler of its name, if it has one, then
+// the backend. The event is recorded afterwards. sioserver calls it for one
+// event of a client after the other.
+func (s *Server) receive(e *sioserver.Event) {
+	if s.ctx.Err() != nil {
+		return
 	}
-	r := Received{Socket: k, Name: name, Args: jsonOf(args), WantsAck: wantsAck, args: args}
-	k.inbox.put(func() { s.deal(r, acknowledge) })
-}
-
-// deal deals with one event: first the Handler of its name, if it has one, then
-// the backend. The event is recorded when all of that is done.
-func (s *Server) deal(r Received, acknowledge func(...any)) {
+	r := Received{
+		Socket:   e.Socket.Data.(*Socket),
+		Name:     e.Name,
+		Args:     inlined(e.Args, e.Attachments),
+		WantsAck: e.WantsAck,
+		event:    e,
+	}
 	reply, err := s.handled(r)
 
 	s.mu.Lock()
@@ -63,20 +56,20 @@ func (s *Server) deal(r Received, acknowledge func(...any)) {
 	case errors.Is(err, ErrNoReply):
 	case err != nil:
 		s.sendError(r.Socket, r.Name, err)
-		acknowledge(refusalReply(err))
+		_ = e.Ack(refusalReply(err))
 	case reply != nil:
-		acknowledge(reply...)
+		_ = e.Ack(reply...) // a client that is gone misses it
 	}
 }
 
-// step is what the backend itself does about an event; what it returns is the
-// acknowledgement, nil for none. An error says what is wrong with the payload.
+// step is the backend's own handling of an event. It returns the arguments
+// of the acknowledgement, nil for none, or an error about the payload.
 func (s *Server) step(r Received) (reply []any, err error) {
 	switch r.Name {
 	case nameEcho:
-		return r.args, nil
+		return r.event.Values(), nil
 	case nameDiscoveryRequest:
-		_ = r.Socket.emit(nameDiscoveryResponse, s.encodedNames())
+		_ = r.Socket.io.Emit(nameDiscoveryResponse, s.encodedNames())
 		return nil, nil
 	}
 	act, ok := actions[s.keys[r.Name]]
@@ -94,7 +87,7 @@ func (s *Server) step(r Received) (reply []any, err error) {
 	return []any{result{OK: true}}, nil
 }
 
-// identify takes the first user id that k gives for who k is.
+// identify takes the first user id in an event of k as its user.
 func (s *Server) identify(k *Socket, payload json.RawMessage) {
 	if !k.userID.IsZero() {
 		return
@@ -106,11 +99,11 @@ func (s *Server) identify(k *Socket, payload json.RawMessage) {
 		return
 	}
 	k.userID = from.UserID
-	s.tellRooms(k)
+	s.sendPresenceOf(k)
 }
 
-// actions has what each event that goes to the server leads to. An error says
-// what is wrong with the payload.
+// actions are the backend's own steps for the events of the contract. An error
+// is about the payload.
 var actions = map[events.Key]func(*Server, *Socket, json.RawMessage) error{
 	events.KeyJoin:            action((*Server).join),
 	events.KeyUserMessage:     action((*Server).say),
@@ -133,10 +126,14 @@ func action[T any](act func(*Server, *Socket, T)) func(*Server, *Socket, json.Ra
 
 func ignore[T any](*Server, *Socket, T) {}
 
-// say tells everybody who hears k what it has said, and has it answered.
+// say sends a user message to the clients that hear k, and starts its answer.
 func (s *Server) say(k *Socket, q events.UserMessage) {
+	id := q.MessageID
+	if s.cfg.MessageID != nil {
+		id = s.cfg.MessageID(q)
+	}
 	s.send(s.audience(k, q.ChatID), s.envelopeOf(q).around(events.ChatMessage{
-		MessageID: q.MessageID,
+		MessageID: id,
 		UserID:    q.UserID,
 		Text:      q.Text,
 		CreatedAt: time.Now(),

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/zishang520/socket.io/v3/pkg/types"
+	"github.com/seed67206a74/parley/internal/sioserver"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// ErrClosed is what Next returns when the Server has been closed.
+// ErrClosed is returned by Next after Close.
 var ErrClosed = errors.New("chattest: the server is closed")
 
 // maxRecorded is how many events a Server remembers.
@@ -18,18 +19,31 @@ const maxRecorded = 10_000
 
 // Received is an event that a client has sent.
 type Received struct {
-	Socket   *Socket           // who has
+	Socket   *Socket           // its sender
 	Name     string            // on the wire
-	Args     []json.RawMessage // as they came; a binary one as its bytes in base64
-	WantsAck bool              // an acknowledgement was asked for
+	Args     []json.RawMessage // bytes as a string of base64
+	WantsAck bool              // the client asks for an acknowledgement
 
-	args []any // as the library has them
+	event *sioserver.Event
 }
 
-// Decode decodes the first argument, null if there is none.
-func (r Received) Decode(into any) error { return json.Unmarshal(r.payload(), into) }
+// Decode decodes the first argument, or null without one.
+func (r Received) Decode(into any) error { return r.DecodeArg(0, into) }
 
-// String is the event as it stands in a packet: chat:join [{"chatId":"room-1"}].
+// DecodeArg decodes an argument, or null if there are fewer.
+func (r Received) DecodeArg(arg int, into any) error {
+	if arg >= len(r.Args) {
+		return json.Unmarshal([]byte("null"), into)
+	}
+	return json.Unmarshal(r.Args[arg], into)
+}
+
+// Bytes returns an argument that was sent as bytes. It returns false for any
+// other, a string of base64 included.
+func (r Received) Bytes(arg int) ([]byte, bool) { return r.event.Bytes(arg) }
+
+// String returns the event as it stands in a packet:
+// chat:join [{"chatId":"room-1"}].
 func (r Received) String() string { return fmt.Sprintf("%s %s", r.Name, r.Args) }
 
 func (r Received) payload() json.RawMessage {
@@ -39,30 +53,20 @@ func (r Received) payload() json.RawMessage {
 	return json.RawMessage("null")
 }
 
-// jsonOf is what an event's arguments are as JSON. They are that already, unless
-// the event came with binary attachments.
-func jsonOf(args []any) []json.RawMessage {
+// inlined returns arguments with their attachments as base64.
+func inlined(args []json.RawMessage, attachments [][]byte) []json.RawMessage {
 	out := make([]json.RawMessage, len(args))
 	for i, arg := range args {
-		switch arg := arg.(type) {
-		case json.RawMessage:
-			out[i] = arg
-		case types.BufferInterface:
-			out[i], _ = json.Marshal(arg.Bytes()) // bytes: it cannot fail
-		default:
-			out[i] = json.RawMessage("null")
-			if encoded, err := json.Marshal(arg); err == nil {
-				out[i] = encoded
-			}
-		}
+		out[i], _ = socketio.InlineBase64(arg, attachments) // sioserver has checked it
 	}
 	return out
 }
 
-// record is what a Server has received, the oldest first; it is under Server.mu.
+// record holds the events that a Server has received, the oldest first. It is
+// under Server.mu.
 type record struct {
 	entries []*entry
-	more    chan struct{} // closed with the next one; nil if nobody waits
+	more    chan struct{} // closed with the next event; nil if nothing waits
 }
 
 type entry struct {
@@ -82,8 +86,8 @@ func (r *record) add(event Received) {
 	}
 }
 
-// take is the first event of a name that has not been taken yet or, if there is
-// none, what tells of the next event.
+// take returns the first event of a name that has not been taken yet or, if
+// there is none, a channel that is closed with the next event.
 func (r *record) take(name string) (event Received, ok bool, more <-chan struct{}) {
 	for _, e := range r.entries {
 		if e.Name == name && !e.taken {
@@ -97,12 +101,13 @@ func (r *record) take(name string) (event Received, ok bool, more <-chan struct{
 	return Received{}, false, r.more
 }
 
-// Received returns the events of the given names that clients have sent, all
-// events if there are no names, in the order in which the backend has dealt with them. An
-// event is among them once it has been: its room is joined by then, its
-// acknowledgement on its way. The last 10,000 are kept.
+// Received returns the events of the given names that clients have sent, or all
+// events if there are no names, in the order in which they were handled. An
+// event is among them once it has been handled: its room is joined by then, and
+// its acknowledgement is sent. The last 10,000 are kept.
 //
-// What a client has sent a moment ago may not have come yet. [Server.Next] waits.
+// An event that a client has just sent may not have arrived. [Server.Next]
+// waits.
 func (s *Server) Received(names ...string) []Received {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +120,8 @@ func (s *Server) Received(names ...string) []Received {
 	return out
 }
 
-// Next returns the next event of a name: the first that no call of Next has
-// returned before, whether it has come already or is still to come. It waits for that until ctx ends or the Server is closed.
+// Next returns the first event of a name that no call of Next has returned
+// before. It waits for it until ctx ends or the Server is closed.
 func (s *Server) Next(ctx context.Context, name string) (Received, error) {
 	for {
 		s.mu.Lock()

@@ -103,12 +103,12 @@ func TestExpect_reportsMismatch(t *testing.T) {
 		{payload, nil, ""},
 		{payload, map[string]any{}, ""},
 		{payload, map[string]any{"id": 9007199254740993, "list": []int{1}}, ""},
-		{payload, map[string]any{"id": 9007199254740992}, `with another "id"`},
-		{payload, map[string]any{"id": 9007199254740993, "other": nil}, `without "other"`},
-		{payload, events.StringID("x"), "is another"},
-		{"text", map[string]any{"a": 1}, "is another"},
+		{payload, map[string]any{"id": 9007199254740992}, `event thing differs: another "id"`},
+		{payload, map[string]any{"id": 9007199254740993, "other": nil}, `no "other"`},
+		{payload, events.StringID("x"), "another value"},
+		{"text", map[string]any{"a": 1}, "another value"},
 		{"text", "text", ""},
-		{payload, make(chan int), "what is expected"},
+		{payload, make(chan int), "payload expected of thing"},
 	} {
 		require.NoError(t, c.Emit(t.Context(), "thing", tc.sent))
 		test := &recorder{ctx: t.Context()}
@@ -124,8 +124,37 @@ func TestExpect_reportsMismatch(t *testing.T) {
 	cancel()
 	test := &recorder{ctx: ctx}
 	server.Expect(test, "never", nil)
-	assert.Contains(t, test.failure, "no never has come (context canceled), but:\n\tchat:join [{\"chatId\":\"room-1\"}]\n")
+	assert.Equal(t, "chattest: no event never: context canceled\n  want: any payload\n   got: nothing\n  else: chat:join [{\"chatId\":\"room-1\"}]", test.failure)
 	test = &recorder{ctx: ctx}
 	start(t, chattest.Config{}).Expect(test, "never", nil)
-	assert.Contains(t, test.failure, "but: nothing at all")
+	assert.Contains(t, test.failure, "else: nothing")
+}
+
+func TestExpect_tellsBytesFromStrings(t *testing.T) {
+	server := start(t, chattest.Config{})
+	c, _ := joined(t, server, "room-1", "ada")
+	for _, tc := range []struct {
+		sent    any
+		failure string
+	}{{[]byte("abc"), ""}, {"YWJj", "it is a string, not bytes"}, {[]byte("abd"), "another value"}} {
+		require.NoError(t, c.Emit(t.Context(), "thing", tc.sent))
+		test := &recorder{ctx: t.Context()}
+		server.Expect(test, "thing", []byte("abc"))
+		if tc.failure == "" {
+			assert.Empty(t, test.failure)
+		}
+		assert.Contains(t, test.failure, tc.failure)
+	}
+}
+
+func TestExpect_showsOtherEvents(t *testing.T) {
+	server := start(t, chattest.Config{})
+	c, _ := joined(t, server, "room-1", "ada")
+	for n := range 30 {
+		require.NoError(t, c.Emit(t.Context(), "n", n))
+	}
+	require.NoError(t, c.Emit(t.Context(), "thing", 1))
+	test := &recorder{ctx: t.Context()}
+	server.Expect(test, "thing", 2)
+	assert.Contains(t, test.failure, "  want: 2\n   got: 1\n  else: (11 earlier events)\n        n [10]\n")
 }

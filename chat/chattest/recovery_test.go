@@ -162,10 +162,13 @@ func TestRecovery_expiresAfterTimeout(t *testing.T) {
 
 func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
 	var wayBack sync.RWMutex
+	wait := func() { // while the way back is closed
+		wayBack.RLock()
+		defer wayBack.RUnlock()
+	}
 	server := start(t, chattest.Config{Recovery: time.Minute, Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			wayBack.RLock()
-			defer wayBack.RUnlock()
+			wait()
 			backend.ServeHTTP(w, r)
 		})
 	}})

@@ -24,9 +24,9 @@ func TestAuth_rejectsWithMessageAndData(t *testing.T) {
 		err  error
 		want conn.RefusedError
 	}{
-		"an error":          {errors.New("who are you?"), conn.RefusedError{Message: "who are you?", Data: json.RawMessage("null")}},
+		"an error":          {errors.New("who are you?"), conn.RefusedError{Message: "who are you?"}},
 		"a typed refusal":   {&conn.RefusedError{Message: "expired", Data: json.RawMessage(`{"code":401}`)}, conn.RefusedError{Message: "expired", Data: json.RawMessage(`{"code":401}`)}},
-		"a wrapped refusal": {fmt.Errorf("auth: %w", &conn.RefusedError{Message: "expired"}), conn.RefusedError{Message: "expired", Data: json.RawMessage("null")}},
+		"a wrapped refusal": {fmt.Errorf("auth: %w", &conn.RefusedError{Message: "expired"}), conn.RefusedError{Message: "expired"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t, chattest.Config{Auth: func(map[string]any) error { return tc.err }})

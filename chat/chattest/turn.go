@@ -11,55 +11,56 @@ import (
 
 // A turn is a question that is being answered.
 type turn struct {
-	asker  *Socket
+	socket *Socket
 	q      events.UserMessage
 	cancel context.CancelFunc
 }
 
-// turnKey is where the ctx of an Answer keeps its turn.
+// turnKey is the context key of the turn of an Answer.
 type turnKey struct{}
 
-// SocketFromContext returns the client whose question is being answered: with the ctx that
-// an [Answer] has got, or one made from it. With any other it returns nil.
+// SocketFromContext returns the client whose question is being answered. ctx is
+// that of an [Answer], or derived from it; for any other the result is nil.
 func SocketFromContext(ctx context.Context) *Socket {
 	if t, ok := ctx.Value(turnKey{}).(*turn); ok {
-		return t.asker
+		return t.socket
 	}
 	return nil
 }
 
-// CallTool has the client whose question is being answered run a tool: it asks
-// for an acknowledgement, waits for it, and returns what it says. A client that fails says
-// {"error": …}, by custom. A chatId, traceId or requestId that the call leaves open is the question's.
-// ctx is that of an [Answer]; the call ends with it. The error is that of [Socket.Call].
+// CallTool calls a tool of the client whose question is being answered, and
+// returns its acknowledgement: by custom {"error": …} if the tool fails. A
+// missing chatId, traceId or requestId of the call is the question's. ctx is
+// that of an [Answer]; the call ends with it. The error is that of
+// [Socket.Call].
 //
-// To call a tool without asking for an acknowledgement, emit the call: the result
-// is then an event of the client's own, which [Server.Next] and [Server.Handle] can wait for.
+// To call a tool without asking for an acknowledgement, emit the call. The
+// result is then an event of the client, for [Server.Next] and [Server.Handle].
 func CallTool(ctx context.Context, call events.AIToolCall) (json.RawMessage, error) {
 	t, ok := ctx.Value(turnKey{}).(*turn)
 	if !ok {
 		return nil, ErrGone
 	}
-	s := t.asker.server
-	return t.asker.Call(ctx, s.nameOf(call.Key()), s.envelopeOf(t.q).around(call))
+	s := t.socket.server
+	return t.socket.Call(ctx, s.nameOf(call.Key()), s.envelopeOf(t.q).around(call))
 }
 
 // answer starts the answer to q.
 func (s *Server) answer(k *Socket, q events.UserMessage) {
-	t := &turn{asker: k, q: q}
-	ctx, cancel := context.WithCancel(context.WithValue(k.ctx, turnKey{}, t))
+	t := &turn{socket: k, q: q}
+	ctx, cancel := context.WithCancel(context.WithValue(k.io.Context(), turnKey{}, t))
 	t.cancel = cancel
 	s.turns[t] = struct{}{}
 
 	emit := func(ev events.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		// Under the lock, so that what is acknowledged as aborted is silent.
+		// Under the lock: no event follows the acknowledgement of an abort.
 		if ctx.Err() == nil {
 			s.send(s.audience(k, q.ChatID), s.envelopeOf(q).around(ev))
 		}
 	}
-	s.running.Go(func() { // ends when Answer returns, which it is asked to by ctx
+	s.running.Go(func() { // ends when Answer returns, at the latest after ctx
 		defer func() { // also if Answer is a test's, and fails it
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -70,31 +71,31 @@ func (s *Server) answer(k *Socket, q events.UserMessage) {
 	})
 }
 
-// abort stops the answers that k hears and means. What it leaves out, requestId
-// or chatId, narrows nothing down.
+// abort stops the answers that k receives and names. A missing requestId or
+// chatId matches any.
 func (s *Server) abort(k *Socket, a events.Abort) {
 	for t := range s.turns {
 		if (a.RequestID == "" || a.RequestID == t.q.RequestID) &&
 			(a.ChatID.IsZero() || a.ChatID == t.q.ChatID) &&
-			slices.Contains(s.audience(t.asker, t.q.ChatID), k) {
+			slices.Contains(s.audience(t.socket, t.q.ChatID), k) {
 			t.cancel()
 		}
 	}
 }
 
-// An envelope is what an event says about its whereabouts.
+// An envelope holds the ids that tie an event to its question.
 type envelope struct {
 	chatID             events.ID
 	traceID, requestID string
-	anonymous          bool // the event is to have no requestId, even if it brings one
+	anonymous          bool // the event gets no requestId, even if it has one
 }
 
-// envelopeOf is what belongs to a question.
+// envelopeOf returns the envelope of a question.
 func (s *Server) envelopeOf(q events.UserMessage) envelope {
 	return envelope{q.ChatID, q.TraceID, q.RequestID, s.cfg.OmitRequestIDs}
 }
 
-// around fills in what ev leaves open of its envelope.
+// around returns ev with the ids that it is missing.
 func (e envelope) around(ev events.Event) events.Event {
 	v := reflect.New(reflect.Indirect(reflect.ValueOf(ev)).Type()).Elem()
 	v.Set(reflect.Indirect(reflect.ValueOf(ev)))
@@ -124,13 +125,12 @@ func (s *Server) send(to []*Socket, ev events.Event) {
 			s.sendError(k, name, err)
 			continue
 		}
-		_ = k.emit(name, json.RawMessage(payload)) // one that is gone hears nothing
+		_ = k.io.Emit(name, json.RawMessage(payload)) // a client that is gone misses it
 	}
 }
 
-// sendError tells k with the server's own error event that something is wrong
-// with an event, which either k or an Answer has sent.
+// sendError sends k the error event about an event that k or an Answer has sent.
 func (s *Server) sendError(k *Socket, event string, err error) {
 	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()}) // strings: it cannot fail
-	_ = k.emit(nameError, json.RawMessage(problem))
+	_ = k.io.Emit(nameError, json.RawMessage(problem))
 }

@@ -48,7 +48,7 @@
 //
 //	go test ./conn/zishang -run '^$' -bench Session -benchtime 300x
 //
-// The table of behaviours in the README has a column for this package.
+// The table in docs/compatibility.md has a column for this package.
 // WebTransport is not in that table, because npm's server needs an additional
 // package for it. It is tested against the server of the same author.
 package zishang

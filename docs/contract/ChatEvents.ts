@@ -1,10 +1,10 @@
-// What travels between a chat client and its backend, event by event.
+// The events between a chat client and its backend.
 // Generated from package events of Parley by make generate; do not edit.
 
-/** A string, or an integer. One beyond 2^53 loses digits in JavaScript: send it as a string. */
+/** A string or an integer. JavaScript loses digits of integers beyond 2^53: send those as strings. */
 export type ID = string | number;
 
-/** Every payload may carry these. requestId ties a question to all that answers it. */
+/** Every payload may have these. requestId connects a question with all events that answer it. */
 export interface Envelope {
   chatId?: ID;
   traceId?: string;
@@ -49,21 +49,21 @@ export interface Presence extends Envelope {
   onlineUserIds: ID[];
 }
 
-/** AIProcessing says that the answer is on its way. */
+/** AIProcessing reports the server's progress with an answer. */
 export interface AIProcessing extends Envelope {
   status: "queued" | "working" | "retrying";
   etaMs?: number;
   reason?: string;
 }
 
-/** AIToken is the next piece of an answer that is being written. */
+/** AIToken is the next piece of a streamed answer. */
 export interface AIToken extends Envelope {
   token: string;
   index: number;
   done?: false;
 }
 
-/** AIMessage is an answer in full. */
+/** AIMessage is the complete answer. */
 export interface AIMessage extends Envelope {
   messageId: string;
   role: "assistant";
@@ -73,21 +73,21 @@ export interface AIMessage extends Envelope {
   options?: string[];
 }
 
-/** AIError says that the answer has failed. */
+/** AIError reports that the answer failed. */
 export interface AIError extends Envelope {
   code?: string;
   message: string;
   details?: unknown;
 }
 
-/** AIToolCall says that the AI has called a tool. */
+/** AIToolCall reports that the AI calls a tool. */
 export interface AIToolCall extends Envelope {
   callId: string;
   toolName: string;
   args: unknown;
 }
 
-/** AIToolResult says what a tool has returned. */
+/** AIToolResult reports the result of a tool. */
 export interface AIToolResult extends Envelope {
   callId: string;
   toolName: string;
@@ -100,14 +100,14 @@ export interface Part {
   value: unknown;
 }
 
-/** Usage is what an answer cost, in tokens. */
+/** Usage is the number of tokens that an answer used. */
 export interface Usage {
   promptTokens?: number;
   completionTokens?: number;
   totalTokens?: number;
 }
 
-/** chatId, and whatever else the client was told to add. */
+/** chatId, and all members that the client is configured to add. */
 export interface Join extends Envelope {
   [member: string]: unknown;
 }
@@ -132,7 +132,7 @@ export const EventNames = {
 
 export type EventKey = keyof typeof EventNames;
 
-/** What a client says, by default event name. */
+/** The events that a client sends, by default name. */
 export interface ToServer {
   "chat:join": Join;
   "user:message": UserMessage;
@@ -144,7 +144,7 @@ export interface ToServer {
   "meta:events:request": Join;
 }
 
-/** What the server says, by default event name. */
+/** The events that the server sends, by default name. */
 export interface FromServer {
   "chat:message": ChatMessage;
   "presence:update": Presence;
@@ -161,7 +161,7 @@ export interface FromServer {
 /** Both directions. */
 export interface ChatEvents extends ToServer, FromServer {}
 
-/** An event map as socket.io takes it: new Server<Listeners<ToServer>, Listeners<FromServer>>(). */
+/** An event map for socket.io: new Server<Listeners<ToServer>, Listeners<FromServer>>(). */
 export type Listeners<Map> = {
   [Name in keyof Map]: (payload: Map[Name], acknowledge?: (reply?: unknown) => void) => void;
 };

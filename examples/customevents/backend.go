@@ -9,7 +9,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// list answers "consultation:list" with an event of its own.
+// list replies to "consultation:list" with the event "consultation:slots".
 func list(ctx context.Context, r chattest.Received) (any, error) {
 	return nil, r.Socket.Emit(ctx, "consultation:slots", []Slot{{"Dr. Wu", "9:00"}, {"Dr. Gray", "10:30"}})
 }
@@ -23,13 +23,14 @@ func book(_ context.Context, r chattest.Received) (any, error) {
 	return Receipt{Number: 4711}, nil
 }
 
-// confirm answers a question, and asks the client something itself first.
+// confirm answers a question. It calls "consultation:confirm" of the client
+// first.
 func confirm(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
-	text := "There is no telling."
+	text := "No, the client has not agreed."
 	reply, err := chattest.SocketFromContext(ctx).Call(ctx, "consultation:confirm", Booking{Name: "Ada"})
-	var said Confirmation
-	if err == nil && json.Unmarshal(reply, &said) == nil && said.Agreed {
-		text = "It is, since you have just agreed."
+	var confirmation Confirmation
+	if err == nil && json.Unmarshal(reply, &confirmation) == nil && confirmation.Agreed {
+		text = "Yes, the client has agreed."
 	}
 	emit(events.AIMessage{MessageID: "m1", Role: "assistant", Text: text, CreatedAt: time.Now()})
 }

@@ -1,9 +1,11 @@
-// Customevents is what to do about events that the chat contract does not have: hear one of them as a type of one's
-// own, hear all of them as they come, ask the server and wait for its acknowledgement, and answer what the server asks.
+// Customevents uses events that are not part of the chat contract. It receives
+// one of them as a Go type and all of them raw. It calls the server and waits
+// for the acknowledgement, and it acknowledges a call of the server.
 //
 //	go run ./examples/customevents
 //
-// The backend in this process has such events; one that -url names needs the same ones.
+// The backend in this process has these events. A backend at -url must have the
+// same ones.
 package main
 
 import (
@@ -21,19 +23,19 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Slot is one time at which a consultation can be had, in the backend's event "consultation:slots".
+// Slot is a free time for a consultation, in the event "consultation:slots".
 type Slot struct {
 	Doctor string `json:"doctor"`
 	Time   string `json:"time"`
 }
 
-// Booking is what "consultation:book" takes, and what "consultation:confirm" asks about.
+// Booking is the payload of "consultation:book" and of "consultation:confirm".
 type Booking struct {
 	Slot Slot   `json:"slot"`
 	Name string `json:"name"`
 }
 
-// Confirmation is the client's answer to "consultation:confirm".
+// Confirmation is the client's acknowledgement of "consultation:confirm".
 type Confirmation struct {
 	Agreed bool `json:"agreed"`
 }
@@ -44,7 +46,7 @@ type Receipt struct {
 }
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -73,16 +75,19 @@ func run(ctx context.Context, out io.Writer, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	slots := chat.On[[]Slot](client, "consultation:slots").Chan(ctx) // typed: what is none goes to DecodeErrors
-	raw := client.Raw.Chan(ctx)                                      // everything, whatever its name
+	// Typed: a payload that does not decode is reported on DecodeErrors.
+	slots := chat.On[[]Slot](client, "consultation:slots").Chan(ctx)
+	// Raw: every event.
+	raw := client.Raw.Chan(ctx)
+	// The result of the handler is the acknowledgement.
 	remove := conn.Handle(client.Conn(), "consultation:confirm",
-		func(_ context.Context, b Booking) (Confirmation, error) { // what it returns is the acknowledgement
+		func(_ context.Context, b Booking) (Confirmation, error) {
 			return Confirmation{Agreed: b.Name == "Ada"}, nil
 		})
 	defer remove()
 	go client.Run(ctx) // ends with client.Close
 
-	// One way: an event of one's own goes out, with the chatId, and is written when Emit returns.
+	// Emit adds the chatId, and returns when the event is written.
 	if err := client.Emit(ctx, "consultation:list", map[string]string{"day": "Monday"}); err != nil {
 		return err
 	}
@@ -93,13 +98,14 @@ func run(ctx context.Context, out io.Writer, url string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	// And back: the server acknowledges. Its answer is decoded into a Receipt.
+	// Call waits for the acknowledgement and decodes it into a Receipt.
 	receipt, err := conn.Call[Receipt](ctx, client.Conn(), "consultation:book", Booking{Slot: offered[0], Name: "Ada"})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "booked: number %d\n", receipt.Number)
-	// The other way round: the server asks while it answers, and waits for what the handler says.
+	// During this answer the server calls the client's handler and waits for
+	// the acknowledgement.
 	answer, err := client.Answer(ctx, chat.Question{UserID: events.StringID("ada"), Text: "Is it certain?"})
 	if err != nil {
 		return err

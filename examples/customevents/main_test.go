@@ -19,7 +19,7 @@ func TestCustomEvents_printsEventsAndAcknowledgements(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out, ""))
 	assert.Equal(t, `offered: [{Dr. Wu 9:00} {Dr. Gray 10:30}]
 booked: number 4711
-answer: It is, since you have just agreed.
+answer: Yes, the client has agreed.
 raw: presence:update, arguments: 1
 raw: consultation:slots, arguments: 1
 raw: presence:update, arguments: 1
@@ -38,5 +38,5 @@ func TestCustomEvents_failsOnInvalidAcknowledgement(t *testing.T) {
 		return "no receipt", nil
 	})
 	err := run(t.Context(), &strings.Builder{}, server.URL)
-	require.ErrorAs(t, err, new(*conn.DecodeError), "an acknowledgement that is no Receipt")
+	require.ErrorAs(t, err, new(*conn.DecodeError), "the acknowledgement is not a Receipt")
 }

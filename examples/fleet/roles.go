@@ -99,7 +99,7 @@ func front(ctx context.Context, s settings) error {
 	}
 	defer done()
 	for n := 1; n <= s.questions; n++ {
-		remote := &chatnats.Remote{Bus: b, ChatID: rooms[n%len(rooms)]}
+		remote := &chatnats.Remote{Bus: b, ChatID: rooms[n%len(rooms)], Lease: rooms[0]}
 		question := chat.Question{
 			UserID: events.StringID("u1"), RequestID: fmt.Sprintf("question-%d", n), Text: fmt.Sprintf("what is %d times %d?", n, n),
 		}

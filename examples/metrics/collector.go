@@ -6,8 +6,9 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// A collector gives Prometheus what a client knows of itself. It asks at each scrape, and keeps nothing but the number
-// of state changes, some of which are too short to be seen by a scrape.
+// A collector reports the statistics of a client to Prometheus. It reads them
+// at each scrape. It counts the state changes itself, because some states are
+// too short to be seen by a scrape.
 type collector struct {
 	client  *chat.Client
 	changes *prometheus.CounterVec
@@ -17,7 +18,7 @@ func newCollector(client *chat.Client) *collector {
 	return &collector{
 		client: client,
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "parley_state_changes_total", Help: "Times that the connection has come into a phase.",
+			Name: "parley_state_changes_total", Help: "Changes of the connection's state, by new phase.",
 		}, []string{"phase"}),
 	}
 }
@@ -34,7 +35,7 @@ func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	prometheus.DescribeByCollect(c, descriptions)
 }
 
-// Collect is a scrape.
+// Collect sends the current metrics.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	send := func(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
 		var names []string
@@ -48,34 +49,36 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	if c.client.Health() != nil {
 		ready = 0
 	}
-	send(gauge, "ready", "1 while the connection is up and its room joined.", ready)
+	send(gauge, "ready", "1 while the client is connected and has joined its room, else 0.", ready)
 
 	stats := c.client.Stats()
 	send(counter, "answers_total", "Complete answers.", float64(stats.Answered))
 	send(counter, "failed_answers_total", "Failed answers and questions.", float64(stats.Failed))
 	send(gauge, "open_answers", "Answers in progress.", float64(stats.Open))
 	send(gauge, "deliveries", "Messages that wait to be delivered.", float64(stats.Delivering))
-	send(gauge, "tool_calls", "Tools that run or wait.", float64(stats.Tools))
+	send(gauge, "tool_calls", "Tool calls that run or wait.", float64(stats.Tools))
 
 	s := stats.Conn
-	send(counter, "attempts_total", "Sessions that were tried.", float64(s.Attempts))
-	send(counter, "sessions_total", "Sessions that the server let in.", float64(s.Sessions))
-	send(counter, "recovered_sessions_total", "Sessions that the server has resumed.", float64(s.Recovered))
+	send(counter, "attempts_total", "Attempts to open a session.", float64(s.Attempts))
+	send(counter, "sessions_total", "Sessions that the server accepted.", float64(s.Sessions))
+	send(counter, "recovered_sessions_total", "Sessions that the server resumed.", float64(s.Recovered))
 	send(counter, "received_packets_total", "Events and acknowledgements received.", float64(s.Received))
-	send(counter, "received_bytes_total", "Their payloads.", float64(s.ReceivedBytes))
+	send(counter, "received_bytes_total", "Bytes of received payloads.", float64(s.ReceivedBytes))
 	send(counter, "decode_errors_total", "Events whose payload did not fit a listener's type.", float64(s.DecodeErrors))
 	send(counter, "sent_packets_total", "Events and acknowledgements sent.", float64(s.Sent))
-	send(counter, "sent_bytes_total", "Their encoding.", float64(s.SentBytes))
-	send(counter, "dropped_events_total", "Volatile events that could not go out.", float64(s.Dropped))
+	send(counter, "sent_bytes_total", "Bytes of sent packets.", float64(s.SentBytes))
+	send(counter, "dropped_events_total", "Volatile events that were dropped.", float64(s.Dropped))
 	send(gauge, "queued_packets", "Packets that wait to be written.", float64(s.Queued))
-	send(gauge, "queued_bytes", "Their encoding.", float64(s.QueuedBytes))
+	send(gauge, "queued_bytes", "Bytes of queued packets.", float64(s.QueuedBytes))
 	send(gauge, "waiting_calls", "Calls waiting for an acknowledgement.", float64(s.Waiting))
 
-	for topic, s := range stats.Topics { // of the subscriptions that are open: they go, and so do their counts
+	// These are gauges: they count open subscriptions only, so they can
+	// decrease.
+	for topic, s := range stats.Topics {
 		send(gauge, "subscriptions", "Open subscriptions.", float64(s.Subscriptions), topic)
 		send(gauge, "slow_subscriptions", "Subscriptions that have fallen behind.", float64(s.Slow), topic)
 		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Total.Pending), topic)
-		send(gauge, "dropped_by_open_subscriptions", "Events that a reader will never see.", float64(s.Total.Dropped), topic)
+		send(gauge, "dropped_by_open_subscriptions", "Events dropped by open subscriptions.", float64(s.Total.Dropped), topic)
 	}
 	c.changes.Collect(metrics)
 }

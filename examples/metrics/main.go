@@ -1,11 +1,12 @@
-// Metrics is a Prometheus adapter: collector.go gives the client's statistics, its health and its state changes to the
-// Prometheus library, and /metrics serves them.
+// Metrics serves the statistics, the health and the state changes of a client
+// to Prometheus, at /metrics. The adapter is in collector.go.
 //
 //	go run ./examples/metrics
 //	curl http://localhost:9090/metrics
 //
-// It asks a question now and then, so that there is something to see. It brings a backend of its own; -url names
-// another one. It is a module of its own, so that those who use Parley do not get its libraries.
+// It asks a question every few seconds, so that the metrics change. Without
+// -url it starts a backend in its own process. It is a module of its own, so
+// that Parley does not depend on the Prometheus library.
 package main
 
 import (
@@ -30,9 +31,9 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:9090", "the TCP `address` to serve on")
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	every := flag.Duration("every", 5*time.Second, "the `pause` between two questions")
+	every := flag.Duration("every", 5*time.Second, "the time between two questions")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -63,7 +64,7 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, every time.
 	go collector.watch(client.States.Chan(ctx)) // ends with ctx
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector)
-	go askAround(ctx, client, every) // ends with ctx
+	go askRegularly(ctx, client, every) // ends with ctx
 
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -80,8 +81,8 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, every time.
 	return nil
 }
 
-// askAround asks a question, and then another one after each pause.
-func askAround(ctx context.Context, client *chat.Client, every time.Duration) {
+// askRegularly asks a question at once and then at each tick.
+func askRegularly(ctx context.Context, client *chat.Client, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {

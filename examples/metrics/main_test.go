@@ -39,13 +39,14 @@ func TestMetrics_servesClientMetrics(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, in, "127.0.0.1:0", backend.URL, "room-1", time.Hour) }() // ends with cancel
+	// Ends with cancel.
+	go func() { ended <- run(ctx, in, "127.0.0.1:0", backend.URL, "room-1", time.Hour) }()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "metrics: ")
 	require.True(t, ok, line)
 
-	<-answered // the join and the question have gone out; that they have is counted a moment later
+	<-answered // the join and the question were sent, and are counted soon after
 	var scraped map[string]*dto.MetricFamily
 	require.Eventually(t, func() bool {
 		scraped = scrape(t, url)
@@ -71,7 +72,8 @@ func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	c := newCollector(client)
-	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest)) // not read
+	// Not read.
+	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
 	defer slow.Close()
 	states := client.States.Chan(t.Context())
 	go client.Run(t.Context()) // ends with client.Close
@@ -130,11 +132,12 @@ func scrape(t *testing.T, url string) map[string]*dto.MetricFamily {
 	return families
 }
 
-// value returns a metric with that label, or without one; -1 when there is none.
+// value returns the metric with that label, or the first one if label is empty.
+// It returns -1 if there is none.
 func value(families map[string]*dto.MetricFamily, name, label string) float64 {
 	for _, metric := range families[name].GetMetric() {
 		if label == "" || metric.GetLabel()[0].GetValue() == label {
-			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // one of the two
+			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // one of them is 0
 		}
 	}
 	return -1

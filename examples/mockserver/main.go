@@ -1,5 +1,5 @@
-// Mockserver is a chat backend for development. It keeps rooms and their members, sends each message to its room,
-// and answers it, token by token. Faults can be set.
+// Mockserver is a chat backend to develop against. It keeps rooms and presence, sends messages to their room, and
+// answers them token by token. It can also fail in many ways.
 //
 //	go run ./examples/mockserver
 //	go run ./examples/mockserver -addr localhost:4001 -pace 200ms -token secret
@@ -15,25 +15,26 @@
 //
 // # What it does
 //
-// It is a chattest.Server, whose manual describes the events, with these additions:
+// It is a chattest.Server, whose manual lists what it does for each event, with these additions:
 //
-//   - A question that mentions "time" or "tool" has the backend call the tool "clock" of the client that asked, by an
-//     ai:tool_call that must be acknowledged, and answer with the result. One that mentions "long" has a long answer.
+//   - A question that mentions "time" or "tool" calls the tool "clock" of the client that asked, if the client has
+//     registered it: its auth has the names of its tools, {"tools": ["clock"]}. The ai:tool_call asks for an
+//     acknowledgement. A question that mentions "long" has a long answer.
 //   - user:typingStart, user:typingStop and chat:read are passed on to the others in the room, under the same names.
-//   - Connection state recovery is on: a client that reconnects within -recovery (2m) misses nothing. 0 turns it off.
+//   - Connection state recovery is on: a client that reconnects within -recovery (2m) has missed nothing. 0 disables it.
 //   - With -token, a client whose auth has another token, or none, is refused.
-//   - With -names, events have other names. Clients learn them by discovery.
+//   - With -names, events have other names; discovery reports them.
 //
 // # Faults
 //
 // The page /faults shows the faults, who is connected, and buttons. Each is also a flag, and can be changed live:
 //
 //	curl localhost:4000/faults/state                                # {"faults": {…}, "clients": [{…}], "names": {…}}
-//	curl -X PATCH localhost:4000/faults/settings -d '{"drop": 0.2}' # other settings stay; returns the state
+//	curl -X PATCH localhost:4000/faults/settings -d '{"drop": 0.2}' # what is not named stays; the state is the answer
 //	curl -X PATCH localhost:4000/faults/names -d '{"AI_TOKEN": "llm:delta"}'
-//	curl -X POST localhost:4000/faults/cut                          # every connection, without a word
+//	curl -X POST localhost:4000/faults/cut                          # every connection
 //	curl -X POST localhost:4000/faults/kick -d '{"id": "aTPd…"}'    # one client, by its session id; without, all
-//	curl -X POST localhost:4000/faults/restart -d '{"down": "5s"}'  # no session can be recovered afterwards
+//	curl -X POST localhost:4000/faults/restart -d '{"down": "5s"}'  # no session survives
 //
 // The settings, with shares from 0 to 1 and durations like "250ms":
 //
@@ -43,11 +44,21 @@
 //	wrong        the share of tokens whose payload has the wrong shape
 //	error        the share of answers that end in an ai:error half way
 //	stall        the share of answers that fall silent half way
-//	cutAfter     close the client's connection after this many tokens of each answer; 0 is never
-//	kickAfter    disconnect the client after this many tokens of each answer; 0 is never
+//	cutAfter     the client's connection is cut after so many tokens of each answer; 0 is never
+//	kickAfter    the client is disconnected after so many tokens of each answer; 0 is never
 //	restart      how often the server restarts by itself; 0s is never
-//	refuse       refuse new connections, which ends a client
-//	unavailable  requests are answered with HTTP status 503, which a client takes as worth another try
+//	refuse       clients are refused, which is final for a client
+//	unavailable  requests are answered with HTTP status 503, after which a client tries again
+//
+// # Modes
+//
+// Backends in the wild have manners of their own. These flags copy some:
+//
+//	-no-request-ids   events have no requestId
+//	-no-stop          ai:abort is ignored
+//	-off-contract     payloads have other types: ids as numbers, times in milliseconds, counts as strings
+//	-early-events     a client gets an event before its CONNECT is answered
+//	-own-message-ids  broadcast messages have new ids instead of their senders'
 //
 // There is no password on any of this: it is made for a developer's machine.
 package main
@@ -61,15 +72,18 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/seed67206a74/parley/internal/mockserver"
 )
 
 func main() {
-	cfg := config{Faults: Faults{Pace: Duration(40 * time.Millisecond)}}
+	cfg := mockserver.Config{Faults: mockserver.Faults{Pace: mockserver.Duration(40 * time.Millisecond)}}
 	flag.StringVar(&cfg.Addr, "addr", ":4000", "the TCP `address` to serve on")
-	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; without it, every client is accepted")
-	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "how `long` a client whose connection was cut may take to come back; 0: no recovery")
+	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; default: any")
+	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "the `duration` for which a lost session can be recovered; 0: no recovery")
 	flag.Var(&cfg.Names, "names", "other event names, as `KEY=name,…`")
-	cfg.Faults.flags(flag.CommandLine)
+	cfg.Faults.Flags(flag.CommandLine)
+	cfg.Modes.Flags(flag.CommandLine)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -81,12 +95,12 @@ func main() {
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, out io.Writer, cfg config) error {
-	b, err := start(cfg)
+func run(ctx context.Context, out io.Writer, cfg mockserver.Config) error {
+	server, err := mockserver.Start(cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "mockserver: chat backend on", b.URL())
-	fmt.Fprintln(out, "mockserver: faults on", b.URL()+"/faults")
-	return b.run(ctx)
+	fmt.Fprintln(out, "mockserver: chat backend on", server.URL())
+	fmt.Fprintln(out, "mockserver: faults on", server.URL()+"/faults")
+	return server.Run(ctx)
 }

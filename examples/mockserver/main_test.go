@@ -12,7 +12,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
-	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/internal/mockserver"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -58,24 +58,19 @@ func TestMockserver_servesUntilSignal(t *testing.T) {
 func TestMockserver_reportsInvalidAddress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.ErrorContains(t, run(ctx, io.Discard, config{Addr: "127.0.0.1:-1"}), "invalid port")
+	assert.ErrorContains(t, run(ctx, io.Discard, mockserver.Config{Addr: "127.0.0.1:-1"}), "invalid port")
 }
 
-func TestMockserver_reportsInvalidSettings(t *testing.T) {
-	_, err := start(config{Addr: "127.0.0.1:0", Faults: Faults{Drop: 2}})
-	assert.ErrorContains(t, err, "drop is a share from 0 to 1, not 2")
-	var n names
-	assert.ErrorContains(t, n.Set("AI_TOKEN"), "AI_TOKEN has no name")
-	assert.ErrorContains(t, n.Set("NO_KEY=x"), `there is no event with the key "NO_KEY"`)
-	assert.ErrorContains(t, n.Set("AI_TOKEN=ai:message"), `AI_MESSAGE and AI_TOKEN are both named "ai:message"`)
-	require.NoError(t, n.Set("AI_TOKEN=llm:delta,JOIN=enter"))
-	assert.Equal(t, "AI_TOKEN=llm:delta,JOIN=enter", n.String())
-}
-
-// answer is what the backend answers to Hello.
+// answer returns the backend's answer to Hello.
 func answer(t *testing.T, url string) string {
-	client, _ := enter(t, url, "u1", chat.Config{})
-	message, err := client.Answer(wiretest.Context(t), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID("room-1")})
 	require.NoError(t, err)
+	defer client.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- client.Run(t.Context()) }() // ends with client.Close
+	message, err := client.Answer(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
+	require.NoError(t, err)
+	client.Close()
+	<-ended
 	return message.Text
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// admit finds the first token too old.
+// admit accepts the second token only, as if the first one had expired.
 func admit(auth map[string]any) error {
 	if auth["token"] != "token-2" {
 		return &conn.RefusedError{Message: "token expired"}
@@ -17,9 +17,9 @@ func admit(auth map[string]any) error {
 	return nil
 }
 
-// recall says where the backend has seen which consultation.
+// recall answers with the consultation's id in the query and in the message.
 func recall(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	query := chattest.SocketFromContext(ctx).Query.Get("consultationId")
-	text := fmt.Sprintf("It is about %s: so says the query, and the message says %s.", query, q.Extra["consultationId"])
+	text := fmt.Sprintf("It is about consultation %s in the query and %s in the message.", query, q.Extra["consultationId"])
 	chattest.Say(text, 0)(ctx, q, emit)
 }

@@ -1,5 +1,7 @@
-// Norooms talks to a backend that has no rooms: nothing is joined, and what the conversation is about travels in the
-// query of the connection and in every payload. Its tokens are short-lived, so that each attempt to connect fetches one.
+// Norooms talks to a backend without rooms. The client joins none, and sends
+// the id of the consultation in the query of the connection and in every
+// payload. The backend's tokens expire soon, so each attempt to connect
+// fetches a new one.
 //
 //	go run ./examples/norooms
 //	go run ./examples/norooms -url https://realtime.example.com -consultation abc-123
@@ -24,8 +26,8 @@ import (
 )
 
 func main() {
-	address := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
-	consultation := flag.String("consultation", "abc-123", "the `id` of what the conversation is about")
+	address := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
+	consultation := flag.String("consultation", "abc-123", "the consultation's `id`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,13 +51,15 @@ func run(ctx context.Context, out io.Writer, address, consultation string) error
 		NoJoin: true,
 		Meta:   map[string]any{"consultationId": consultation}, // in every payload
 		Conn: conn.Config{
-			Query: url.Values{"consultationId": {consultation}}, // on every request of the connection
-			Auth: func(ctx context.Context) (any, error) { // asked on each attempt
+			Query: url.Values{"consultationId": {consultation}}, // in every request
+			// Auth is called on each attempt.
+			Auth: func(ctx context.Context) (any, error) {
 				token, err := tokens.next(ctx)
 				fmt.Fprintln(out, "fetched", token)
 				return map[string]string{"token": token}, err
 			},
-			// A refusal is final by default; one that another token mends is not.
+			// A refusal ends Run by default. Try again if the token has
+			// expired.
 			Retry: func(err error) bool {
 				refused, ok := errors.AsType[*conn.RefusedError](err)
 				return ok && refused.Message == "token expired"
@@ -76,10 +80,12 @@ func run(ctx context.Context, out io.Writer, address, consultation string) error
 	return nil
 }
 
-// An issuer stands for the service that gives out tokens. It is asked by one goroutine, that of Run.
+// An issuer simulates a service that issues tokens. Only the goroutine of Run
+// calls it.
 type issuer struct{ issued int }
 
-// next returns another token. An error of it is worth another attempt, unless reconnect.Permanent says otherwise.
+// next returns a new token. After an error the client tries again, unless the
+// error is marked with reconnect.Permanent.
 func (i *issuer) next(ctx context.Context) (string, error) {
 	if i.issued == 10 {
 		return "", reconnect.Permanent(errors.New("too many tokens"))

@@ -19,7 +19,7 @@ func TestNoRooms_replacesExpiredToken(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out, "", "abc-123"))
 	assert.Equal(t, `fetched token-1
 fetched token-2
-It is about abc-123: so says the query, and the message says "abc-123".
+It is about consultation abc-123 in the query and "abc-123" in the message.
 `, out.String())
 }
 

@@ -1,5 +1,6 @@
-// Pipeline turns the tokens of an answer into sentences, and the sentences into lines for two speakers, while the
-// answer is still being written: what speech synthesis needs. Each stage is a channel, and one context ends them all.
+// Pipeline turns the tokens of an answer into sentences, and the sentences into
+// lines of two, while the answer is still streaming. Speech synthesis needs
+// such a pipeline. Each stage is a channel, and one context ends all stages.
 //
 //	go run ./examples/pipeline
 //	go run ./examples/pipeline -url http://localhost:4000 -chat room-1 "Tell me a story."
@@ -24,12 +25,12 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// story is what the backend in this process tells.
-const story = "A stream is a story told slowly. Listen! Each word comes by itself. " +
-	"Whoever waits for the end hears nothing until then. Would you wait? Speak each sentence as soon as it is there."
+// story is the answer of the backend in this process.
+const story = "A stream sends one word at a time. Look! Each sentence is ready before the end. " +
+	"A program that waits for the end prints nothing until then. Would you wait? Print each sentence as soon as it is complete."
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()
 	question := cmp.Or(strings.Join(flag.Args(), " "), "Tell me a story.")
@@ -59,24 +60,27 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 	go client.Run(ctx) // ends with client.Close
 
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends every stage, and the answer
+	defer cancel() // ends all stages and the answer
 	stream, err := client.Ask(ctx, chat.Question{UserID: events.StringID("u1"), Text: question})
 	if err != nil {
 		return err
 	}
 
 	all := pipe.FromSeq(ctx, sentences(stream.Text()))
-	long := pipe.Filter(ctx, all, func(s string) bool { return strings.Count(s, " ") > 0 }) // not worth a breath
+	// Drop sentences of one word.
+	long := pipe.Filter(ctx, all, func(s string) bool { return strings.Count(s, " ") > 0 })
 	numbered := pipe.Map(ctx, long, numbers())
-	// Two at a time, one for each speaker; one that is alone for a second does not wait any longer.
+	// Print two sentences on a line, or one if no other follows within a
+	// second.
 	for pair := range pipe.Batch(ctx, numbered, 2, time.Second) {
 		fmt.Fprintln(out, strings.Join(pair, " | "))
 	}
-	_, err = stream.Wait() // how the answer ended: the stages end without a word about it
+	_, err = stream.Wait() // the stages do not report the answer's error
 	return err
 }
 
-// sentences puts the pieces of a text together to sentences, the last one with or without its full stop.
+// sentences joins the pieces of a text and splits it into sentences. The last
+// sentence needs no full stop.
 func sentences(text iter.Seq2[string, error]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		rest := ""
@@ -99,7 +103,7 @@ func sentences(text iter.Seq2[string, error]) iter.Seq[string] {
 	}
 }
 
-// numbers returns a function that numbers what it gets.
+// numbers returns a function that numbers the strings of its calls.
 func numbers() func(string) string {
 	n := 0
 	return func(s string) string {

@@ -18,18 +18,18 @@ func TestPipeline_groupsSentencesInPairs(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "Tell me a story."))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	assert.Equal(t, "1. A stream is a story told slowly. | 2. Each word comes by itself.", lines[0])
-	assert.NotContains(t, out.String(), "Listen", "a single word is filtered out")
-	assert.Contains(t, lines[len(lines)-1], "5. Speak each sentence as soon as it is there.")
+	assert.Equal(t, "1. A stream sends one word at a time. | 2. Each sentence is ready before the end.", lines[0])
+	assert.NotContains(t, out.String(), "Look", "a single word is filtered out")
+	assert.Contains(t, lines[len(lines)-1], "5. Print each sentence as soon as it is complete.")
 }
 
 func TestPipeline_printsSentencesDuringAnswer(t *testing.T) {
-	spoken := make(chan struct{})
+	firstLine := make(chan struct{})
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "The first one. And the second. The th"})
 			select {
-			case <-spoken:
+			case <-firstLine:
 				emit(events.AIToken{Token: "ird", Index: 1})
 				emit(events.AIMessage{MessageID: "m", Role: "assistant", Text: "The first one. And the second. The third"})
 			case <-ctx.Done():
@@ -37,15 +37,15 @@ func TestPipeline_printsSentencesDuringAnswer(t *testing.T) {
 		},
 	})
 	defer server.Close()
-	var said strings.Builder
+	var printed strings.Builder
 	out := writerFunc(func(p []byte) {
-		if said.Len() == 0 {
-			close(spoken)
+		if printed.Len() == 0 {
+			close(firstLine)
 		}
-		said.Write(p)
+		printed.Write(p)
 	})
 	require.NoError(t, run(t.Context(), out, server.URL, "room-1", "Count."))
-	assert.Equal(t, "1. The first one. | 2. And the second.\n3. The third\n", said.String())
+	assert.Equal(t, "1. The first one. | 2. And the second.\n3. The third\n", printed.String())
 }
 
 func TestPipeline_printsPartialAnswerBeforeError(t *testing.T) {
@@ -59,7 +59,7 @@ func TestPipeline_printsPartialAnswerBeforeError(t *testing.T) {
 	var out strings.Builder
 	err := run(t.Context(), &out, server.URL, "room-1", "Tell me a story.")
 	assert.ErrorContains(t, err, "no more ink")
-	assert.Equal(t, "1. It was a dark and\n", out.String(), "what has come is not withheld")
+	assert.Equal(t, "1. It was a dark and\n", out.String(), "the text before the error is printed")
 }
 
 type writerFunc func(p []byte)

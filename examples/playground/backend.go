@@ -4,19 +4,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 )
 
-// A panel is the fault panel of the mock server. Another backend has none.
+// A panel is a client of the mock server's fault panel. Other backends have no
+// panel.
 type panel struct {
 	backend string
 	http    *http.Client
 }
 
-// do asks the panel for something.
+// do sends a request to the panel.
 func (p panel) do(ctx context.Context, method, path string, body any) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -31,12 +33,12 @@ func (p panel) do(ctx context.Context, method, path string, body any) error {
 		return fmt.Errorf("the backend's fault panel: %w", err)
 	}
 	defer response.Body.Close()
-	says, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
 	switch {
 	case response.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("the backend has no fault panel: only the mock server has")
+		return errors.New("the backend has no fault panel: only the mock server has one")
 	case response.StatusCode >= 300:
-		return fmt.Errorf("the backend's fault panel: %s", strings.TrimSpace(string(says)))
+		return fmt.Errorf("the backend's fault panel: %s", strings.TrimSpace(string(text)))
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ const (
 	maxCut  = time.Minute
 )
 
-// command is the handler of one verb of a tab: it decodes the body into T, and encodes what run returns, if anything.
+// command returns the handler of one command of a tab. It decodes the body into
+// T and encodes the result of run, if there is one.
 func command[T any](p *playground, run func(*session, context.Context, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := p.session(r.PathValue("id"))
@@ -48,8 +49,9 @@ func command[T any](p *playground, run func(*session, context.Context, T) (any, 
 
 type none struct{}
 
-// ask sends a message and has its answer streamed. It returns at once: a message that has to wait for the connection does
-// so in the session, and how it ends is an outcome.
+// ask sends a message and streams its answer. It returns at once. The message
+// waits for the connection in a goroutine of the session, and its end is
+// published as an outcome.
 func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error) {
 	text := strings.TrimSpace(body.Text)
 	if text == "" || len(text) > maxText {
@@ -60,7 +62,7 @@ func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error
 	s.mu.Lock()
 	s.questions[q.RequestID] = abort
 	s.mu.Unlock()
-	s.tasks.Go(func() { // ends with the answer, with abort, or with s.ctx
+	s.tasks.Go(func() { // ends with the answer, with abort or with s.ctx
 		err := s.answer(ctx, q)
 		s.mu.Lock()
 		delete(s.questions, q.RequestID)
@@ -75,7 +77,8 @@ func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error
 	return map[string]string{"messageId": q.MessageID, "requestId": q.RequestID}, nil
 }
 
-// answer asks, and waits for the end of the answer. Its tokens reach the tab with all other events of the chat.
+// answer asks and waits for the end of the answer. The tab receives its tokens
+// together with the other events of the chat.
 func (s *session) answer(ctx context.Context, q chat.Question) error {
 	stream, err := s.client.Ask(ctx, q)
 	if err != nil {
@@ -88,7 +91,8 @@ func (s *session) answer(ctx context.Context, q chat.Question) error {
 	return err
 }
 
-// abort stops an answer: the end of a question's ctx sends ai:abort. One that another tab has asked for is stopped by a verb.
+// abort stops an answer. The end of a question's ctx sends ai:abort. The answer
+// to a question of another tab is stopped with Client.Abort.
 func (s *session) abort(ctx context.Context, body struct{ RequestID string }) (any, error) {
 	s.note(events.KeyAIAbort, events.Abort{ChatID: s.room, RequestID: body.RequestID})
 	s.mu.Lock()
@@ -101,7 +105,8 @@ func (s *session) abort(ctx context.Context, body struct{ RequestID string }) (a
 	return nil, s.client.Abort(ctx, events.Abort{RequestID: body.RequestID})
 }
 
-// typing reports that the user has started or stopped typing. It does nothing without a connection.
+// typing reports that the user has started or stopped typing. It does nothing
+// without a connection.
 func (s *session) typing(ctx context.Context, body struct{ Typing bool }) (any, error) {
 	key, say := events.KeyUserTypingStop, s.client.TypingStop
 	if body.Typing {
@@ -117,7 +122,7 @@ func (s *session) typing(ctx context.Context, body struct{ Typing bool }) (any, 
 	return nil, err
 }
 
-// read says that the user has seen messages.
+// read reports that the user has read messages.
 func (s *session) read(ctx context.Context, body struct{ MessageIDs []string }) (any, error) {
 	seen := events.Read{UserID: s.user, MessageIDs: body.MessageIDs, ReadAt: time.Now()}
 	err := s.client.MarkRead(ctx, seen)
@@ -128,7 +133,8 @@ func (s *session) read(ctx context.Context, body struct{ MessageIDs []string }) 
 	return nil, err
 }
 
-// rename changes event names: at the backend, which sends them to every tab, or in this tab only.
+// rename changes event names: at the backend, which sends them to every tab, or
+// in this tab only.
 func (s *session) rename(ctx context.Context, body struct {
 	Names   map[events.Key]string
 	Backend bool
@@ -139,7 +145,7 @@ func (s *session) rename(ctx context.Context, body struct {
 	return nil, s.client.SetNames(body.Names)
 }
 
-// cut breaks the tab's connection, and keeps it from coming back for a while.
+// cut breaks the tab's connection and prevents new ones for a while.
 func (s *session) cut(_ context.Context, body struct{ Seconds float64 }) (any, error) {
 	if !(body.Seconds >= 0 && body.Seconds <= maxCut.Seconds()) {
 		return nil, errors.New("the network is cut for up to a minute")
@@ -163,7 +169,7 @@ func (s *session) reconnect(context.Context, none) (any, error) {
 	return nil, nil
 }
 
-// note logs what was sent.
+// note logs a sent event.
 func (s *session) note(key events.Key, payload any) {
 	s.sent.Publish(sent{s.client.EventName(key), payload})
 }

@@ -1,18 +1,20 @@
-// Playground is a chat in the browser that shows what goes on beneath it: every event, the connection and its
-// reconnects, each subscription's buffer, and what becomes of a slow reader. It needs a chat backend:
+// Playground is a chat in the browser that also shows the events, the states of
+// the connection, the buffer of each subscription and the effects of a slow
+// reader. It needs a chat backend:
 //
 //	go run ./examples/mockserver &
-//	go run ./examples/playground       # then open http://localhost:5173, in two tabs for two people
+//	go run ./examples/playground       # then open http://localhost:5173, in two tabs for two users
 //	go run ./examples/playground -addr :8080 -backend https://chat.example.com -token secret
 //
-// It is also an example of how one's own web service stands between browsers and a Socket.IO backend. The browser hears by
-// server-sent events and speaks by POST; it knows nothing of Socket.IO, of reconnecting, or of the backend's token.
+// It is also an example of a web service between browsers and a Socket.IO
+// backend. The browser receives server-sent events and sends POST requests. It
+// needs no Socket.IO client, no reconnect logic and no token for the backend.
 //
 //   - server.go: the pages and the routes.
-//   - session.go: one tab, which is one user with a chat.Client of its own. It lives as long as the tab's stream.
-//   - stream.go: what the tab hears: one select loop over the client's channels.
-//   - commands.go: what the tab says: a handler for each verb.
-//   - reader.go, meter.go, network.go, backend.go: what the playground adds to show the machinery.
+//   - session.go: a tab: one user with a chat.Client. It ends with the stream.
+//   - stream.go: events to the tab: one select loop over the client's channels.
+//   - commands.go: commands from the tab: one handler each.
+//   - The other files are tools: meters, faults and a slow reader.
 package main
 
 import (
@@ -31,7 +33,7 @@ import (
 func main() {
 	addr := flag.String("addr", "localhost:5173", "the TCP `address` to serve on")
 	backend := flag.String("backend", "http://localhost:4000", "the chat backend's `URL`")
-	token := flag.String("token", "", "the `token` that the backend asks for")
+	token := flag.String("token", "", "the `token` for the backend")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,7 +44,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends; every tab's session ends with it.
+// run serves until ctx ends. The sessions of all tabs end with ctx.
 func run(ctx context.Context, out io.Writer, addr, backend, token string) error {
 	p, err := newPlayground(backend, token)
 	if err != nil {
@@ -59,7 +61,7 @@ func run(ctx context.Context, out io.Writer, addr, backend, token string) error 
 	}
 	fmt.Fprintf(out, "playground: open http://%s (backend: %s)\n", listener.Addr(), backend)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }() // ends with Shutdown, or with the listener
+	go func() { served <- server.Serve(listener) }() // ends with Shutdown or with the listener
 	select {
 	case err = <-served:
 		return err

@@ -23,7 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve serves a playground in front of a backend until the test ends, and returns its URL.
+// serve serves a playground in front of a backend until the test ends, and
+// returns its URL.
 func serve(t *testing.T, backend string) string {
 	t.Helper()
 	p, err := newPlayground(backend, "")
@@ -41,17 +42,17 @@ func backend(t *testing.T, cfg chattest.Config) *chattest.Server {
 	return server
 }
 
-// A tab is what the page does, without a page.
+// A tab sends and receives as the page does.
 type tab struct {
 	t      *testing.T
 	url    string
 	id     string
 	stream *bufio.Scanner
 	close  func()
-	passed []event // what was read while something else was waited for
+	passed []event // events read while waiting for another kind
 }
 
-// An event is one of the stream.
+// An event is an event of the stream.
 type event struct{ kind, data string }
 
 func open(t *testing.T, playground, user string) *tab {
@@ -75,7 +76,7 @@ func open(t *testing.T, playground, user string) *tab {
 	return b
 }
 
-// next is the next event of the stream.
+// next returns the next event of the stream.
 func (b *tab) next() (kind, data string) {
 	b.t.Helper()
 	for b.stream.Scan() {
@@ -86,11 +87,12 @@ func (b *tab) next() (kind, data string) {
 			return kind, line[len("data: "):]
 		}
 	}
-	require.FailNow(b.t, "the stream has ended", "%v; passed over: %v", b.stream.Err(), b.passed)
+	require.FailNow(b.t, "the stream has ended", "%v; events not waited for: %v", b.stream.Err(), b.passed)
 	panic("unreachable")
 }
 
-// wait is the next event of a kind that fits. Events of other kinds are kept: they are in no order between them.
+// wait returns the next event of a kind that fits. It keeps events of other
+// kinds, because the order between kinds is not fixed.
 func wait[T any](b *tab, kind string, fits func(T) bool) T {
 	b.t.Helper()
 	for i := 0; ; i++ {
@@ -116,11 +118,11 @@ func wait[T any](b *tab, kind string, fits func(T) bool) T {
 func (b *tab) ready() {
 	b.t.Helper()
 	wait(b, "state", func(s connState) bool { return s.Phase == "ready" })
-	b.hear("PRESENCE_UPDATE")
+	b.receive("PRESENCE_UPDATE")
 }
 
-// said is an event of the chat, as the page gets it.
-type said struct {
+// A receivedEvent is an event of the chat as the page receives it.
+type receivedEvent struct {
 	Key     string
 	Payload struct {
 		RequestID, MessageID, UserID, Text, Token string
@@ -129,9 +131,9 @@ type said struct {
 	}
 }
 
-func (b *tab) hear(key string) said {
+func (b *tab) receive(key string) receivedEvent {
 	b.t.Helper()
-	return wait(b, "chat", func(e said) bool { return e.Key == key })
+	return wait(b, "chat", func(e receivedEvent) bool { return e.Key == key })
 }
 
 // post sends a command.
@@ -176,10 +178,10 @@ func TestPlayground_servesPageUntilContextEnds(t *testing.T) {
 	assert.Contains(t, string(page), "<title>Parley playground</title>")
 	assert.Contains(t, response.Header.Get("Content-Security-Policy"), "default-src 'none'")
 
-	open(t, address, "ada") // a tab that is still there
+	open(t, address, "ada") // a tab that is still open at the end
 	stop()
 	assert.NoError(t, <-ended)
 
 	assert.ErrorContains(t, run(t.Context(), io.Discard, "127.0.0.1:-1", "http://127.0.0.1:1", ""), "invalid port")
-	assert.Error(t, run(t.Context(), io.Discard, "127.0.0.1:0", "ftp://127.0.0.1", ""), "a backend that cannot be")
+	assert.Error(t, run(t.Context(), io.Discard, "127.0.0.1:0", "ftp://127.0.0.1", ""), "the backend's URL is invalid")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// A meter is a subscription, and how its reader is doing.
+// A meter is a subscription that measures the lag of its reader.
 type meter[T any] struct {
 	*bus.Subscription[T]
 	name   string
@@ -17,7 +17,7 @@ type meter[T any] struct {
 	key    func(T) any // identifies a value
 
 	mu        sync.Mutex
-	published []stamp // that the reader has not been seen to pass, the oldest first
+	published []stamp // values that took has not removed, the oldest first
 }
 
 type stamp struct {
@@ -34,23 +34,23 @@ type reading struct {
 	HighWater int    `json:"highWater"`
 	Delivered uint64 `json:"delivered"`
 	Dropped   uint64 `json:"dropped"`
-	LagMs     int64  `json:"lagMs"` // how long the oldest value that waits has been waiting
+	LagMs     int64  `json:"lagMs"` // age of the oldest pending value
 	Ended     string `json:"ended,omitempty"`
 	Note      string `json:"note,omitempty"`
 }
 
-// subscribe subscribes with a meter. The key of a value is something that can be compared.
+// subscribe subscribes with a meter. The keys of the values must be comparable.
 func subscribe[T any](ctx context.Context, name string, from bus.Source[T], limit int, policy bus.Policy, key func(T) any) *meter[T] {
 	m := &meter[T]{name: name, limit: limit, policy: policy, key: key}
 	m.Subscription = from.Subscribe(ctx, bus.Name(name), bus.Limit(limit), bus.OnOverflow(policy), bus.Filter(m.note))
 	return m
 }
 
-// note is called for each value that is published, by the publisher.
+// note records the time of a value. The publisher calls it for each value.
 func (m *meter[T]) note(value T) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch full := len(m.published) > 2*m.limit; { // the reader has stopped, and values are dropped
+	switch full := len(m.published) > 2*m.limit; { // the reader has stopped
 	case full && m.policy == bus.DropOldest:
 		m.published = append(m.published[:0], m.published[m.limit:]...)
 	case full:
@@ -60,7 +60,8 @@ func (m *meter[T]) note(value T) bool {
 	return true
 }
 
-// took is called with each value that the reader has received. The values published before it were dropped.
+// took removes a value that the reader received, and the values before it,
+// which were dropped.
 func (m *meter[T]) took(value T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

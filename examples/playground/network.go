@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// errCut is the error of a dial while the network is cut.
+// errCut is returned by dial while the network is cut.
 var errCut = errors.New("the network is cut")
 
-// A network is a tab's way to the backend, which can be cut. It needs no proxy: it is where the client dials.
+// A network dials the connections of a tab to the backend and can cut them.
 type network struct {
 	mu    sync.Mutex
-	until time.Time // it is cut
+	until time.Time // end of the cut
 	conns map[net.Conn]struct{}
 }
 
-// dial is for http.Transport.DialContext.
+// dial implements http.Transport.DialContext.
 func (n *network) dial(ctx context.Context, kind, addr string) (net.Conn, error) {
 	if n.down() {
 		return nil, errCut
@@ -33,7 +33,7 @@ func (n *network) dial(ctx context.Context, kind, addr string) (net.Conn, error)
 		n.conns = map[net.Conn]struct{}{}
 	}
 	n.conns[c] = struct{}{}
-	return &cable{Conn: c, network: n}, nil
+	return &trackedConn{Conn: c, network: n}, nil
 }
 
 func (n *network) down() bool {
@@ -42,7 +42,7 @@ func (n *network) down() bool {
 	return time.Now().Before(n.until)
 }
 
-// cut breaks every connection, and keeps new ones from being made for a while.
+// cut closes every connection and makes dial fail for the duration d.
 func (n *network) cut(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -52,17 +52,17 @@ func (n *network) cut(d time.Duration) {
 	}
 }
 
-// close breaks every connection that is left.
+// close closes every open connection.
 func (n *network) close() { n.cut(0) }
 
-// A cable is a connection that its network knows of.
-type cable struct {
+// A trackedConn removes itself from its network when it is closed.
+type trackedConn struct {
 	net.Conn
 	network *network
 }
 
-// Close is net.Conn.
-func (c *cable) Close() error {
+// Close implements net.Conn.
+func (c *trackedConn) Close() error {
 	c.network.mu.Lock()
 	delete(c.network.conns, c.Conn)
 	c.network.mu.Unlock()

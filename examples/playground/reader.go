@@ -14,12 +14,12 @@ import (
 type reader struct {
 	*meter[events.AIToken]
 	stop  context.CancelFunc
-	pace  chan time.Duration // of capacity 1: a new pause between two tokens
-	words chan string        // of capacity 1: the last token that it has taken
-	last  string             // the last result of words
+	pace  chan time.Duration // capacity 1: a new pause between two tokens
+	words chan string        // capacity 1: the text of the last token
+	last  string             // the last value from words
 }
 
-// A readerSetting says how the slow reader is to be.
+// A readerSetting configures the slow reader.
 type readerSetting struct {
 	On        bool    `json:"on"`
 	Limit     int     `json:"limit"`
@@ -33,17 +33,18 @@ func (r readerSetting) policy() (bus.Policy, error) {
 			return p, nil
 		}
 	}
-	return 0, fmt.Errorf("there is no policy %q", r.Policy)
+	return 0, fmt.Errorf("unknown policy %q", r.Policy)
 }
 
 func (r readerSetting) pause() time.Duration {
 	if r.PerSecond <= 0 {
-		return -1 // for ever
+		return -1 // the reader is stopped
 	}
 	return time.Duration(float64(time.Second) / r.PerSecond)
 }
 
-// setReader starts the slow reader, changes its pace, or stops it. Another limit or policy makes it a new one.
+// setReader starts the slow reader, changes its pace, or stops it. A change of
+// the limit or the policy starts a new reader.
 func (s *session) setReader(_ context.Context, set readerSetting) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,22 +78,22 @@ func (s *session) setReader(_ context.Context, set readerSetting) (any, error) {
 	return nil, nil
 }
 
-// run takes a token, and then a rest.
+// run receives one token after each pause.
 func (r *reader) run(ctx context.Context, pause time.Duration) {
 	for {
-		rest := time.NewTimer(max(pause, 0))
+		timer := time.NewTimer(max(pause, 0))
 		for waiting := true; waiting; {
-			var over <-chan time.Time // never, at a standstill
+			var over <-chan time.Time // blocks while the reader is stopped
 			if pause >= 0 {
-				over = rest.C
+				over = timer.C
 			}
 			select {
 			case <-over:
 				waiting = false
 			case pause = <-r.pace:
-				rest.Reset(max(pause, 0))
+				timer.Reset(max(pause, 0))
 			case <-ctx.Done():
-				rest.Stop()
+				timer.Stop()
 				return
 			}
 		}
@@ -110,7 +111,8 @@ func (r *reader) run(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// replace puts a value into a channel of capacity 1, and replaces one that is still there.
+// replace sends a value to a channel of capacity 1. It drops a value that is
+// still in the channel.
 func replace[T any](ch chan T, value T) {
 	select {
 	case <-ch:
@@ -118,11 +120,11 @@ func replace[T any](ch chan T, value T) {
 	}
 	select {
 	case ch <- value:
-	default: // another was sooner
+	default: // another sender was faster
 	}
 }
 
-// readReader is the slow reader's meter, if there is one.
+// readReader returns the reading of the slow reader, if there is one.
 func (s *session) readReader() (reading, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 //go:embed page
 var page embed.FS
 
-// A playground is the web service: one session for each tab that is open.
+// A playground is the web service. It has one session for each open tab.
 type playground struct {
 	backend string
 	token   string
@@ -23,7 +23,7 @@ type playground struct {
 	sessions map[string]*session
 }
 
-// newPlayground says what in the backend's URL cannot be used.
+// newPlayground returns an error if the backend's URL is invalid.
 func newPlayground(backend, token string) (*playground, error) {
 	probe, err := chat.New(backend, chat.Config{ChatID: events.StringID("none")})
 	if err != nil {
@@ -33,11 +33,11 @@ func newPlayground(backend, token string) (*playground, error) {
 	return &playground{backend: backend, token: token, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, sessions: map[string]*session{}}, nil
 }
 
-// contentPolicy lets the page use what comes from here, and nothing else.
+// contentPolicy allows the page to load from its own origin only.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// handler has the page, the stream, and a route for each command.
+// handler serves the page, the stream and a route for each command.
 func (p *playground) handler() http.Handler {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
@@ -55,7 +55,8 @@ func (p *playground) handler() http.Handler {
 	mux.HandleFunc("POST /sessions/{id}/cut", command(p, (*session).cut))
 	mux.HandleFunc("POST /sessions/{id}/kick", command(p, (*session).kick))
 	mux.HandleFunc("POST /sessions/{id}/connect", command(p, (*session).reconnect))
-	guarded := http.NewCrossOriginProtection().Handler(mux) // a page from elsewhere cannot speak for a tab
+	// A page of another origin cannot send commands.
+	guarded := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", contentPolicy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -65,14 +66,14 @@ func (p *playground) handler() http.Handler {
 	})
 }
 
-// session returns the session of a tab, nil if there is none (any more).
+// session returns the session with that id, or nil.
 func (p *playground) session(id string) *session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sessions[id]
 }
 
-// add makes a session known by its id, until the returned func is called.
+// add registers a session by its id until remove is called.
 func (p *playground) add(s *session) (remove func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A session is one tab: one user, with a client of its own. Everything that it has started ends with close.
+// A session is one tab: one user with a client. close ends everything that the
+// session started.
 type session struct {
 	id      string
 	user    events.ID
@@ -23,7 +24,7 @@ type session struct {
 	network *network
 	panel   panel
 
-	ctx   context.Context // of everything that the tab has asked for
+	ctx   context.Context // of everything that the tab starts
 	end   context.CancelFunc
 	tasks sync.WaitGroup // Run, the questions in flight, the slow reader
 
@@ -36,20 +37,21 @@ type session struct {
 	reader    *reader // nil when there is no slow reader
 }
 
-// sent is an event that the tab has sent, as it stands in the log.
+// sent is an event that the tab has sent, for the log.
 type sent struct {
 	Name    string `json:"name"`
 	Payload any    `json:"payload"`
 }
 
-// An outcome is how a question has ended.
+// An outcome is the end of a question.
 type outcome struct {
 	RequestID string `json:"requestId"`
-	Error     string `json:"error,omitempty"` // empty: with the answer's message
+	Error     string `json:"error,omitempty"` // empty if the answer is complete
 	Aborted   bool   `json:"aborted,omitempty"`
 }
 
-// openSession makes a session and connects it. The caller calls close.
+// openSession returns a session that is not connected yet. The caller must call
+// close.
 func (p *playground) openSession(ctx context.Context, user, room string) (*session, error) {
 	s := &session{
 		id:        rand.Text(),
@@ -65,9 +67,9 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true}, // the panel renames events while tabs are open
 		Conn: conn.Config{
 			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
-			Logger: slog.New(slog.DiscardHandler), // the page shows it all
+			Logger: slog.New(slog.DiscardHandler), // the page shows the events
 			Auth: func(context.Context) (any, error) {
-				return map[string]string{"userId": user, "token": p.token}, nil
+				return map[string]any{"userId": user, "token": p.token, "tools": []string{"clock"}}, nil
 			},
 		},
 	})
@@ -79,7 +81,7 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 	return s, nil
 }
 
-// clock is the tool that the backend may call.
+// clock is a tool that the backend may call.
 func clock(_ context.Context, args struct{ Zone string }) (map[string]string, error) {
 	zone, err := time.LoadLocation(args.Zone)
 	if err != nil {
@@ -88,7 +90,7 @@ func clock(_ context.Context, args struct{ Zone string }) (map[string]string, er
 	return map[string]string{"time": time.Now().In(zone).Format(time.RFC1123)}, nil
 }
 
-// connect runs the client, unless it runs already.
+// connect runs the client unless it is running.
 func (s *session) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,14 +99,14 @@ func (s *session) connect() {
 	}
 	s.running = true
 	s.tasks.Go(func() { // ends with s.ctx, or when the server disconnects the client
-		_ = s.client.Run(s.ctx) // States has the reason
+		_ = s.client.Run(s.ctx) // States reports the error
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.running = false
 	})
 }
 
-// close ends the session, and returns when nothing of it is left.
+// close ends the session. It returns when all its goroutines have ended.
 func (s *session) close() {
 	s.end()
 	s.client.Close()

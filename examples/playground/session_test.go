@@ -25,13 +25,13 @@ func TestPlayground_streamsAnswerInOrder(t *testing.T) {
 		"chatId": "lobby", "userId": "ada", "text": "Hello", "requestId": question.RequestID, "messageId": question.MessageID,
 	})
 
-	assert.Equal(t, question.MessageID, ada.hear("CHAT_MESSAGE").Payload.MessageID)
+	assert.Equal(t, question.MessageID, ada.receive("CHAT_MESSAGE").Payload.MessageID)
 	for index, word := range []string{"Hello ", "yourself, ", "ada."} {
-		token := ada.hear("AI_TOKEN").Payload
+		token := ada.receive("AI_TOKEN").Payload
 		assert.Equal(t, index, token.Index)
 		assert.Equal(t, word, token.Token)
 	}
-	assert.Equal(t, "Hello yourself, ada.", ada.hear("AI_MESSAGE").Payload.Text)
+	assert.Equal(t, "Hello yourself, ada.", ada.receive("AI_MESSAGE").Payload.Text)
 	end := wait(ada, "outcome", func(outcome) bool { return true })
 	assert.Equal(t, outcome{RequestID: question.RequestID}, end)
 	wait(ada, "log", func(e logged) bool { return e.Sent && e.Name == "user:message" })
@@ -44,7 +44,7 @@ func TestPlayground_abortsOwnAndOtherAnswers(t *testing.T) {
 	ada.ready()
 	bob.ready()
 	ada.post("ask", `{"text": "Go on"}`)
-	mine := ada.hear("AI_TOKEN").Payload.RequestID
+	mine := ada.receive("AI_TOKEN").Payload.RequestID
 	ada.post("abort", `{"requestID": "`+mine+`"}`)
 	server.Expect(t, "ai:abort", map[string]any{"requestId": mine})
 	end := wait(ada, "outcome", func(outcome) bool { return true })
@@ -52,7 +52,7 @@ func TestPlayground_abortsOwnAndOtherAnswers(t *testing.T) {
 	assert.NotEmpty(t, end.Error)
 
 	ada.post("ask", `{"text": "Go on"}`)
-	other := wait(bob, "chat", func(e said) bool { return e.Key == "AI_TOKEN" && e.Payload.RequestID != mine }).Payload.RequestID
+	other := wait(bob, "chat", func(e receivedEvent) bool { return e.Key == "AI_TOKEN" && e.Payload.RequestID != mine }).Payload.RequestID
 	status, text := bob.post("abort", `{"requestID": "`+other+`"}`)
 	assert.Equal(t, http.StatusNoContent, status, text)
 	server.Expect(t, "ai:abort", map[string]any{"requestId": other})
@@ -62,13 +62,13 @@ func TestPlayground_leavesRoomWhenTabCloses(t *testing.T) {
 	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
 	playground := serve(t, server.URL)
 	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
-	wait(ada, "chat", func(e said) bool { return len(e.Payload.OnlineUserIDs) == 2 })
+	wait(ada, "chat", func(e receivedEvent) bool { return len(e.Payload.OnlineUserIDs) == 2 })
 	bob.post("ask", `{"text": "Go on"}`)
-	bob.hear("AI_TOKEN")
+	bob.receive("AI_TOKEN")
 	bob.close()
 	server.Expect(t, "ai:abort", nil)
-	wait(ada, "chat", func(e said) bool { return len(e.Payload.OnlineUserIDs) == 1 })
-	for status := 0; status != http.StatusNotFound; { // its session is let go
+	wait(ada, "chat", func(e receivedEvent) bool { return len(e.Payload.OnlineUserIDs) == 1 })
+	for status := 0; status != http.StatusNotFound; { // until its session is removed
 		status, _ = bob.post("typing", `{}`)
 	}
 }
@@ -80,12 +80,12 @@ func TestPlayground_losesNoTokenOnNetworkCut(t *testing.T) {
 	ada.post("ask", `{"text": "Go on"}`)
 	index := 0
 	for ; index < 20; index++ {
-		require.Equal(t, index, ada.hear("AI_TOKEN").Payload.Index)
+		require.Equal(t, index, ada.receive("AI_TOKEN").Payload.Index)
 	}
 	status, text := ada.post("cut", `{"seconds": 0.2}`)
 	require.Equal(t, http.StatusNoContent, status, text)
 	for ended := false; !ended; {
-		switch event := wait(ada, "chat", func(said) bool { return true }); event.Key {
+		switch event := wait(ada, "chat", func(receivedEvent) bool { return true }); event.Key {
 		case "AI_TOKEN":
 			require.Equal(t, index, event.Payload.Index)
 			index++
@@ -103,7 +103,7 @@ func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 	ada.ready()
 	server.SetNames(map[events.Key]string{events.KeyAIToken: "llm:delta", events.KeyUserMessage: "say"})
 	server.Emit(events.StringID("lobby"), events.AIToken{Token: "first", RequestID: "r0"})
-	assert.Equal(t, "first", ada.hear("AI_TOKEN").Payload.Token, "the first token is not missed")
+	assert.Equal(t, "first", ada.receive("AI_TOKEN").Payload.Token, "the first token under a new name is received")
 
 	status, text := ada.post("names", `{"names": {"AI_TOKEN": "elsewhere"}}`)
 	require.Equal(t, http.StatusNoContent, status, text)
@@ -111,7 +111,7 @@ func TestPlayground_followsOrOverridesBackendNames(t *testing.T) {
 		return n[events.KeyAIToken] == "elsewhere" && n[events.KeyUserMessage] == "say"
 	})
 	ada.post("ask", `{"text": "Hello"}`)
-	ada.hear("AI_MESSAGE")
+	ada.receive("AI_MESSAGE")
 	status, text = ada.post("names", `{"names": {"NO_KEY": "x"}}`)
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
 	assert.Contains(t, text, "NO_KEY")
@@ -166,7 +166,7 @@ func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	ada.ready()
 	status, text := ada.post("kick", `{}`)
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
-	assert.Contains(t, text, "fault panel", "this backend has none")
+	assert.Contains(t, text, "fault panel", "the backend has no fault panel")
 	server.Sockets()[0].Disconnect()
 	wait(ada, "state", func(s connState) bool { return s.Phase == "stopped" && s.Error != "" })
 	for connected := false; !connected; { // the state is published just before Run returns
@@ -190,7 +190,7 @@ func TestPlayground_rejectsInvalidCommands(t *testing.T) {
 	status, _ := ada.post("ask", `{"text"`)
 	assert.Equal(t, http.StatusBadRequest, status)
 	status, _ = post(t, playground+"/sessions/"+ada.id+"/ask", `{"text": "x"}`, "Sec-Fetch-Site", "cross-site", "Origin", "http://elsewhere.example")
-	assert.Equal(t, http.StatusForbidden, status, "a page from elsewhere")
-	status, _ = post(t, playground+"/sessions/nobody/ask", `{"text": "x"}`)
+	assert.Equal(t, http.StatusForbidden, status, "a page of another origin")
+	status, _ = post(t, playground+"/sessions/unknown/ask", `{"text": "x"}`)
 	assert.Equal(t, http.StatusNotFound, status)
 }

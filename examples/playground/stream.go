@@ -15,13 +15,15 @@ import (
 
 const (
 	meterEvery   = 200 * time.Millisecond
-	quietEvery   = 15 * time.Second // a sign of life when there is nothing to say
+	quietEvery   = 15 * time.Second // between comments on an idle stream
 	writeTimeout = 10 * time.Second // for a tab that has stopped reading
 )
 
-// stream opens a session for a tab and tells it everything, as server-sent events, until the tab is closed. It is
-// one goroutine, the handler's own: when the tab reads slowly its writes wait, the subscriptions buffer, and
-// their policies say what happens then. The connection to the backend notices nothing.
+// stream opens a session for a tab and sends its events as server-sent events
+// until the tab is closed. It runs in the goroutine of the handler. When the
+// tab reads slowly, its writes block, the subscriptions buffer the events, and
+// at their limit the policies apply. The connection to the backend is not
+// delayed.
 func (p *playground) stream(w http.ResponseWriter, r *http.Request) {
 	user, room := r.FormValue("user"), r.FormValue("room")
 	if user == "" || room == "" || len(user) > 40 || len(room) > 40 {
@@ -42,7 +44,8 @@ func (p *playground) stream(w http.ResponseWriter, r *http.Request) {
 	s.tell(s.ctx, out)
 }
 
-// tell tells the tab everything until ctx ends, the tab is gone, or it has fallen too far behind.
+// tell sends events to the tab until ctx ends, a write fails, or the buffer of
+// the conversation is full.
 func (s *session) tell(ctx context.Context, out *sse) {
 	chatter := subscribe(ctx, "conversation", s.client.Events, 4096, bus.Fail, eventKey)
 	raw := subscribe(ctx, "event log", s.client.Raw, 1024, bus.DropOldest, rawKey)
@@ -61,7 +64,7 @@ func (s *session) tell(ctx context.Context, out *sse) {
 		select {
 		case event, open := <-chatter.C():
 			if !open {
-				return // ctx has ended, or the tab has fallen behind: it will come back
+				return // ctx has ended, or the buffer is full: the tab reconnects
 			}
 			chatter.took(event)
 			out.send("chat", chatEvent{event.Key(), event})
@@ -106,8 +109,8 @@ func (s *session) tell(ctx context.Context, out *sse) {
 	}
 }
 
-// tellRaw tells of an event for the log. Typing and reading, which have no topic of their own in chat.Client, are known by
-// their names, whatever those are now.
+// tellRaw sends an event for the log. chat.Client has no topics for typing and
+// read receipts, so tellRaw recognizes them by their current names.
 func (s *session) tellRaw(out *sse, event conn.Event) {
 	out.send("log", logged{Name: event.Name, Args: event.Args})
 	switch event.Name {
@@ -120,7 +123,7 @@ func (s *session) tellRaw(out *sse, event conn.Event) {
 	}
 }
 
-// tellPayload tells of an event's payload, if it is one.
+// tellPayload sends the payload of an event, if it can be decoded.
 func tellPayload[T any](out *sse, kind string, event conn.Event) {
 	var payload T
 	if event.Decode(0, &payload) == nil {
@@ -156,7 +159,8 @@ func stateOf(s conn.State) connState {
 	return state
 }
 
-// A problem is an error from the backend, or a payload that could not be decoded.
+// A problem is an error from the backend, or a payload that could not be
+// decoded.
 type problem struct {
 	Event string `json:"event"`
 	Error string `json:"error"`
@@ -174,7 +178,7 @@ func rawKey(e conn.Event) any {
 	if len(e.Args) == 0 {
 		return e.Name
 	}
-	return &e.Args[0] // all subscriptions share it
+	return &e.Args[0] // all subscriptions share the array
 }
 
 func stateKey(s conn.State) any { return [2]any{s.Phase, s.Attempt} }
@@ -192,12 +196,14 @@ type sse struct {
 func (o *sse) send(kind string, data any) {
 	encoded, err := json.Marshal(data)
 	if err != nil {
-		encoded = []byte("null") // what a backend has sent may be JSON that only its reader can make sense of
+		// encoding/json may reject JSON that the client accepted.
+		encoded = []byte("null")
 	}
 	o.write("event: %s\ndata: %s\n\n", kind, encoded)
 }
 
-// update sends an event if it is not what it was last time, and shows otherwise now and then that all is well.
+// update sends an event if it differs from the last one. On an idle stream it
+// sends a comment every 15 seconds.
 func (o *sse) update(kind string, data any) {
 	encoded, err := json.Marshal(data)
 	switch {

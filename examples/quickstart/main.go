@@ -1,9 +1,9 @@
 // Quickstart asks an AI chat backend a question and prints the answer as it
-// streams in. It brings a backend of its own:
+// streams in. Without -url it starts a backend in its own process:
 //
 //	go run ./examples/quickstart
 //
-// or talks to one that is there:
+// With -url it uses a running backend:
 //
 //	go run ./examples/quickstart -url http://localhost:4000 -chat room-1 -user u1 "Hello?"
 package main
@@ -28,12 +28,12 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// answer is the answer of the backend in this process.
-const answer = "A parley is a talk between sides that would rather not shout. " +
+// answer is the text that the backend in this process streams.
+const answer = "A parley is a conversation between sides that want to agree. " +
 	"This one runs over Socket.IO: each word is an event, and each event a value on a Go channel."
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	user := flag.String("user", "u1", "the user's `id`")
 	flag.Parse()
@@ -59,7 +59,7 @@ func run(ctx context.Context, out io.Writer, url, room, user, question string) e
 	config := chat.Config{
 		ChatID: events.StringID(room),
 		Conn: conn.Config{
-			// An interactive program reports the cause soon.
+			// Report the first failure instead of trying again.
 			Reconnect:        reconnect.Policy{MaxAttempts: -1},
 			HandshakeTimeout: 5 * time.Second,
 			Logger:           slog.New(slog.DiscardHandler),

@@ -17,7 +17,7 @@ func TestQuickstart_printsStatusAnswerAndUsage(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "u1", "What is it?"))
 	assert.Contains(t, out.String(), "u1: What is it?\n(queued)\n(working)\nA parley is")
-	assert.Contains(t, out.String(), "tokens: 3 prompt + 31 completion = 34")
+	assert.Contains(t, out.String(), "tokens: 3 prompt + 30 completion = 33")
 }
 
 func TestQuickstart_reportsUnreachableServerInOneLine(t *testing.T) {
@@ -36,11 +36,11 @@ func TestQuickstart_stopsWhenContextEnds(t *testing.T) {
 	out := writerFunc(func(p []byte) {
 		lines += strings.Count(string(p), "\n")
 		if strings.Contains(string(p), "parley") {
-			cancel() // in the middle of the answer
+			cancel() // during the answer
 		}
 	})
 	assert.ErrorIs(t, run(ctx, out, "", "room-1", "u1", "Hi"), context.Canceled)
-	assert.LessOrEqual(t, lines, 4, "the question, two statuses, what there is of the answer")
+	assert.LessOrEqual(t, lines, 4, "the question, two statuses, a part of the answer")
 }
 
 type writerFunc func(p []byte)

@@ -1,6 +1,6 @@
-// Selectloop is one goroutine that looks after everything a chat has to say: the tokens of an answer, the
-// finished message, the state of the connection, silence and the end of its context, in one select. No callbacks, no
-// locks.
+// Selectloop handles a chat in one goroutine with one select. It receives
+// tokens, the final message, states of the connection, a timeout and the end of
+// the context. It needs no callbacks and no locks.
 //
 //	go run ./examples/selectloop
 //	go run ./examples/selectloop -url http://localhost:4000 -chat room-1 "Hello?"
@@ -9,7 +9,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,9 +24,9 @@ import (
 )
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	patience := flag.Duration("patience", time.Minute, "how long the backend may be `silent`")
+	patience := flag.Duration("patience", time.Minute, "the longest time to wait for the next token")
 	flag.Parse()
 	question := cmp.Or(strings.Join(flag.Args(), " "), "What is a select loop?")
 
@@ -55,13 +54,14 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 	}
 	defer client.Close()
 
-	// Subscribed before Run, so that nothing is missed. The channels stay open over reconnects.
+	// Subscribe before Run, so that no event is missed. The channels stay open
+	// across reconnects.
 	tokens := client.Tokens.Chan(ctx)
 	messages := client.Messages.Chan(ctx)
 	failures := client.Errors.Chan(ctx)
 	states := client.States.Chan(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- client.Run(ctx) }() // ends with ctx, and with client.Close
+	go func() { ended <- client.Run(ctx) }() // ends with ctx or client.Close
 
 	const request = "request-1" // the requestId of the answer
 	err = client.SendMessage(ctx, events.UserMessage{
@@ -71,21 +71,22 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 		return err
 	}
 	var answer strings.Builder
-	silence := time.NewTimer(patience)
+	timeout := time.NewTimer(patience)
 	for {
 		select {
 		case token := <-tokens:
 			if token.RequestID == request {
-				silence.Reset(patience)
+				timeout.Reset(patience)
 				answer.WriteString(token.Token)
 				fmt.Fprint(out, token.Token)
 			}
 		case message := <-messages:
 			if message.RequestID != request {
-				break // the answer to another person in the room
+				break // the answer to another user in the room
 			}
-			// Two channels in one select are in no order between them: the message may overtake the last
-			// tokens. It has the whole text, though. (client.Events is one channel, in the order of the wire.)
+			// A select on two channels does not keep the order between them,
+			// so the message may come before the last tokens. Print the rest
+			// of its text. (client.Events delivers all events in order.)
 			fmt.Fprintln(out, strings.TrimPrefix(message.Text, answer.String()))
 			return nil
 		case failure := <-failures:
@@ -94,10 +95,10 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 			}
 		case state := <-states:
 			fmt.Fprintf(out, "[%v]\n", state.Phase)
-		case <-silence.C:
-			return errors.New("the backend has gone silent")
-		case err := <-ended: // the connection, for good
-			return err
+		case <-timeout.C:
+			return fmt.Errorf("no token from the backend for %v", patience)
+		case err := <-ended: // the connection ended permanently, or ctx has
+			return cmp.Or(err, ctx.Err())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

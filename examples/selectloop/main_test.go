@@ -16,44 +16,45 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// statements are the lines about the connection, which may come anywhere in the answer.
-var statements = regexp.MustCompile(`\[[a-z]+\]\n`)
+// stateLines matches the lines about the connection. They can stand anywhere in
+// the answer.
+var stateLines = regexp.MustCompile(`\[[a-z]+\]\n`)
 
 func TestSelectLoop_printsStatesAndAnswer(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out, "", "room-1", "How are you?", time.Minute))
 	assert.Contains(t, out.String(), "[ready]\n")
-	assert.Equal(t, "You said: How are you?\n", statements.ReplaceAllString(out.String(), ""))
+	assert.Equal(t, "You said: How are you?\n", stateLines.ReplaceAllString(out.String(), ""))
 }
 
 func TestSelectLoop_continuesAnswerAfterLostConnection(t *testing.T) {
-	heard := make(chan struct{}) // the client has a session to come back to
+	received := make(chan struct{}) // closed when the client has a session to resume
 	server := chattest.NewServer(chattest.Config{
 		Recovery: time.Minute,
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 			emit(events.AIToken{Token: "before "})
-			<-heard
+			<-received
 			chattest.SocketFromContext(ctx).CloseNow()
 			emit(events.AIToken{Token: "and after", Index: 1})
 			emit(events.AIMessage{MessageID: "m2", Role: "assistant", Text: "before and after", CreatedAt: time.Now()})
 		},
 	})
 	defer server.Close()
-	var said strings.Builder
+	var printed strings.Builder
 	out := writerFunc(func(p []byte) {
-		said.Write(p)
+		printed.Write(p)
 		if string(p) == "before " {
-			close(heard)
+			close(received)
 		}
 	})
 	require.NoError(t, run(t.Context(), out, server.URL, "room-1", "Well?", time.Minute))
-	assert.Equal(t, "before and after\n", statements.ReplaceAllString(said.String(), ""))
+	assert.Equal(t, "before and after\n", stateLines.ReplaceAllString(printed.String(), ""))
 }
 
 func TestSelectLoop_returnsAnswerError(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
-			emit(events.AIError{RequestID: "of somebody else", Message: "not yours"})
+			emit(events.AIError{RequestID: "of another user", Message: "not yours"})
 			emit(events.AIError{Code: "overloaded", Message: "try later"})
 		},
 	})
@@ -69,7 +70,7 @@ func TestSelectLoop_failsOnSilentBackend(t *testing.T) {
 	})
 	defer server.Close()
 	err := run(t.Context(), &strings.Builder{}, server.URL, "room-1", "Well?", time.Millisecond)
-	assert.ErrorContains(t, err, "silent")
+	assert.ErrorContains(t, err, "no token from the backend for 1ms")
 }
 
 func TestSelectLoop_stopsWhenContextEnds(t *testing.T) {

@@ -10,13 +10,13 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// maxQuestion is how long a question may be, in bytes.
+// maxQuestion limits the length of a question, in bytes.
 const maxQuestion = 64 << 10
 
 // A handler answers HTTP requests through one client.
 type handler struct {
 	client    *chat.Client
-	answering atomic.Int64 // requests
+	answering atomic.Int64 // open requests to /ask
 }
 
 func (h *handler) routes() http.Handler {
@@ -27,7 +27,8 @@ func (h *handler) routes() http.Handler {
 	return mux
 }
 
-// ready is a readiness probe: while the connection is not up, requests had better go to another instance.
+// ready is a readiness probe. It fails while the client is not connected, so
+// that a load balancer sends requests to another instance.
 func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := h.client.Health(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -36,8 +37,9 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// ask streams the answer to the question in the body. One that has begun and fails breaks the connection, so that it
-// does not pass for whole.
+// ask streams the answer to the question in the body. If an answer fails after
+// its first token, ask breaks the connection, so that it does not look
+// complete.
 func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	h.answering.Add(1)
 	defer h.answering.Add(-1)
@@ -46,7 +48,7 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// While the client reconnects, Ask waits; it ends with the visitor.
+	// Ask waits while the client reconnects. It ends when the visitor leaves.
 	stream, err := h.client.Ask(r.Context(), chat.Question{UserID: events.StringID("visitor"), Text: string(question)})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -56,15 +58,15 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	for text, err := range stream.Text() {
 		switch {
 		case err != nil && begun:
-			panic(http.ErrAbortHandler) // net/http's way to break a connection
+			panic(http.ErrAbortHandler) // breaks the connection
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
 		begun = true
 		if _, err := io.WriteString(w, text); err != nil {
-			return // the visitor is gone
+			return // the visitor has left
 		}
-		_ = http.NewResponseController(w).Flush() // fails as the next write does
+		_ = http.NewResponseController(w).Flush() // the next write reports the error
 	}
 }

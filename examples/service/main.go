@@ -1,11 +1,15 @@
-// Service is an HTTP service in front of a chat backend, as one would run it: /ask streams an answer, /healthz says that
-// the process lives, /readyz whether it can answer, and if not, why. On SIGTERM it accepts nothing more, lets the answers
-// under way finish within a deadline, and exits with 0; a second signal ends it at once.
+// Service is an HTTP service in front of a chat backend. /ask streams an
+// answer. /healthz reports that the process runs. /readyz reports whether the
+// client is connected, and if not, the reason.
+//
+// After SIGTERM it accepts no more requests, waits for the answers in progress
+// and exits with 0. If the answers take longer than -drain, it aborts them and
+// exits with 1. A second signal ends it at once.
 //
 //	go run ./examples/service
 //	curl -N -d 'Hello' http://localhost:8080/ask
 //
-// It brings a backend of its own; -url names another one.
+// Without -url it starts a backend in its own process.
 package main
 
 import (
@@ -28,9 +32,9 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "the TCP `address` to serve on")
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	deadline := flag.Duration("drain", 30*time.Second, "how long answers may `take` to finish after a signal")
+	deadline := flag.Duration("drain", 30*time.Second, "how long to wait for answers after a signal")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,7 +45,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then until the answers that are under way have finished, or the deadline has passed.
+// run serves until ctx ends. It returns when the answers in progress have ended
+// or the deadline has passed.
 func run(ctx context.Context, out io.Writer, addr, url, room string, deadline time.Duration) error {
 	if url == "" {
 		server, err := chattest.Start("", chattest.Config{Answer: chattest.Echo(500 * time.Millisecond)})
@@ -57,7 +62,7 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 	}
 	defer client.Close()
 	lost := make(chan error, 1)
-	go func() { lost <- client.Run(context.WithoutCancel(ctx)) }() // outlives ctx, and ends with client.Close
+	go func() { lost <- client.Run(context.WithoutCancel(ctx)) }() // ends with client.Close
 
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -67,31 +72,31 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 	server := &http.Server{Handler: handler.routes(), ReadHeaderTimeout: 5 * time.Second}
 	defer server.Close()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }() // ends with server.Close, and with server.Shutdown
+	go func() { served <- server.Serve(listener) }() // ends with server.Close or server.Shutdown
 	fmt.Fprintf(out, "service: listening on http://%s\n", listener.Addr())
 
 	select {
 	case err := <-served:
 		return err
-	case err := <-lost: // for good: refused, for example
+	case err := <-lost: // permanently: refused, for example
 		return err
 	case <-ctx.Done():
 	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next one ends the program, as if it were nothing special
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next signal ends the program
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	server.RegisterOnShutdown(func() { // the port is closed
-		fmt.Fprintf(out, "service: draining, answers under way: %d\n", handler.answering.Load())
+	server.RegisterOnShutdown(func() { // runs after the port is closed
+		fmt.Fprintf(out, "service: draining, answers in progress: %d\n", handler.answering.Load())
 	})
-	if err = server.Shutdown(draining); err == nil { // every request has its answer
-		err = client.Shutdown(draining) // and what they have begun has ended, tools and deliveries as well
+	if err = server.Shutdown(draining); err == nil { // all requests have ended
+		err = client.Shutdown(draining) // waits for tools and deliveries
 	}
 	if err == nil {
-		err = <-lost // an end of the connection, meanwhile, that has cost answers
+		err = <-lost // not nil if the connection ended and answers were lost
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("answers given up after %v: %d", deadline, handler.answering.Load())
+		return fmt.Errorf("drain timeout after %v, unfinished answers: %d", deadline, handler.answering.Load())
 	case err != nil:
 		return err
 	}

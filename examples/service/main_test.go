@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain is the program itself in a process that asked for it.
+// TestMain runs the program instead of the tests if SERVICE is set.
 func TestMain(m *testing.M) {
 	if arguments := os.Getenv("SERVICE"); arguments != "" {
 		os.Args = append([]string{"service"}, strings.Fields(arguments)...)
@@ -37,10 +37,10 @@ func TestService_finishesAnswersAfterSignal(t *testing.T) {
 	answers := []*bufio.Reader{service.ask(t), service.ask(t), service.ask(t)}
 
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.Equal(t, "service: draining, answers under way: 3\n", service.line(t))
+	require.Equal(t, "service: draining, answers in progress: 3\n", service.line(t))
 	_, err := http.Get(service.url + "/healthz")
-	require.ErrorIs(t, err, syscall.ECONNREFUSED, "it accepts nothing more")
-	backend.CloseClientConnections() // the answers survive even this
+	require.ErrorIs(t, err, syscall.ECONNREFUSED, "new connections are refused")
+	backend.CloseClientConnections() // the answers continue after a reconnect
 	close(finish)
 
 	for _, answer := range answers {
@@ -71,7 +71,7 @@ func TestService_answersWaitingQuestionAfterSignal(t *testing.T) {
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(accepted) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, service.url+"/ask", strings.NewReader("How much?"))
 	require.NoError(t, err)
-	request.Header.Set("Expect", "100-continue") // which the handler does when it begins
+	request.Header.Set("Expect", "100-continue") // the reply shows that the handler reads the body
 	answered := make(chan string, 1)
 	go func() { // ends with the answer
 		defer close(answered)
@@ -86,7 +86,7 @@ func TestService_answersWaitingQuestionAfterSignal(t *testing.T) {
 	}()
 	<-accepted
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	require.Equal(t, "service: draining, answers in progress: 1\n", service.line(t))
 	close(reachable)
 	assert.Equal(t, "You said: How much?", <-answered)
 	assert.Equal(t, "service: drained\n", service.line(t))
@@ -101,13 +101,13 @@ func TestService_abortsAnswersAfterDrainTimeout(t *testing.T) {
 
 	require.NoError(t, service.Process.Signal(os.Interrupt))
 	_, err := io.ReadAll(answer)
-	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "it does not pass for whole")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "the answer does not look complete")
 	backend.Expect(t, "ai:abort", nil)
 	_, _ = io.Copy(io.Discard, service.out)
 	failure, ok := errors.AsType[*exec.ExitError](service.Wait())
 	require.True(t, ok)
 	assert.Equal(t, 1, failure.ExitCode())
-	assert.Contains(t, service.complaints.String(), "service: answers given up after 1ms: 1\n")
+	assert.Contains(t, service.stderr.String(), "service: drain timeout after 1ms, unfinished answers: 1\n")
 }
 
 func TestService_failsWhenAnswersAreLostDuringDrain(t *testing.T) {
@@ -116,15 +116,15 @@ func TestService_failsWhenAnswersAreLostDuringDrain(t *testing.T) {
 	answer := service.ask(t)
 
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	require.Equal(t, "service: draining, answers in progress: 1\n", service.line(t))
 	backend.Sockets()[0].Disconnect()
 	_, err := io.ReadAll(answer)
-	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "it does not pass for whole")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "the answer does not look complete")
 	_, _ = io.Copy(io.Discard, service.out)
 	failure, ok := errors.AsType[*exec.ExitError](service.Wait())
 	require.True(t, ok)
 	assert.Equal(t, 1, failure.ExitCode())
-	assert.Contains(t, service.complaints.String(), "service: conn: disconnected by the server\n")
+	assert.Contains(t, service.stderr.String(), "service: conn: disconnected by the server\n")
 }
 
 func TestService_exitsOnSecondSignal(t *testing.T) {
@@ -133,7 +133,7 @@ func TestService_exitsOnSecondSignal(t *testing.T) {
 	answer := service.ask(t)
 
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.Equal(t, "service: draining, answers under way: 1\n", service.line(t))
+	require.Equal(t, "service: draining, answers in progress: 1\n", service.line(t))
 	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
 	_, err := io.ReadAll(answer)
 	assert.Error(t, err)
@@ -142,7 +142,8 @@ func TestService_exitsOnSecondSignal(t *testing.T) {
 	assert.Equal(t, syscall.SIGTERM, failure.Sys().(syscall.WaitStatus).Signal())
 }
 
-// halfway is a backend whose answers stop after their first token, until finish is closed.
+// halfway starts a backend. Each answer stops after its first token until
+// finish is closed.
 func halfway(t *testing.T) (backend *chattest.Server, finish chan struct{}) {
 	finish = make(chan struct{})
 	backend = chattest.NewServer(chattest.Config{
@@ -163,20 +164,20 @@ func halfway(t *testing.T) (backend *chattest.Server, finish chan struct{}) {
 	return backend, finish
 }
 
-// A process is the program, running.
+// A process is the running program.
 type process struct {
 	*exec.Cmd
-	url        string
-	out        *bufio.Reader
-	complaints strings.Builder
+	url    string
+	out    *bufio.Reader
+	stderr strings.Builder
 }
 
-// start starts the program, and returns once it listens.
+// start starts the program and returns when it listens.
 func start(t *testing.T, backend, drain string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	p.Env = append(os.Environ(), "SERVICE=-addr 127.0.0.1:0 -url "+backend+" -drain "+drain)
-	p.Stderr = &p.complaints
+	p.Stderr = &p.stderr
 	out, err := p.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.Start())
@@ -195,7 +196,8 @@ func (p *process) line(t *testing.T) string {
 	return line
 }
 
-// ask asks, waits for the first half of the answer, and returns the rest.
+// ask sends a question, reads the first half of the answer, and returns a
+// reader of the rest.
 func (p *process) ask(t *testing.T) *bufio.Reader {
 	t.Helper()
 	response, err := http.Post(p.url+"/ask", "text/plain", strings.NewReader("How much?"))

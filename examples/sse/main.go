@@ -1,10 +1,11 @@
-// Sse is a bridge from a chat backend to web pages: an HTTP handler that streams one answer as server-sent events. When
-// the visitor leaves, the request's context ends, and with it the answer: the backend gets an abort.
+// Sse serves the answers of a chat backend to web pages. Its HTTP handler
+// streams one answer as server-sent events. When the visitor leaves, the
+// request's context ends, and the client sends an abort to the backend.
 //
 //	go run ./examples/sse
 //	curl -N 'http://localhost:8080/ask?q=Hello'
 //
-// It brings a backend of its own; -url names another one.
+// Without -url it starts a backend in its own process.
 package main
 
 import (
@@ -28,7 +29,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "the TCP `address` to serve on")
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()
 
@@ -72,10 +73,12 @@ func run(ctx context.Context, out io.Writer, addr, url, room string) error {
 	return nil
 }
 
-// ask streams the answer to the question q. Its requests share the client: an answer belongs to its question.
+// ask streams the answer to the question q. The requests share the client, and
+// each receives the answer to its own question only.
 func ask(client *chat.Client) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// The stream ends with the request's context, and that ends when the visitor leaves.
+		// The stream ends with the request's context, which ends when the
+		// visitor leaves.
 		stream, err := client.Ask(r.Context(), chat.Question{
 			UserID: events.StringID("visitor"), Text: r.FormValue("q"),
 		})
@@ -85,19 +88,19 @@ func ask(client *chat.Client) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("Cache-Control", "no-cache")
-		for event, err := range stream.Events() { // status, tokens, tool calls, and the message last
+		for event, err := range stream.Events() { // statuses, tokens, tool calls, the message
 			if err != nil {
 				send(w, "error", map[string]string{"message": err.Error()})
 				return
 			}
 			if err := send(w, event.Key().DefaultName(), event); err != nil {
-				return // the visitor is gone, and with the request's context the answer
+				return // the visitor has left, which ends the request's context
 			}
 		}
 	}
 }
 
-// send writes one event, and does not keep it waiting in a buffer.
+// send writes one event and flushes it.
 func send(w http.ResponseWriter, name string, data any) error {
 	encoded, err := json.Marshal(data)
 	if err != nil {

@@ -66,7 +66,8 @@ func TestSSE_sendsErrorEventOnAnswerError(t *testing.T) {
 	assert.Equal(t, "event: error\ndata: {\"message\":\"ai error: out of ideas\"}\n\n", string(all))
 }
 
-// serve runs the program until the test ends, and returns what it says to try.
+// serve runs the program until the test ends, and returns the URL that the
+// program prints.
 func serve(t *testing.T, backend string) (url string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -83,7 +84,7 @@ func serve(t *testing.T, backend string) (url string) {
 	return strings.TrimSpace(strings.TrimPrefix(line, "sse: try "))
 }
 
-// visit opens url, and returns what it streams.
+// visit requests url and returns a reader of the response.
 func visit(ctx context.Context, t *testing.T, url string) *bufio.Reader {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

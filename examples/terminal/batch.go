@@ -16,19 +16,20 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// batch asks the question in the options, or each line of the input, one after the other, and prints every event.
+// batch asks the question in the options, or each line of the input in turn,
+// and prints every event.
 func batch(ctx context.Context, in io.Reader, out io.Writer, client *chat.Client, o options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Where the reader of the pipe is slow, the backend waits for it: nothing is dropped. Both channels
-	// end with client.Close, after everything that is in them.
+	// No event is dropped: a slow reader of the pipe delays the backend. Both
+	// channels end with client.Close, after their last value.
 	raw := client.Raw.Chan(context.Background(), bus.OnOverflow(bus.Block))
 	states := client.States.Chan(context.Background())
 	printed := make(chan error, 1)
 	go func() { // ends with client.Close
 		err := printer{out: out, json: true, now: time.Now}.print(raw, states)
 		if err != nil {
-			cancel() // the reader has gone
+			cancel() // the pipe is closed
 			for range raw {
 			}
 		}
@@ -38,7 +39,8 @@ func batch(ctx context.Context, in io.Reader, out io.Writer, client *chat.Client
 
 	questions := slices.Values([]string{strings.Join(o.words, " ")})
 	if len(o.words) == 0 {
-		// A read of the input cannot be interrupted; FromSeq's goroutine is left to it, and Seq is not.
+		// A read of the input cannot be interrupted. Seq ends with ctx even
+		// while the goroutine of FromSeq is blocked in a read.
 		questions = pipe.Seq(ctx, pipe.FromSeq(ctx, lines(in)))
 	}
 	err := askAll(ctx, client, events.StringID(o.user), questions)
@@ -49,8 +51,8 @@ func batch(ctx context.Context, in io.Reader, out io.Writer, client *chat.Client
 	return err
 }
 
-// askAll asks one question after the other. An answer that the backend reports as failed is an answer, too: it
-// is printed like any other.
+// askAll asks one question after the other. It continues after an answer that
+// the backend reports as failed: the error is printed as an event.
 func askAll(ctx context.Context, client *chat.Client, user events.ID, questions iter.Seq[string]) error {
 	for question := range questions {
 		_, err := client.Answer(ctx, chat.Question{UserID: user, Text: question})
@@ -61,7 +63,7 @@ func askAll(ctx context.Context, client *chat.Client, user events.ID, questions 
 	return ctx.Err()
 }
 
-// lines are the lines of the input that are not empty.
+// lines yields the lines of the input that are not empty.
 func lines(in io.Reader) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for scanner := bufio.NewScanner(in); scanner.Scan(); {

@@ -80,7 +80,7 @@ func TestTerminal_showsOtherMessagesInOrderAndEscaped(t *testing.T) {
 	server.Emit(room, events.ChatMessage{MessageID: "2", UserID: events.StringID("bob"), Text: "second"})
 	server.Emit(room, events.AIMessage{RequestID: "bob's", MessageID: "3", Role: "assistant", Text: "third"})
 	server.Emit(room, events.Presence{OnlineUserIDs: []events.ID{events.StringID("ada"), events.StringID("bob")}})
-	seen := s.await(t, "bob: first\uFFFD[2J", "bob: second", "ai, to somebody else: third", "online: 2")
+	seen := s.await(t, "bob: first\uFFFD[2J", "bob: second", "ai, to another user: third", "online: 2")
 	assert.Less(t, strings.Index(seen, "first"), strings.Index(seen, "second"))
 	assert.Less(t, strings.Index(seen, "second"), strings.Index(seen, "third"))
 }

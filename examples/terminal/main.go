@@ -1,21 +1,24 @@
-// Terminal is a chat in the terminal: answers stream in, the line above the input says how the connection is, Ctrl-C
-// aborts an answer, and Ctrl-C again, or without an answer under way, leaves.
+// Terminal is a chat in the terminal. Answers stream in, and the line above the
+// input shows the state of the connection. Ctrl-C aborts an answer. A second
+// Ctrl-C, or one without an answer in progress, exits.
 //
 //	go run ./examples/terminal
 //	go run ./examples/terminal -url http://localhost:4000 -chat room-1 -user ada
 //
-// With -json it is for pipes: it asks what its arguments say, or else each line of its input, and prints every event as
-// a line of JSON. It ends with the last answer.
+// With -json it is for pipes. It asks the question in its arguments, or each
+// line of its input, and prints every event as a line of JSON. It exits after
+// the last answer.
 //
 //	go run ./examples/terminal -json "Hello?" | jq -r 'select(.event == "ai:token") | .args[0].token'
 //
-// With tail for its first word it watches any Socket.IO server: every event in the namespace that the URL's path names,
-// or those whose names follow.
+// With tail as its first argument it prints the events of any Socket.IO server,
+// in the namespace of the URL's path. Arguments after the flags are the names
+// of the events to print; without them it prints all.
 //
 //	go run ./examples/terminal tail -url http://localhost:3000/admin
 //	go run ./examples/terminal tail -url http://localhost:3000 -auth '{"token":"…"}' -join room:enter -payload '{"id":7}' price
 //
-// It is a module of its own, so that those who use Parley do not get its libraries.
+// It is a module of its own, so that Parley does not depend on its libraries.
 package main
 
 import (
@@ -42,7 +45,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second signal ends the program at once
+	defer context.AfterFunc(ctx, stop)() // a second signal ends the program
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -53,7 +56,7 @@ func main() {
 	}
 }
 
-// options are what the flags say.
+// options are the values of the flags, and the arguments after them.
 type options struct {
 	url, path, auth string
 	json            bool
@@ -62,8 +65,8 @@ type options struct {
 	words           []string
 }
 
-// run does what the arguments say, until that is done or ctx ends.
-func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Writer) error {
+// run runs the command in args until it is done or ctx ends.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) error {
 	var o options
 	watching := len(args) > 0 && args[0] == "tail"
 	flags := flag.NewFlagSet("terminal", flag.ContinueOnError)
@@ -71,15 +74,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 		args = args[1:]
 		flags = flag.NewFlagSet("terminal tail", flag.ContinueOnError)
 		flags.StringVar(&o.join, "join", "", "an `event` to send after each connect")
-		flags.StringVar(&o.payload, "payload", "", "the `JSON` that goes with it")
+		flags.StringVar(&o.payload, "payload", "", "the `JSON` payload of that event")
 	} else {
 		flags.StringVar(&o.chat, "chat", "room-1", "the chat's `id`")
 		flags.StringVar(&o.user, "user", cmp.Or(os.Getenv("USER"), "u1"), "the user's `id`")
 	}
-	flags.SetOutput(complaints)
-	flags.StringVar(&o.url, "url", "", "the server's `URL`; without it, a backend is started in this process")
-	flags.StringVar(&o.path, "path", conn.DefaultPath, "where Socket.IO answers on the server")
-	flags.StringVar(&o.auth, "auth", "", "a `JSON` object for the server to know the client by")
+	flags.SetOutput(errOut)
+	flags.StringVar(&o.url, "url", "", "the server's `URL`; if empty, a backend is started in this process")
+	flags.StringVar(&o.path, "path", conn.DefaultPath, "the `path` of Socket.IO on the server")
+	flags.StringVar(&o.auth, "auth", "", "the `JSON` object to authenticate with")
 	flags.BoolVar(&o.json, "json", false, "print every event as a line of JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -112,10 +115,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 	case isTerminal(in) && isTerminal(out):
 		return converse(ctx, in, out, client, o)
 	}
-	return errors.New("this is no terminal: -json is for pipes")
+	return errors.New("input or output is not a terminal: use -json for pipes")
 }
 
-// conn is what the options say about the connection. It logs nothing: the states are shown.
+// conn returns the configuration of the connection. It logs nothing, because
+// the states are printed.
 func (o options) conn() (conn.Config, error) {
 	config := conn.Config{Path: o.path, Logger: slog.New(slog.DiscardHandler)}
 	if o.auth != "" {

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain is the program itself in a process that asked for it.
+// TestMain runs the program instead of the tests if TERMINAL is set.
 func TestMain(m *testing.M) {
 	if os.Getenv("TERMINAL") != "" {
 		main()
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// noInput is an input at its end.
+// noInput is an empty input.
 var noInput = strings.NewReader("")
 
 func TestTerminal_writesEventsAsJSONLines(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTerminal_writesEventsAsJSONLines(t *testing.T) {
 	}
 	assert.Equal(t, "You said: How are you?", text.String())
 	assert.Equal(t, []string{"connecting", "connected", "ready", "stopped"}, states)
-	assert.Equal(t, "ai:message", names[len(names)-1], "it ends with the answer, and withholds nothing")
+	assert.Equal(t, "ai:message", names[len(names)-1], "the answer is the last event")
 }
 
 func TestTerminal_asksOneQuestionPerInputLine(t *testing.T) {
@@ -101,7 +101,7 @@ func TestTerminal_endsOnWriteError(t *testing.T) {
 
 func TestTerminal_reportsInvalidArguments(t *testing.T) {
 	for _, tc := range []struct{ name, arguments, want string }{
-		{"no arguments", "", "-json is for pipes"},
+		{"no arguments", "", "use -json for pipes"},
 		{"tail without -url", "tail", "-url"},
 		{"-auth without JSON", "-json -auth {", "-auth is not JSON"},
 		{"-payload with tail", "tail -url http://localhost -payload {} ", "-payload"},
@@ -115,13 +115,13 @@ func TestTerminal_reportsInvalidArguments(t *testing.T) {
 	}
 }
 
-// never is an answer that begins and does not end.
+// never starts an answer that does not end.
 func never(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 	emit(events.AIToken{Token: "Well, "})
 	<-ctx.Done()
 }
 
-// records reads lines of JSON.
+// records decodes lines of JSON.
 func records(t *testing.T, out string) []record {
 	t.Helper()
 	var all []record

@@ -15,21 +15,23 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// converse is the chat with a person, until the person leaves, ctx ends or the connection has ended for good. In all three
-// cases it is client.Run that ends, or is ended.
+// converse runs the chat on the screen until the user leaves, ctx ends or the
+// connection ends permanently.
 func converse(ctx context.Context, in io.Reader, out io.Writer, client *chat.Client, o options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	m := newModel(ctx, client, o)
 	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler()).Run()
-	cancel()       // ends the answer under way, and every command that waits on a channel
-	client.Close() // returns when Run has
+	cancel()       // ends the answer in progress and every command that waits on a channel
+	client.Close() // returns after Run
 	return errors.Join(err, m.failure)
 }
 
-// A model is what the person sees. What is finished is printed above it and belongs to the terminal's own history; the
-// model has the answer that is being written, the status and the input.
+// A model is the lower part of the screen: the answer in progress, the status
+// and the input. Finished messages are printed above it and belong to the
+// history of the terminal.
 //
-// It reads the client's channels by commands that wait for one value each. All end with ctx.
+// Commands read the client's channels. Each waits for one value and ends with
+// ctx.
 type model struct {
 	ctx    context.Context
 	client *chat.Client
@@ -44,30 +46,30 @@ type model struct {
 	width, height int
 	state         conn.State
 	online        int
-	answer        *answer         // nil when none is under way
-	own           map[string]bool // ids of what this person has said and asked
-	failure       error           // why the connection has ended for good
+	answer        *answer         // nil when none is in progress
+	own           map[string]bool // ids of this user's messages and requests
+	failure       error           // the error that ended the connection
 	left          bool
 }
 
-// An answer is what a person waits for.
+// An answer is an answer in progress.
 type answer struct {
 	abort   context.CancelFunc
 	aborted bool
-	stream  *chat.Stream // nil until the question is out
+	stream  *chat.Stream // nil until the question is sent
 	tokens  <-chan events.AIToken
 }
 
-// What Update hears, besides keys and sizes.
+// The messages to Update, besides keys and sizes.
 type (
-	said          struct{ event events.Event }
-	complained    struct{ err chat.ServerError }
-	stateChanged  struct{ state conn.State }
-	asked         struct{ stream *chat.Stream }
-	tokenCame     struct{}
-	answerEnded   struct{ err error }
-	runHasEnded   struct{ err error }
-	channelClosed struct{}
+	eventReceived       struct{ event events.Event }
+	serverErrorReceived struct{ err chat.ServerError }
+	stateChanged        struct{ state conn.State }
+	asked               struct{ stream *chat.Stream }
+	tokenReceived       struct{}
+	answerEnded         struct{ err error }
+	runEnded            struct{ err error }
+	channelClosed       struct{}
 )
 
 func newModel(ctx context.Context, client *chat.Client, o options) *model {
@@ -82,15 +84,15 @@ func newModel(ctx context.Context, client *chat.Client, o options) *model {
 	return m
 }
 
-// Init starts the client, and begins to listen to it.
+// Init starts the client and the commands that read its channels.
 func (m *model) Init() tea.Cmd {
 	return tea.Batch(
-		func() tea.Msg { return runHasEnded{m.client.Run(m.ctx)} },
-		m.nextEvent(), m.nextComplaint(), m.nextState(),
+		func() tea.Msg { return runEnded{m.client.Run(m.ctx)} },
+		m.nextEvent(), m.nextServerError(), m.nextState(),
 	)
 }
 
-// next waits for a value, and makes a message of it.
+// next returns a command that waits for a value and turns it into a message.
 func next[T any](c <-chan T, message func(T) tea.Msg) tea.Cmd {
 	return func() tea.Msg {
 		value, open := <-c
@@ -102,28 +104,29 @@ func next[T any](c <-chan T, message func(T) tea.Msg) tea.Cmd {
 }
 
 func (m *model) nextEvent() tea.Cmd {
-	return next(m.events, func(e events.Event) tea.Msg { return said{e} })
+	return next(m.events, func(e events.Event) tea.Msg { return eventReceived{e} })
 }
 
-func (m *model) nextComplaint() tea.Cmd {
-	return next(m.serverErrors, func(e chat.ServerError) tea.Msg { return complained{e} })
+func (m *model) nextServerError() tea.Cmd {
+	return next(m.serverErrors, func(e chat.ServerError) tea.Msg { return serverErrorReceived{e} })
 }
 
 func (m *model) nextState() tea.Cmd {
 	return next(m.states, func(s conn.State) tea.Msg { return stateChanged{s} })
 }
 
-// nextToken waits for a token and, after the last one, for how the answer has ended.
+// nextToken waits for a token or, after the last one, for the end of the
+// answer.
 func (a *answer) nextToken() tea.Msg {
 	if _, open := <-a.tokens; open {
-		return tokenCame{}
+		return tokenReceived{}
 	}
 	_, err := a.stream.Wait()
 	return answerEnded{err}
 }
 
-// Update takes a message. What a command prints comes before the next value of its channel is waited for: so the order
-// of a channel is that of the screen.
+// Update handles a message. It prints a value before it reads the next one of
+// the same channel, so the screen shows them in the order of the channel.
 func (m *model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	switch message := message.(type) {
 	case tea.WindowSizeMsg:
@@ -136,25 +139,25 @@ func (m *model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	case stateChanged:
 		m.state = message.state
 		return m, m.nextState()
-	case said:
-		return m, tea.Sequence(m.hear(message.event), m.nextEvent())
-	case complained:
-		return m, tea.Sequence(m.print(failed, "the server says", message.err.Error()), m.nextComplaint())
+	case eventReceived:
+		return m, tea.Sequence(m.printEvent(message.event), m.nextEvent())
+	case serverErrorReceived:
+		return m, tea.Sequence(m.print(failed, "server error", message.err.Error()), m.nextServerError())
 	case asked:
 		m.answer.stream, m.answer.tokens = message.stream, message.stream.Tokens()
 		return m, m.answer.nextToken
-	case tokenCame:
-		return m, m.answer.nextToken // what has come is in the stream's Progress
+	case tokenReceived:
+		return m, m.answer.nextToken // the view reads the text from the stream's Progress
 	case answerEnded:
 		return m, m.end(message.err)
-	case runHasEnded:
+	case runEnded:
 		m.failure = message.err
 		return m, m.leave()
 	}
 	return m, nil
 }
 
-// key is what a key does.
+// key handles a key.
 func (m *model) key(key tea.KeyPressMsg) tea.Cmd {
 	switch key.String() {
 	case "ctrl+c":
@@ -162,12 +165,12 @@ func (m *model) key(key tea.KeyPressMsg) tea.Cmd {
 			return m.leave()
 		}
 		m.answer.aborted = true
-		m.answer.abort() // the ctx of Ask: the backend is told
+		m.answer.abort() // ends the ctx of Ask, which sends ai:abort
 		return nil
 	case "enter":
 		text := strings.TrimSpace(m.input.Value())
 		if text == "" || m.answer != nil {
-			return nil // one at a time: what is typed stays
+			return nil // one question at a time; the text stays in the input
 		}
 		m.input.Reset()
 		return m.ask(text)
@@ -175,20 +178,21 @@ func (m *model) key(key tea.KeyPressMsg) tea.Cmd {
 	return m.edit(key)
 }
 
-// leave ends the program, and leaves what was said on the screen and nothing else.
+// leave ends the program and clears the model. The printed messages stay on the
+// screen.
 func (m *model) leave() tea.Cmd {
 	m.left = true
 	return tea.Quit
 }
 
-// edit leaves a message to the input.
+// edit hands a message to the input.
 func (m *model) edit(message tea.Msg) tea.Cmd {
 	var cmd tea.Cmd
 	m.input, cmd = m.input.Update(message)
 	return cmd
 }
 
-// ask asks, which waits for the connection if need be.
+// ask sends a question. It waits for the connection if necessary.
 func (m *model) ask(text string) tea.Cmd {
 	ctx, cancel := context.WithCancel(m.ctx)
 	m.answer = &answer{abort: cancel}
@@ -203,7 +207,7 @@ func (m *model) ask(text string) tea.Cmd {
 	})
 }
 
-// end prints the answer, or what there is of it, and why there is no more.
+// end prints the answer, or the received part of it, and the error.
 func (m *model) end(err error) tea.Cmd {
 	ended := m.answer
 	m.answer = nil
@@ -223,8 +227,9 @@ func (m *model) end(err error) tea.Cmd {
 	return tea.Sequence(lines...)
 }
 
-// hear prints what others say, and what the AI answers to them.
-func (m *model) hear(event events.Event) tea.Cmd {
+// printEvent prints the messages of other users, the answers to them, and the
+// names of the tools that the AI calls.
+func (m *model) printEvent(event events.Event) tea.Cmd {
 	switch event := event.(type) {
 	case events.Presence:
 		m.online = len(event.OnlineUserIDs)
@@ -234,7 +239,7 @@ func (m *model) hear(event events.Event) tea.Cmd {
 		}
 	case events.AIMessage:
 		if event.RequestID != "" && !m.own[event.RequestID] {
-			return m.print(machine, "ai, to somebody else", event.Text)
+			return m.print(machine, "ai, to another user", event.Text)
 		}
 	case events.AIToolCall:
 		return m.print(machine, "ai", fmt.Sprintf("calls the tool %s", event.ToolName))

@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// A printer prints events and states, each on a line of its own.
+// A printer prints events and states, one on a line.
 type printer struct {
 	out  io.Writer
 	json bool
@@ -23,7 +23,7 @@ type record struct {
 	At          time.Time `json:"at"`
 	Event       string    `json:"event,omitempty"`
 	Args        conn.Args `json:"args,omitempty"`
-	Attachments [][]byte  `json:"attachments,omitempty"` // base64; the args have placeholders for them
+	Attachments [][]byte  `json:"attachments,omitempty"` // base64; Args has placeholders
 	State       string    `json:"state,omitempty"`
 	Session     string    `json:"session,omitempty"`
 	Attempt     int       `json:"attempt,omitempty"`
@@ -31,7 +31,8 @@ type record struct {
 	Error       string    `json:"error,omitempty"`
 }
 
-// print prints what comes until both channels have closed. An error is that of the writer.
+// print prints events and states until both channels are closed. It returns the
+// first error of the writer.
 func (p printer) print(raw <-chan conn.Event, states <-chan conn.State) error {
 	for raw != nil || states != nil {
 		var err error
@@ -93,7 +94,8 @@ func (p printer) text(line string) error {
 	return err
 }
 
-// clean keeps a server from steering the terminal: of control characters it lets line feeds through.
+// clean replaces control characters except line feeds, so that a server cannot
+// control the terminal.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

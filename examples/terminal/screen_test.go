@@ -20,19 +20,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A screen is a terminal with the program in it: a real one for the program, which is a process of its own, and an
-// emulator that shows what a person would see.
+// A screen is a pseudo-terminal with the program, which runs as a process. An
+// emulator renders the output.
 type screen struct {
 	program  *exec.Cmd
 	keyboard *os.File
-	changed  chan struct{} // has a value when the screen has changed since it was last looked at
-	wait     func() error  // waits until the program has ended
+	changed  chan struct{} // has a value if the screen changed since the last receive
+	wait     func() error  // waits until the program ends
 
 	mu       sync.Mutex
 	emulator *vt.Emulator
 }
 
-// show starts the program in a terminal of that size. It ends with the test at the latest.
+// show starts the program in a terminal of that size. The program ends with the
+// test at the latest.
 func show(t *testing.T, width, height int, arguments ...string) *screen {
 	t.Helper()
 	keyboard, tty, err := pty.Open()
@@ -51,14 +52,14 @@ func show(t *testing.T, width, height int, arguments ...string) *screen {
 		emulator: vt.NewEmulator(width, height),
 	}
 	var working sync.WaitGroup
-	working.Go(s.draw)   // ends when nobody has the terminal open any more
+	working.Go(s.draw)   // ends when the terminal is closed
 	working.Go(s.answer) // ends with draw
 	t.Cleanup(func() {
 		_ = program.Process.Kill()
 		if s.wait(); program.ProcessState.Exited() {
 			after, err := term.GetState(tty.Fd())
 			assert.NoError(t, err)
-			assert.Equal(t, before, after, "it leaves the terminal as it was")
+			assert.Equal(t, before, after, "the settings of the terminal are restored")
 		}
 		tty.Close()
 		working.Wait()
@@ -67,7 +68,7 @@ func show(t *testing.T, width, height int, arguments ...string) *screen {
 	return s
 }
 
-// draw brings what the program writes to the emulator.
+// draw copies the output of the program to the emulator.
 func (s *screen) draw() {
 	buffer := make([]byte, 4096)
 	for {
@@ -86,7 +87,7 @@ func (s *screen) draw() {
 	}
 }
 
-// answer brings what the terminal itself has to say, when it is asked, to the program.
+// answer copies the emulator's replies to terminal queries to the program.
 func (s *screen) answer() { _, _ = io.Copy(s.keyboard, s.emulator) }
 
 // press presses keys.
@@ -117,7 +118,7 @@ func (s *screen) await(t *testing.T, texts ...string) (seen string) {
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
-			t.Fatalf("never %q on\n%s", missing, seen)
+			t.Fatalf("%q is not on the screen:\n%s", missing, seen)
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// tail prints the events of any Socket.IO server, until ctx ends or the connection has ended for good.
+// tail prints the events of any Socket.IO server until ctx ends or the
+// connection ends permanently.
 func tail(ctx context.Context, out io.Writer, o options) error {
 	if o.url == "" {
 		return errors.New("tail needs a -url")
@@ -38,7 +39,7 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	// A slow terminal holds the server up, rather than miss something.
+	// No event is dropped: a slow terminal delays the server.
 	options := []bus.Option{bus.OnOverflow(bus.Block)}
 	if len(o.words) > 0 {
 		options = append(options, bus.Filter(func(e conn.Event) bool { return slices.Contains(o.words, e.Name) }))
@@ -46,7 +47,7 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 	raw := c.Raw.Chan(context.Background(), options...) // ends with c.Close, as states does
 	states := c.States.Chan(context.Background())
 	running := make(chan error, 1)
-	go func() { // ends with ctx, or when the connection has
+	go func() { // ends with ctx or with the connection
 		err := c.Run(ctx)
 		c.Close()
 		running <- err

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// price sends what joins three events, of two kinds.
+// price sends three events with two names.
 func price(ctx context.Context, r chattest.Received) (any, error) {
 	for _, err := range []error{
 		r.Socket.Emit(ctx, "price", "gold", 42.5),
@@ -38,7 +38,7 @@ func TestTail_printsServerEvents(t *testing.T) {
 		`price "gold" 42.5`,
 		"news\uFFFD[2J " + `{"title":"up\nand down"}`,
 		`price {"_placeholder":true,"num":0} [attachment 0: 5 bytes]`,
-	}, lines(3), "nothing that it prints steers the terminal")
+	}, lines(3), "control characters are replaced")
 	assert.Equal(t, map[string]any{"token": "t"}, server.Sockets()[0].Auth)
 	server.Expect(t, "enter", map[string]any{"id": 7})
 	assert.NoError(t, leave())
@@ -86,13 +86,14 @@ func TestTail_endsOnServerDisconnect(t *testing.T) {
 	assert.Equal(t, conn.ErrDisconnected.Error(), all[len(all)-1].Error)
 }
 
-// startTail starts the program. lines waits for its next n events, without their times; leave ends it.
+// startTail starts the program. lines returns its next n events without their
+// times, and leave ends it.
 func startTail(t *testing.T, arguments ...string) (lines func(n int) []string, leave func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { // ends with leave, at the latest with the test
+	go func() { // ends with leave or with the test
 		err := run(ctx, append([]string{"tail"}, arguments...), noInput, in, io.Discard)
 		in.Close()
 		ended <- err

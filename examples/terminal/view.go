@@ -18,12 +18,12 @@ var (
 	status  = lipgloss.NewStyle().Faint(true)
 )
 
-// print prints above the view. It is nil for an empty text without a name.
+// print returns a command that prints above the view.
 func (m *model) print(style lipgloss.Style, who, text string) tea.Cmd {
 	return tea.Println(m.entry(style, who, text))
 }
 
-// entry is what somebody says, wrapped to the width of the terminal.
+// entry formats a name and a text, wrapped to the width of the terminal.
 func (m *model) entry(style lipgloss.Style, who, text string) string {
 	entry := style.Render(clean(who))
 	if text != "" {
@@ -32,7 +32,7 @@ func (m *model) entry(style lipgloss.Style, who, text string) string {
 	return ansi.Wrap(entry, max(1, m.width), "")
 }
 
-// View is the answer that is being written, the status and the input.
+// View returns the answer in progress, the status and the input.
 func (m *model) View() tea.View {
 	if m.left {
 		return tea.NewView("")
@@ -41,14 +41,16 @@ func (m *model) View() tea.View {
 	if m.answer != nil && m.answer.stream != nil {
 		if text := m.answer.stream.Progress().Text; text != "" {
 			lines = strings.Split(m.entry(machine, "ai", text), "\n")
-			lines = lines[max(0, len(lines)-max(1, m.height-2)):] // its end, where the terminal is too small
+			// Show the end of the answer if the terminal is too small.
+			lines = lines[max(0, len(lines)-max(1, m.height-2)):]
 		}
 	}
 	lines = append(lines, status.Render(ansi.Truncate(m.status(), max(1, m.width), "…")), m.input.View())
 	return tea.NewView(strings.Join(lines, "\n"))
 }
 
-// status says in one line how the connection is, who is there, and what Ctrl-C does.
+// status returns the state of the connection, the number of users online and
+// the effect of Ctrl-C, in one line.
 func (m *model) status() string {
 	parts := []string{clean(m.state.String())}
 	if m.state.Phase == conn.Ready {
@@ -65,7 +67,7 @@ func (m *model) status() string {
 	return strings.Join(parts, " · ")
 }
 
-// status is how far the answer has come.
+// status returns the progress of the answer.
 func (a *answer) status() string {
 	if a.stream == nil {
 		return "asking"

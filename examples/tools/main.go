@@ -1,5 +1,5 @@
-// Tools is a client that runs tools for the AI: a function of its own is called with what the AI asks for, and what it
-// returns goes back into the answer.
+// Tools is a client that runs tools for the AI. The AI calls a Go function of
+// the client and uses its result in the answer.
 //
 //	go run ./examples/tools
 //	go run ./examples/tools -url http://localhost:4000 -chat room-1 "What is the weather in Oslo?"
@@ -22,18 +22,19 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Place is what the tool "weather" is called with.
+// Place is the argument of the tool "weather".
 type Place struct {
 	City string `json:"city"`
 }
 
-// Weather is what it returns.
+// Weather is the result of the tool.
 type Weather struct {
 	Celsius int    `json:"celsius"`
 	Sky     string `json:"sky"`
 }
 
-// weather is the tool. Its ctx ends when the question is aborted.
+// weather is the function of the tool. Its ctx ends when the question is
+// aborted.
 func weather(_ context.Context, place Place) (Weather, error) {
 	switch place.City {
 	case "Oslo":
@@ -41,11 +42,12 @@ func weather(_ context.Context, place Place) (Weather, error) {
 	case "Cairo":
 		return Weather{Celsius: 31, Sky: "clear"}, nil
 	}
-	return Weather{}, fmt.Errorf("no weather station in %q", place.City) // goes back to the AI as {"error": …}
+	// The AI receives the error as {"error": …}.
+	return Weather{}, fmt.Errorf("no weather station in %q", place.City)
 }
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()
 	question := cmp.Or(strings.Join(flag.Args(), " "), "What is the weather in Oslo?")
@@ -90,8 +92,8 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 	return nil
 }
 
-// forecast is the AI of the backend in this process: it calls the tool with the last word of the question, and says what
-// came of that.
+// forecast is the AI of the backend in this process. It calls the tool with the
+// last word of the question and answers with the result.
 func forecast(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	words := strings.Fields(strings.TrimRight(q.Text, "?"))
 	result, err := chattest.CallTool(ctx, events.AIToolCall{

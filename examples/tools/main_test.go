@@ -24,11 +24,11 @@ func TestTools_returnsToolErrorToBackend(t *testing.T) {
 }
 
 func TestTools_rejectsUnknownToolOrArguments(t *testing.T) {
-	for what, call := range map[string]events.AIToolCall{
+	for name, call := range map[string]events.AIToolCall{
 		"another tool":    {CallID: "c", ToolName: "traffic", Args: []byte(`{}`)},
 		"other arguments": {CallID: "c", ToolName: "weather", Args: []byte(`{"city":1}`)},
 	} {
-		t.Run(what, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			server := chattest.NewServer(chattest.Config{
 				Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 					result, err := chattest.CallTool(ctx, call)

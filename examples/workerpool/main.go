@@ -1,5 +1,6 @@
-// Workerpool asks many chats one question each, a few at a time, over a single connection: the answers run side by
-// side, and each one reaches the worker that asked for it.
+// Workerpool asks one question in each of many chats, over a single connection.
+// A few workers ask at a time, and each receives the answer to its own
+// question.
 //
 //	go run ./examples/workerpool
 //	go run ./examples/workerpool -url http://localhost:4000 -chats 100 -workers 8
@@ -24,9 +25,9 @@ import (
 )
 
 func main() {
-	url := flag.String("url", "", "the backend's `URL`; without it, one is started in this process")
-	chats := flag.Int("chats", 12, "how many `chats` to ask in")
-	workers := flag.Int("workers", 4, "how many `answers` may be under way at a time")
+	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
+	chats := flag.Int("chats", 12, "number of chats to ask in")
+	workers := flag.Int("workers", 4, "number of concurrent questions")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -37,7 +38,7 @@ func main() {
 	}
 }
 
-// run asks in each chat. The first failure ends it.
+// run asks in each chat. It stops at the first error.
 func run(ctx context.Context, out io.Writer, url string, chats, workers int) error {
 	if url == "" {
 		server, err := chattest.Start("", chattest.Config{Answer: chattest.Echo(30 * time.Millisecond)})
@@ -51,7 +52,8 @@ func run(ctx context.Context, out io.Writer, url string, chats, workers int) err
 	for i := range rooms {
 		rooms[i] = fmt.Sprintf("room-%d", i+1)
 	}
-	// No room of its own: each worker joins the one that it asks in.
+	// The client has no chat of its own. Each worker joins the chat that it
+	// asks in.
 	client, err := chat.New(url, chat.Config{NoJoin: true})
 	if err != nil {
 		return err
@@ -60,8 +62,8 @@ func run(ctx context.Context, out io.Writer, url string, chats, workers int) err
 	go client.Run(ctx) // ends with client.Close
 
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()    // ends FromSeq when a worker has failed
-	var mu sync.Mutex // one line at a time
+	defer cancel()    // ends FromSeq after a worker's error
+	var mu sync.Mutex // guards out
 	return pipe.Workers(ctx, pipe.FromSeq(ctx, slices.Values(rooms)), workers,
 		func(ctx context.Context, room string) error {
 			answer, err := ask(ctx, client, events.StringID(room))
@@ -75,13 +77,13 @@ func run(ctx context.Context, out io.Writer, url string, chats, workers int) err
 		})
 }
 
-// ask asks in a room, and is in it only for as long as that takes.
+// ask joins a room, asks, and leaves the room after the answer.
 func ask(ctx context.Context, client *chat.Client, room events.ID) (events.AIMessage, error) {
 	if err := client.Join(ctx, room); err != nil {
 		return events.AIMessage{}, err
 	}
 	answer, err := client.Answer(ctx, chat.Question{
-		ChatID: room, UserID: events.StringID("summaries"), Text: "What has " + room.String() + " come to?",
+		ChatID: room, UserID: events.StringID("summaries"), Text: "Summarize " + room.String() + ".",
 	})
 	if err != nil {
 		return events.AIMessage{}, err

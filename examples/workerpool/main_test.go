@@ -22,26 +22,26 @@ func TestWorkerPool_answersEachChat(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out, "", 12, 4))
 	assert.Equal(t, 12, strings.Count(out.String(), "\n"))
 	for i := range 12 {
-		assert.Contains(t, out.String(), fmt.Sprintf("room-%[1]d: You said: What has room-%[1]d come to?\n", i+1))
+		assert.Contains(t, out.String(), fmt.Sprintf("room-%[1]d: You said: Summarize room-%[1]d.\n", i+1))
 	}
 }
 
 func TestWorkerPool_runsOneAnswerPerWorker(t *testing.T) {
 	const workers = 3
-	var underWay, most atomic.Int64
-	var together sync.WaitGroup // of the first answers: none ends before all have begun
+	var running, most atomic.Int64
+	var together sync.WaitGroup // of the first answers: none ends before all have started
 	together.Add(workers)
-	var begun atomic.Int64
+	var started atomic.Int64
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-			now := underWay.Add(1)
+			now := running.Add(1)
 			for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 			}
-			if begun.Add(1) <= workers {
+			if started.Add(1) <= workers {
 				together.Done()
 				together.Wait()
 			}
-			underWay.Add(-1)
+			running.Add(-1)
 			chattest.Echo(0)(ctx, q, emit)
 		},
 	})

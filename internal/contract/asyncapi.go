@@ -8,15 +8,15 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// What is said in both documents.
+// Descriptions in both documents.
 const (
-	aboutEnvelope = "Every payload may carry these. requestId ties a question to all that answers it."
-	aboutJoin     = "chatId, and whatever else the client was told to add."
+	aboutEnvelope = "Every payload may have these. requestId connects a question with all events that answer it."
+	aboutJoin     = "chatId, and all members that the client is configured to add."
 )
 
-const about = `What travels between a chat client and its backend over Socket.IO, seen from the client: it sends what goes to the ` +
-	`server and receives what comes from it. The name of a message is the default name of its event. Its payload is the ` +
-	`event's first argument. Members that a schema does not name are allowed, and kept.`
+const about = `The events between a chat client and its backend over Socket.IO. The operations are those of the client. ` +
+	`The name of a message is the default name of its event. Its payload is the event's first argument. ` +
+	`Members that a schema does not name are allowed, and kept.`
 
 // AsyncAPI returns the contract as an AsyncAPI 3 document, in JSON.
 func (c *Contract) AsyncAPI() ([]byte, error) {
@@ -73,7 +73,8 @@ func (c *Contract) AsyncAPI() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// id is what the document calls the event: its key, or its name with dots.
+// id returns the event's name in the document: its key, or its event name with
+// dots.
 func (e event) id() string {
 	if e.key != events.Key("") {
 		return string(e.key)

@@ -1,11 +1,12 @@
-// Package contract writes down what travels between a client and its backend,
-// for a team that does not write Go: TypeScript types and an AsyncAPI
-// document with a JSON Schema for each payload. Both come from package events:
-// the shapes by reflection over its types, by the same tags that its codec goes
-// by; the names from its keys; what is said about each type from its comments.
+// Package contract documents the events between a client and its backend for
+// teams that do not write Go. It generates TypeScript types, and an AsyncAPI
+// document with a JSON Schema for each payload. Both are derived from package
+// events. The members are read by reflection, from the same tags that the codec
+// uses. The names are those of the keys, and the descriptions are the types'
+// comments.
 //
-// They are in docs/contract. After a change to package events, make generate
-// writes them anew; until then a test of this package fails.
+// The files are in docs/contract. After a change to package events, run make
+// generate; a test of this package fails until then.
 package contract
 
 //go:generate go run ./generate ../../docs/contract

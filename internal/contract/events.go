@@ -17,17 +17,17 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A Contract is what there is to be written down.
+// A Contract is the content of the documents.
 type Contract struct {
 	events   []event
 	payloads []reflect.Type    // of the events, in their order, each once
-	records  []reflect.Type    // the structs that are a part of them
-	comments map[string]string // by the name of the type: one sentence
+	records  []reflect.Type    // the structs inside the payloads
+	comments map[string]string // the first sentence of each type's comment
 }
 
-// An event is something that one side says to the other.
+// An event is an event in either direction.
 type event struct {
-	key      events.Key // "" for one that has none
+	key      events.Key // "" if it has none
 	name     string     // the default
 	payload  string     // the name of its type
 	toServer bool
@@ -43,11 +43,11 @@ func Read(dir string) (*Contract, error) {
 	for key := range events.Keys() {
 		example, ok := examples[key]
 		if !ok {
-			return nil, fmt.Errorf("contract: there is no example of %s", key)
+			return nil, fmt.Errorf("contract: %s has no example", key)
 		}
-		heard, fromServer := example.(events.Event)
-		if fromServer && heard.Key() != key {
-			return nil, fmt.Errorf("contract: the example of %s is one of %s", key, heard.Key())
+		received, fromServer := example.(events.Event)
+		if fromServer && received.Key() != key {
+			return nil, fmt.Errorf("contract: the example of %s has the key %s", key, received.Key())
 		}
 		payload := joinType
 		if key != events.KeyJoin {
@@ -60,7 +60,7 @@ func Read(dir string) (*Contract, error) {
 	return c, nil
 }
 
-// add takes in a payload, and the structs that it is made of.
+// add adds a payload and the structs inside it.
 func (c *Contract) add(t reflect.Type) {
 	if slices.Contains(c.payloads, t) {
 		return
@@ -112,7 +112,7 @@ var (
 	envelopeType = reflect.TypeFor[events.Envelope]()
 )
 
-// A member is one member of a JSON object, as the codec of package events has
+// A member is a member of a JSON object, as the codec of package events encodes
 // it.
 type member struct {
 	name     string
@@ -151,8 +151,8 @@ func asMember(f reflect.StructField) member {
 	return m
 }
 
-// hasEnvelope reports whether a type carries what all payloads share; a part
-// of a payload does not.
+// hasEnvelope reports whether a type has the members that all payloads share. A
+// struct inside a payload has none.
 func hasEnvelope(t reflect.Type) bool {
 	_, ok := t.FieldByName("RequestID")
 	return ok

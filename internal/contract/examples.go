@@ -15,8 +15,8 @@ var (
 	turn = "r1"
 )
 
-// examples has a payload for each key. One from the server is an events.Event:
-// that is how the direction is known.
+// examples has a payload for each key. A payload from the server is an
+// events.Event, which decides the direction.
 var examples = map[events.Key]any{
 	events.KeyJoin: join,
 	events.KeyUserMessage: events.UserMessage{

@@ -33,7 +33,7 @@ func (o object) MarshalJSONTo(enc *jsontext.Encoder) error {
 }
 
 // schemas returns a JSON Schema (draft 7) for each type, by its name. Members
-// that the contract does not name are allowed: they are kept.
+// that the contract does not name are allowed, because they are kept.
 func (c *Contract) schemas() object {
 	all := object{{"Envelope", schemaOfObject(aboutEnvelope, envelope())}}
 	for _, t := range c.payloads {
@@ -52,7 +52,7 @@ func (c *Contract) schemas() object {
 	return append(all,
 		entry{joinType, object{{"description", aboutJoin}, {"allOf", []object{reference("schemas", "Envelope")}}}},
 		entry{namesType, object{{"description", "The names that differ from the default, by key."}, {"type", "object"}, {"properties", names}}},
-		entry{anyType, object{{"description", "Whatever the server has to say."}}},
+		entry{anyType, object{{"description", "Any JSON that the server sends."}}},
 	)
 }
 

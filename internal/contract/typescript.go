@@ -14,10 +14,10 @@ import (
 // and the maps from event name to payload.
 func (c *Contract) TypeScript() []byte {
 	w := &typescript{}
-	w.line("// What travels between a chat client and its backend, event by event.")
+	w.line("// The events between a chat client and its backend.")
 	w.line("// Generated from package events of Parley by make generate; do not edit.")
 	w.line("")
-	w.line("/** A string, or an integer. One beyond 2^53 loses digits in JavaScript: send it as a string. */")
+	w.line("/** A string or an integer. JavaScript loses digits of integers beyond 2^53: send those as strings. */")
 	w.line("export type ID = string | number;")
 	w.line("")
 	w.comment(aboutEnvelope)
@@ -47,16 +47,16 @@ func (c *Contract) TypeScript() []byte {
 	w.line("export type EventKey = keyof typeof EventNames;")
 
 	w.line("")
-	w.line("/** What a client says, by default event name. */")
+	w.line("/** The events that a client sends, by default name. */")
 	w.direction("ToServer", c.events, true)
 	w.line("")
-	w.line("/** What the server says, by default event name. */")
+	w.line("/** The events that the server sends, by default name. */")
 	w.direction("FromServer", c.events, false)
 	w.line("")
 	w.line("/** Both directions. */")
 	w.line("export interface ChatEvents extends ToServer, FromServer {}")
 	w.line("")
-	w.line("/** An event map as socket.io takes it: new Server<Listeners<ToServer>, Listeners<FromServer>>(). */")
+	w.line("/** An event map for socket.io: new Server<Listeners<ToServer>, Listeners<FromServer>>(). */")
 	w.line("export type Listeners<Map> = {")
 	w.line("  [Name in keyof Map]: (payload: Map[Name], acknowledge?: (reply?: unknown) => void) => void;")
 	w.line("};")

@@ -18,13 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Backend is a server in a Node process of its own.
+// A Backend is a server in a process of its own.
 type Backend struct {
-	t      testing.TB
-	script string
-	env    []string
-	port   int
-	cmd    *exec.Cmd
+	t       testing.TB
+	command []string // to which the port is added
+	env     []string
+	port    int
+	cmd     *exec.Cmd
 }
 
 // Start starts a script of interop/node on a free port, and waits until it
@@ -33,7 +33,15 @@ type Backend struct {
 func Start(t testing.TB, script string, env ...string) *Backend {
 	t.Helper()
 	need(t)
-	b := &Backend{t: t, script: script, env: env}
+	return StartProgram(t, []string{"node", script}, env...)
+}
+
+// StartProgram starts a program on a free port, until the test ends; env adds
+// to its environment. The program takes --port and prints {"port": N} once it
+// listens. Its working directory is interop/node.
+func StartProgram(t testing.TB, command []string, env ...string) *Backend {
+	t.Helper()
+	b := &Backend{t: t, command: command, env: env}
 	b.Start()
 	t.Cleanup(b.Kill)
 	return b
@@ -60,7 +68,8 @@ func (b *Backend) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", b.por
 // the port that it had before.
 func (b *Backend) Start() {
 	b.t.Helper()
-	b.cmd = exec.Command("node", b.script, "--port", strconv.Itoa(b.port))
+	args := append(b.command[1:len(b.command):len(b.command)], "--port", strconv.Itoa(b.port))
+	b.cmd = exec.Command(b.command[0], args...)
 	b.cmd.Dir = dir()
 	b.cmd.Env = append(os.Environ(), b.env...)
 	b.cmd.Stderr = os.Stderr

@@ -29,8 +29,8 @@ type line struct {
 
 func (f *file) isGo() bool { return strings.HasSuffix(f.path, ".go") }
 
-// readFiles reads the Go and Markdown files in the tree at root. Test data and
-// generated code are not ours to word.
+// readFiles reads the Go and Markdown files in the tree at root. It leaves out
+// test data and generated code.
 func readFiles(root string) ([]*file, error) {
 	var files []*file
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -71,9 +71,9 @@ func readMarkdown(path string) (*file, error) {
 	return f, nil
 }
 
-// readGo extracts the prose of a Go file. Vale can read Go itself, but takes
-// the comments beside consecutive lines of code for one paragraph, and sees
-// comments only.
+// readGo extracts the prose of a Go file. Vale can read Go, but it reads
+// comments only, and joins the comments beside consecutive lines of code into
+// one paragraph.
 func readGo(path string) (*file, error) {
 	source, err := os.ReadFile(path)
 	if err != nil {
@@ -145,7 +145,7 @@ func (e *extractor) comment(group *ast.CommentGroup) {
 	e.comments = append(e.comments, line{})
 }
 
-// node adds the name of a test or a text for people.
+// node adds the name of a test, or a text that people read.
 func (e *extractor) node(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.ImportSpec:

@@ -32,7 +32,7 @@ func vale(files []*file) (map[*file][]finding, error) {
 
 	cmd := exec.Command("go", "tool", "-modfile=.ci/vale.mod", "vale",
 		"--no-global", "--no-exit", "--config=.vale.ini", "--output=JSON", dir)
-	cmd.Env = append(os.Environ(), "GOWORK=off") // a workspace takes no -modfile
+	cmd.Env = append(os.Environ(), "GOWORK=off") // -modfile is not allowed in a workspace
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

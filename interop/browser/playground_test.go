@@ -16,7 +16,7 @@ const whole = `(() => {
 	const answer = [...document.querySelectorAll(".answer")].at(-1);
 	const indices = [...answer.querySelectorAll(".token")].map((token) => Number(token.dataset.index));
 	const said = answer.querySelector(".under").textContent;
-	return indices.every((index, i) => index === i) && said.includes("+ " + indices.length + " =") && !said.includes("did not come");
+	return indices.every((index, i) => index === i) && said.includes("+ " + indices.length + " =") && !said.includes("not streamed");
 })()`
 
 const (
@@ -134,7 +134,7 @@ func TestPlayground_renamesEventsDuringAnswer(t *testing.T) {
 	// name.
 	ada.choose("#names-name", "something:else")
 	ada.click("#names button[value=here]")
-	ada.waitForText("#names-said", "Renamed here alone")
+	ada.waitForText("#names-said", "Renamed in this tab only")
 	ada.send("Do I hear you?")
 	ada.waitFor(answered)
 	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".answer:last-child .token").length`))
@@ -178,7 +178,7 @@ func TestPlayground_showsHintWhileBackendIsDown(t *testing.T) {
 	ada.waitForText("#pill-text", "attempt")
 	ada.picture("down")
 	ada.send("Are you there?")
-	ada.waitForText(".message.pending .under", "on its way")
+	ada.waitForText(".message.pending .under", "sending")
 	start(t, "mockserver", "-addr", mock.url[len("http://"):], "-pace", "5ms")
 	ada.waitFor(answered)
 	assert.True(t, eval[bool](ada, whole), "the question from the outage is answered")

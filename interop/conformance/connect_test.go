@@ -57,7 +57,7 @@ func TestAuth_sendsValue(t *testing.T) {
 }
 
 func TestAuth_isCalledForEachAttempt(t *testing.T) {
-	conform(t, "auth from a provider, asked for each attempt", server, nil, func(r *row) {
+	conform(t, "auth from a function, called for each attempt", server, nil, func(r *row) {
 		asked := 0
 		c, _ := r.client("", func(cfg *conn.Config) {
 			cfg.Auth = func(context.Context) (any, error) { asked++; return map[string]int{"n": asked}, nil }
@@ -125,7 +125,7 @@ func TestConfig_sendsQueryAndHeaderWithEveryRequest(t *testing.T) {
 }
 
 func TestRun_reportsUnsupportedProtocolVersion(t *testing.T) {
-	conform(t, "a server that speaks Engine.IO 3 only is named", "version2.js", nil, func(r *row) {
+	conform(t, "a server with Engine.IO 3 only is reported", "version2.js", nil, func(r *row) {
 		_, ended := r.client("", nil)
 		err := receive(r, ended)
 		assert.ErrorIs(r, err, conn.ErrProtocolVersion)

@@ -41,7 +41,7 @@ func TestCall_returnsBinary(t *testing.T) {
 }
 
 func TestCall_dropsLateAcknowledgement(t *testing.T) {
-	conform(t, "acknowledgement out of time is dropped", server, nil, func(r *row) {
+	conform(t, "a late acknowledgement is dropped", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		require.NoError(r, c.Ready(r.ctx))
 		ctx, cancel := context.WithTimeout(r.ctx, 100*time.Millisecond)
@@ -69,7 +69,7 @@ func TestCall_returnsErrSessionLostOnDisconnect(t *testing.T) {
 }
 
 func TestHandle_repliesToServer(t *testing.T) {
-	conform(t, "the server's acknowledgements are answered", server, nil, func(r *row) {
+	conform(t, "events of the server are acknowledged", server, nil, func(r *row) {
 		c, _ := r.client("", nil)
 		type answer struct{ Reply []any }
 		defer conn.Handle(c, "double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })()

@@ -106,7 +106,7 @@ func TestPingTimeout_detectsSilentServer(t *testing.T) {
 
 func TestBlock_keepsSessionWhileReaderIsBlocked(t *testing.T) {
 	const count = 1000
-	conform(t, "a reader that is held up keeps its session", server, []string{"PING_INTERVAL=300", "PING_TIMEOUT=300"}, func(r *row) {
+	conform(t, "a blocked reader keeps its session", server, []string{"PING_INTERVAL=300", "PING_TIMEOUT=300"}, func(r *row) {
 		c, _ := r.client("", nil)
 		stuck := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1), bus.OnOverflow(bus.Block)).C()
 		require.NoError(r, c.Ready(r.ctx))
@@ -126,7 +126,7 @@ func TestBlock_keepsSessionWhileReaderIsBlocked(t *testing.T) {
 
 func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 	const missed = 50
-	conform(t, "recovery: what was missed comes once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
+	conform(t, "recovery: missed events arrive once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
 		c, _ := r.client("", nil)
 		numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
 		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
@@ -147,7 +147,7 @@ func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
 }
 
 func TestRecovery_startsNewSessionAfterServerRestart(t *testing.T) {
-	conform(t, "recovery: a server that has forgotten starts anew", server, []string{"RECOVERY=1"}, func(r *row) {
+	conform(t, "recovery: a restarted server opens a new session", server, []string{"RECOVERY=1"}, func(r *row) {
 		c, _ := r.client("", nil)
 		numbers := conn.On[int](c, "n").Chan(r.ctx)
 		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
@@ -199,7 +199,7 @@ func TestUpgrade_losesNoEventUnderLoad(t *testing.T) {
 }
 
 func TestPolling_doesNotUpgrade(t *testing.T) {
-	conform(t, "polling that stays polling", server, nil, func(r *row) {
+	conform(t, "polling without an upgrade", server, nil, func(r *row) {
 		c, _ := r.client("", func(cfg *conn.Config) { cfg.Transports = []string{conn.Polling} })
 		assert.Equal(r, conn.Polling, call[handshake](r, c, "handshake").Transport)
 	})

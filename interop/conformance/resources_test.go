@@ -14,7 +14,7 @@ import (
 )
 
 func TestClose_closesSocketOfPendingDial(t *testing.T) {
-	conform(t, "a dial that is given up leaves no socket", server, nil, func(r *row) {
+	conform(t, "a cancelled dial leaves no socket", server, nil, func(r *row) {
 		silent, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(r, err)
 		defer silent.Close()
@@ -38,7 +38,7 @@ func TestClose_closesSocketOfPendingDial(t *testing.T) {
 }
 
 func TestClose_leavesNoGoroutine(t *testing.T) {
-	conform(t, "a session that has ended leaves no goroutine", server, nil, func(r *row) {
+	conform(t, "a closed session leaves no goroutine", server, nil, func(r *row) {
 		before := runtime.NumGoroutine()
 		for range 20 {
 			c, ended := r.client("", nil)

@@ -30,7 +30,7 @@ const [refusal] = await once(stranger, "connect_error");
 say("refused", refusal.message);
 stranger.close();
 
-const ada = connect({ userId: "ada", token });
+const ada = connect({ userId: "ada", token, tools: ["clock"] });
 const bob = connect({ userId: "bob", token });
 const tokens = [];
 ada.on("ai:token", (token) => tokens.push(token));

@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// A Table has names in its first column, and figures to the right.
+// A Table is a Markdown table with names in its first column and figures in the
+// others.
 type Table struct{ out strings.Builder }
 
-// NewTable starts a table with the heads of its columns.
+// NewTable returns a table with a heading for each column and no rows.
 func NewTable(head ...string) *Table {
 	t := new(Table)
 	t.Row(head...)
@@ -28,6 +29,7 @@ func (t *Table) Row(cells ...string) {
 	t.out.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
+// String returns the table.
 func (t *Table) String() string { return t.out.String() }
 
 const (
@@ -50,7 +52,7 @@ func Rewrite(name, report string) error {
 	return os.WriteFile(name, []byte(replaced), 0o644)
 }
 
-// Between returns text with report between its markers.
+// Between returns text with report between its marker comments.
 func Between(text, report string) (string, error) {
 	head, rest, begun := strings.Cut(text, begin)
 	_, tail, ended := strings.Cut(rest, end)

@@ -12,7 +12,7 @@ import (
 func TestRewrite_replacesOnlyTextBetweenMarkers(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "README.md")
 	require.NoError(t, os.WriteFile(name, []byte("head\n"+begin+"old\n"+end+"\ntail\n"), 0o600))
-	for range 2 { // the second time finds what the first wrote
+	for range 2 { // the second time replaces the text of the first
 		require.NoError(t, Rewrite(name, "new\n"))
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)

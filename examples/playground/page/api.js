@@ -1,8 +1,9 @@
-// The way to the Go service: a stream of server-sent events from it, and POST to it.
+// The connection to the Go service: server-sent events from it, POST requests to it.
 
 let session = null;
 
-// open opens the tab's stream. on has a function for each kind of event, and lost for a stream that has broken.
+// open opens the tab's stream. on has a function for each kind of event, and the
+// function lost, which is called when the stream breaks.
 export function open(user, room, on) {
   const source = new EventSource(`stream?${new URLSearchParams({ user, room })}`);
   for (const [kind, handle] of Object.entries(on)) {
@@ -16,7 +17,7 @@ export function open(user, room, on) {
   return () => source.close();
 }
 
-// post sends a command; its error says what was wrong.
+// post sends a command. Its error has the text of the response.
 export async function post(command, body = {}) {
   if (!session) throw new Error("the playground does not answer");
   const response = await fetch(`sessions/${session}/${command}`, { method: "POST", body: JSON.stringify(body) });

@@ -1,4 +1,4 @@
-// The page: who is here, which parts it has, and what each part is told.
+// The page: the user and the room, the parts of the page, and the events for each part.
 
 import { open } from "./api.js";
 import { $ } from "./dom.js";
@@ -9,12 +9,12 @@ import * as names from "./names.js";
 import * as subscriptions from "./subscriptions.js";
 
 const people = ["ada", "grace", "linus", "margaret", "dennis", "barbara", "ken", "radia", "edsger", "hedy"];
-const anybody = () => `${people[Math.floor(Math.random() * people.length)]}-${Math.floor(Math.random() * 90) + 10}`;
+const randomUser = () => `${people[Math.floor(Math.random() * people.length)]}-${Math.floor(Math.random() * 90) + 10}`;
 
-const asked = new URLSearchParams(location.search);
+const query = new URLSearchParams(location.search);
 const me = {
-  user: asked.get("user") || sessionStorage.getItem("user") || anybody(),
-  room: asked.get("room") || sessionStorage.getItem("room") || "lobby",
+  user: query.get("user") || sessionStorage.getItem("user") || randomUser(),
+  room: query.get("room") || sessionStorage.getItem("room") || "lobby",
 };
 let close = () => {};
 
@@ -80,7 +80,8 @@ $("who").onclose = () => {
   enter();
 };
 
-// A page that is left lets its session go, and gets another when its user comes back to it.
+// Close the session when the user leaves the page, and open a new one when the
+// browser restores the page.
 addEventListener("pagehide", () => close());
 addEventListener("pageshow", (event) => event.persisted && enter());
 

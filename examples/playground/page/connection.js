@@ -1,4 +1,4 @@
-// The connection: its state in the header and in its card, the countdown to the next attempt, and what to do about it.
+// The connection: its state, the countdown to the next attempt, and a hint after an error.
 
 import { post } from "./api.js";
 import { $, el, seconds } from "./dom.js";
@@ -29,13 +29,13 @@ export function show(next) {
   tick();
 }
 
-// lost is when the Go service itself does not answer. The browser tries again by itself.
+// lost is called when the Go service does not answer. The browser retries by itself.
 export function lost() {
   show({ phase: "stopped", attempt: 0, delayMs: 0, error: "the playground does not answer" });
-  banner("The playground itself does not answer.", "Start it with ", "go run ./examples/playground", " or both with ", "make dev", ". This page will find it.");
+  banner("The playground does not answer.", "Start it with ", "go run ./examples/playground", " or both with ", "make dev", ". This page reconnects by itself.");
 }
 
-// tick keeps the countdown going.
+// tick updates the countdown.
 function tick() {
   const left = Math.max(0, retryAt - performance.now());
   const attempt = state.attempt ? `attempt ${state.attempt}` : "";
@@ -48,7 +48,7 @@ function tick() {
   } else if (state.phase === "connecting" && attempt) {
     pill = cause = `${attempt}…`;
   } else if (state.phase === "ready") {
-    cause = state.recovered ? "the session was recovered: nothing is lost" : "joined, what is sent goes out";
+    cause = state.recovered ? "the session was recovered: no event is lost" : "in the room";
   }
   $("phase").textContent = state.phase;
   $("cause").textContent = cause;
@@ -56,23 +56,23 @@ function tick() {
 }
 setInterval(() => state.phase === "waiting" && tick(), 100);
 
-// advise says what to do when there is no backend, or when it wants nothing to do with us.
+// advise shows a hint when the backend does not answer or has refused the client.
 function advise() {
   const cut = performance.now() < cutUntil || /network is cut/.test(state.error ?? "");
   if (state.phase === "waiting" && state.attempt > 0 && !cut) {
-    banner(`The backend at ${backend} does not answer.`, "Start the mock server with ", "go run ./examples/mockserver", " or both with ", "make dev", ". It will be found by itself.");
+    banner(`The backend at ${backend} does not answer.`, "Start the mock server with ", "go run ./examples/mockserver", " or both with ", "make dev", ". The client reconnects by itself.");
   } else if (state.phase === "stopped" && state.error) {
-    banner(`The backend has ended the connection: ${state.error}.`, "That counts as final, so the client does not come back by itself.");
+    banner(`The backend has ended the connection: ${state.error}.`, "The client does not reconnect by itself after that.");
     $("again").hidden = false;
   } else if (state.phase !== "connecting" || !state.attempt) {
     $("banner").hidden = true;
   }
 }
 
-// banner shows a text and a help whose every other piece is a command.
-function banner(text, ...help) {
+// banner shows a text and a hint. Every second piece of the hint is a command.
+function banner(text, ...hint) {
   $("banner-text").textContent = text;
-  $("banner-help").replaceChildren(...help.map((piece, i) => (i % 2 ? el("code", {}, piece) : piece)));
+  $("banner-help").replaceChildren(...hint.map((piece, i) => (i % 2 ? el("code", {}, piece) : piece)));
   $("again").hidden = true;
   $("banner").hidden = false;
 }

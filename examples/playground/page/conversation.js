@@ -1,4 +1,4 @@
-// The conversation: messages, answers as they stream in, who is here, who types, who has read what.
+// The conversation: messages, answers, users in the room, typing and read receipts.
 
 import { post } from "./api.js";
 import { $, el, hue } from "./dom.js";
@@ -6,7 +6,7 @@ import { $, el, hue } from "./dom.js";
 let me = { user: "", room: "" };
 const messages = new Map(); // by message id
 const answers = new Map(); // by request id
-const typists = new Map(); // when each was last heard of
+const typists = new Map(); // time of the last typing event, by user
 let unread = [];
 
 export function start(who) {
@@ -22,10 +22,10 @@ export function start(who) {
   showStop();
 }
 
-// notice says something that nobody has said.
+// notice adds a line from the page itself, and ends the open answers.
 export function notice(text) {
   if (!$("messages").children.length) return;
-  for (const answer of answers.values()) end(answer, "failed", "lost with the page's stream");
+  for (const answer of answers.values()) end(answer, "failed", "the page lost its stream");
   append(el("li", { class: "notice" }, text));
 }
 
@@ -47,7 +47,7 @@ export function receive({ key, payload }) {
   handle?.(payload);
 }
 
-// append adds a line, and follows it if the reader was at the end.
+// append adds a line, and scrolls to it if the end was visible.
 function append(line) {
   $("empty").hidden = true;
   follow(() => $("messages").append(line));
@@ -61,7 +61,7 @@ function follow(change) {
 }
 $("scroll").onscroll = () => {
   const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  if (clientHeight) following = scrollHeight - scrollTop - clientHeight < 60; // it has none while another view is shown
+  if (clientHeight) following = scrollHeight - scrollTop - clientHeight < 60; // it is 0 while another view is shown
 };
 new ResizeObserver(toEnd).observe($("scroll"));
 
@@ -73,7 +73,8 @@ function face(name) {
 
 const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 
-// said is a person's message. One's own stands there already, and has now come back from the backend.
+// said handles a message. The user's own message is on the page already, and is now confirmed
+// by the backend.
 function said({ messageId, userId, text, createdAt, requestId }) {
   let line = messages.get(messageId);
   if (!line) line = addMessage(messageId, String(userId), text);
@@ -101,7 +102,7 @@ function present({ onlineUserIds }) {
   $("people").replaceChildren(...onlineUserIds.map((id) => el("li", { class: String(id) === me.user ? "me" : undefined }, face(String(id)), String(id))));
 }
 
-// answerTo is the answer to a question, as far as it has come.
+// answerTo returns the answer to a question. It adds an empty one if there is none yet.
 function answerTo(requestId) {
   let answer = answers.get(requestId);
   if (answer) return answer;
@@ -109,7 +110,7 @@ function answerTo(requestId) {
   const bubble = el("div", { class: "bubble" });
   const under = el("div", { class: "under" });
   const node = el("li", { class: "message answer streaming", "aria-busy": "true" }, el("div", { class: "by" }, el("strong", {}, "assistant"), chip), bubble, under);
-  answer = { requestId, node, chip, bubble, under, tokens: [], began: 0, heard: performance.now(), open: true, readers: new Set() };
+  answer = { requestId, node, chip, bubble, under, tokens: [], began: 0, lastEvent: performance.now(), open: true, readers: new Set() };
   answers.set(requestId, answer);
   append(node);
   return answer;
@@ -117,7 +118,7 @@ function answerTo(requestId) {
 
 function processing({ requestId, status, reason }) {
   const answer = answerTo(requestId);
-  answer.heard = performance.now();
+  answer.lastEvent = performance.now();
   if (answer.open && !answer.tokens.length) answer.chip.textContent = reason ? `${status}: ${reason}` : status;
 }
 
@@ -126,9 +127,9 @@ function token({ requestId, token, index }) {
   if (!answer.open || answer.tokens[index]) return;
   const now = performance.now();
   answer.began ||= now;
-  answer.heard = now;
+  answer.lastEvent = now;
   const span = el("span", { class: "token fresh", "data-index": index }, token);
-  span.onanimationend = () => span.classList.remove("fresh"); // or it would appear again whenever the view comes back
+  span.onanimationend = () => span.classList.remove("fresh"); // otherwise the animation runs again when the view is shown again
   const after = answer.tokens.findLast((other, i) => other && i < index);
   follow(() => (after ? after.after(span) : answer.bubble.append(span)));
   answer.tokens[index] = span;
@@ -141,7 +142,7 @@ function rate({ tokens, began }) {
   return tokens.length && past > 0.5 ? `, ${Math.round(tokens.length / past)} a second` : "";
 }
 
-// complete is the message that ends an answer. Its text has the last word.
+// complete handles the message that ends an answer. Its text replaces different tokens.
 function complete({ requestId, messageId, text, usage, options = [] }) {
   const answer = answerTo(requestId);
   const { bubble } = answer;
@@ -152,7 +153,7 @@ function complete({ requestId, messageId, text, usage, options = [] }) {
   }
   const missing = usage ? usage.completionTokens - answer.tokens.filter(Boolean).length : 0;
   const cost = usage ? `${usage.promptTokens} + ${usage.completionTokens} = ${usage.totalTokens} tokens${rate(answer)}` : "";
-  end(answer, "done", "done", missing > 0 ? `${cost}; ${missing} did not come one by one` : cost);
+  end(answer, "done", "done", missing > 0 ? `${cost}; ${missing} not streamed` : cost);
   messages.set(messageId, { node: answer.node, under: answer.under, own: false, readers: answer.readers, cost: answer.under.textContent });
   for (const old of document.querySelectorAll(".answer .options")) old.remove();
   if (options.length) {
@@ -177,7 +178,7 @@ function tool({ requestId }, text) {
   follow(() => answerTo(requestId).bubble.append(el("span", { class: "tool" }, text)));
 }
 
-// finish is how a question of this tab has ended.
+// finish handles the end of a question of this tab.
 export function finish({ requestId, error, aborted }) {
   const answer = answers.get(requestId);
   if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.length} tokens` : error);
@@ -195,10 +196,11 @@ function end(answer, kind, chip, under = answer.under.textContent) {
   answer.under.textContent = under;
 }
 
-// An answer that somebody else has stopped just ends.
+// An answer that another user stopped sends no more events: end it after 10 seconds. A typing
+// user without an event for 6 seconds has stopped.
 setInterval(() => {
   for (const answer of answers.values()) {
-    if (answer.open && !answer.mine && performance.now() - answer.heard > 10_000) end(answer, "failed", "silent");
+    if (answer.open && !answer.mine && performance.now() - answer.lastEvent > 10_000) end(answer, "failed", "stalled");
   }
   const late = [...typists].filter(([, at]) => performance.now() - at > 6000);
   for (const [user] of late) typists.delete(user);
@@ -216,7 +218,7 @@ function showTyping() {
   $("typing").textContent = who.length ? `${who.join(", ")} ${who.length > 1 ? "are" : "is"} typing…` : "";
 }
 
-// read is another's receipt.
+// read handles a read receipt.
 export function read({ userId, messageIds }) {
   for (const id of messageIds) {
     const line = messages.get(id);
@@ -227,20 +229,20 @@ export function read({ userId, messageIds }) {
   }
 }
 
-// seen sends a receipt as soon as the page can be seen.
+// seen sends a read receipt as soon as the page is visible.
 function seen(id) {
   unread.push(id);
-  setTimeout(tellSeen, 300);
+  setTimeout(sendSeen, 300);
 }
-function tellSeen() {
+function sendSeen() {
   if (document.hidden || !unread.length) return;
   const messageIDs = unread;
   unread = [];
-  post("read", { messageIDs }).catch(() => {}); // it is only a receipt
+  post("read", { messageIDs }).catch(() => {}); // a lost receipt does no harm
 }
-document.addEventListener("visibilitychange", tellSeen);
+document.addEventListener("visibilitychange", sendSeen);
 
-// Saying something.
+// Sending.
 
 async function say(text) {
   try {
@@ -248,7 +250,7 @@ async function say(text) {
     if (!messages.has(messageId)) {
       const line = addMessage(messageId, me.user, text);
       line.node.classList.add("pending");
-      line.under.textContent = "on its way";
+      line.under.textContent = "sending…";
     }
     answerTo(requestId).mine = true;
     following = true;
@@ -264,7 +266,7 @@ const showStop = () => ($("stop").hidden = !mine());
 
 function stop() {
   const answer = mine();
-  if (answer) post("abort", { requestID: answer.requestId }).catch(() => {}); // the outcome tells
+  if (answer) post("abort", { requestID: answer.requestId }).catch(() => {}); // the outcome reports the error
 }
 $("stop").onclick = stop;
 
@@ -276,7 +278,7 @@ function types(now) {
   if (now) quiet = setTimeout(() => types(false), 2500);
   if (now === Boolean(typingSince)) return;
   typingSince = now ? performance.now() : 0;
-  post("typing", { typing: now }).catch(() => {}); // nobody misses it
+  post("typing", { typing: now }).catch(() => {}); // a lost typing event does no harm
 }
 field.oninput = () => types(field.value.trim() !== "");
 field.onkeydown = (event) => {

@@ -1,4 +1,4 @@
-// Small helpers. Everything that people and backends say goes through textContent, never through HTML.
+// Small helpers. Texts from users and backends are set as textContent, never as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -12,10 +12,10 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-// seconds is a duration for people.
+// seconds formats a duration.
 export const seconds = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`);
 
-// hue gives each name its colour.
+// hue returns the hue of a name's colour.
 export const hue = (name) => ([...String(name)].reduce((sum, c) => sum * 31 + c.codePointAt(0), 7) * 137.5) % 360;
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");

@@ -1,4 +1,5 @@
-// The event log: everything on the wire as it goes by, to filter, to stop and to look into.
+// The event log: every event sent or received. It can be filtered and paused, and a click
+// shows the payload.
 
 import { $, el } from "./dom.js";
 
@@ -26,7 +27,7 @@ function put(entry) {
   } else {
     show(entry);
   }
-  tell();
+  showCount();
 }
 
 function show(entry) {
@@ -46,34 +47,34 @@ function show(entry) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-// summarise puts what an event has of its own before what all events have.
+// summarise puts the fields of one kind of event before the fields of all events.
 function summarise(arg) {
   if (arg === null || typeof arg !== "object" || Array.isArray(arg)) return JSON.stringify(arg);
   const { chatId, traceId, requestId, ...own } = arg;
   return JSON.stringify({ ...own, chatId, traceId, requestId });
 }
 
-// A token is what carries one, whatever its event is called now.
+// isToken recognizes a token by its fields, because the event can be renamed.
 const isToken = ({ args: [payload = null] }) => payload !== null && typeof payload === "object" && "token" in payload && "index" in payload;
 const wanted = (entry) => ($("tokens").checked || !isToken(entry)) && entry.text.includes($("filter").value.trim().toLowerCase());
 
-function sift() {
+function applyFilter() {
   for (const entry of rows) entry.node.hidden = !wanted(entry);
   $("log").scrollTop = $("log").scrollHeight;
-  tell();
+  showCount();
 }
-$("filter").oninput = sift;
-$("tokens").onchange = sift;
+$("filter").oninput = applyFilter;
+$("tokens").onchange = applyFilter;
 
 $("pause").onclick = () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", paused);
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  $("pause").textContent = paused ? "Resume" : "Pause";
   if (!paused) {
     waiting.forEach(show);
     waiting = [];
   }
-  tell();
+  showCount();
 };
 
 $("clear").onclick = () => {
@@ -81,10 +82,10 @@ $("clear").onclick = () => {
   waiting = [];
   $("log").replaceChildren();
   close();
-  tell();
+  showCount();
 };
 
-function tell() {
+function showCount() {
   $("log-count").textContent = paused ? `paused, ${waiting.length} waiting` : `${count} events`;
 }
 

@@ -1,10 +1,10 @@
-// The names of events, and how to change them while everything runs.
+// The names of events, which can be changed while the client is connected.
 
 import { post } from "./api.js";
 import { $, el } from "./dom.js";
 
 let names = {};
-let first = null; // what they were at first
+let first = null; // the names when the page was loaded
 
 export function show(next) {
   first ??= next;
@@ -15,7 +15,7 @@ export function show(next) {
   $("names-key").value = chosen;
   $("names-list").replaceChildren(...keys.map((key) => el("tr", { class: names[key] !== first[key] ? "changed" : undefined }, el("td", {}, key), el("td", {}, names[key]))));
   const changed = keys.filter((key) => names[key] !== first[key]).length;
-  $("names-count").textContent = changed ? `${changed} renamed` : "rename them live";
+  $("names-count").textContent = changed ? `${changed} renamed` : "can be renamed live";
   if (document.activeElement !== $("names-name")) $("names-name").value = names[chosen];
 }
 
@@ -30,8 +30,8 @@ $("names").onsubmit = async (event) => {
     await post("names", { names: { [$("names-key").value]: $("names-name").value.trim() }, backend });
     said.classList.add("fine");
     said.textContent = backend
-      ? "Renamed here and at the backend, which has told every tab. Nothing is lost by it."
-      : "Renamed here alone: what the backend sends under the old name is in the log, and nowhere else.";
+      ? "Renamed at the backend and in every tab. No event is lost."
+      : "Renamed in this tab only: events under the old name are shown in the log only.";
   } catch (error) {
     said.textContent = error.message;
   }

@@ -1,4 +1,4 @@
-// The subscriptions: what waits in each, as a moving picture, and the slow reader.
+// The subscriptions, each with a chart of its pending values, and the slow reader.
 
 import { post } from "./api.js";
 import { $, calm, el, seconds } from "./dom.js";
@@ -17,7 +17,7 @@ export function show(readings) {
     const meter = meters.get(reading.name) ?? add(reading.name);
     meter.before ??= reading;
     meter.reading = reading;
-    tell(meter);
+    update(meter);
   }
 }
 
@@ -38,7 +38,7 @@ function add(name) {
   return meter;
 }
 
-function tell({ node, canvas, note, policy, numbers, reading, past }) {
+function update({ node, canvas, note, policy, numbers, reading, past }) {
   const { name, limit, pending, highWater, delivered, dropped, lagMs, ended } = reading;
   policy.textContent = ended ? `ended: ${ended.replace(/^bus: /, "")}` : `up to ${limit}, ${reading.policy}`;
   numbers.waiting.textContent = pending;
@@ -52,7 +52,7 @@ function tell({ node, canvas, note, policy, numbers, reading, past }) {
   canvas.setAttribute("aria-label", `${name}: ${pending} of ${limit} waiting, ${dropped} dropped`);
 }
 
-// One column for each step of time, whether something has changed or not.
+// Add a column at each step of time, even if nothing has changed.
 setInterval(() => {
   for (const meter of meters.values()) {
     const { reading, before, past } = meter;
@@ -75,21 +75,21 @@ function draw({ canvas, past, reading }) {
   pen.clearRect(0, 0, width, height);
   const step = width / columns;
   const from = width - past.length * step;
-  const top = Math.max(4, Math.min(reading.limit, Math.max(...past.map((c) => c.pending)) * 1.25)); // near the limit, the limit is the top
+  const top = Math.max(4, Math.min(reading.limit, Math.max(...past.map((c) => c.pending)) * 1.25)); // near the limit, the chart ends at the limit
   const tallest = reading.limit <= top * 1.6 ? reading.limit : top;
   const y = (n) => height - 1 - (Math.min(n, tallest) / tallest) * (height - 6 * ratio);
 
-  // What was read, as a faint pulse.
+  // Values read: bars in the background.
   const busiest = Math.max(8, ...past.map((c) => c.read));
   pen.fillStyle = probe("--accent-mid");
   past.forEach((c, i) => c.read && pen.fillRect(from + i * step, height - (c.read / busiest) * height * 0.8, Math.max(1, step - 0.5), height));
-  // What waits, as an area.
+  // Pending values: an area.
   pen.fillStyle = probe("--accent");
   past.forEach((c, i) => c.pending && pen.fillRect(from + i * step, y(c.pending), step + 0.5, height));
-  // What was dropped, hanging from the top.
+  // Dropped values: bars from the top.
   pen.fillStyle = probe("--bad");
   past.forEach((c, i) => c.dropped && pen.fillRect(from + i * step, 0, Math.max(1.5, step), Math.min(height, (3 + c.dropped) * ratio)));
-  // The limit, if it is in the picture.
+  // The limit, if the chart shows it.
   if (tallest === reading.limit) {
     pen.strokeStyle = probe("--bad");
     pen.setLineDash([4 * ratio, 4 * ratio]);
@@ -101,7 +101,7 @@ function draw({ canvas, past, reading }) {
   }
 }
 
-// resolve turns light-dark() into the colour that it is now.
+// resolve returns the current colour of a light-dark() value.
 function resolve(node, value) {
   node.style.color = value;
   return getComputedStyle(node).color;
@@ -117,7 +117,7 @@ async function set() {
   $("reader-said").textContent = "";
   if (!on.checked && !meters.has("slow reader")) return;
   const wanted = { on: on.checked, limit: Number(limit.value), policy: policy.value, perSecond: Number(pace.value) };
-  const mine = setting.then(() => post("reader", wanted)); // one after the other: the last one is what holds
+  const mine = setting.then(() => post("reader", wanted)); // one after the other, so that the last one applies
   setting = mine.catch(() => {});
   try {
     await mine;

@@ -1,0 +1,241 @@
+package chatnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	killRooms   = 10
+	killAnswers = 100
+	killTokens  = 60
+	killPace    = 100 * time.Millisecond
+)
+
+func killRoom(i int) events.ID { return events.StringID(fmt.Sprintf("room-%d", i%killRooms)) }
+
+func init() {
+	// A holder competes for the socket, and says "holding" when it hears the rooms,
+	// and "left" when its lease is lost.
+	roles["holder"] = func(ctx context.Context, args map[string]string) error {
+		b, err := openUntil(ctx, args["URL"])
+		if err != nil {
+			return err
+		}
+		return RunWithLease(ctx, b, room, LeaseConfig{TTL: 2 * time.Second, ID: args["ID"]}, func(ctx context.Context) error {
+			client, err := chat.New(args["CHAT"], chat.Config{ChatID: killRoom(0), JoinTimeout: patience})
+			if err != nil {
+				return err
+			}
+			defer func() { _ = client.Close() }()
+			defer context.AfterFunc(ctx, func() { fmt.Println("left") })()
+			forwarding, err := Forward(ctx, b, client.Events, ForwardConfig{})
+			if err != nil {
+				return err
+			}
+			go func() { _ = client.Run(ctx) }() // ends with ctx
+			rooms := make([]events.ID, killRooms)
+			for i := range rooms {
+				rooms[i] = killRoom(i)
+				if err := client.Join(ctx, rooms[i]); err != nil {
+					return err
+				}
+			}
+			fmt.Println("holding")
+			var serving sync.WaitGroup
+			defer serving.Wait()
+			serving.Go(func() { _ = Serve(ctx, b, client, rooms...) }) // ends with ctx
+			return forwarding.Wait()
+		})
+	}
+	// A worker says what it handles, and when: "<nanoseconds> <request> <index>".
+	roles["worker"] = func(ctx context.Context, args map[string]string) error {
+		b, err := openUntil(ctx, args["URL"])
+		if err != nil {
+			return err
+		}
+		return Work(ctx, b, GroupConfig{Name: "answers", Sequence: 1}, func(_ context.Context, d Delivery) error {
+			if token, ok := d.Event.(events.AIToken); ok && strings.HasPrefix(token.RequestID, "r") {
+				fmt.Println(time.Now().UnixNano(), token.RequestID, token.Index)
+			}
+			return nil
+		})
+	}
+	// An asker asks through the holder, several questions at a time, and says how
+	// each has ended: "<request> answered <text>", "<request> unsent <error>" or
+	// "<request> failed <error>".
+	roles["asker"] = func(ctx context.Context, args map[string]string) error {
+		b, err := openUntil(ctx, args["URL"])
+		if err != nil {
+			return err
+		}
+		var asking sync.WaitGroup
+		for lane := range killRooms {
+			asking.Go(func() { // ends with the process
+				remote := &Remote{Bus: b, ChatID: killRoom(lane), Lease: room, Deadline: 5 * time.Second}
+				for n := 0; ; n++ {
+					id := fmt.Sprintf("a-%s-%d-%d", args["ID"], lane, n)
+					answer, err := remote.Ask(ctx, chat.Question{UserID: events.IntID(1), RequestID: id, MessageID: id, Text: "?"})
+					if err == nil {
+						_, err = answer.Wait()
+					}
+					var failed *RemoteError
+					switch {
+					case err == nil:
+						fmt.Println(id, "answered", answer.Progress().Text)
+					case errors.As(err, &failed) && !failed.MaybeSent:
+						fmt.Println(id, "unsent", err)
+					default:
+						fmt.Println(id, "failed", err)
+					}
+				}
+			})
+		}
+		asking.Wait()
+		return nil
+	}
+}
+
+const askedText = "one two three four five six seven eight nine ten"
+
+// A resuming backend answers at its own pace, as long as a holder listens. A
+// holder that comes in the middle of answers gets them from the start, before
+// they go on: what no holder has heard could not reach a reader otherwise.
+type resuming struct {
+	mu      sync.Mutex
+	changed chan struct{}
+	comings int  // of listeners
+	heard   bool // there is one
+	limit   int  // how many tokens of each answer are said for now
+}
+
+func newResuming() *resuming {
+	return &resuming{changed: make(chan struct{}), limit: killTokens * 3 / 4}
+}
+
+// finish lets the answers go on to their end.
+func (r *resuming) finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = killTokens + 1
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *resuming) listener(there bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.heard = there; there {
+		r.comings++
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *resuming) look() (comings, limit int, heard bool, changed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.comings, r.limit, r.heard, r.changed
+}
+
+func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
+	if strings.HasPrefix(q.RequestID, "a-") {
+		chattest.Say(askedText, 20*time.Millisecond)(ctx, q, emit)
+		return
+	}
+	said, known := 0, 0
+	say := func(i int) {
+		if i < killTokens {
+			emit(token(q.ChatID.String(), q.RequestID, i))
+		} else {
+			emit(message(q.ChatID.String(), q.RequestID))
+		}
+	}
+	pace := time.NewTicker(killPace)
+	defer pace.Stop()
+	for ctx.Err() == nil {
+		comings, limit, heard, changed := r.look()
+		if heard && comings != known {
+			for i := range said {
+				say(i)
+			}
+			known = comings
+		}
+		var tick <-chan time.Time
+		if heard && said < limit {
+			tick = pace.C
+		}
+		select {
+		case <-tick:
+			if _, _, heard, _ := r.look(); heard {
+				say(said)
+				said++
+			}
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// A tally is what the workers have done with the requests of a round. An event of
+// an earlier round may come again.
+type tally struct {
+	mu    sync.Mutex
+	round string             // how its request ids begin
+	first map[string][]int64 // by request: when each token was first handled, 0 for not yet
+	count int                // of those
+}
+
+// read takes what a worker says.
+func (l *tally) read(t testing.TB, worker *child) {
+	for line := range worker.lines {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue // cut off by a kill
+		}
+		at, err := strconv.ParseInt(fields[0], 10, 64)
+		require.NoError(t, err)
+		index, err := strconv.Atoi(fields[2])
+		require.NoError(t, err)
+		l.mu.Lock()
+		if !strings.HasPrefix(fields[1], l.round) {
+			l.mu.Unlock()
+			continue
+		}
+		if l.first[fields[1]] == nil {
+			l.first[fields[1]] = make([]int64, killTokens)
+		}
+		switch was := l.first[fields[1]][index]; {
+		case was == 0:
+			l.count++
+			fallthrough
+		case at < was:
+			l.first[fields[1]][index] = at
+		}
+		l.mu.Unlock()
+	}
+}
+
+// begin begins a round.
+func (l *tally) begin(round int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.round, l.first, l.count = fmt.Sprintf("r%d-", round), map[string][]int64{}, 0
+}
+
+func (l *tally) done() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.count
+}

@@ -1,0 +1,140 @@
+package chatnats
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/fnv"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// identify returns the id under which the stream recognises an event that it
+// has: from the same forwarder or from another one that hears the same chat. It
+// is a hash of the chat, the kind, the event's own ids and its content, each
+// with its length. Times, usage and traces are not content: a backend may
+// choose new ones when it repeats an event.
+//
+// An event without ids gets one that no other event has.
+func (e *encoder) identify(event events.Event, chat string) string {
+	e.fields = e.fields[:0]
+	e.add(chat)
+	e.add(string(event.Key()))
+	known := false
+	switch event := event.(type) {
+	case events.AIToken:
+		if known = event.RequestID != ""; known {
+			e.add(event.RequestID)
+			e.number(uint64(event.Index))
+			e.number(e.attempts.of(chat, event))
+			e.add(event.Token)
+		}
+	case events.AIMessage:
+		if known = event.MessageID != ""; known {
+			e.add(event.RequestID)
+			e.add(event.MessageID)
+			e.add(event.Role)
+			e.add(event.Text)
+			for _, option := range event.Options {
+				e.add(option)
+			}
+		}
+	case events.ChatMessage:
+		if known = event.MessageID != ""; known {
+			e.add(event.MessageID)
+			e.add(event.Text)
+		}
+	case events.AIToolCall:
+		if known = event.CallID != ""; known {
+			e.add(event.RequestID)
+			e.add(event.CallID)
+			e.add(event.ToolName)
+			e.add(string(event.Args))
+		}
+	case events.AIToolResult:
+		if known = event.CallID != ""; known {
+			e.add(event.RequestID)
+			e.add(event.CallID)
+			e.add(string(event.Result))
+		}
+	}
+	if !known {
+		e.count++
+		e.add(e.id)
+		e.number(e.count)
+	}
+	sum := sha256.Sum256(e.fields)
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+func (e *encoder) add(field string) {
+	e.fields = binary.AppendUvarint(e.fields, uint64(len(field)))
+	e.fields = append(e.fields, field...)
+}
+
+func (e *encoder) number(n uint64) { e.fields = binary.AppendUvarint(e.fields, n) }
+
+const (
+	maxRequests = 4096    // whose tokens are remembered
+	maxTokens   = 1 << 18 // that are remembered, of all requests together
+	maxAhead    = 1024    // how far a token may be ahead of its request's others to be remembered
+)
+
+// attempts tells apart the answers that a backend gives under one request id.
+// When a token comes again with other text, a new attempt begins, and from
+// there on no token counts as a repetition of one of the attempt before. The
+// zero value is ready to use. It remembers the newest requests.
+type attempts struct {
+	requests map[requestKey]*attempt
+	order    []requestKey // by age
+	tokens   int
+}
+
+type requestKey struct{ chat, request string }
+
+type attempt struct {
+	id     uint64   // 0 for the first one; the hash of the token that began another
+	tokens []uint64 // hashes by index; 0 for a token that has not come
+}
+
+// of returns the id of the attempt that a token belongs to.
+func (a *attempts) of(chat string, token events.AIToken) uint64 {
+	key := requestKey{chat, token.RequestID}
+	r := a.requests[key]
+	if r == nil {
+		if a.requests == nil {
+			a.requests = map[requestKey]*attempt{}
+		}
+		r = &attempt{}
+		a.requests[key] = r
+		a.order = append(a.order, key)
+	}
+	if i := token.Index; i >= 0 && i <= len(r.tokens)+maxAhead {
+		hash := hashOf(token)
+		if i < len(r.tokens) && r.tokens[i] != 0 && r.tokens[i] != hash {
+			r.id = hash
+			a.tokens -= len(r.tokens) - i
+			r.tokens = r.tokens[:i]
+		}
+		for len(r.tokens) <= i {
+			r.tokens = append(r.tokens, 0)
+			a.tokens++
+		}
+		r.tokens[i] = hash
+	}
+	for len(a.order) > 1 && (a.tokens > maxTokens || len(a.order) > maxRequests) {
+		oldest := a.order[0]
+		a.order = a.order[1:]
+		a.tokens -= len(a.requests[oldest].tokens)
+		delete(a.requests, oldest)
+	}
+	return r.id
+}
+
+// hashOf is the same in every process, and never 0.
+func hashOf(token events.AIToken) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(binary.AppendUvarint(nil, uint64(token.Index)))
+	_, _ = h.Write([]byte(token.Token))
+	return h.Sum64() | 1
+}

@@ -1,0 +1,302 @@
+package chatnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	pinGroup       = "readers"             // a consumer's only priority group
+	pinHeader      = "Nats-Pin-Id"         // set by the server on what it delivers to the pinned reader
+	unacknowledged = 1024                  // messages that may be delivered and not acknowledged
+	ackEvery       = 64                    // handled messages for one acknowledgement, at most
+	ackSoon        = 50 * time.Millisecond // after which one goes out for what is settled
+	redelivery     = time.Hour             // never waited for: the reader resets its consumer instead
+	shortest       = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
+)
+
+// A pinnedConsumer is a durable consumer that one reader at a time reads in
+// order, while others wait in reserve. It is JetStream's pinned consumer with
+// two additions. JetStream delivers unacknowledged messages again, but in no
+// order with new ones. So a reader that becomes the pinned one, or that sees a
+// gap, resets the consumer to its acknowledgement floor, and deliveries are
+// numbered anew. And a reader that was stopped for a while asks whether it is
+// still the pinned one before it handles the messages that it has.
+type pinnedConsumer struct {
+	bus     *Bus
+	name    string
+	filters []string
+	ttl     time.Duration // how long the pinned reader may be silent
+
+	handle  func(ctx context.Context, d Delivery) error
+	taken   func(floor uint64) // called when the reader has become the pinned one: events from floor on will come
+	settled func() uint64      // up to which sequence what was handled can be acknowledged; nil for all of it
+
+	lease    lateness
+	consumer jetstream.Consumer
+	in       *puller
+	messages chan jetstream.Msg // that were delivered; the server stops before it is full
+	pin      string             // "" while another one has it
+	sure     time.Time          // when the pin was certainly ours
+	fresh    bool               // the consumer was reset: number 1 comes next
+	next     uint64             // the number of the next delivery
+	last     uint64             // the sequence of the last event handled
+	repeated uint64             // events below may have been handled before
+	open     []handled          // and not acknowledged
+}
+
+type handled struct {
+	msg      jetstream.Msg
+	sequence uint64
+}
+
+// openConsumer makes a durable consumer, unless it exists.
+func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) error {
+	_, err := b.stream.Consumer(ctx, p.name)
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	config := from.config()
+	config.Durable = p.name
+	config.FilterSubjects = p.filters
+	config.AckPolicy = jetstream.AckAllPolicy
+	config.AckWait = redelivery
+	config.MaxAckPending = unacknowledged
+	config.PriorityPolicy = jetstream.PriorityPolicyPinned
+	config.PriorityGroups = []string{pinGroup}
+	config.PinnedTTL = p.ttl
+	_, err = b.stream.CreateConsumer(ctx, config)
+	if errors.Is(err, jetstream.ErrConsumerExists) { // another reader was faster, with another beginning
+		return nil
+	}
+	return err
+}
+
+// run reads until ctx ends, or handle returns a handlingError. It then lets go of
+// the pin, so that the next reader need not wait.
+func (p *pinnedConsumer) run(ctx context.Context) error {
+	return p.bus.persist(ctx, p.name, p.read)
+}
+
+func (p *pinnedConsumer) read(ctx context.Context) error {
+	var err error
+	if p.consumer, err = p.bus.stream.Consumer(ctx, p.name); err != nil {
+		return err
+	}
+	p.ttl = p.consumer.CachedInfo().Config.PinnedTTL
+	expiry := max(p.ttl/4, time.Second)
+	// Twice what may be ahead: there is as much again after a reset.
+	messages := make(chan jetstream.Msg, 2*unacknowledged)
+	stopped := make(chan struct{})
+	p.messages = messages
+	p.in, err = p.bus.consume(p.consumer, func(msg jetstream.Msg) {
+		select {
+		case messages <- msg:
+		case <-stopped:
+		}
+	}, jetstream.PullMaxMessages(pull),
+		jetstream.PullExpiry(expiry), jetstream.PullHeartbeat(expiry/2), jetstream.PullPriorityGroup(pinGroup))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		close(stopped)
+		p.in.stop()
+		p.release(ctx)
+	}()
+	tick, look := time.NewTicker(ackSoon), time.NewTicker(expiry)
+	defer tick.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case msg := <-p.messages:
+			if err := p.take(ctx, msg); err != nil {
+				return err
+			}
+		case err := <-p.in.trouble:
+			if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConnectionClosed) {
+				return err
+			}
+			if err := p.recover(ctx); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if len(p.open) > 0 {
+				if err := p.settle(ctx); err != nil {
+					return err
+				}
+			}
+		case <-look.C:
+			if p.pin == "" {
+				if err := p.relieve(ctx); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// relieve has a consumer deliver again that nobody reads any more, and that has
+// delivered all it has: without a message, no reader becomes the pinned one.
+func (p *pinnedConsumer) relieve(ctx context.Context) error {
+	info, err := p.consumer.Info(ctx)
+	if err != nil || info.NumAckPending == 0 {
+		return err
+	}
+	for _, group := range info.PriorityGroups {
+		if group.PinnedClientID != "" {
+			return nil
+		}
+	}
+	_, err = p.bus.stream.ResetConsumer(ctx, p.name)
+	return err
+}
+
+// take handles a message, if it is the next one.
+func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader has become the pinned one
+		p.pin, p.sure, p.last, p.repeated = pin, time.Now(), 0, meta.Sequence.Stream
+		p.lease.forget()
+		floor, err := p.reset(ctx)
+		if err == nil && p.taken != nil {
+			p.taken(floor)
+		}
+		return err
+	}
+	if len(p.messages) == 0 {
+		p.sure = time.Now() // it has come just now
+	}
+	switch {
+	case p.fresh && meta.Sequence.Consumer != 1:
+		return nil // from before the reset
+	case meta.Sequence.Consumer != p.next:
+		return p.recover(ctx)
+	}
+	p.fresh = false
+	p.next++
+	if meta.Sequence.Stream > p.last {
+		if pinned, err := p.certain(ctx); err != nil || !pinned {
+			return err
+		}
+		d, unreadable := deliveryOf(msg, meta)
+		d.Redelivered = d.Sequence < p.repeated
+		drop, err := p.lease.drop(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream, d.Event)
+		if err != nil {
+			return err
+		}
+		if drop {
+			p.bus.log.Debug("chatnats: late event", "subject", msg.Subject(), "sequence", meta.Sequence.Stream)
+		} else if unreadable != nil {
+			p.bus.unreadable(msg, unreadable)
+		} else if err := p.handle(ctx, d); err != nil {
+			return err
+		}
+		p.last = meta.Sequence.Stream
+	}
+	p.open = append(p.open, handled{msg, meta.Sequence.Stream})
+	if len(p.messages) == 0 || len(p.open)%ackEvery == 0 {
+		return p.settle(ctx)
+	}
+	return nil
+}
+
+// settle acknowledges what is ready for it.
+func (p *pinnedConsumer) settle(ctx context.Context) error {
+	n := len(p.open)
+	if p.settled != nil {
+		upTo := p.settled()
+		if ctx.Err() != nil { // what waited in a channel that ended with it counts as read otherwise
+			return nil
+		}
+		for n > 0 && p.open[n-1].sequence > upTo {
+			n--
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	if pinned, err := p.certain(ctx); err != nil || !pinned {
+		return err
+	}
+	if err := p.open[n-1].msg.Ack(); err != nil { // stands for all before it
+		return err
+	}
+	clear(p.open[:n])
+	if p.open = p.open[n:]; len(p.open) == 0 {
+		p.open = nil
+	}
+	return nil
+}
+
+// certain reports whether this reader is the pinned one. It asks if it has not
+// been told for so long that it may be no more: the pin outlasts the pulls, which
+// go out every quarter of its lifetime.
+func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
+	if time.Since(p.sure) < p.ttl/2 {
+		return true, nil
+	}
+	asked := time.Now()
+	info, err := p.consumer.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, group := range info.PriorityGroups {
+		if group.PinnedClientID == p.pin && p.pin != "" {
+			p.sure = asked
+			return true, nil
+		}
+	}
+	p.pin, p.open = "", nil
+	return false, nil
+}
+
+// recover starts over from the acknowledgement floor if this reader is still the
+// pinned one. If not, the next message tells.
+func (p *pinnedConsumer) recover(ctx context.Context) error {
+	if p.pin == "" {
+		return nil
+	}
+	p.sure = time.Time{}
+	if pinned, err := p.certain(ctx); err != nil || !pinned {
+		return err
+	}
+	_, err := p.reset(ctx)
+	return err
+}
+
+// reset makes the consumer deliver again from its acknowledgement floor on.
+func (p *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
+	answer, err := p.bus.stream.ResetConsumer(ctx, p.name)
+	if err != nil {
+		return 0, fmt.Errorf("reset: %w", err)
+	}
+	p.fresh, p.next, p.open = true, 1, nil
+	return answer.ResetSeq, nil
+}
+
+// release gives the pin back, if this reader has it.
+func (p *pinnedConsumer) release(ctx context.Context) {
+	if p.pin == "" {
+		return
+	}
+	if p.settled != nil {
+		p.open = nil // it can no longer be known what the readers have taken
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
+	defer cancel()
+	_ = p.settle(ctx) // what is not acknowledged comes again
+	if pinned, err := p.certain(ctx); err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
+		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // else the pin ends with its time
+	}
+	p.pin, p.open, p.last = "", nil, 0
+}

@@ -1,0 +1,115 @@
+package chatnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	pull      = 2048            // messages that a consumer is asked for at a time
+	abandoned = time.Minute     // after which the server forgets a consumer that nobody pulls from
+	glance    = time.Second / 2 // between looks at whether the connection is still the same
+)
+
+var (
+	errGap         = errors.New("chatnats: deliveries are missing")
+	errReconnected = errors.New("chatnats: the connection was lost")
+)
+
+// A puller is a consumer that delivers. Its owner reads trouble: a message may
+// have been delivered and lost, with no later one that would show the gap.
+type puller struct {
+	trouble chan error
+	stop    func() // ends it; nothing is taken any more when it returns
+}
+
+// consume lets a consumer deliver to take, in order, one message at a time.
+// What take waits for must end before stop is called.
+func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opts ...jetstream.PullConsumeOpt) (*puller, error) {
+	p := &puller{trouble: make(chan error, 1)}
+	report := func(err error) {
+		select {
+		case p.trouble <- err:
+		default: // one is enough
+		}
+	}
+	var mu sync.Mutex // held while a message is taken
+	over := false
+	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
+	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			take(msg)
+		}
+	}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	stopped := make(chan struct{})
+	reconnects := b.conn.Stats().Reconnects
+	var watching sync.WaitGroup
+	watching.Go(func() { // ends with stop
+		tick := time.NewTicker(glance)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if now := b.conn.Stats().Reconnects; now != reconnects {
+					reconnects = now
+					report(errReconnected)
+				}
+			case <-stopped:
+				return
+			}
+		}
+	})
+	p.stop = sync.OnceFunc(func() {
+		consuming.Stop()
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		close(stopped)
+		watching.Wait()
+	})
+	return p, nil
+}
+
+// A handlingError is one of the caller's own: there is no point in another try.
+type handlingError struct{ error }
+
+// persist calls f again and again until ctx ends or there is no point in it,
+// with growing pauses while it fails at once.
+func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	pause := firstPause
+	var fatal handlingError
+	for {
+		begun := time.Now()
+		err := f(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			return nil
+		case errors.As(err, &fatal):
+			return fatal.error
+		case b.conn.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
+			return fmt.Errorf("chatnats: %s: %w", what, err)
+		}
+		b.log.Warn("chatnats: interrupted", "what", what, "error", err)
+		if time.Since(begun) > longPause {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, longPause)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
