@@ -36,9 +36,10 @@ func Start(t testing.TB, script string, env ...string) *Backend {
 	return StartProgram(t, []string{"node", script}, env...)
 }
 
-// StartProgram starts a program on a free port, until the test ends; env adds
-// to its environment. The program takes --port and prints {"port": N} once it
-// listens. Its working directory is interop/node.
+// StartProgram starts a program on a free port, and waits until it listens. The
+// program runs until the test ends, in the folder interop/node. env adds
+// variables to its environment. The program must have the flag --port, and
+// print {"port": N} when it listens.
 func StartProgram(t testing.TB, command []string, env ...string) *Backend {
 	t.Helper()
 	b := &Backend{t: t, command: command, env: env}
@@ -77,7 +78,7 @@ func (b *Backend) Start() {
 	require.NoError(b.t, err)
 	require.NoError(b.t, b.cmd.Start())
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	require.NoError(b.t, err, "the script ended before it listened")
+	require.NoError(b.t, err, "the program ended before it listened")
 	var listening struct{ Port int }
 	require.NoError(b.t, json.Unmarshal(line, &listening))
 	b.port = listening.Port

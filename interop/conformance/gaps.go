@@ -1,17 +1,17 @@
 package conformance
 
 const (
-	// sometimes begins the reason of a row that neither passes nor fails each
-	// time. It is not run.
+	// sometimes is the prefix of the reason if a row passes at some times only.
+	// Such a row is not run.
 	sometimes = "sometimes: "
 
 	zishangPolling = "zishang server, polling"
-	pollNotEnded   = sometimes + "the server does not end the poll that waits when it closes a session"
+	pollNotEnded   = sometimes + "the server does not end a pending poll when it closes a session"
 )
 
-// gaps are the rows that are known to fail, by behaviour and rig. A rig alone
-// is a gap of the client; "zishang server, " in front of it is a fault of that
-// server.
+// gaps has the reason of each row that is known to fail, by behaviour and rig.
+// The name of a rig means a gap of the client. With the prefix "zishang server,
+// " it means a fault of that server.
 var gaps = map[string]map[string]string{
 	"auth from a function, called for each attempt": {zishangPolling: pollNotEnded},
 	"acknowledgement at a disconnect":               {zishangPolling: pollNotEnded},

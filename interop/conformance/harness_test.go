@@ -55,8 +55,9 @@ var results struct {
 // conform checks a behaviour over every rig, against one server of the given
 // script and environment. The behaviour's name is its row in the table.
 //
-// Rows against the other servers, which have no script but [server], are named
-// after the server and not part of the table.
+// For the script [server] the behaviour is also checked against the other
+// servers. The rows of these servers begin with the server's name, and are not
+// part of the table.
 func conform(t *testing.T, behaviour, script string, env []string, check func(r *row)) {
 	results.Lock()
 	results.behaviours = append(results.behaviours, behaviour)
@@ -68,7 +69,8 @@ func conform(t *testing.T, behaviour, script string, env []string, check func(r 
 	self, err := os.Executable()
 	require.NoError(t, err)
 	others := []string{"parley"}
-	if os.Getenv("PARLEY_SERVERS") == "all" { // set by make conformance: the rows below take minutes
+	// make conformance sets this variable. The rows of zishang take minutes.
+	if os.Getenv("PARLEY_SERVERS") == "all" {
 		others = append(others, "zishang")
 	}
 	for _, name := range others {
@@ -103,7 +105,7 @@ func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, ch
 				return
 			}
 			if !r.fails(check) {
-				t.Errorf("the known gap %q passes: take it out of gaps.go", reason)
+				t.Errorf("the known gap %q passes: remove it from gaps.go", reason)
 			}
 			if to != "" {
 				return
@@ -121,12 +123,13 @@ func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, ch
 	}
 }
 
-// lossyAttempts is how often a row is tried against the server of zishang520,
-// which loses packets now and then: it reads from a websocket before it listens
-// to it, and takes a packet right after a CONNECT for one without.
+// lossyAttempts is the maximum number of attempts of a row against the server
+// of zishang520, which sometimes loses packets. It reads from a websocket
+// before it adds its listeners. It also handles a packet right after a CONNECT
+// as if there were no CONNECT.
 const lossyAttempts = 5
 
-// fails runs a check that may fail, and reports whether it does.
+// fails runs a check, and reports whether it fails.
 func (r *row) fails(check func(r *row)) bool {
 	recorder := new(recorder)
 	trial := *r

@@ -1,8 +1,9 @@
-// npm's socket.io-client against a server with the events of conformance.js, as lines of JSON:
+// npm's socket.io-client as a client of a server with the events of
+// conformance.js. It prints its results as lines of JSON.
 //
 //   node serverclient.js URL websocket|polling|polling,websocket
 //
-// Each line is a check that has passed; the first one that fails ends the process.
+// Each line is a check that has passed. The first failure ends the process.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { io } from "socket.io-client";
@@ -21,7 +22,7 @@ async function check(name, test) {
   console.log(JSON.stringify({ check: name }));
 }
 setTimeout(() => {
-  console.error("serverclient: it takes too long");
+  console.error("serverclient: timeout");
   process.exit(1);
 }, 60_000);
 

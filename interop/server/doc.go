@@ -1,9 +1,9 @@
-// Package server holds the backend of the conformance tests a second and a
-// third time: on internal/sioserver, and on the server of zishang520. Both run
-// in a process of their own, as the one in Node does.
+// Package server has two further backends for the conformance tests. One uses
+// internal/sioserver, the other the server of zishang520. Each runs in a
+// process of its own, like the backend in Node.
 //
-// Its tests put the clients of others in front of internal/sioserver: npm's
-// socket.io-client, and many connects at a time.
+// The tests of the package check internal/sioserver with npm's
+// socket.io-client.
 package server
 
 import (
@@ -20,14 +20,14 @@ import (
 // "parley" or "zishang".
 const Variable = "PARLEY_BACKEND"
 
-// settings are the environment of conformance.js.
+// settings has the environment of conformance.js.
 type settings struct {
 	recovery, compress        bool
 	pingInterval, pingTimeout time.Duration
 }
 
-// Run serves the backend that Variable names, on the port after --port, until
-// the process is killed. It returns at once if Variable is not set. Test binaries
+// Run serves the backend of Variable on the port after --port, until the
+// process is killed. It returns at once if Variable is not set. Test binaries
 // call it first in TestMain.
 func Run() {
 	kind := os.Getenv(Variable)

@@ -11,9 +11,9 @@ import (
 	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
-// zishang returns the backend on the server of zishang520, as its users write
-// it, behind a gate: the server reads from a websocket before it listens to it,
-// and so loses the CONNECT of a client that is fast.
+// zishang returns the backend on the server of zishang520, behind a gate.
+// Without the gate the server reads from a websocket before it adds its
+// listeners, and loses the CONNECT of a fast client.
 func zishang(s settings) http.Handler {
 	options := socket.DefaultServerOptions()
 	options.SetServeClient(false)
@@ -83,7 +83,8 @@ func (b *zishangBackend) serve(c *socket.Socket) {
 	})
 	on("types", func(args []any, ack func(...any)) { ack(typeOf(plain(args))) })
 	on("date", func(_ []any, ack func(...any)) { ack("2026-11-22T10:20:30.400Z") })
-	on("surrogates", func(_ []any, ack func(...any)) { ack("\ufffd", "a\ufffdb", "😀") }) // Go has no others
+	// A Go string cannot have a lone surrogate.
+	on("surrogates", func(_ []any, ack func(...any)) { ack("\ufffd", "a\ufffdb", "😀") })
 	on("same", func(args []any, ack func(...any)) {
 		var text []rune
 		for _, code := range args[1].([]any) {
@@ -176,7 +177,7 @@ func plain(v any) any {
 	return v
 }
 
-// gated returns a handler whose websockets can be read from once h has returned.
+// gated returns a handler whose websockets can be read after h has returned.
 func gated(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open := make(chan struct{})
@@ -190,7 +191,7 @@ type gate struct {
 	open <-chan struct{}
 }
 
-// Hijack is http.Hijacker.
+// Hijack implements http.Hijacker.
 func (g gate) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(g.ResponseWriter).Hijack()
 	return gatedConn{c, g.open}, rw, err
