@@ -97,8 +97,8 @@ func TestJoinReply_mayLeaveAndJoinRooms(t *testing.T) {
 	})
 }
 
-// A subscription of Names that blocks and is not read holds up neither the reader
-// nor the end of Run.
+// A subscription of Names that blocks and is not read holds up neither the
+// reader nor the end of Run.
 func TestNames_mayBlockWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
@@ -118,7 +118,8 @@ func TestNames_mayBlockWithoutReader(t *testing.T) {
 	})
 }
 
-// A panic of a subscription's filter is the caller's, and leaves nothing behind.
+// A panic of a subscription's filter is the caller's, and leaves nothing
+// behind.
 func TestNames_surviveFilterPanic(t *testing.T) {
 	client, err := New("http://localhost", quick(Config{}))
 	require.NoError(t, err)

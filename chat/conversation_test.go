@@ -17,11 +17,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestStream_matchesModelInRandomConversations plays random conversations to a client:
-// several questions at once whose answers come reordered, twice or not at all,
-// over connections that are cut and come back, resumed or not, while streams
-// are aborted and limits run out. A model that knows nothing of how streams
-// work says how each has to end, and with which tokens.
+// TestStream_matchesModelInRandomConversations plays random conversations to a
+// client: several questions at once whose answers come reordered, twice or not
+// at all, over connections that are cut and come back, resumed or not, while
+// streams are aborted and limits run out. A model that knows nothing of how
+// streams work says how each has to end, and with which tokens.
 //
 // The clock is that of a bubble, and all that is random is drawn beforehand: a
 // seed that fails fails again. For more than the usual number of conversations:

@@ -125,7 +125,8 @@ func TestDeliver_sendsMessagesInCallOrder(t *testing.T) {
 }
 
 func TestDeliver_doesNotResendWithSingleAttempt(t *testing.T) {
-	// SendMessage is written to a session that is lost; Deliver has one attempt.
+	// SendMessage is written to a session that is lost; Deliver has one
+	// attempt.
 	onWire(t, Config{Delivery: Delivery{MaxAttempts: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
 		<-l.out

@@ -101,7 +101,8 @@ func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 		assert.Equal(t, "x", (<-tokens).Token)
 		l.cut()
 
-		// After a wrong shape the right one may come still; what it does not name is as before discovery.
+		// After a wrong shape the right one may come still; what it does not
+		// name is as before discovery.
 		l, took = session(`42["meta:events:response",7]`, `42["meta:events:response",{"AI_MESSAGE":"learnt"}]`)
 		assert.Zero(t, took)
 		assert.Equal(t, "ai:token", client.names.name(events.KeyAIToken))

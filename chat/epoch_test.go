@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After a cut the server answers the join and sends the final message in one go:
-// the reader handles the message before the client has handled the join.
+// After a cut the server answers the join and sends the final message in one
+// go: the reader handles the message before the client has handled the join.
 func TestStream_isNeverCutShortSilently(t *testing.T) {
 	for _, policy := range []GapPolicy{FillGap, FailOnGap} {
 		t.Run(fmt.Sprint(policy), func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestStream_isNeverCutShortSilently(t *testing.T) {
 	}
 }
 
-// A session that resumed none and is lost before Ready starts an epoch, although
-// the next session resumes it.
+// A session that resumed none and is lost before Ready starts an epoch,
+// although the next session resumes it.
 func TestStream_detectsLossWhenFreshSessionEndsBeforeReady(t *testing.T) {
 	recoverable(t, Config{JoinTimeout: time.Minute}, func(t *testing.T, w wire, client *Client, l *link) {
 		l.send(`430[]`)

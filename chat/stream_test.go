@@ -169,7 +169,8 @@ func TestStream_failsWithErrAmbiguousForConcurrentQuestions(t *testing.T) {
 	assert.Equal(t, "ab", read(streams[2]), "the backend has named this one: it is not meant")
 }
 
-// A backend without request ids may still speak to a question that was given up.
+// A backend without request ids may still speak to a question that was given
+// up.
 func TestStream_ignoresTokensOfAbandonedQuestion(t *testing.T) {
 	ss, streams := inFlight(t, "begun")
 	next := func(id string) *Stream { return ss.ask(t, t.Context(), id) }

@@ -47,8 +47,8 @@ func (p *peer) Send(frames ...string) {
 // cut breaks the connection, as a failing network would.
 func (p *peer) cut() { _ = p.WS.Close() }
 
-// newStage starts a backend. answer, if it is not nil, is called with each frame
-// before the test receives it.
+// newStage starts a backend. answer, if it is not nil, is called with each
+// frame before the test receives it.
 func newStage(t testing.TB, answer func(p *peer, frame string)) *stage {
 	s := &stage{peers: make(chan *peer, 16), frames: make(chan string, 1024)}
 	s.url = wiretest.Serve(t, func(wp *wiretest.Peer) {
