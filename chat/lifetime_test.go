@@ -137,7 +137,7 @@ func (p clientPhase) check(t *testing.T, client *Client, room events.ID) {
 		assert.ErrorIs(t, method(), p.err, name)
 	}
 	if p.err == nil || p.typing != conn.ErrNotReady {
-		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the one before may have ended
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the first may have ended
 		defer cancel()
 	} else {
 		ctx = t.Context()

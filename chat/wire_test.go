@@ -30,7 +30,7 @@ type stage struct {
 }
 
 // A peer is one session of a stage. Unlike wiretest's, it may be written to by
-// several at once.
+// several goroutines.
 type peer struct {
 	*wiretest.Peer
 	mu sync.Mutex
@@ -86,8 +86,7 @@ func (s *stage) client(t testing.TB, cfg Config) *Client {
 	return client
 }
 
-// quick fills in what tests have in common: a room, retries without delay, and
-// no log.
+// quick sets the defaults of tests: a room, retries without delay, and no log.
 func quick(cfg Config) Config {
 	if cfg.ChatID.IsZero() && !cfg.NoJoin && cfg.JoinPayload == nil {
 		cfg.ChatID = room1
