@@ -16,15 +16,15 @@ func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 	return c.say(ctx, events.KeyUserMessage, m)
 }
 
-// TypingStart sends that a user has begun to type. The event is volatile: if
+// TypingStart reports that a user has begun to type. The event is volatile: if
 // the client is not Ready, it is dropped at once, and the error is a
 // [*conn.SendError] with [conn.ErrNotReady].
 func (c *Client) TypingStart(ctx context.Context, userID events.ID) error {
 	return c.Typing(ctx, true, events.Typing{UserID: userID})
 }
 
-// TypingStop sends that a user has stopped typing. The event is volatile, as
-// that of TypingStart.
+// TypingStop reports that a user has stopped typing. The event is volatile,
+// like the event of TypingStart.
 func (c *Client) TypingStop(ctx context.Context, userID events.ID) error {
 	return c.Typing(ctx, false, events.Typing{UserID: userID})
 }
@@ -42,8 +42,8 @@ func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error
 	return c.conn.TryEmit(c.names.name(key), c.base.with(t)) // does not wait for Ready
 }
 
-// Abort asks the backend to stop the answer to a.RequestID. Without a RequestID
-// it stops every answer in the chat a.ChatID, by default the client's own. The
+// Abort asks the backend to stop the answer to a.RequestID or, without one,
+// every answer in the chat a.ChatID, by default the client's own. The
 // streams of those answers end at once with [ErrAborted], and the ctx of their
 // tool calls ends. Abort returns when the abort is written.
 func (c *Client) Abort(ctx context.Context, a events.Abort) error {
@@ -59,14 +59,16 @@ func (c *Client) aborted(a events.Abort) {
 	c.streams.aborted(a)
 }
 
-// MarkRead sends which messages a user has read, and when.
+// MarkRead reports which messages a user has read, and when. It waits and fails
+// as [Client.SendMessage] does.
 func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 	return c.say(ctx, events.KeyChatRead, r)
 }
 
 // Emit sends any event. A payload that is nil or encodes as a JSON object is
 // merged with chatId and Meta, as in all other methods. Any other payload is
-// sent unchanged. Use Conn().Emit to send several arguments.
+// sent unchanged. Emit waits and fails as [Client.SendMessage] does. Use
+// Conn().Emit to send several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	return c.conn.Emit(ctx, event, c.base.with(payload))
 }
