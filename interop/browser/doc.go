@@ -5,9 +5,9 @@
 //	cd interop && go test ./browser
 //
 // The tests are skipped without Chromium. With PARLEY_INTEROP=required in the
-// environment, as under make test, they fail instead. Screenshots are written to
-// the folder screenshots.
+// environment, as under make test, they fail instead. Screenshots are written
+// to the folder screenshots.
 //
-// The tests drive Chromium with chromedp, which speaks the browser's protocol
-// from Go and needs no driver or second runtime.
+// The tests control Chromium with chromedp, which uses the browser's protocol
+// from Go and needs no driver or other runtime.
 package browser

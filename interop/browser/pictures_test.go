@@ -8,20 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPictures takes the pictures that people look at, the README's among them: make picture.
+// TestPictures takes screenshots, among them the picture of the README. It is
+// run by make picture.
 func TestPictures(t *testing.T) {
 	mock := backend(t, "-pace", "60ms")
 	play := playground(t, mock)
 	ada := enter(t, play, "ada")
 	grace := enter(t, play, "grace")
-	ada.say("What time is it?")
+	ada.send("What time is it?")
 	ada.waitFor(`document.querySelector(".answer .chip.done")`)
-	grace.say("Nice. Where does that come from?")
+	grace.send("Nice. Where does that come from?")
 	grace.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
 	ada.choose("#reader-limit", "24")
 	ada.choose("#reader-pace", "3")
 	ada.click("#reader-on")
-	ada.say("Tell me something long")
+	ada.send("Tell me something long")
 	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 90`)
 	grace.types("#text", "Wait, I have a")
 	ada.waitForText("#typing", "grace")
@@ -46,7 +47,7 @@ func TestPictures(t *testing.T) {
 	if os.Getenv("PARLEY_PICTURE") == "write" {
 		png, err := os.ReadFile(light)
 		require.NoError(t, err)
-		require.Less(t, len(png), 300_000, "the README's picture is to be small")
+		require.Less(t, len(png), 300_000, "the README's picture must be small")
 		require.NoError(t, os.WriteFile("../../docs/pictures/playground.png", png, 0o644))
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// whole is true when the last answer has each of its tokens once, in order, as many as its usage says.
+// whole is true if the last answer has each of its tokens once and in order,
+// and as many tokens as its usage reports.
 const whole = `(() => {
 	const answer = [...document.querySelectorAll(".answer")].at(-1);
 	const indices = [...answer.querySelectorAll(".token")].map((token) => Number(token.dataset.index));
@@ -25,17 +26,17 @@ const (
 
 func TestPlayground_streamsAnswerAndLogsEvents(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
-	ada.say("How <b>are</b> you? <img src=x onerror=document.title='taken'>")
+	ada.send("How <b>are</b> you? <img src=x onerror=document.title='taken'>")
 	ada.waitFor(answering)
 	assert.Equal(t, "", eval[string](ada, `document.querySelector("#text").value`), "the field is empty again")
 	ada.waitFor(answered)
 	assert.True(t, eval[bool](ada, whole))
 	assert.Contains(t, ada.text(".answer .bubble"), "You said: “How <b>are</b> you? <img src=x onerror=document.title='taken'>”.")
-	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".bubble img, .bubble b, .log img").length`), "what people write stays text")
+	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".bubble img, .bubble b, .log img").length`), "messages are shown as text")
 	assert.Contains(t, ada.text(".message.own .under"), "✓ sent")
-	assert.Contains(t, ada.text("#announce"), "assistant: You said", "a screen reader is told the answer once")
+	assert.Contains(t, ada.text("#announce"), "assistant: You said", "a screen reader receives the answer once")
 
-	// The log has all of it, and shows a payload.
+	// The log has all events, and shows a payload.
 	ada.types("#filter", "completiontokens")
 	assert.Equal(t, 1, eval[int](ada, `[...document.querySelectorAll(".event")].filter((row) => !row.hidden).length`))
 	ada.do(chromedp.Focus(chromedp.CSS("#log")))
@@ -46,45 +47,46 @@ func TestPlayground_streamsAnswerAndLogsEvents(t *testing.T) {
 	ada.choose("#filter", "")
 	ada.click("#pause")
 	before := eval[int](ada, `document.querySelectorAll(".event").length`)
-	ada.click(".answer .options button") // one of the replies that the backend offers: a tool of this client is called
+	// The backend offers replies. This one calls a tool of this client.
+	ada.click(".answer .options button")
 	ada.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
 	assert.Contains(t, ada.text(".tool + .tool"), "clock → {\"time\":")
-	assert.Equal(t, before, eval[int](ada, `document.querySelectorAll(".event").length`), "the log has been paused")
+	assert.Equal(t, before, eval[int](ada, `document.querySelectorAll(".event").length`), "the log is paused")
 	ada.click("#pause")
 	ada.waitFor(`document.querySelectorAll(".event").length > ` + fmt.Sprint(before))
 }
 
 func TestPlayground_stopsAnswerByButtonOrEscape(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-pace", "20ms")), "ada")
-	ada.say("Tell me something long")
+	ada.send("Tell me something long")
 	ada.waitFor(answering)
 	ada.click("#stop")
 	ada.waitForText(".answer .chip.failed", "stopped")
 	ada.waitForText("#log", "ai:abort")
-	ada.say("And by the keyboard: tell me something long")
+	ada.send("And by the keyboard: tell me something long")
 	ada.waitFor(answering)
 	ada.press(kb.Escape)
 	ada.waitFor(`document.querySelectorAll(".answer .chip.failed").length === 2`)
 	stopped := ada.text(".answer .under")
-	ada.say("Are you done?")
+	ada.send("Are you done?")
 	ada.waitFor(answered)
-	assert.True(t, eval[bool](ada, whole), "the next answer is whole")
-	assert.Equal(t, stopped, ada.text(".answer .under"), "of the one that was stopped nothing more has come")
+	assert.True(t, eval[bool](ada, whole), "the next answer is complete")
+	assert.Equal(t, stopped, ada.text(".answer .under"), "the stopped answer has no further text")
 	assert.True(t, eval[bool](ada, `document.querySelector("#stop").hidden`))
 }
 
 func TestPlayground_losesNoTokenOnNetworkCut(t *testing.T) {
 	ada := enter(t, playground(t, backend(t, "-recovery", "1m", "-pace", "20ms")), "ada")
 	session := ada.text("#session")
-	ada.say("Tell me something long")
+	ada.send("Tell me something long")
 	ada.waitFor(answering)
 	ada.choose("#cut-for", "1")
 	ada.click("#cut")
 	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
 	ada.waitForText("#pill-text", "attempt ")
 	ada.picture("cut")
-	assert.True(t, eval[bool](ada, answering), "it is in the middle of the answer")
-	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`), "who cuts the network needs no advice")
+	assert.True(t, eval[bool](ada, answering), "the answer is in progress")
+	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`), "there is no hint after a cut by the user")
 	ada.waitForText("#cause", "the session was recovered")
 	assert.Equal(t, session, ada.text("#session"))
 	ada.waitFor(answered)
@@ -118,21 +120,22 @@ func TestPlayground_renamesEventsDuringAnswer(t *testing.T) {
 	ada.click("#names-details summary")
 	ada.choose("#names-key", "AI_TOKEN")
 	ada.choose("#names-name", "llm:delta")
-	ada.say("Tell me something long")
+	ada.send("Tell me something long")
 	ada.waitFor(answering)
 	ada.click("#names button.main")
 	for _, tab := range []*tab{ada, grace} {
 		tab.waitForText("#log", "llm:delta")
 		tab.waitFor(answered)
-		assert.True(t, eval[bool](tab, whole), "not a token is lost by it")
+		assert.True(t, eval[bool](tab, whole), "no token is lost")
 	}
 	assert.Contains(t, ada.text("tr.changed"), "llm:delta")
 
-	// Renamed here alone, tokens are not heard any more, though they come.
+	// After a rename in this tab only, the tab receives no tokens under the new
+	// name.
 	ada.choose("#names-name", "something:else")
 	ada.click("#names button[value=here]")
 	ada.waitForText("#names-said", "Renamed in this tab only")
-	ada.say("Do I hear you?")
+	ada.send("Do I hear you?")
 	ada.waitFor(answered)
 	assert.Equal(t, 0, eval[int](ada, `document.querySelectorAll(".answer:last-child .token").length`))
 	grace.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
@@ -145,13 +148,13 @@ func TestPlayground_showsSlowReader(t *testing.T) {
 	ada.choose("#reader-pace", "0")
 	ada.click("#reader-on")
 	ada.waitFor(`document.querySelector("[data-name='slow reader']")`)
-	ada.say("Tell me something long")
+	ada.send("Tell me something long")
 	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] .dropped").textContent) > 100`)
 	assert.Equal(t, "20", ada.text("[data-name='slow reader'] .waiting"))
 	assert.Contains(t, eval[string](ada, `document.querySelector("[data-name='slow reader'] canvas").ariaLabel`), "20 of 20 waiting")
 	assert.NotEqual(t, "none", ada.text("[data-name='slow reader'] .lag"))
 	ada.waitFor(answered)
-	assert.True(t, eval[bool](ada, whole), "it has held up nobody")
+	assert.True(t, eval[bool](ada, whole), "the slow reader blocks no other reader")
 	assert.Equal(t, "0", ada.text("[data-name=conversation] .dropped"))
 
 	ada.choose("#reader-pace", "40")
@@ -159,7 +162,7 @@ func TestPlayground_showsSlowReader(t *testing.T) {
 	ada.waitForText("[data-name='slow reader'] .lag", "none")
 	ada.choose("#reader-pace", "0")
 	ada.choose("#reader-policy", "Fail")
-	ada.say("Once more")
+	ada.send("Once more")
 	ada.waitForText("[data-name='slow reader'] .what", "ended: slow consumer")
 	ada.waitFor(answered)
 	ada.click("#reader-on")
@@ -174,11 +177,11 @@ func TestPlayground_showsHintWhileBackendIsDown(t *testing.T) {
 	ada.waitForText("#banner", "go run ./examples/mockserver")
 	ada.waitForText("#pill-text", "attempt")
 	ada.picture("down")
-	ada.say("Are you there?")
+	ada.send("Are you there?")
 	ada.waitForText(".message.pending .under", "sending")
 	start(t, "mockserver", "-addr", mock.url[len("http://"):], "-pace", "5ms")
 	ada.waitFor(answered)
-	assert.True(t, eval[bool](ada, whole), "what was asked meanwhile has been answered")
+	assert.True(t, eval[bool](ada, whole), "the question from the outage is answered")
 	assert.True(t, eval[bool](ada, `document.querySelector("#banner").hidden`))
 }
 
@@ -188,7 +191,7 @@ func TestPlayground_reconnectsAfterServerDisconnect(t *testing.T) {
 	ada.waitForText("#banner", "The backend has ended the connection")
 	ada.click("#again")
 	ada.waitFor(`document.querySelector("#phase").textContent === "ready"`)
-	ada.say("Here again")
+	ada.send("Here again")
 	ada.waitFor(answered)
 }
 
@@ -200,7 +203,7 @@ func TestFaultPanel_appliesSettingsAndDisconnectsClient(t *testing.T) {
 	panel.choose("input[name=error]", "1")
 	panel.click("#settings button.main")
 	panel.waitForText("#said", "In force.")
-	ada.say("Hello")
+	ada.send("Hello")
 	ada.waitForText(".answer .chip.failed", "failed")
 	ada.waitForText(".answer .under", "the model has given up (E_MOCK)")
 	panel.choose("input[name=drop]", "2")
@@ -219,11 +222,11 @@ func TestPlayground_worksByKeyboardAndOnPhone(t *testing.T) {
 	ada.do(chromedp.Focus(chromedp.CSS("#tab-chat")))
 	ada.press(kb.ArrowRight)
 	ada.waitFor(`document.activeElement.id === "tab-machinery" && document.querySelector("#chat").offsetWidth === 0`)
-	assert.True(t, eval[bool](ada, `document.documentElement.scrollWidth <= innerWidth`), "here neither")
+	assert.True(t, eval[bool](ada, `document.documentElement.scrollWidth <= innerWidth`), "nothing is wider than the phone in the machinery tab")
 	ada.press(kb.ArrowLeft)
 	ada.waitFor(`document.querySelector("#chat").offsetWidth > 0`)
 
-	// Everything that does something has a name, and can be reached.
+	// Each control has a name, and can be reached by keyboard.
 	nameless := eval[[]string](ada, `[...document.querySelectorAll("button, input, select, textarea, a[href]")]
 		.filter((node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.length && node.labels[0].textContent.trim()))
 		.map((node) => node.outerHTML)`)
@@ -231,7 +234,8 @@ func TestPlayground_worksByKeyboardAndOnPhone(t *testing.T) {
 	assert.Empty(t, eval[[]string](ada, `[...document.querySelectorAll("button, input, select, textarea")].filter((node) => node.tabIndex < 0 && node.role !== "tab").map((node) => node.id)`))
 }
 
-// faint lists the texts whose contrast with what is behind them is less than 4.5 to 1.
+// faint lists the texts whose contrast with their background is less than 4.5
+// to 1.
 const faint = `(() => {
 	const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 	const rgba = (colour) => {
@@ -259,7 +263,7 @@ const faint = `(() => {
 
 func TestPlayground_hasReadableContrastInLightAndDark(t *testing.T) {
 	ada := enter(t, playground(t, backend(t)), "ada")
-	ada.say("What time is it?")
+	ada.send("What time is it?")
 	ada.waitFor(answered)
 	ada.click("#names-details summary")
 	ada.click("#reader-on")

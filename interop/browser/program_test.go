@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// programs is where the programs under test have been built, and the profile of the browser is.
+// programs is a folder with the programs under test and the profile of the
+// browser.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// build builds an example of the repository, once, and returns where it is.
+// build builds an example of the repository once, and returns its path.
 func build(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(programs, name)
@@ -49,18 +50,19 @@ func build(t *testing.T, name string) string {
 	return path
 }
 
-// A program is one of the examples in a process of its own.
+// A program is the process of an example.
 type program struct {
 	url  string
-	stop func() // asks it to end, and waits until it has
+	stop func() // sends SIGTERM, and waits for the end
 }
 
 var loopback = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// start starts an example, until the test ends, and returns when it has said where it listens.
+// start starts an example, and returns when the example has printed its URL.
+// The example runs until the test ends.
 func start(t *testing.T, name string, args ...string) program {
 	t.Helper()
-	chromium(t) // where there is none, nothing need be built
+	chromium(t) // skips the test if there is no browser
 	cmd := exec.CommandContext(context.Background(), build(t, name), args...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
@@ -75,11 +77,11 @@ func start(t *testing.T, name string, args ...string) program {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
-		require.NoError(t, cmd.Wait(), "%s does not end as it should", name)
+		require.NoError(t, cmd.Wait(), "%s ended with an error", name)
 	}
 	t.Cleanup(stop)
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err, "%s has said nothing", name)
+	require.NoError(t, err, "%s printed nothing", name)
 	url := loopback.FindString(line)
 	require.NotEmpty(t, url, line)
 	return program{url, stop}

@@ -24,16 +24,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is after how long a test gives up on what should have come.
-const patience = 60 * time.Second
+// timeout limits each wait of a test.
+const timeout = 60 * time.Second
 
-// browser is the one that all tests share; each has tabs of its own.
+// browser is shared by all tests. Each test has tabs of its own.
 var browser struct {
 	ctx  context.Context
 	stop func()
 }
 
-// chromium starts the browser, with a new and empty profile, unless it runs already.
+// chromium returns the context of the browser. The first call starts it, with
+// an empty profile. The test is skipped if there is no Chromium.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
 	if browser.ctx != nil {
@@ -49,7 +50,7 @@ func chromium(t *testing.T) context.Context {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(programs, "profile")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.WSURLReadTimeout(patience),
+		chromedp.WSURLReadTimeout(timeout),
 	}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
 		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows", "disable-dev-shm-usage"} {
@@ -71,11 +72,11 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu         sync.Mutex
-	complaints []string // of the page
+	mu     sync.Mutex
+	errors []string // of the page
 }
 
-// open opens a page in a tab of its own, 1280 by 860.
+// open opens a page in a new tab of 1280 by 860 pixels.
 func open(t *testing.T, address string) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(chromium(t))
@@ -85,16 +86,17 @@ func open(t *testing.T, address string) *tab {
 		closeTab()
 		tab.mu.Lock()
 		defer tab.mu.Unlock()
-		assert.Empty(t, tab.complaints, "the page has errors")
+		assert.Empty(t, tab.errors, "the page has errors")
 	})
-	require.NoError(t, chromedp.Do(ctx)) // without a deadline: the tab lives as long as the ctx of this call
+	// This ctx must have no deadline, because its end closes the tab.
+	require.NoError(t, chromedp.Do(ctx))
 	require.NoError(t, chromedp.Listen(ctx, func(event any) {
 		switch event := event.(type) {
 		case *runtime.EventExceptionThrown:
-			tab.complain(fmt.Sprintf("%+v", *event.ExceptionDetails))
-		case *log.EventEntryAdded: // what the content policy forbids, for example
+			tab.addError(fmt.Sprintf("%+v", *event.ExceptionDetails))
+		case *log.EventEntryAdded: // for example, a violation of the content policy
 			if event.Entry.Level == log.EntryLevelError && event.Entry.Source != log.EntrySourceNetwork {
-				tab.complain(event.Entry.Text)
+				tab.addError(event.Entry.Text)
 			}
 		}
 	}))
@@ -102,13 +104,14 @@ func open(t *testing.T, address string) *tab {
 	return tab
 }
 
-func (b *tab) complain(text string) {
+func (b *tab) addError(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.complaints = append(b.complaints, text)
+	b.errors = append(b.errors, text)
 }
 
-// enter opens the playground as a user, and returns when that user is in the room.
+// enter opens the playground as a user, and returns when that user is in the
+// room.
 func enter(t *testing.T, playground program, user string) *tab {
 	t.Helper()
 	tab := open(t, playground.url+"/?"+url.Values{"user": {user}, "room": {"lobby"}}.Encode())
@@ -116,45 +119,46 @@ func enter(t *testing.T, playground program, user string) *tab {
 	return tab
 }
 
-// do does something in the tab.
+// do runs actions in the tab.
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	require.NoError(b.t, chromedp.Do(ctx, actions...))
 }
 
-// waitFor waits until an expression of JavaScript is true. The page looks every 20 ms; it needs no eval for that, which
-// its content policy forbids.
+// waitFor waits until a JavaScript expression is true. The page evaluates it
+// every 20 ms. It does so without eval, because its content policy forbids
+// that.
 func (b *tab) waitFor(expression string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	wait := fmt.Sprintf(`(async () => { while (!(%s)) await new Promise((next) => setTimeout(next, 20)); return true; })()`, expression)
 	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
 	if err != nil {
-		b.picture(b.t.Name() + " waited in vain")
+		b.picture(b.t.Name() + " timed out")
 		require.NoError(b.t, err, "waiting for %s", expression)
 	}
 }
 
-// eval is the value of an expression.
+// eval returns the value of a JavaScript expression.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	require.NoError(b.t, err, expression)
 	return value
 }
 
-// text is what an element says.
+// text returns the text of an element.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return eval[string](b, fmt.Sprintf(`document.querySelector(%s)?.textContent ?? "(no such element)"`, quote(selector)))
 }
 
-// waitForText waits until an element says something.
+// waitForText waits until the text of an element contains text.
 func (b *tab) waitForText(selector, text string) {
 	b.t.Helper()
 	b.waitFor(fmt.Sprintf(`document.querySelector(%s)?.textContent.includes(%s)`, quote(selector), quote(text)))
@@ -165,8 +169,9 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// say types a message into the field, sends it by Enter, and returns when it stands there with an answer begun.
-func (b *tab) say(text string) {
+// send types a message into the field and presses Enter. It returns when the
+// page shows the message and the beginning of an answer.
+func (b *tab) send(text string) {
 	b.t.Helper()
 	own := eval[int](b, `document.querySelectorAll(".message.own").length`)
 	b.types("#text", text)
@@ -174,7 +179,8 @@ func (b *tab) say(text string) {
 	b.waitFor(fmt.Sprintf(`document.querySelectorAll(".message.own").length > %d && document.querySelector(".messages > :last-child.answer")`, own))
 }
 
-// press presses one key, whose default the page may prevent: chromedp's own keys come with a character that goes in all the same.
+// press presses one key. The page can prevent its default action. With the keys
+// of chromedp it cannot, because they also enter a character.
 func (b *tab) press(key string) {
 	b.t.Helper()
 	code := kb.Keys[[]rune(key)[0]]
@@ -191,13 +197,13 @@ func (b *tab) press(key string) {
 	}))
 }
 
-// types presses keys in an element.
+// types enters keys in an element.
 func (b *tab) types(selector, keys string) {
 	b.t.Helper()
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), keys))
 }
 
-// choose sets a field to a value, as its user would.
+// choose sets the value of a field, and dispatches the events of a change.
 func (b *tab) choose(selector, value string) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
@@ -208,7 +214,7 @@ func (b *tab) choose(selector, value string) {
 	})()`, quote(selector), quote(value))))
 }
 
-// prefer sets what the tab's user prefers, "prefers-color-scheme" for example.
+// prefer sets a preference of the user, for example "prefers-color-scheme".
 func (b *tab) prefer(feature, value string) {
 	b.t.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -218,10 +224,10 @@ func (b *tab) prefer(feature, value string) {
 	}))
 }
 
-// picture keeps a screenshot in the folder screenshots.
+// picture saves a screenshot in the folder screenshots.
 func (b *tab) picture(name string) (path string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, timeout)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -235,6 +241,6 @@ func (b *tab) picture(name string) (path string) {
 }
 
 func quote(s string) string {
-	quoted, _ := json.Marshal(s) // a string: it cannot fail
+	quoted, _ := json.Marshal(s) // cannot fail for a string
 	return string(quoted)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A mode is what a round is played with.
+// A mode is the configuration of a round.
 type mode struct {
 	name       string
 	recovering bool
@@ -31,11 +31,11 @@ var modes = []mode{
 	{"recovering-websocket", true, []string{conn.WebSocket}},
 	{"recovering-upgrade", true, []string{conn.Polling, conn.WebSocket}},
 	{"recovering-polling", true, []string{conn.Polling}},
-	{"forgetting", false, []string{conn.WebSocket, conn.Polling}},
+	{"no-recovery", false, []string{conn.WebSocket, conn.Polling}},
 }
 
-// A size says when the network of a round gets whole: after so many breaks for
-// each client, or after the time if they do not come.
+// A size is the length of a round. The faults of a client end after a number of
+// breaks, and at the limit at the latest.
 type size struct {
 	breaks int
 	limit  time.Duration
@@ -43,9 +43,9 @@ type size struct {
 
 var short, long = size{6, 3 * time.Second}, size{20, 8 * time.Second}
 
-// TestChaos plays a short round in each mode with a fixed seed. With
-// PARLEY_CHAOS, a duration, it plays long rounds with random seeds for that time, and with
-// PARLEY_CHAOS_SEED one in each mode.
+// TestChaos runs a short round in each mode with a fixed seed. If PARLEY_CHAOS
+// is a duration, it runs long rounds with random seeds for that time. If
+// PARLEY_CHAOS_SEED is set, it runs a long round with that seed in each mode.
 func TestChaos(t *testing.T) {
 	duration, seed := os.Getenv("PARLEY_CHAOS"), os.Getenv("PARLEY_CHAOS_SEED")
 	switch {
@@ -53,7 +53,7 @@ func TestChaos(t *testing.T) {
 		seed, err := strconv.ParseUint(seed, 10, 64)
 		require.NoError(t, err)
 		for _, m := range modes {
-			t.Run(m.name, func(t *testing.T) { m.play(t, seed, long) })
+			t.Run(m.name, func(t *testing.T) { m.run(t, seed, long) })
 		}
 	case duration != "":
 		duration, err := time.ParseDuration(duration)
@@ -61,37 +61,37 @@ func TestChaos(t *testing.T) {
 		for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
 			seed := rand.Uint64()
 			for _, m := range modes {
-				t.Run(fmt.Sprint(m.name, "/", seed), func(t *testing.T) { m.play(t, seed, long) })
+				t.Run(fmt.Sprint(m.name, "/", seed), func(t *testing.T) { m.run(t, seed, long) })
 			}
 		}
 	default:
 		for _, m := range modes {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				m.play(t, 1, short)
+				m.run(t, 1, short)
 			})
 		}
 	}
 }
 
-// play is one round with a server of its own.
-func (m mode) play(t *testing.T, seed uint64, until size) {
+// run runs a round with a server of its own.
+func (m mode) run(t *testing.T, seed uint64, until size) {
 	var env []string
 	if m.recovering {
 		env = []string{"RECOVERY=1"}
 	}
 	backend := startServer(t, env...)
-	m.playOn(t, backend, startControl(t, backend), seed, until)
+	m.runOn(t, backend, startControl(t, backend), seed, until)
 }
 
-// playOn is one round: clients work behind proxies with plans of their own until
-// the network gets whole, and then what they and the server have written down is
+// runOn runs a round. Clients work behind proxies, each with its own plan,
+// until the faults end. Then the records of the clients and of the server are
 // compared.
-func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn, seed uint64, until size) {
+func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn, seed uint64, until size) {
 	t.Logf("PARLEY_CHAOS_SEED=%d", seed)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	w := &work{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
+	w := &workload{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
 	var peers []*peer
 	for n := range 2 {
 		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Faults)
@@ -124,14 +124,14 @@ func (m mode) playOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn
 	}
 	t.Logf("to repeat it: cd interop && PARLEY_CHAOS_SEED=%d go test -race -v -run '^TestChaos$/^%s$' ./chaos", seed, m.name)
 	for i, p := range peers {
-		t.Logf("%s\n%v", p.room, &p.diary)
+		t.Logf("%s\n%v", p.room, &p.history)
 		for n := range p.proxy.Connections() {
 			t.Logf("%s, connection %d: %v", p.room, n, Plan{Seed: seed, Client: uint64(i)}.Faults(n))
 		}
 	}
 }
 
-// startPeer starts a client as the mode has it.
+// startPeer starts a client with the configuration of the mode.
 func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.Conn) *peer {
 	t.Helper()
 	cfg := chat.Config{
@@ -150,28 +150,28 @@ func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.C
 	return p
 }
 
-// heal makes the network of a client whole when it is time, and sees to it that
-// the client is back before long.
-func (w *work) heal(p *peer, until size) {
+// heal ends the faults of a client's network when until is reached. It checks
+// that the client reconnects soon after that.
+func (w *workload) heal(p *peer, until size) {
 	ctx, cancel := context.WithTimeout(w.ctx, until.limit)
 	defer cancel()
 	p.proxy.AwaitBroken(ctx, until.breaks)
 	_, before := p.states.count()
 	p.proxy.Heal()
-	if _, err := readLedger(w.ctx, p.client.Conn(), p.room); err != nil {
-		w.fault("%s is not back on a whole network: %v", p.room, err)
+	if _, err := readRecord(w.ctx, p.client.Conn(), p.room); err != nil {
+		w.fault("%s has not reconnected after the end of the faults: %v", p.room, err)
 	}
 	if _, waits := p.states.count(); waits-before > 2 {
-		w.fault("%s has waited %d times on a whole network", p.room, waits-before)
+		w.fault("%s has waited %d times after the end of the faults", p.room, waits-before)
 	}
 }
 
-// check compares what both ends have written down.
+// check compares the records of both ends.
 func (p *peer) check(t *testing.T, delivered [2][]string) {
-	ledger, err := readLedger(wiretest.Context(t), p.control, p.room)
+	record, err := readRecord(wiretest.Context(t), p.control, p.room)
 	require.NoError(t, err)
 	for n, ids := range delivered {
-		processed := slices.DeleteFunc(slices.Clone(ledger.Processed), func(id string) bool {
+		processed := slices.DeleteFunc(slices.Clone(record.Processed), func(id string) bool {
 			return !strings.HasPrefix(id, fmt.Sprintf("%s-d%d-", p.room, n))
 		})
 		assert.Equal(t, ids, processed, "processed once, in order")
@@ -180,7 +180,7 @@ func (p *peer) check(t *testing.T, delivered [2][]string) {
 	assert.Empty(t, p.states.wrong())
 }
 
-// summary is what a client has gone through, for the log.
+// summary returns the counts of a client, for the log.
 func (p *peer) summary() string {
 	_, waits := p.states.count()
 	p.wire.mu.Lock()

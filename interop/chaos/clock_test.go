@@ -19,8 +19,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// sleeper is set in the environment of a process that is to be a client, and
-// says where its server is.
+// sleeper is an environment variable with the URL of a server. If it is set,
+// the process is a client of that server, and runs no tests.
 const sleeper = "PARLEY_CHAOS_SLEEPER"
 
 func TestMain(m *testing.M) {
@@ -41,8 +41,8 @@ func TestClockJump_completesAnswer(t *testing.T) {
 		"back": {-3 * time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := play(t, chat.Config{}, "RECOVERY=1")
-			s.proxy.SetTarget("127.0.0.1:1") // nobody is there
+			s := startScene(t, chat.Config{}, "RECOVERY=1")
+			s.proxy.SetTarget("127.0.0.1:1") // no server listens there
 			s.proxy.Reset()
 			gone(t, s.control, s.room)
 			_, err := call[any](wiretest.Context(t), s.control, "chaos:clock", map[string]int64{"ms": tc.jump.Milliseconds()})
@@ -55,7 +55,7 @@ func TestClockJump_completesAnswer(t *testing.T) {
 	}
 }
 
-// gone waits until the server has nobody left in a room.
+// gone waits until the server has no client in a room.
 func gone(t *testing.T, control *conn.Conn, room string) {
 	t.Helper()
 	for {
@@ -67,12 +67,12 @@ func gone(t *testing.T, control *conn.Conn, room string) {
 	}
 }
 
-// A report is what the client in a process of its own has to say: first that
-// its answer has begun, then what that came to.
+// A report is a message of the client in its own process. The first report is
+// sent when the answer has begun, and the second one has the result.
 type report struct {
 	Text  string
 	Error string
-	Waits int // times of waiting
+	Waits int // number of waits
 }
 
 func TestSuspend_completesAnswerAfterWakeUp(t *testing.T) {
@@ -95,21 +95,22 @@ func TestSuspend_completesAnswerAfterWakeUp(t *testing.T) {
 			var begun, ended report
 			require.NoError(t, reports.Decode(&begun))
 
-			require.NoError(t, client.Process.Signal(syscall.SIGSTOP)) // its timers stand still
-			gone(t, control, "room")                                   // and the server gives it up
+			// The client's timers stop, and the server ends its session.
+			require.NoError(t, client.Process.Signal(syscall.SIGSTOP))
+			gone(t, control, "room")
 			require.NoError(t, client.Process.Signal(syscall.SIGCONT))
 
 			require.NoError(t, reports.Decode(&ended))
 			assert.Empty(t, ended.Error)
 			assert.Equal(t, 1, ended.Waits)
-			ledger, err := readLedger(wiretest.Context(t), control, "room")
+			record, err := readRecord(wiretest.Context(t), control, "room")
 			require.NoError(t, err)
-			assert.Equal(t, strings.Join(ledger.Answers["r1"].Tokens, ""), ended.Text)
+			assert.Equal(t, strings.Join(record.Answers["r1"].Tokens, ""), ended.Text)
 		})
 	}
 }
 
-// sleep is that client.
+// sleep runs the client of TestSuspend in its own process.
 func sleep(url string) {
 	say := func(r report) { _ = json.NewEncoder(os.Stdout).Encode(r) }
 	p := &peer{room: "room"}
@@ -127,7 +128,8 @@ func sleep(url string) {
 	go p.client.Run(context.Background()) // ends with Close
 	changes := p.client.States.Chan(context.Background())
 	stream, err := p.ask(context.Background(), chat.Question{
-		UserID: user, Text: "60 40", RequestID: "r1", MessageID: "m1", // longer than the server's patience
+		// The answer takes longer than the ping timeout of the server.
+		UserID: user, Text: "60 40", RequestID: "r1", MessageID: "m1",
 	})
 	if err != nil {
 		say(report{Error: err.Error()})

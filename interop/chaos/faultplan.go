@@ -18,18 +18,21 @@ type FaultPlan struct {
 	Breaks []Break // in the order of After
 }
 
-// A Break happens once After bytes have passed, both directions together.
+// A Break occurs after After bytes, counted in both directions together.
 type Break struct {
 	After int64
 	Kind  Kind
-	Hold  time.Duration // how long a Stall lasts; the other kinds reset the rest of the connection after it
+
+	// Hold is the duration of a Stall. After the other kinds, the rest of the
+	// connection is reset after Hold.
+	Hold time.Duration
 }
 
 // A Kind is a way to break a connection.
 type Kind int
 
 const (
-	Stall       Kind = iota // no byte passes for a while, nor the end of the stream
+	Stall       Kind = iota // no byte and no end of the stream passes for a while
 	Reset                   // both ends are reset
 	ResetClient             // the client's end is reset; the server receives nothing more
 	ResetServer             // the server's end is reset; the client receives nothing more

@@ -19,8 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A scene is a server, a client of it behind a proxy, and a question that is
-// being answered.
+// A scene is a server, a client behind a proxy, and an answer in progress.
 type scene struct {
 	*peer
 	backend *nodetest.Backend
@@ -30,9 +29,9 @@ type scene struct {
 
 const tokens = 60
 
-// play starts a server and a client, whose answers are resumed unless cfg has
-// them given up, and returns once the answer to its question has begun.
-func play(t *testing.T, cfg chat.Config, env ...string) *scene {
+// startScene starts a server and a client, asks a question, and returns after
+// the answer has begun. Answers are resumed unless cfg sets OfflineTimeout.
+func startScene(t *testing.T, cfg chat.Config, env ...string) *scene {
 	t.Helper()
 	s := &scene{backend: startServer(t, env...)}
 	proxy := startProxy(t, s.backend, nil)
@@ -47,7 +46,7 @@ func play(t *testing.T, cfg chat.Config, env ...string) *scene {
 	return s
 }
 
-// begin asks a question, and returns once its answer has begun.
+// begin asks a question, and returns after its answer has begun.
 func (s *scene) begin(t *testing.T, requestID string) *chat.Stream {
 	t.Helper()
 	stream, err := s.ask(wiretest.Context(t), chat.Question{
@@ -61,7 +60,7 @@ func (s *scene) begin(t *testing.T, requestID string) *chat.Stream {
 	return stream
 }
 
-// answered checks that a stream has brought its answer: every token once, and in order.
+// answered checks that a stream has each token of its answer once, in order.
 func answered(t *testing.T, stream *chat.Stream) {
 	t.Helper()
 	message, err := stream.Wait()
@@ -81,7 +80,7 @@ func answered(t *testing.T, stream *chat.Stream) {
 
 func TestServerDown_deliversAfterRestart(t *testing.T) {
 	t.Parallel()
-	s := play(t, chat.Config{Stream: chat.StreamConfig{OfflineTimeout: 300 * time.Millisecond}})
+	s := startScene(t, chat.Config{Stream: chat.StreamConfig{OfflineTimeout: 300 * time.Millisecond}})
 	s.backend.Kill()
 	delivered := make(chan error, 1)
 	ctx := wiretest.Context(t)
@@ -98,9 +97,9 @@ func TestServerDown_deliversAfterRestart(t *testing.T) {
 	s.backend.Start()
 	require.NoError(t, s.client.Ready(wiretest.Context(t)))
 	require.NoError(t, wiretest.ReceiveFrom(t, delivered))
-	ledger, err := readLedger(wiretest.Context(t), s.control, s.room)
+	record, err := readRecord(wiretest.Context(t), s.control, s.room)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"m1"}, ledger.Processed)
+	assert.Equal(t, []string{"m1"}, record.Processed)
 	assert.Empty(t, s.peer.states.wrong())
 }
 
@@ -111,17 +110,17 @@ func TestServerRestart_completesAnswer(t *testing.T) {
 		"terminated": terminate,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := play(t, chat.Config{}, "RECOVERY=1")
+			s := startScene(t, chat.Config{}, "RECOVERY=1")
 			end(s.backend)
 			assert.Error(t, wiretest.ReceivePhase(t, s.states, conn.Waiting).Err)
 			s.backend.Start()
-			assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "the new process knows nothing")
+			assert.False(t, wiretest.ReceivePhase(t, s.states, conn.Ready).Recovered, "the new process has no session")
 			answered(t, s.stream)
 		})
 	}
 }
 
-// terminate lets a server close its connections and end.
+// terminate makes a server close its connections and end.
 func terminate(b *nodetest.Backend) {
 	_ = b.Process().Signal(syscall.SIGTERM) // fails only on a process that has ended
 	_ = b.Wait()
@@ -132,17 +131,17 @@ func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
 		if os.Getenv("PARLEY_INTEROP") == "required" {
-			t.Fatal("there is no prlimit, of util-linux, to take the server's file descriptors away")
+			t.Fatal("prlimit of util-linux is needed to limit the file descriptors of the server")
 		}
-		t.Skip("NOT TESTED: there is no prlimit to take the server's file descriptors away")
+		t.Skip("NOT TESTED: prlimit of util-linux is needed to limit the file descriptors of the server")
 	}
-	s := play(t, chat.Config{})
+	s := startScene(t, chat.Config{})
 	pid := s.backend.Process().Pid
 	limit := func(files int) {
 		out, err := exec.Command(prlimit, fmt.Sprint("--pid=", pid), fmt.Sprintf("--nofile=%d:", files)).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
-	free := 0 // the lowest number that is: the limit is to the numbers
+	free := 0 // the lowest free descriptor; the limit applies to the numbers
 	for ; ; free++ {
 		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, free)); err != nil {
 			break
@@ -160,7 +159,7 @@ func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	}
 	limit(1000)
 	wiretest.ReceivePhase(t, states, conn.Ready)
-	answered(t, s.stream) // who was there before has noticed nothing
+	answered(t, s.stream) // the earlier client is not affected
 	_, waits := s.peer.states.count()
 	assert.Zero(t, waits)
 }
@@ -172,16 +171,16 @@ func TestDisconnect_endsClientUnlessRetryAllows(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Run("ends the client", func(t *testing.T) {
-		s := play(t, chat.Config{}, "RECOVERY=1")
+		s := startScene(t, chat.Config{}, "RECOVERY=1")
 		disconnect(s)
 		assert.ErrorIs(t, wiretest.ReceiveFrom(t, s.ended), conn.ErrDisconnected)
 		_, err := s.stream.Wait()
 		assert.ErrorIs(t, err, chat.ErrStopped)
 		assert.ErrorIs(t, err, conn.ErrDisconnected)
-		assert.NotEmpty(t, s.stream.Progress().Text, "what has come stays")
+		assert.NotEmpty(t, s.stream.Progress().Text, "the received text remains")
 	})
 	t.Run("reconnects if Retry allows", func(t *testing.T) {
-		s := play(t, chat.Config{Conn: conn.Config{
+		s := startScene(t, chat.Config{Conn: conn.Config{
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
 		}}, "RECOVERY=1")
 		disconnect(s)
@@ -199,7 +198,7 @@ func TestSilentServer_timesOutAndReconnects(t *testing.T) {
 	backend := startServer(t)
 	proxy := startProxy(t, backend, func(n int) FaultPlan {
 		switch n {
-		case 0, 1, 2, 3: // websocket and polling of two attempts, no answer to any
+		case 0, 1, 2, 3: // the handshakes of the first four attempts
 			return silent(1)
 		case 4: // in the middle of the answer
 			return silent(6000)
@@ -238,8 +237,8 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Run("retries while Retry allows", func(t *testing.T) {
-		s := play(t, chat.Config{Conn: conn.Config{
-			Auth:  tokensOf("one", "one", "two"), // the provider is late by one attempt
+		s := startScene(t, chat.Config{Conn: conn.Config{
+			Auth:  tokensOf("one", "one", "two"), // the new token is one attempt late
 			Retry: func(error) bool { return true },
 		}}, "TOKEN=one")
 		expire(s)
@@ -252,7 +251,7 @@ func TestExpiredToken_retriesWhileRetryAllows(t *testing.T) {
 		answered(t, s.stream)
 	})
 	t.Run("ends when refused and Retry declines", func(t *testing.T) {
-		s := play(t, chat.Config{Conn: conn.Config{
+		s := startScene(t, chat.Config{Conn: conn.Config{
 			Auth:  tokensOf("one"),
 			Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) },
 		}}, "TOKEN=one")

@@ -23,7 +23,7 @@ import (
 // installations.
 type gateway struct {
 	*httptest.Server
-	answer atomic.Pointer[http.HandlerFunc] // given instead of the server's; nil when that is up
+	override atomic.Pointer[http.HandlerFunc] // responds in place of the server; nil for none
 }
 
 func startGateway(t *testing.T, backend *nodetest.Backend) *gateway {
@@ -38,8 +38,8 @@ func startGateway(t *testing.T, backend *nodetest.Backend) *gateway {
 	}
 	g := &gateway{}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if answer := g.answer.Load(); answer != nil {
-			(*answer)(w, r)
+		if override := g.override.Load(); override != nil {
+			(*override)(w, r)
 			return
 		}
 		forward.ServeHTTP(w, r)
@@ -52,17 +52,17 @@ func startGateway(t *testing.T, backend *nodetest.Backend) *gateway {
 	return g
 }
 
-// down has the gateway answer by itself.
+// down makes the gateway respond in place of the server.
 func (g *gateway) down(status int) {
-	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	override := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, "<html><h1>Somebody else answers here</h1></html>")
+		_, _ = io.WriteString(w, "<html><h1>A page of the gateway</h1></html>")
 	})
-	g.answer.Store(&answer)
+	g.override.Store(&override)
 }
 
-func (g *gateway) up() { g.answer.Store(nil) }
+func (g *gateway) up() { g.override.Store(nil) }
 
 // throughGateway starts a client that reaches the server through a gateway.
 func throughGateway(t *testing.T, g *gateway, backend *nodetest.Backend, transports ...string) *scene {
@@ -79,7 +79,7 @@ func throughGateway(t *testing.T, g *gateway, backend *nodetest.Backend, transpo
 	return s
 }
 
-var ways = map[string][]string{
+var transportOrders = map[string][]string{
 	"websocket":         {conn.WebSocket},
 	"polling":           {conn.Polling},
 	"websocket→polling": {conn.WebSocket, conn.Polling},
@@ -94,7 +94,7 @@ func TestGateway_retriesUntilServerAnswers(t *testing.T) {
 		http.StatusServiceUnavailable: "503",
 		http.StatusOK:                 "", // a login page, a captive portal
 	} {
-		for name, transports := range ways {
+		for name, transports := range transportOrders {
 			t.Run(http.StatusText(status)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				g := startGateway(t, backend)
@@ -119,7 +119,7 @@ func TestGateway_retriesUntilServerAnswers(t *testing.T) {
 func TestGateway_completesAnswerAfterOutage(t *testing.T) {
 	t.Parallel()
 	for _, recovery := range []string{"RECOVERY=0", "RECOVERY=1"} {
-		for name, transports := range ways {
+		for name, transports := range transportOrders {
 			t.Run(recovery+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				backend := startServer(t, recovery)

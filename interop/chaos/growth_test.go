@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A sample is what the process holds at one moment.
+// A sample is the use of resources at one moment.
 type sample struct {
 	goroutines, heap, files int // heap in bytes, after a collection
 }
 
-// resources are what must not grow, and by how much it may: a tenth, and this.
+// resources must not grow by more than a tenth and the slack.
 var resources = []struct {
 	name  string
 	of    func(sample) int
@@ -26,15 +26,15 @@ var resources = []struct {
 	{"file descriptors", func(s sample) int { return s.files }, 10},
 }
 
-// growth says what has grown from the first quarter of the samples to the last.
-// The load goes up and down: what is compared is the middle of each quarter, and its lowest.
-// What leaks, raises both.
+// growth reports the resources that have grown from the first quarter of the
+// samples to the last. The load varies, so the median and the minimum of the
+// quarters are compared: a leak raises both.
 func growth(samples []sample) (faults []string) {
 	for _, r := range resources {
 		first, last := quarter(samples, 0, r.of), quarter(samples, 3, r.of)
 		grown := func(from, to int) bool { return to > from+from/10+r.slack }
 		if grown(first.low, last.low) && grown(first.middle, last.middle) {
-			faults = append(faults, fmt.Sprintf("%s: from %d (%d at the lowest) to %d (%d)", r.name, first.middle, first.low, last.middle, last.low))
+			faults = append(faults, fmt.Sprintf("%s: median %d (minimum %d) to %d (%d)", r.name, first.middle, first.low, last.middle, last.low))
 		}
 	}
 	return faults

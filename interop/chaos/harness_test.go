@@ -19,17 +19,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// policy is what the clients of these tests come back by.
+// policy is the reconnect policy of the clients in these tests.
 var policy = reconnect.Policy{
 	InitialInterval: 20 * time.Millisecond,
 	MaxInterval:     200 * time.Millisecond,
 	StableAfter:     300 * time.Millisecond,
 }
 
-// quiet keeps the logs of clients that lose their connections by design.
+// quiet drops the logs of clients, because they lose connections on purpose.
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// heartbeat has a silent server noticed after 1.2 s.
+// heartbeat makes a client time out after 1.2 s without a ping.
 var heartbeat = []string{"PING_INTERVAL=300", "PING_TIMEOUT=900"}
 
 // startServer starts the chaos server.
@@ -59,7 +59,7 @@ func startConn(t testing.TB, url string, cfg conn.Config) *conn.Conn {
 	return c
 }
 
-// startControl has a connection to the server that nothing is done to.
+// startControl runs a connection to the server without faults.
 func startControl(t testing.TB, backend *nodetest.Backend) *conn.Conn {
 	t.Helper()
 	return startConn(t, backend.URL(), conn.Config{
@@ -68,7 +68,7 @@ func startControl(t testing.TB, backend *nodetest.Backend) *conn.Conn {
 	})
 }
 
-// call calls the server until it answers, over lost sessions.
+// call calls the server. It repeats the call when the session is lost.
 func call[R any](ctx context.Context, c *conn.Conn, event string, payload any) (R, error) {
 	for {
 		reply, err := conn.Call[R](ctx, c, event, payload)
@@ -78,8 +78,8 @@ func call[R any](ctx context.Context, c *conn.Conn, event string, payload any) (
 	}
 }
 
-// serverLedger is what the server knows of a room.
-type serverLedger struct {
+// serverRecord is the server's record of a room.
+type serverRecord struct {
 	Seq       int
 	Processed []string
 	Arrivals  map[string]int
@@ -93,11 +93,11 @@ type serverAnswer struct {
 	Done    bool
 }
 
-func readLedger(ctx context.Context, control *conn.Conn, room string) (serverLedger, error) {
-	return call[serverLedger](ctx, control, "chaos:ledger", map[string]string{"chatId": room})
+func readRecord(ctx context.Context, control *conn.Conn, room string) (serverRecord, error) {
+	return call[serverRecord](ctx, control, "chaos:record", map[string]string{"chatId": room})
 }
 
-// A peer is a client with its own way to the server, and what it has seen.
+// A peer is a client behind a proxy of its own, with the records of its events.
 type peer struct {
 	room    string
 	client  *chat.Client
@@ -107,9 +107,9 @@ type peer struct {
 
 	asked sync.Map // questions by their request ids
 
-	wire   wire
-	states states
-	diary  diary
+	wire    wire
+	states  states
+	history history
 }
 
 var user = events.StringID("u1")
@@ -138,13 +138,13 @@ func (p *peer) ask(ctx context.Context, q chat.Question) (*chat.Stream, error) {
 	return p.client.Ask(ctx, q)
 }
 
-// resume asks the server for the rest of an answer, or the question again if the
-// server does not know it.
+// resume requests the rest of an answer. If the server does not know the
+// question, resume asks it again.
 func (p *peer) resume(ctx context.Context, s *chat.Stream) error {
 	reply, err := conn.Call[struct{ Known bool }](ctx, p.client.Conn(), "ai:resume", map[string]any{
 		"chatId": p.room, "requestId": s.RequestID(), "after": s.Progress().Tokens - 1,
 	})
-	p.diary.note("resumed %s: known %v, %v", s.RequestID(), reply.Known, err)
+	p.history.add("resumed %s: known %v, %v", s.RequestID(), reply.Known, err)
 	if err != nil || reply.Known {
 		return err
 	}

@@ -23,26 +23,26 @@ import (
 
 const herd = 1000
 
-// A pasture is a server that writes down when each client comes.
-type pasture struct {
+// A herdServer is a server that records the connects of each client.
+type herdServer struct {
 	*httptest.Server
 
 	mu       sync.Mutex
 	down     bool
-	inside   map[*websocket.Conn]int // and whose it is
-	arrivals [herd][]time.Time       // of each client, since its connection was reset
+	inside   map[*websocket.Conn]int // the client of each connection
+	arrivals [herd][]time.Time       // of each client, since the reset
 	resets   [herd]time.Time
 	refused  int
-	enough   chan struct{} // closed when as many were refused as there are clients
+	enough   chan struct{} // closed when refused reaches herd
 }
 
-func openPasture() *pasture {
-	p := &pasture{inside: map[*websocket.Conn]int{}, enough: make(chan struct{})}
+func startHerdServer() *herdServer {
+	p := &herdServer{inside: map[*websocket.Conn]int{}, enough: make(chan struct{})}
 	p.Server = httptest.NewServer(p)
 	return p
 }
 
-func (p *pasture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *herdServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client, err := strconv.Atoi(r.URL.Query().Get("client"))
 	if err != nil || !p.arrive(client) {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -64,8 +64,8 @@ func (p *pasture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	delete(p.inside, ws)
 }
 
-// arrive reports whether the client is let in.
-func (p *pasture) arrive(client int) bool {
+// arrive records a connect, and reports whether the client is admitted.
+func (p *herdServer) arrive(client int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.arrivals[client] = append(p.arrivals[client], time.Now())
@@ -73,15 +73,15 @@ func (p *pasture) arrive(client int) bool {
 		return true
 	}
 	if p.refused++; p.refused == herd {
-		p.down = false // from the next one on
+		p.down = false // admit the next client
 		close(p.enough)
 	}
 	return false
 }
 
-// lose cuts all clients off and lets nobody in, until as many were refused as
-// there are.
-func (p *pasture) lose() (since time.Time) {
+// lose resets all connections. It refuses clients until as many attempts were
+// refused as there are clients.
+func (p *herdServer) lose() (since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = true
@@ -95,7 +95,7 @@ func (p *pasture) lose() (since time.Time) {
 }
 
 func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
-	p := openPasture()
+	p := startHerdServer()
 	defer p.Close()
 	ctx := wiretest.Context(t)
 	var clients [herd]*conn.Conn
@@ -104,7 +104,7 @@ func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 	for i := range clients {
 		c, err := conn.New(p.URL, conn.Config{
 			Query:      url.Values{"client": {strconv.Itoa(i)}},
-			Transports: []string{conn.WebSocket}, // an attempt is a request
+			Transports: []string{conn.WebSocket}, // one request per attempt
 			Logger:     quiet,
 		})
 		require.NoError(t, err)
@@ -163,8 +163,8 @@ func TestReconnect_spreadsAttemptsOfManyClients(t *testing.T) {
 	low, high := defaultBounds(1)
 	t.Logf("the first wait of %d clients:\n%s", herd, histogram(first, low, 50*time.Millisecond))
 	t.Logf("all %d attempts, since the server was lost:\n%s", len(attempts), histogram(attempts, 0, 250*time.Millisecond))
-	// Evenly drawn: a tenth of the clients in each tenth of the interval, and five times the spread of
-	// that number to either side.
+	// The waits are distributed evenly: each tenth of the interval has a tenth
+	// of the clients, with a tolerance of five standard deviations.
 	for tenth, count := range bins(first, low, (high-low)/10) {
 		assert.InDelta(t, herd/10, count, 50, "tenth %d", tenth)
 	}
@@ -180,7 +180,7 @@ func receiveClosed(t *testing.T, ch <-chan struct{}) {
 	select {
 	case <-ch:
 	case <-time.After(time.Minute):
-		require.FailNow(t, "it did not happen")
+		require.FailNow(t, "channel was not closed")
 	}
 }
 

@@ -13,22 +13,22 @@ type link struct {
 	plan   FaultPlan
 	up     *pump // from the client to the server
 	down   *pump
-	broken func() // called when the first break is met
+	broken func() // called at each break
 
 	ended chan struct{} // closed by finish
 	end   sync.Once
 
 	mu     sync.Mutex
 	passed int64         // bytes, both ways
-	breaks []Break       // yet to come
-	paused chan struct{} // closed when a stall is over; nil for none
-	timers []*time.Timer // of the breaks that were met
+	breaks []Break       // not yet reached
+	paused chan struct{} // closed at the end of a stall; nil for none
+	timers []*time.Timer // of the breaks that were reached
 }
 
 // A pump is one direction of a link.
 type pump struct {
 	from, to *net.TCPConn
-	lose     atomic.Bool // what comes is read, and not written
+	lose     atomic.Bool // bytes are read, but not written
 }
 
 func newLink(client, server *net.TCPConn, plan FaultPlan) *link {
@@ -48,7 +48,7 @@ func (l *link) run() {
 		both.Go(func() { l.pump(p) }) // ends when reset closes the connections
 	}
 	both.Wait()
-	l.finish(func(c net.Conn) { c.Close() }) // what is written is still on its way
+	l.finish(func(c net.Conn) { c.Close() }) // written bytes are still delivered
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, timer := range l.timers {
@@ -67,8 +67,8 @@ func (l *link) finish(end func(net.Conn)) {
 	})
 }
 
-// pump passes bytes on until there are no more. An end is passed on as one; an
-// error ends the link, unless one end is gone on purpose.
+// pump forwards the bytes of one direction, and the end of its stream. An error
+// resets the link, unless a break has closed an end on purpose.
 func (l *link) pump(p *pump) {
 	buf := make([]byte, 16<<10)
 	for {
@@ -81,7 +81,7 @@ func (l *link) pump(p *pump) {
 			continue
 		case p.lose.Load() || !l.wait(l.stalled()):
 		case err == io.EOF:
-			_ = p.to.CloseWrite() // the other end may be gone as well
+			_ = p.to.CloseWrite() // the other end may be closed as well
 		default:
 			l.reset()
 		}
@@ -89,8 +89,8 @@ func (l *link) pump(p *pump) {
 	}
 }
 
-// write passes a piece on with the delays of the plan. It reports whether the
-// link is still open.
+// write forwards data with the delays of the plan. It reports whether the link
+// is still open.
 func (l *link) write(p *pump, data []byte) bool {
 	if len(data) > 0 && l.plan.Delay > 0 && !l.sleep(l.plan.Delay) {
 		return false
@@ -128,7 +128,7 @@ func (l *link) next(n int) int {
 	return n
 }
 
-// count notes that n bytes have passed, and breaks what is then due.
+// count adds n bytes, and applies the breaks that are due.
 func (l *link) count(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,15 +136,15 @@ func (l *link) count(n int) {
 	for len(l.breaks) > 0 && l.passed >= l.breaks[0].After {
 		b := l.breaks[0]
 		l.breaks = l.breaks[1:]
-		l.snap(b)
+		l.apply(b)
 		if l.broken != nil {
 			l.broken()
 		}
 	}
 }
 
-// snap does what a break says; l.mu is held.
-func (l *link) snap(b Break) {
+// apply applies a break; l.mu is held.
+func (l *link) apply(b Break) {
 	client, server := l.up.from, l.up.to
 	switch b.Kind {
 	case Stall:
@@ -165,7 +165,7 @@ func (l *link) snap(b Break) {
 		}
 	case CloseUp:
 		l.up.lose.Store(true)
-		_ = server.CloseWrite() // it may be gone already
+		_ = server.CloseWrite() // it may be closed already
 	case CloseDown:
 		l.down.lose.Store(true)
 		_ = client.CloseWrite()
@@ -173,16 +173,16 @@ func (l *link) snap(b Break) {
 	l.timers = append(l.timers, time.AfterFunc(b.Hold, l.reset))
 }
 
-// stalled returns a channel that closes when the link goes on; nil when it is
-// not stalled.
+// stalled returns a channel that closes at the end of the last stall. It is nil
+// if there was no stall.
 func (l *link) stalled() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.paused
 }
 
-// wait returns true when the channel closes, at once if it is nil, and false
-// when the link has ended.
+// wait waits until the channel is closed, and returns true. It returns true at
+// once if the channel is nil, and false if the link ends before.
 func (l *link) wait(over <-chan struct{}) bool {
 	if over == nil {
 		return true

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Proxy passes TCP connections on to a server, each with the faults of its
+// A Proxy forwards TCP connections to a server, each with the faults of its
 // plan. Its methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
@@ -20,13 +20,13 @@ type Proxy struct {
 	closed   bool
 	links    map[*link]struct{}
 	accepted int
-	broken   int           // connections that were refused or have met a break
+	broken   int           // connections that were refused or had a break
 	progress chan struct{} // closed and replaced when broken grows
 }
 
-// Listen starts a proxy to a target, host and port, on a port of its own, until
-// Close. It calls faults for each connection, in the order in which they are
-// accepted. A nil faults means a network without faults.
+// Listen starts a proxy to target, a host and port. The proxy listens on a free
+// port until Close. It calls faults for each connection, in the order in which
+// they are accepted. If faults is nil, there are no faults.
 func Listen(target string, faults func(n int) FaultPlan) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +43,7 @@ func Listen(target string, faults func(n int) FaultPlan) (*Proxy, error) {
 	return p, nil
 }
 
-// URL is where clients find the server.
+// URL returns the URL of the proxy.
 func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 
 // SetTarget directs later connections to another server.
@@ -75,21 +75,21 @@ func (p *Proxy) Reset() {
 	}
 }
 
-// Connections returns how many have been accepted.
+// Connections returns the number of accepted connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.accepted
 }
 
-// Broken returns how many connections were refused or have met a break.
+// Broken returns the number of connections that were refused or had a break.
 func (p *Proxy) Broken() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.broken
 }
 
-// AwaitBroken returns when so many connections are broken, or when ctx ends.
+// AwaitBroken waits until count connections are broken, or until ctx ends.
 func (p *Proxy) AwaitBroken(ctx context.Context, count int) {
 	for {
 		p.mu.Lock()
@@ -106,7 +106,8 @@ func (p *Proxy) AwaitBroken(ctx context.Context, count int) {
 	}
 }
 
-// Close resets all connections, and returns when all goroutines have ended.
+// Close closes the listener, resets all connections, and waits until all
+// goroutines have ended.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -135,12 +136,13 @@ func (p *Proxy) accept() {
 			p.noteBroken()
 			continue
 		}
-		p.running.Go(func() { p.pass(client, target, plan) }) // ends when the link is reset, at the latest by Close
+		// The goroutine ends when the link is reset, at the latest by Close.
+		p.running.Go(func() { p.forward(client, target, plan) })
 	}
 }
 
-// pass serves one connection.
-func (p *Proxy) pass(client net.Conn, target string, plan FaultPlan) {
+// forward serves one connection.
+func (p *Proxy) forward(client net.Conn, target string, plan FaultPlan) {
 	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		reset(client)

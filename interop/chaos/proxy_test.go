@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveTCP lets play have each connection until the test ends.
+// serveTCP starts a server that calls play for each connection. It runs until
+// the test ends.
 func serveTCP(t *testing.T, play func(c *net.TCPConn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,7 +43,7 @@ func serveTCP(t *testing.T, play func(c *net.TCPConn)) (address string) {
 
 func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
-// dialThrough connects to a server through a proxy that does this to it.
+// dialThrough connects to a server through a proxy with the faults of plan.
 func dialThrough(t *testing.T, server string, plan FaultPlan) (*Proxy, *net.TCPConn) {
 	t.Helper()
 	p, err := Listen(server, func(int) FaultPlan { return plan })
@@ -92,6 +93,7 @@ func TestProxy_resetsBothEnds(t *testing.T) {
 	_, err = c.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, syscall.ECONNRESET)
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, server), syscall.ECONNRESET)
+	p.AwaitBroken(wiretest.Context(t), 1)
 	assert.Equal(t, 1, p.Broken())
 }
 
@@ -116,8 +118,8 @@ func TestProxy_resetsOneEndAndKeepsOtherOpen(t *testing.T) {
 				first, second = client, server
 			}
 			assert.ErrorIs(t, wiretest.ReceiveFrom(t, first), syscall.ECONNRESET)
-			assert.Empty(t, second, "the other end has heard nothing")
-			p.Close() // nor would it for an hour
+			assert.Empty(t, second, "the other end has received nothing")
+			p.Close() // before the end of Hold
 			assert.Error(t, wiretest.ReceiveFrom(t, second))
 			reading.Wait()
 		})
@@ -127,24 +129,24 @@ func TestProxy_resetsOneEndAndKeepsOtherOpen(t *testing.T) {
 func TestProxy_closesOneDirectionOnly(t *testing.T) {
 	ended := make(chan string, 1)
 	server := serveTCP(t, func(c *net.TCPConn) {
-		heard, _ := io.ReadAll(c)
-		ended <- string(heard)
+		all, _ := io.ReadAll(c)
+		ended <- string(all)
 		_, _ = io.WriteString(c, "still here")
 	})
 	_, c := dialThrough(t, server, FaultPlan{Breaks: []Break{{After: 5, Kind: CloseUp, Hold: time.Hour}}})
 	_, err := c.Write([]byte("0123456789"))
 	require.NoError(t, err)
 	assert.Equal(t, "01234", wiretest.ReceiveFrom(t, ended))
-	answer := make([]byte, 10)
-	_, err = io.ReadFull(c, answer)
+	reply := make([]byte, 10)
+	_, err = io.ReadFull(c, reply)
 	require.NoError(t, err)
-	assert.Equal(t, "still here", string(answer))
+	assert.Equal(t, "still here", string(reply))
 
-	heard := make(chan string, 1)
+	received := make(chan string, 1)
 	_, c = dialThrough(t, serveTCP(t, func(c *net.TCPConn) {
 		_, _ = io.WriteString(c, "hello")
 		all, _ := io.ReadAll(c)
-		heard <- string(all)
+		received <- string(all)
 	}), FaultPlan{Breaks: []Break{{After: 5, Kind: CloseDown, Hold: time.Hour}}})
 	all, err := io.ReadAll(c)
 	require.NoError(t, err)
@@ -152,7 +154,7 @@ func TestProxy_closesOneDirectionOnly(t *testing.T) {
 	_, err = c.Write([]byte("and you?"))
 	require.NoError(t, err)
 	require.NoError(t, c.CloseWrite())
-	assert.Equal(t, "and you?", wiretest.ReceiveFrom(t, heard))
+	assert.Equal(t, "and you?", wiretest.ReceiveFrom(t, received))
 }
 
 func TestProxy_resetsRefusedConnection(t *testing.T) {
@@ -171,7 +173,7 @@ func TestProxy_resetsRefusedConnection(t *testing.T) {
 	_, err = c.Write([]byte("x"))
 	require.NoError(t, err)
 	_, err = io.ReadFull(c, make([]byte, 1))
-	assert.NoError(t, err, "a whole network refuses nobody")
+	assert.NoError(t, err, "without faults no connection is refused")
 	assert.Equal(t, 2, p.Connections())
 	assert.Equal(t, 1, p.Broken())
 }
@@ -201,7 +203,7 @@ func TestPlan_drawsSameFaultsForSameSeed(t *testing.T) {
 	assert.NotEqual(t, first, draw(Plan{Seed: 8}))
 	assert.NotEqual(t, first, draw(Plan{Seed: 7, Client: 1}))
 	all := strings.Join(first, "\n")
-	for _, what := range append([]string{"refused", "delay", "pieces", "B/s"}, kindNames[:]...) {
-		assert.Contains(t, all, what)
+	for _, want := range append([]string{"refused", "delay", "pieces", "B/s"}, kindNames[:]...) {
+		assert.Contains(t, all, want)
 	}
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two servers behind one address are replaced one after the other, and what a
-// client has begun goes on.
+// Two servers behind one address restart one after the other. The answers and
+// deliveries of a client continue.
 func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 	t.Parallel()
-	s := play(t, chat.Config{})
+	s := startScene(t, chat.Config{})
 	first, second := s.backend, startServer(t)
 	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	defer cancel()
 	var delivered []string
 	delivering, enough := make(chan error, 1), make(chan struct{})
-	go func() { // ends when it is enough, or with ctx
+	go func() { // ends when enough is closed, or with ctx
 		for n := 0; ; n++ {
 			select {
 			case <-enough:
@@ -51,30 +51,30 @@ func TestRollingRestart_continuesAnswersAndDeliveries(t *testing.T) {
 
 	s.proxy.SetTarget(address(second))
 	terminate(first)
-	next("the first has ended: the second serves")
+	next("the first has ended")
 	onSecond := s.begin(t, "r2")
 	first.Start()
 	s.proxy.SetTarget(address(first))
 	s.proxy.Reset() // the second is drained before it ends
 	next("the first is back")
 	onFirst := s.begin(t, "r3")
-	ledgers := map[string]serverLedger{}
+	records := map[string]serverRecord{}
 	close(enough)
 	require.NoError(t, wiretest.ReceiveFrom(t, delivering))
 	for name, backend := range map[string]string{"first": first.URL(), "second": second.URL()} {
 		control := startConn(t, backend, conn.Config{Reconnect: policy})
-		ledger, err := readLedger(ctx, control, s.room)
+		record, err := readRecord(ctx, control, s.room)
 		require.NoError(t, err)
-		ledgers[name] = ledger
+		records[name] = record
 	}
 	terminate(second)
 
 	for _, stream := range []*chat.Stream{s.stream, onSecond, onFirst} {
 		answered(t, stream)
 	}
-	// The two share no memory: a message whose acknowledgement was lost is
-	// processed by both, and no other one is.
-	processed := append(ledgers["second"].Processed, ledgers["first"].Processed...)
+	// The servers share no memory. So both process a message whose
+	// acknowledgement was lost, but no other message.
+	processed := append(records["second"].Processed, records["first"].Processed...)
 	processed = slices.Compact(processed)
 	require.NotEmpty(t, processed)
 	last := delivered[len(delivered)-len(processed):]

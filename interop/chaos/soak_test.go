@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSoak, which make soak runs, does everything at once for as long as PARLEY_SOAK says: residents
-// ask and deliver behind networks that never get whole, subscribers come and go, and
-// rounds of chaos are played beside them. Nothing may grow.
+// TestSoak runs everything at once for the duration PARLEY_SOAK; make soak runs
+// it. Residents ask and deliver over networks with faults, subscribers come and
+// go, and rounds of TestChaos run as well. The use of resources must not grow.
 func TestSoak(t *testing.T) {
 	duration, err := time.ParseDuration(os.Getenv("PARLEY_SOAK"))
 	require.NoError(t, err)
@@ -45,10 +45,10 @@ func TestSoak(t *testing.T) {
 		running.Go(func() { r.deliver(ctx) })
 		running.Go(func() { r.subscribe(ctx, rand.New(rand.NewPCG(seed, uint64(n)))) })
 	}
-	running.Go(func() { // plays one round after the other
+	running.Go(func() { // runs one round after the other
 		for n := uint64(0); ctx.Err() == nil; n++ {
 			m := modes[n%3]
-			t.Run(fmt.Sprint(m.name, "/", seed+n), func(t *testing.T) { m.playOn(t, backend, control, seed+n, short) })
+			t.Run(fmt.Sprint(m.name, "/", seed+n), func(t *testing.T) { m.runOn(t, backend, control, seed+n, short) })
 			for client := range 2 {
 				_ = control.TryEmit("chaos:forget", map[string]string{"chatId": fmt.Sprintf("room%d-%d", client, seed+n)})
 			}
@@ -82,7 +82,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// A resident is a client that stays for as long as the soak goes on.
+// A resident is a client that runs for the whole test.
 type resident struct {
 	*peer
 	answers, givenUp, delivered, subscriptions atomic.Int64
@@ -137,7 +137,7 @@ func (r *resident) deliver(ctx context.Context) {
 	}
 }
 
-// subscribe comes and goes, in every way there is.
+// subscribe subscribes with random options, and ends each subscription soon.
 func (r *resident) subscribe(ctx context.Context, random *rand.Rand) {
 	for ctx.Err() == nil {
 		r.subscriptions.Add(1)
@@ -151,14 +151,14 @@ func (r *resident) subscribe(ctx context.Context, random *rand.Rand) {
 		case 2:
 			visit(ctx, random, r.client.Raw.Subscribe(ctx, limit, policy))
 		case 3:
-			name := fmt.Sprint("nobody says this ", random.IntN(10))
+			name := fmt.Sprint("unused ", random.IntN(10))
 			sub := conn.On[int](r.client.Conn(), name).Subscribe(ctx, limit)
 			sub.Close()
 		}
 	}
 }
 
-// visit takes a few values, and leaves.
+// visit receives a few values, and closes the subscription.
 func visit[T any](ctx context.Context, random *rand.Rand, sub *bus.Subscription[T]) {
 	defer sub.Close()
 	for range random.IntN(100) {

@@ -9,13 +9,13 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// states follow what a client goes through, and whether it waits as its policy
-// says.
+// states records the states of a client, and checks its waits against the
+// policy.
 type states struct {
 	mu      sync.Mutex
 	changes int
 	waits   int
-	last    conn.State // the last time of waiting
+	last    conn.State // the last state with the phase Waiting
 	faults  []string
 }
 
@@ -33,21 +33,21 @@ func (s *states) take(state conn.State) {
 	s.last = state
 }
 
-// count returns how many states there were, and how many of waiting.
+// count returns the number of states, and of states with the phase Waiting.
 func (s *states) count() (changes, waits int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.changes, s.waits
 }
 
-// wrong returns each wait that was not what the policy allows.
+// wrong returns the waits that violate the policy.
 func (s *states) wrong() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.faults)
 }
 
-// checkWait says what is wrong with a wait, given the one before.
+// checkWait returns the fault of a wait, or "". before is the wait before it.
 func checkWait(before, wait conn.State, bounds func(attempt int) (low, high time.Duration)) string {
 	low, high := bounds(wait.Attempt)
 	switch {
@@ -65,8 +65,8 @@ func bounds(attempt int) (low, high time.Duration) {
 	return boundsOf(policy.InitialInterval, policy.MaxInterval, attempt)
 }
 
-// boundsOf does so for a policy that doubles its interval, half of which is
-// jitter, both ways.
+// boundsOf returns the bounds of a policy that doubles its interval, with a
+// jitter of half the interval in both directions.
 func boundsOf(initial, highest time.Duration, attempt int) (low, high time.Duration) {
 	interval := initial
 	for range attempt - 1 {

@@ -12,15 +12,15 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// A wire follows the numbers of what a client hears, as it comes off the wire.
+// A wire checks the numbers of the events that a client receives.
 type wire struct {
 	mu         sync.Mutex
 	seq        int // the last number
 	events     int
-	sessions   int // that were joined
-	recoveries int // of these, how many were recovered
+	sessions   int // with a join
+	recoveries int // sessions that were recovered
 	faults     []string
-	diary      *diary
+	history    *history
 }
 
 func (w *wire) take(e conn.Event) {
@@ -42,35 +42,35 @@ func (w *wire) take(e conn.Event) {
 		return
 	}
 	w.sessions++
-	w.diary.note("joined, recovered %v, at %d after %d", said.Recovered, *said.Seq, w.seq)
+	w.history.add("joined, recovered %v, at %d after %d", said.Recovered, *said.Seq, w.seq)
 	if said.Recovered {
 		w.recoveries++
 		if *said.Seq != w.seq {
-			w.faults = append(w.faults, fmt.Sprintf("recovered with the server at %d, and %d the last that came", *said.Seq, w.seq))
+			w.faults = append(w.faults, fmt.Sprintf("recovered with the server at %d, but the client at %d", *said.Seq, w.seq))
 		}
 	}
 	w.seq = *said.Seq
 }
 
-// lost returns how many sessions were not recovered: each is one that may have
-// lost something.
+// lost returns the number of sessions that were not recovered. Before each of
+// them, events may have been lost.
 func (w *wire) lost() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.sessions - w.recoveries
 }
 
-// wrong returns what was missing, came twice or changed its place.
+// wrong returns the events that were missing, repeated or out of order.
 func (w *wire) wrong() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.faults)
 }
 
-// watch keeps what the client hears and goes through. Both goroutines end when
-// the client is closed.
+// watch records the events and the states of the client. Both goroutines end
+// when the client is closed.
 func (p *peer) watch(t testing.TB) {
-	p.wire.diary = &p.diary
+	p.wire.history = &p.history
 	raw := p.client.Raw.Subscribe(t.Context(), bus.Limit(1<<20))
 	changes := p.client.States.Subscribe(t.Context(), bus.Limit(1<<20))
 	go func() {
@@ -80,29 +80,29 @@ func (p *peer) watch(t testing.TB) {
 	}()
 	go func() {
 		for s := range changes.C() {
-			p.diary.note("%v", s)
+			p.history.add("%v", s)
 			p.states.take(s)
 		}
 	}()
 }
 
-// A diary keeps what a client has gone through last, for the log of a round that fails.
-type diary struct {
+// A history has the last notes about a client, for the log of a failed round.
+type history struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (d *diary) note(format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.lines) >= 200 {
-		d.lines = slices.Delete(d.lines, 0, 100)
+func (h *history) add(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.lines) >= 200 {
+		h.lines = slices.Delete(h.lines, 0, 100)
 	}
-	d.lines = append(d.lines, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
+	h.lines = append(h.lines, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
 }
 
-func (d *diary) String() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return strings.Join(d.lines, "\n")
+func (h *history) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(h.lines, "\n")
 }

@@ -12,22 +12,22 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A work is what the clients of a round do until it is enough. Each worker
-// finishes what it has begun.
-type work struct {
+// A workload is the work of the clients in a round. It ends when enough is
+// closed; each worker finishes its last question or message.
+type workload struct {
 	ctx        context.Context
-	enough     chan struct{} // closed then
+	enough     chan struct{}
 	recovering bool
 
 	mu        sync.Mutex
 	faults    []string
 	answered  int
-	bridged   int            // of these, how many have their rest in one token
+	bridged   int            // answers with their rest in one token
 	failed    map[string]int // streams that ended with an error, by its text
 	delivered int
 }
 
-func (w *work) more() bool {
+func (w *workload) more() bool {
 	select {
 	case <-w.enough:
 		return false
@@ -38,14 +38,14 @@ func (w *work) more() bool {
 	}
 }
 
-func (w *work) fault(format string, args ...any) {
+func (w *workload) fault(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
 // ask asks one question after the other.
-func (w *work) ask(p *peer, worker string) {
+func (w *workload) ask(p *peer, worker string) {
 	for n := 0; w.more(); n++ {
 		q := chat.Question{
 			UserID:    user,
@@ -58,11 +58,11 @@ func (w *work) ask(p *peer, worker string) {
 	}
 }
 
-// answer asks a question once, and reports whether that was enough.
-func (w *work) answer(p *peer, q chat.Question) bool {
+// answer asks a question once, and reports whether it needs no repetition.
+func (w *workload) answer(p *peer, q chat.Question) bool {
 	lost := p.wire.lost()
 	before, _ := p.states.count()
-	p.diary.note("ask %s", q.RequestID)
+	p.history.add("ask %s", q.RequestID)
 	stream, err := p.ask(w.ctx, q)
 	var tokens []events.AIToken
 	var message events.AIMessage
@@ -72,30 +72,30 @@ func (w *work) answer(p *peer, q chat.Question) bool {
 		}
 		message, err = stream.Wait()
 	}
-	p.diary.note("%s: %d tokens, %v", q.RequestID, len(tokens), err)
+	p.history.add("%s: %d tokens, %v", q.RequestID, len(tokens), err)
 	if w.ctx.Err() != nil {
 		w.fault("%s: out of time", q.RequestID)
 		return true
 	}
-	ledger, failed := readLedger(w.ctx, p.control, p.room)
+	record, failed := readRecord(w.ctx, p.control, p.room)
 	if failed != nil {
-		w.fault("the ledger cannot be read: %v", failed)
+		w.fault("the server's record cannot be read: %v", failed)
 		return true
 	}
-	server := ledger.Answers[q.RequestID]
+	server := record.Answers[q.RequestID]
 	if err != nil {
 		w.mu.Lock()
 		w.failed[kindOf(err)]++
 		w.mu.Unlock()
 		after, _ := p.states.count()
-		if why := w.unjust(err, server, after > before); why != "" {
+		if why := w.unexpected(err, server, after > before); why != "" {
 			w.fault("%s ended with %v, but %s", q.RequestID, err, why)
 		}
-		return !w.recovering // otherwise it is to be answered in the end
+		return !w.recovering // with recovery, the question must be answered finally
 	}
 	bridged, why := compare(tokens, message, server.Tokens)
 	if bridged && p.wire.lost() == lost {
-		why = "its rest came as one token, though no session was lost for good"
+		why = "its rest came as one token, although each session was recovered"
 	}
 	if why != "" {
 		w.fault("%s: %s", q.RequestID, why)
@@ -109,9 +109,9 @@ func (w *work) answer(p *peer, q chat.Question) bool {
 	return true
 }
 
-// unjust says why a stream should not have ended with err; "" if it may.
-// troubled is whether the connection was lost meanwhile.
-func (w *work) unjust(err error, server serverAnswer, troubled bool) string {
+// unexpected returns the reason why a stream must not end with err, or "" if it
+// may. troubled reports whether the connection was lost meanwhile.
+func (w *workload) unexpected(err error, server serverAnswer, troubled bool) string {
 	var unsent *conn.SendError
 	var gap *chat.GapError
 	switch {
@@ -129,7 +129,7 @@ func (w *work) unjust(err error, server serverAnswer, troubled bool) string {
 	case errors.Is(err, chat.ErrStalled), errors.Is(err, chat.ErrOffline), errors.As(err, &gap):
 		return ""
 	}
-	return "that is no error of a stream"
+	return "that is not an error of a stream"
 }
 
 // kindOf groups errors for the summary.
@@ -142,8 +142,9 @@ func kindOf(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-// compare says what an answer lacks beside the server's tokens, and whether
-// the last of its tokens is the rest of the text.
+// compare returns the first difference between an answer and the tokens of the
+// server, or "". bridged reports whether the last token is the rest of the
+// text.
 func compare(tokens []events.AIToken, message events.AIMessage, want []string) (bridged bool, fault string) {
 	if whole := strings.Join(want, ""); message.Text != whole {
 		return false, fmt.Sprintf("the final text is %q, not %q", message.Text, whole)
@@ -166,7 +167,7 @@ func compare(tokens []events.AIToken, message events.AIMessage, want []string) (
 }
 
 // deliver delivers one message after the other, and returns their ids.
-func (w *work) deliver(p *peer, worker string) (ids []string) {
+func (w *workload) deliver(p *peer, worker string) (ids []string) {
 	for n := 0; w.more(); n++ {
 		m := events.UserMessage{MessageID: fmt.Sprintf("%s-%s-%d", p.room, worker, n), UserID: user, Text: "1 0"}
 		reply, err := p.client.Deliver(w.ctx, m)

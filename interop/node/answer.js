@@ -5,27 +5,27 @@ import { names } from "./names.js";
 const defaultDelay = Number(process.env.TOKEN_DELAY ?? 5); // milliseconds between tokens
 const defaultCount = Number(process.env.TOKENS ?? 0); // 0: the words of the reply
 
-// An Answer is what follows one user message: its status, tokens and final
-// message, or whatever else a command in its text asks for:
+// An Answer is the reply to one user message: a status, tokens and a final
+// message. A command in the text of the message changes it:
 //
 //   /tokens N [MS]  N tokens, MS milliseconds apart
 //   /error          ai:error instead of an answer
 //   /tool           a tool call and its result first
-//   /toolack        a tool call that wants an acknowledgement first; what came
-//                   back goes out as tool:acked
-//   /bad            a token of the wrong shape first
-//   /noid           everything without requestId
+//   /toolack        a tool call with an acknowledgement first; the event
+//                   tool:acked has the arguments of the acknowledgement
+//   /bad            an invalid token first
+//   /noid           all events without requestId
 export class Answer {
   #stopped = new AbortController();
-  #socket; // who asked
-  #room; // who hears the answer
-  #refs; // the fields that every payload of the answer carries
+  #socket; // sent the question
+  #room; // receives the answer
+  #refs; // the fields of each payload of the answer
   #text;
   #command;
-  #said = []; // tokens and the final message, as they went out
+  #said = []; // the tokens and the final message that were sent
 
   constructor(socket, room, { chatId, requestId, traceId, text = "" }) {
-    Object.assign(this, { chatId, requestId, sent: 0 }); // sent: tokens so far
+    Object.assign(this, { chatId, requestId, sent: 0 }); // sent: number of tokens
     this.#socket = socket;
     this.#room = room;
     this.#text = String(text);
@@ -33,7 +33,7 @@ export class Answer {
     this.#refs = this.#command === "/noid" ? { chatId, traceId } : { chatId, requestId, traceId };
   }
 
-  // run ends when the answer is complete or stopped.
+  // run returns when the answer is complete or stopped.
   async run() {
     try {
       await this.#speak();
@@ -42,7 +42,7 @@ export class Answer {
     }
   }
 
-  // repeat says what came after a token again.
+  // repeat sends the events after a token again.
   repeat(socket, after) {
     for (const [event, payload] of this.#said.slice(after + 1)) socket.emit(event, payload);
   }
@@ -93,13 +93,13 @@ export class Answer {
     return { tokens: counted.length > 0 ? counted : words(`You said: ${this.#text}`), delay: Number(delay ?? defaultDelay) };
   }
 
-  // A pause of 0 ms still lets an abort in.
+  // An abort is received even during a pause of 0 ms.
   #pause(ms) {
     const { signal } = this.#stopped;
     return ms > 0 ? setTimeout(ms, undefined, { signal }) : setImmediate(undefined, { signal });
   }
 
-  // Only the client that asked gets the call: one question, one reply.
+  // Only the client that asked receives the call, so there is one reply.
   async #callToolWithAck(call) {
     const outcome = await new Promise((resolve) => {
       this.#socket.timeout(5000).emit(names.AI_TOOL_CALL, { ...this.#refs, ...call }, (err, ...args) => {
@@ -120,7 +120,7 @@ export class Answer {
   }
 }
 
-// words cuts text into tokens that join up to it again.
+// words splits text into tokens. Joined, they are the text again.
 function words(text) {
   return text.match(/\S+\s*|\s+/g) ?? [];
 }

@@ -1,14 +1,14 @@
-// A chat backend for the chaos suite: npm's socket.io, with a ledger of what it
-// was told and what it has said.
+// A chat backend for the chaos suite, with npm's socket.io. It keeps a record
+// of the messages that it receives and of its answers.
 //
 //   node chaos.js [--port N]
 //
 // Environment: RECOVERY=1 (connection state recovery), PING_INTERVAL and
-// PING_TIMEOUT (milliseconds), TOKEN (the only one that is admitted; default:
-// none is asked for).
+// PING_TIMEOUT (milliseconds), TOKEN (the only token that is accepted; default:
+// clients need no token).
 //
-// Whatever is said in a room carries seq, which counts 1, 2, 3… in that room;
-// chaos:joined tells a client what it had come to when it joined.
+// Each event to a room has a number in seq: 1, 2, 3… in that room. The event
+// chaos:joined has the current number when a client joins.
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -27,10 +27,11 @@ const io = new Server(http, {
   ...(env.PING_TIMEOUT && { pingTimeout: Number(env.PING_TIMEOUT) }),
 });
 
-// The adapter in memory keeps a session that it has restored. Should the client
-// come back once more while the server still believes in the old connection,
-// that one's end would take the new socket out of its rooms. The adapters over
-// Redis and MongoDB forget what they restore; here this one does as well.
+// The in-memory adapter keeps a session after it has restored it. If the client
+// then reconnects again before the server notices the end of the old
+// connection, that end removes the new socket from its rooms. The adapters for
+// Redis and MongoDB delete a restored session, so this adapter does it here as
+// well.
 const { adapter } = io.of("/");
 const restore = adapter.restoreSession;
 adapter.restoreSession = function (pid, offset) {
@@ -54,10 +55,10 @@ function roomOf(chatId) {
 }
 
 class Room {
-  seq = 0; // of what was said last
+  seq = 0; // of the last event
   answers = new Map(); // by requestId
   processed = []; // messageIds, in order
-  arrivals = {}; // messageId: how often it has come
+  arrivals = {}; // messageId: how often it has arrived
 
   constructor(chatId) {
     this.chatId = chatId;
@@ -67,27 +68,27 @@ class Room {
     io.to(this.chatId).emit(event, { ...payload, chatId: this.chatId, seq: ++this.seq });
   }
 
-  // prune lets go of what is long over.
+  // prune deletes old entries.
   prune() {
     for (const [id, answer] of this.answers) if (answer.done) this.answers.delete(id);
     for (const id of this.processed.splice(0, this.processed.length - 100)) delete this.arrivals[id];
     for (const id of Object.keys(this.arrivals).slice(0, -1000)) delete this.arrivals[id];
   }
 
-  ledger() {
+  record() {
     const answers = Object.fromEntries([...this.answers].map(([id, { tokens, asked, aborted, done }]) => [id, { tokens, asked, aborted, done }]));
     return { seq: this.seq, processed: this.processed, arrivals: this.arrivals, answers };
   }
 }
 
-// An Answer goes on whether or not anybody is there to hear it. The text of its
-// question is "N MS": N tokens, MS milliseconds apart.
+// An Answer continues without a connected client. The text of its question is
+// "N MS": N tokens, MS milliseconds apart.
 class Answer {
   asked = 0; // how often
   aborted = 0;
   sent = 0; // tokens
   done = false;
-  #run; // the AbortController of the run that is on its way
+  #run; // the AbortController of the current run
 
   constructor(room, requestId, text) {
     const [count, delay] = text.split(" ").map(Number);
@@ -95,7 +96,7 @@ class Answer {
     this.tokens = Array.from({ length: count }, (_, i) => `${requestId}.${i} `);
   }
 
-  // ask starts the answer, or says again what it has said.
+  // ask starts the answer, or repeats the tokens that it has sent.
   ask() {
     this.asked++;
     this.#run ? this.repeat(-1) : this.#speak(this.#run = new AbortController());
@@ -145,7 +146,8 @@ io.on("connection", (socket) => {
     socket.emit("chaos:joined", { seq: roomOf(chatId).seq, recovered: socket.recovered });
   });
 
-  // With a request it is a question; without, something to be processed once.
+  // A message with a requestId is a question. A message without one is
+  // processed once.
   on(socket, names.USER_MESSAGE, ({ chatId, requestId, messageId, text }, ack) => {
     const room = roomOf(chatId);
     const times = (room.arrivals[messageId] = (room.arrivals[messageId] ?? 0) + 1);
@@ -164,7 +166,7 @@ io.on("connection", (socket) => {
     ack({ known: answer !== undefined });
   });
 
-  on(socket, "chaos:ledger", ({ chatId }, ack) => ack(roomOf(chatId).ledger()));
+  on(socket, "chaos:record", ({ chatId }, ack) => ack(roomOf(chatId).record()));
   on(socket, "chaos:forget", ({ chatId }) => rooms.delete(chatId));
   on(socket, "chaos:prune", ({ chatId }) => roomOf(chatId).prune());
   on(socket, "chaos:present", ({ chatId }, ack) => ack(adapter.rooms.get(chatId)?.size ?? 0));
@@ -177,7 +179,7 @@ io.on("connection", (socket) => {
   });
 });
 
-// turnClock sets the clock of this process forward, or back.
+// turnClock sets the clock of this process forward or back.
 function turnClock(ms) {
   const now = Date.now;
   Date.now = () => now() + ms;

@@ -4,37 +4,39 @@ import { on } from "./receive.js";
 
 const roomPrefix = "chat:";
 
-// The name of a room holds the chat's id as JSON: 7 and "7" are two chats.
+// The name of a room has the id of the chat as JSON: 7 and "7" are two chats.
 const roomName = (chatId) => roomPrefix + JSON.stringify(chatId);
 const chatIdOf = (room) => JSON.parse(room.slice(roomPrefix.length));
 const chatRooms = (socket) => [...socket.rooms].filter((room) => room.startsWith(roomPrefix));
 
 const answers = new Map(); // by requestId, complete ones too
-const running = new Set(); // answers on their way
-const seen = new Set(); // ids of the messages that were dealt with
+const running = new Set(); // answers in progress
+const seen = new Set(); // ids of the processed messages
 
 // chat makes socket a member of the chats that it joins.
 export function chat(socket) {
   const nsp = socket.nsp;
-  // Without a chat, only the socket itself is spoken to.
+  // Without a chat, events are sent to the socket only.
   const audience = ({ chatId }) => nsp.to(chatId == null ? socket.id : roomName(chatId));
 
-  // tellPresence says who is in a room, through to; without leaves one out.
-  const tellPresence = (to, room, without) => {
+  // emitPresence emits the users of a room to the sockets of "to". It omits the
+  // socket whose id is "without".
+  const emitPresence = (to, room, without) => {
     const ids = [...(nsp.adapter.rooms.get(room) ?? [])].filter((id) => id !== without);
-    // A socket whose recovery is not complete is in its rooms, but not yet here.
+    // A socket joins its rooms before its recovery is complete. Until then it
+    // is not in nsp.sockets.
     const members = ids.map((id) => nsp.sockets.get(id)).filter(Boolean);
     const onlineUserIds = [...new Set(members.map((member) => member.handshake.auth.userId ?? member.id))];
     to.emit(names.PRESENCE_UPDATE, { chatId: chatIdOf(room), onlineUserIds });
   };
 
-  // A chat that is called "locked" lets nobody in.
+  // A join of the chat "locked" is rejected.
   on(socket, names.JOIN, ({ chatId }, ack) => {
     if (chatId === "locked") return ack?.({ ok: false, error: "the room is locked", code: "E_LOCKED" });
     if (chatId != null) {
       const room = roomName(chatId);
       socket.join(room);
-      tellPresence(nsp.to(room), room);
+      emitPresence(nsp.to(room), room);
     }
     ack?.({ ok: true });
   });
@@ -42,16 +44,16 @@ export function chat(socket) {
     if (chatId == null) return;
     const room = roomName(chatId);
     socket.leave(room);
-    tellPresence(nsp.to(room), room);
+    emitPresence(nsp.to(room), room);
   });
-  // A recovered socket is back in its rooms; a new one is in none yet.
-  for (const room of chatRooms(socket)) tellPresence(nsp.to(room), room);
+  // A recovered socket is in its rooms; a new one is in none yet.
+  for (const room of chatRooms(socket)) emitPresence(nsp.to(room), room);
   socket.on("disconnecting", () => {
-    for (const room of chatRooms(socket)) tellPresence(socket.to(room), room, socket.id);
+    for (const room of chatRooms(socket)) emitPresence(socket.to(room), room, socket.id);
   });
 
-  // A message that comes again is acknowledged again, and that is all. One whose
-  // text is /close is not acknowledged the first time: the connection is closed instead.
+  // A repeated message is only acknowledged. The first message with the text
+  // /close is not acknowledged; the connection is closed instead.
   on(socket, names.USER_MESSAGE, async (message, ack) => {
     const { chatId, traceId, requestId, messageId, userId, text } = message;
     const again = messageId != null && seen.has(messageId);
@@ -68,10 +70,10 @@ export function chat(socket) {
     running.delete(answer);
   });
 
-  // What has been said after a token of the given index is said again, to who asks.
+  // ai:resume sends the events after the token with the index "after" again.
   on(socket, "ai:resume", ({ requestId, after }) => answers.get(requestId)?.repeat(socket, after));
 
-  // An abort that names no request stops every answer in its chat.
+  // An abort without a requestId stops all answers in its chat.
   on(socket, names.AI_ABORT, (abort) => {
     for (const answer of running) {
       if (abort.requestId == null ? answer.chatId !== abort.chatId : answer.requestId !== abort.requestId) continue;

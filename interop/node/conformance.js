@@ -1,4 +1,5 @@
-// A server for the conformance tests: npm's socket.io, with events that show what it sees.
+// A server for the conformance tests, with npm's socket.io. Its events return
+// data about its clients.
 //
 //   node conformance.js [--port N]
 //
@@ -36,7 +37,8 @@ function serve(socket) {
   const heard = [];
   const last = (args) => (typeof args.at(-1) === "function" ? args.pop() : undefined);
 
-  // What comes goes back: as the acknowledgement, or as an event.
+  // The arguments are returned in the acknowledgement, or in an event without
+  // one.
   socket.on("echo", (...args) => {
     const ack = last(args);
     ack ? ack(...args) : socket.emit("echo", ...args);
@@ -67,7 +69,7 @@ function serve(socket) {
   socket.on("requests", (ack) => ack(requests.filter((r) => r.url.includes(`sid=${encodeURIComponent(socket.conn.id)}`))));
   socket.on("disconnect me", () => socket.disconnect());
   socket.on("close", () => socket.conn.close());
-  // What is emitted to a room reaches who comes back as well.
+  // Recovery also covers events that are emitted to a room.
   socket.on("close and emit", (count) => {
     socket.join("room");
     socket.emit("n", 0);
@@ -81,7 +83,7 @@ function serve(socket) {
   socket.on("binary event", () => socket.emit("binary", ...positions()));
 }
 
-// A value of each position that bytes can be in.
+// positions returns values with bytes in each possible position.
 function positions() {
   const bytes = (...b) => Buffer.from(b);
   return [bytes(1), { nested: { list: ["text", bytes(2), [bytes(3, 3)]] }, empty: bytes() }, [bytes(4), null, bytes(5)], "text"];

@@ -1,4 +1,5 @@
-// How a backend and a browser use the contract's types. It is compiled, not run.
+// A backend and a browser that use the types of the contract. This file is
+// compiled, but not run.
 import { Server } from "socket.io";
 import { io, type Socket } from "socket.io-client";
 import { EventNames } from "../../docs/contract/ChatEvents";
@@ -17,9 +18,9 @@ server.on("connection", (socket) => {
     socket.emit(EventNames.AI_MESSAGE, final);
     // @ts-expect-error a token has an index
     socket.emit("ai:token", { token: "x" });
-    // @ts-expect-error there is no such status
+    // @ts-expect-error the status does not exist
     socket.emit("ai:processing", { status: "thinking" });
-    // @ts-expect-error the server does not say this
+    // @ts-expect-error the server does not send this event
     socket.emit("user:message", question);
   });
   socket.on("chat:join", (join) => socket.join(String(join.chatId)));
@@ -31,7 +32,7 @@ client.emit("user:message", { messageId: "m1", userId: 7, text: "Hello", parts: 
 // @ts-expect-error a message has a text
 client.emit("user:message", { messageId: "m1", userId: 7 });
 
-// Every key names an event, and every payload is found by its name.
+// Each key has the name of an event, and each name has a payload.
 type NameOf<Key extends EventKey> = (typeof EventNames)[Key];
 const names: { [Key in EventKey]: NameOf<Key> & keyof ChatEvents } = EventNames;
 const token: ChatEvents[typeof names.AI_TOKEN] = { token: "Hi", index: 0, done: false };

@@ -1,4 +1,7 @@
-// What npm's socket.io-client sees of the mock server, as lines of JSON: node mockclient.js URL TOKEN
+// npm's socket.io-client as a client of the mock server. It prints its results
+// as lines of JSON.
+//
+//   node mockclient.js URL TOKEN
 import { once } from "node:events";
 import { io } from "socket.io-client";
 
@@ -18,7 +21,7 @@ const until = (socket, name, fits) =>
     socket.on(name, look);
   });
 setTimeout(() => {
-  console.error("mockclient: it takes too long");
+  console.error("mockclient: timeout");
   process.exit(1);
 }, 60_000);
 
@@ -37,9 +40,9 @@ ada.on("ai:tool_call", (call, reply) => {
   reply({ time: "noon" });
 });
 say("joined", await join(ada));
-const everybody = until(ada, "presence:update", ({ onlineUserIds }) => onlineUserIds.length === 2);
+const both = until(ada, "presence:update", ({ onlineUserIds }) => onlineUserIds.length === 2);
 await join(bob);
-say("presence", (await everybody).onlineUserIds);
+say("presence", (await both).onlineUserIds);
 
 ada.emit("meta:events:request", { chatId: "room-1" });
 const [names] = await once(ada, "meta:events:response");
@@ -60,7 +63,8 @@ const { text, usage } = await final;
 say("tool call", called);
 say("answer", { text, whole: tokens.map(({ token }) => token).join("") === text, usage: usage.completionTokens === tokens.length });
 
-// A cut in the middle of a long answer: the client comes back by itself and has missed nothing.
+// The connection is lost during a long answer. The client reconnects and misses
+// no event.
 tokens.length = 0;
 const whole = until(ada, "ai:message", ({ requestId }) => requestId === "r2");
 await ask(ada, "r2", "Tell me something long");
@@ -71,7 +75,8 @@ say("recovered", ada.recovered);
 await whole;
 say("in order", tokens.every(({ index }, i) => index === i));
 
-// An abort: when it is acknowledged, nothing more comes of the answer.
+// After the acknowledgement of an abort, no further token of the answer
+// arrives.
 await ask(ada, "r3", "Tell me something long");
 await until(ada, "ai:token", ({ requestId }) => requestId === "r3");
 say("aborted", await ada.emitWithAck("ai:abort", { chatId: "room-1", requestId: "r3" }));
@@ -84,4 +89,4 @@ say("silence", tokens.every(({ requestId }) => requestId === "r4"));
 const kicked = once(bob, "disconnect");
 await fetch(`${url}/faults/kick`, { method: "POST", body: JSON.stringify({ id: bob.id }) });
 say("kicked", (await kicked)[0]);
-process.exit(); // the sockets would wait 30 s for the server's close frame
+process.exit(); // without it the sockets wait 30 s for the server's close frame

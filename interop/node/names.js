@@ -1,4 +1,4 @@
-// What each event of the contract is called on the wire.
+// The name of each event of the contract.
 const defaults = {
   JOIN: "chat:join",
   USER_MESSAGE: "user:message",

@@ -1,8 +1,9 @@
-// Every event that this process has received, in order of arrival.
+// All events that this process has received, in order.
 export const received = [];
 
-// on calls handler(payload, ack) for an event: payload is its first argument,
-// {} if there is none; ack is undefined unless the client asked for one.
+// on calls handler(payload, ack) for an event. payload is the first argument of
+// the event, or {} if there is none. ack is undefined if the client requests no
+// acknowledgement.
 export function on(socket, event, handler) {
   socket.on(event, (...args) => {
     const ack = typeof args.at(-1) === "function" ? args.pop() : undefined;
@@ -10,7 +11,7 @@ export function on(socket, event, handler) {
   });
 }
 
-// record keeps what the socket receives, but for the question what that was.
+// record records the events of the socket, except debug:received.
 export function record(socket) {
   socket.onAny((event, ...args) => {
     if (event === "debug:received") return;

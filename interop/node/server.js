@@ -1,14 +1,15 @@
-// A chat backend for tests that need the real Socket.IO on the other side.
+// A chat backend for tests, with npm's socket.io.
 //
 //   node server.js [--port N] [--host ADDRESS]
 //
-// Environment: PORT (0: any free one), HOST (127.0.0.1), RECOVERY=1 (connection
-// state recovery), PING_INTERVAL and PING_TIMEOUT (milliseconds), TOKEN_DELAY
-// (milliseconds between tokens, 5), TOKENS (how many in an answer; default: the
-// words of its text), NAMES (JSON from key to event name).
+// Environment: PORT (0: any free port), HOST (127.0.0.1), RECOVERY=1
+// (connection state recovery), PING_INTERVAL and PING_TIMEOUT (milliseconds),
+// TOKEN_DELAY (milliseconds between tokens, 5), TOKENS (how many in an answer;
+// default: the words of its text), NAMES (JSON from key to event name).
 //
-// Once it listens, it prints {"port":N} on a line of its own, and then no more;
-// errors go to stderr. SIGTERM closes the connections and ends it.
+// When it listens, it prints the line {"port":N}, and nothing after that.
+// Errors are written to stderr. SIGTERM closes the connections and ends the
+// process.
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";

@@ -1,4 +1,4 @@
-// A server of socket.io 2, which speaks revision 3 of Engine.IO only.
+// A server of socket.io 2, which supports only revision 3 of Engine.IO.
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import Server from "socket.io-2";
