@@ -18,8 +18,8 @@ import (
 	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
-// idleServer is an environment variable. If it is set, the test binary is the
-// server of BenchmarkIdle: the benchmark does not measure another process.
+// idleServer is an environment variable. If it is set, the test binary runs the
+// server of BenchmarkIdle. In its own process the server is not measured.
 const idleServer = "PARLEY_IDLE_SERVER"
 
 // BenchmarkIdle reports the cost of an idle connection to the client: heap,
@@ -94,7 +94,8 @@ func startIdleServer(b *testing.B) string {
 	return strings.TrimSpace(line)
 }
 
-// serveIdle accepts clients and sends nothing else until stdin is closed.
+// serveIdle accepts clients and keeps their connections idle until stdin is
+// closed.
 func serveIdle() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -43,8 +43,9 @@ type Config struct {
 
 	// Auth is called before each attempt and returns the payload of the CONNECT
 	// packet: a value that encodes as a JSON object, or nil for none. Any other
-	// value ends Run. Its ctx ends after HandshakeTimeout. An error is retried
-	// unless it is wrapped in reconnect.Permanent. Default: no payload.
+	// value ends Run. Its ctx ends with the attempt, at the latest after
+	// HandshakeTimeout. An error is retried unless it is wrapped in
+	// reconnect.Permanent. Default: no payload.
 	Auth func(ctx context.Context) (any, error)
 
 	// Transports lists the transports to use, in the order in which they are

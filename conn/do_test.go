@@ -226,7 +226,7 @@ func (l *listener) Receive(_ context.Context, p conn.Payload) error {
 	return nil
 }
 
-func TestState_reportsTimeOfReadyAndOfItsEnd(t *testing.T) {
+func TestState_changesSinceOnlyWithReady(t *testing.T) {
 	drop := make(chan struct{})
 	url, _ := connects(t, `40{"sid":"socket-1"}`,
 		func(p *wiretest.Peer) { <-drop },

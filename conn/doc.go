@@ -52,8 +52,8 @@
 //
 // [Conn.Emit], [Call] and [Conn.Do] wait until the connection is Ready, or
 // until their ctx ends. A change is published before [Conn.State], [Conn.Ready]
-// and [Conn.Health] report it, so a subscriber to States may have to wait
-// briefly.
+// and [Conn.Health] report it: for a moment after States has published Ready,
+// Health may still return an error.
 //
 // # Epochs
 //
@@ -73,7 +73,7 @@
 //
 //   - Config.OnConnect sends the messages that begin each session.
 //   - [Conn.Do] runs a function on the current session, and again on the next
-//     one if nothing was sent.
+//     one if its event was not sent.
 //   - [Conn.Hold] makes [Conn.Shutdown] wait for work that lasts longer than
 //     one call.
 //   - A [Listener] receives the events of a name in the reader's goroutine.

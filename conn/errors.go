@@ -37,8 +37,8 @@ var (
 	// ErrNotReady is returned by TryEmit when it drops an event, and by Health.
 	ErrNotReady = errors.New("conn: not ready")
 
-	// ErrTooDeep is the cause in a DecodeError of an event that nests deeper
-	// than Config.MaxNesting.
+	// ErrTooDeep is the cause of a DecodeError for an event or acknowledgement
+	// that nests deeper than Config.MaxNesting.
 	ErrTooDeep = errors.New("conn: nested too deep")
 )
 
@@ -46,8 +46,8 @@ var (
 // CONNECT_ERROR packet, an Engine.IO error 4 (forbidden), or HTTP status 401 or
 // 403.
 type RefusedError struct {
-	Message string          // of the server
-	Data    json.RawMessage // of the server; nil if it sent none
+	Message string          // from the server
+	Data    json.RawMessage // from the server; nil if it sent none
 	Status  int             // the HTTP status; 0 if the refusal was a packet
 }
 

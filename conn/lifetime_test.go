@@ -32,8 +32,8 @@ type moment struct {
 	run    error // nil: Run runs
 }
 
-// Calls the exported methods in each phase, twice, from several goroutines at
-// once.
+// Each row is a phase. The exported methods are called twice in it, from
+// several goroutines at once.
 func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 	echo := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()

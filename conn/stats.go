@@ -59,8 +59,8 @@ func (c *Conn) Stats() Stats {
 
 // Health returns nil while the connection is Ready. Otherwise it returns an
 // error with the phase and the cause, as a readiness probe needs it. The error
-// wraps [ErrNotReady], the error of the last session or attempt and, after
-// Close, [ErrClosed].
+// wraps [ErrNotReady]. Before Shutdown and Close it also wraps the error of the
+// last session or attempt, if that failed; after Close it wraps [ErrClosed].
 func (c *Conn) Health() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
