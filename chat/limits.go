@@ -75,7 +75,7 @@ func (s *Stream) expire() {
 		return
 	}
 	s.limits.at = time.Time{}
-	err, gapLate, next := s.due(time.Now(), state)
+	next, gapLate, err := s.due(time.Now(), state)
 	if err != nil {
 		s.advance(phaseClosing)
 		s.mu.Unlock()
@@ -93,9 +93,10 @@ func (s *Stream) expire() {
 	s.mu.Unlock()
 }
 
-// due returns the error of a limit that has been reached, whether GapTimeout
-// has passed, and the time of the next check, or zero for no check. mu is held.
-func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, next time.Time) {
+// due returns the time of the next check, or zero for no check, whether
+// GapTimeout has passed, and the error of a limit that has been reached. mu is
+// held.
+func (s *Stream) due(now time.Time, state conn.State) (next time.Time, gapLate bool, err error) {
 	l, cfg := &s.limits, s.owner.cfg
 	look := func(at time.Time) {
 		if next.IsZero() || at.Before(next) {
@@ -123,11 +124,11 @@ func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, 
 	ready := state.Phase == conn.Ready
 	switch {
 	case l.begun.IsZero() && reached(l.asked, cfg.FirstTokenTimeout):
-		return ErrNoToken, false, next
+		return next, false, ErrNoToken
 	case ready && l.tools == 0 && reached(latest(l.asked, l.heard, l.idle, state.Since), cfg.IdleTimeout):
-		return ErrStalled, false, next
+		return next, false, ErrStalled
 	case !ready && reached(latest(l.asked, state.Since), cfg.OfflineTimeout):
-		return ErrOffline, false, next
+		return next, false, ErrOffline
 	}
 	if ready {
 		watch(cfg.OfflineTimeout)
@@ -137,7 +138,7 @@ func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, 
 	if !l.gapSince.IsZero() && !l.gapLate {
 		gapLate = reached(l.gapSince, cfg.GapTimeout)
 	}
-	return nil, gapLate, next
+	return next, gapLate, nil
 }
 
 // latest returns the latest of the times.

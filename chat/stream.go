@@ -103,7 +103,7 @@ func (s *Stream) begin() {
 	s.advance(phaseAsked)
 	if s.phase < phaseClosing {
 		s.unwatch = context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") })
-		if _, _, next := s.due(s.limits.asked, state); !next.IsZero() {
+		if next, _, _ := s.due(s.limits.asked, state); !next.IsZero() {
 			s.arm(next)
 		}
 	}
