@@ -22,11 +22,7 @@ func TestStates_sendsCurrentStateToNewSubscriber(t *testing.T) {
 }
 
 func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	url := "http://" + listener.Addr().String()
-	listener.Close() // from now on, connections are refused
-
+	url := "http://" + wiretest.RefusingAddr(t)
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
