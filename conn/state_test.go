@@ -3,7 +3,6 @@ package conn_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
