@@ -10,33 +10,33 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// abortTimeout bounds how long a stream that is given up waits for its abort
-// to be written.
+// abortTimeout limits how long an aborted stream waits for its abort to be
+// written.
 const abortTimeout = time.Second
 
-// A Question is a message that wants an answer. UserID is required.
+// A Question is a message that asks for an answer. UserID is required.
 type Question struct {
 	UserID events.ID
 	Text   string
 	Parts  []events.Part
 
 	MessageID string    // default: a random one
-	RequestID string    // what the answer is known by; default: a random one
+	RequestID string    // identifies the answer; default: a random one
 	TraceID   string    // default: none
 	ChatID    events.ID // default: the client's
 }
 
 // Ask sends a question and returns the stream of its answer. It waits until
-// the client is Ready and the question is written; its error is a
+// the client is Ready and the question is written. Its error is a
 // [*conn.SendError], [ErrNoUser] or [ErrDuplicateRequest].
 //
-// The answer is what carries the question's RequestID. A backend that leaves
-// it out is understood as long as one question at a time is in flight in the
-// chat; with several the streams end with [ErrAmbiguous].
+// The events of the answer carry the question's RequestID. A backend may leave
+// it out while one question at a time is in flight in the chat; with several,
+// their streams end with [ErrAmbiguous].
 //
-// ctx is the stream's as well as Ask's: when it ends before the answer does,
-// the backend is sent an abort with the RequestID if the connection is there
-// to send it, and then the stream ends with ctx's error.
+// ctx belongs to Ask and to the stream. When it ends before the answer, the
+// stream sends an abort with the RequestID, if there is a session, and then
+// ends with ctx's error.
 func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if q.UserID.IsZero() {
 		return nil, ErrNoUser
@@ -77,7 +77,8 @@ func (c *Client) ask(ctx context.Context, q Question, s *Stream) error {
 	}, func(on *conn.Session) { s.sending(on.Epoch()) })
 }
 
-// Answer asks a question and waits for the whole answer: Ask, and Wait.
+// Answer sends a question and waits for the final message: it calls Ask and
+// Wait.
 func (c *Client) Answer(ctx context.Context, q Question) (events.AIMessage, error) {
 	s, err := c.Ask(ctx, q)
 	if err != nil {

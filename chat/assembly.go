@@ -8,28 +8,29 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Limits of a stream: the number of tokens, of other events, and the bytes that
-// all of them carry. A longer answer ends the stream with ErrTooLong.
+// Limits of a stream: the number of tokens, the same number of other events,
+// and the bytes of all of them. A longer answer ends the stream with
+// ErrTooLong.
 const (
 	maxTokens = 1 << 16
 	maxBytes  = 16 << 20
 )
 
-// An assembly puts the tokens of one answer in order, each once. It holds early
-// tokens back until those before them have arrived.
+// An assembly puts the tokens of one answer in order, each once. It buffers
+// early tokens until the tokens before them have arrived.
 type assembly struct {
-	limit int // how many may be held back; negative for no limit
+	limit int // of early tokens; negative for no limit
 
-	tokens []events.AIToken       // in order; only ever appended to
+	tokens []events.AIToken       // in order; append-only
 	text   strings.Builder        // of tokens
-	next   int                    // the index that comes next
+	next   int                    // the index of the next token
 	early  map[int]events.AIToken // out-of-order tokens, by index
-	first  int                    // the lowest index of early, if there is any
-	others []placed               // everything but tokens
-	bytes  int                    // of all of it
+	first  int                    // the lowest index of early, if it is not empty
+	others []placed               // all events that are not tokens
+	bytes  int                    // of tokens, early and others
 	status events.AIProcessing    // the last one
 
-	dropped bool // early tokens were dropped: only the final text can close the gap
+	dropped bool // early tokens were dropped: only the final text can fill the gap
 	tooLong bool // an event was over the limits and dropped
 }
 
@@ -39,7 +40,7 @@ type placed struct {
 	event events.Event
 }
 
-// add takes a token in, unless it comes again.
+// add stores a token, unless it is a repeated one.
 func (a *assembly) add(t events.AIToken) {
 	if _, again := a.early[t.Index]; again || t.Index < a.next {
 		return
@@ -82,7 +83,7 @@ func (a *assembly) append(t events.AIToken) {
 	a.next = t.Index + 1
 }
 
-// note takes in what is no token.
+// note stores an event that is not a token.
 func (a *assembly) note(event events.Event) {
 	size, extra := 0, map[string]json.RawMessage(nil)
 	switch event := event.(type) {
@@ -101,7 +102,8 @@ func (a *assembly) note(event events.Event) {
 	a.others = append(a.others, placed{len(a.tokens), event})
 }
 
-// hold counts what an event carries, and reports whether there is room for it.
+// hold adds the size of an event to bytes, and reports whether there is room
+// for it.
 func (a *assembly) hold(e events.Envelope, size int, extra map[string]json.RawMessage) bool {
 	size += len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
 	for name, value := range extra {
@@ -114,8 +116,8 @@ func (a *assembly) hold(e events.Envelope, size int, extra map[string]json.RawMe
 	return true
 }
 
-// gap returns what is missing while later tokens are there, or were; nil for
-// nothing.
+// gap returns the range of tokens that are missing before the early tokens,
+// also if these were dropped. It returns nil if there is no gap.
 func (a *assembly) gap() *GapError {
 	if len(a.early) == 0 {
 		if a.dropped {
@@ -129,7 +131,7 @@ func (a *assembly) gap() *GapError {
 // bufferFull reports whether more early tokens have arrived than the limit.
 func (a *assembly) bufferFull() bool { return a.dropped || a.limit >= 0 && len(a.early) > a.limit }
 
-// drop drops the early tokens.
+// drop drops the early tokens, which the final text will replace.
 func (a *assembly) drop() {
 	a.early, a.dropped = nil, true
 }

@@ -48,7 +48,7 @@ func TestFillGap_takesMissingTextFromFinalMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ss, s := open(t, StreamConfig{})
 		ss.offerAll(token("r1", 0, "a"), token("r1", 2, "c"))
-		time.Sleep(10 * time.Second) // longer than it is waited for
+		time.Sleep(10 * time.Second) // longer than GapTimeout
 		ss.offerAll(token("r1", 3, "d"), final("r1", "abcd"))
 		assert.Equal(t, "abcd", read(s))
 		assert.Equal(t, 2, s.Progress().Tokens, "the rest is one token")
@@ -110,7 +110,7 @@ func TestGapPolicy_appliesToTokensLostWithSession(t *testing.T) {
 	assert.NoError(t, err, "nothing was lost within one epoch: the text is the backend's choice")
 }
 
-// What has been decided does not depend on what comes next.
+// The stream has already failed, so a later token changes nothing.
 func TestFailOnGap_keepsGapErrorWhenMissingTokenArrives(t *testing.T) {
 	for range 100 {
 		ss, s := open(t, StreamConfig{ReorderLimit: 1, OnGap: FailOnGap})

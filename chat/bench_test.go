@@ -15,8 +15,8 @@ type dialFunc func() (conn.Engine, error)
 
 func (f dialFunc) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { return f() }
 
-// BenchmarkToken is a token's way through the client: to a topic's reader, to
-// that of a stream, and to both.
+// BenchmarkToken measures a token's path through the client: to the reader of a
+// topic, to the reader of a stream, and to both.
 func BenchmarkToken(b *testing.B) {
 	const batch = 1000 // tokens of one answer
 	for _, to := range []struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The handler of a log may use the client.
+// A log handler may call the client.
 func TestClient_mayBeUsedByItsLogger(t *testing.T) {
 	onWire(t, Config{Tools: Tools{MaxConcurrent: 1, MaxPending: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		client.tools.log = slog.New(&usingHandler{client})
@@ -83,7 +83,7 @@ func TestJoinReply_mayLeaveAndJoinRooms(t *testing.T) {
 		l.send(`431[]`)
 		require.NoError(t, client.Ready(t.Context()))
 
-		// Called by Join, it ends that Join.
+		// JoinReply, called by Join, ends that Join.
 		joined := make(chan error, 1)
 		go func() { joined <- client.Join(t.Context(), room1) }() // ends with ErrLeft
 		assert.Equal(t, `422["chat:join",{"chatId":"room-1"}]`, <-l.out)
@@ -97,7 +97,7 @@ func TestJoinReply_mayLeaveAndJoinRooms(t *testing.T) {
 	})
 }
 
-// A subscription of Names that blocks and is not read holds up neither the reader
+// A subscription of Names that blocks and is not read delays neither the reader
 // nor the end of Run.
 func TestNames_mayBlockWithoutReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -118,7 +118,8 @@ func TestNames_mayBlockWithoutReader(t *testing.T) {
 	})
 }
 
-// A panic of a subscription's filter is the caller's, and leaves nothing behind.
+// A panic of a subscription's filter reaches the caller, and later changes
+// work.
 func TestNames_surviveFilterPanic(t *testing.T) {
 	client, err := New("http://localhost", quick(Config{}))
 	require.NoError(t, err)
@@ -169,7 +170,7 @@ func TestJoin_joinsOnceWhileRoomsAreJoined(t *testing.T) {
 	})
 }
 
-// Join and Leave are refused during Shutdown, whatever the session is doing.
+// Join and Leave fail during Shutdown in every state of the session.
 func TestJoin_failsDuringShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)

@@ -15,12 +15,12 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// A Client is one user's or one service's connection to a chat. Its topics carry
-// the events of the backend, its methods send events. All methods are safe for
+// A Client is the connection of one user or service to a chat. Its topics carry
+// the events of the backend; its methods send events. All methods are safe for
 // concurrent use.
 //
-// Subscriptions live until their ctx ends or the Client is closed, over any
-// number of sessions and Runs; subscribing before Run loses nothing.
+// A subscription lasts until its ctx ends or the Client is closed, over any
+// number of sessions and Runs. Subscribing before Run misses nothing.
 type Client struct {
 	// One topic for each kind of event.
 	Processing   bus.Source[events.AIProcessing]
@@ -32,31 +32,30 @@ type Client struct {
 	ChatMessages bus.Source[events.ChatMessage]
 	Presence     bus.Source[events.Presence]
 
-	// Events carries all of those, in the order of the wire. Two channels in
-	// one select are in no order between them; in Events they are.
+	// Events carries the events of all the topics above in wire order. Two
+	// channels in one select have no order between them.
 	Events bus.Source[events.Event]
 
 	// ServerErrors carries the server's own error event.
 	ServerErrors bus.Source[ServerError]
 
-	// DecodeErrors carries the events whose payload was not of its type or
-	// lacked a field; they reach no other topic but Raw.
+	// DecodeErrors carries the events whose payload has the wrong type or lacks
+	// a required field. Of the other topics, only Raw carries them.
 	DecodeErrors bus.Source[conn.DecodeError]
 
-	// States carries every change of the connection's state, the current one
-	// first.
+	// States carries the connection's current state first, then each change.
 	States bus.Source[conn.State]
 
-	// Names carries the event names in force, by key: the current ones first,
-	// then each change by SetNames or Discovery.
+	// Names carries all current event names by key first, then again after each
+	// change by SetNames or Discovery.
 	Names bus.Source[map[events.Key]string]
 
-	// Raw carries every event, whatever its name, as it came.
+	// Raw carries every event of any name, undecoded.
 	Raw bus.Source[conn.Event]
 
 	cfg        Config
 	conn       *conn.Conn
-	base       base // what every payload begins with
+	base       base // the first fields of every payload
 	names      nameTable
 	events     bus.Topic[events.Event]
 	streams    streams
@@ -67,9 +66,9 @@ type Client struct {
 	running    atomic.Bool // a Run is in progress
 }
 
-// New makes a client for the chat backend at url: scheme http, https, ws or
-// wss, with the namespace for its path. It does not connect; Run does. The error
-// says what in the URL or the Config cannot be used.
+// New returns a client for the chat backend at url. The scheme is http, https,
+// ws or wss, and the path is the namespace. New does not connect; Run does. It
+// returns an error for an invalid URL or Config.
 func New(url string, cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -80,7 +79,7 @@ func New(url string, cfg Config) (*Client, error) {
 		log = slog.Default()
 	}
 	c := &Client{cfg: cfg}
-	cfg.Conn.OnConnect = c.connected // which calls that of c.cfg
+	cfg.Conn.OnConnect = c.connected // calls that of c.cfg
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
@@ -126,7 +125,7 @@ func New(url string, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// listen makes a listener for each kind of event, with its topic. It returns a
+// listen creates a listener and a topic for each kind of event. It returns a
 // func that moves the listeners from one set of names to another.
 func (c *Client) listen() (reroute func(from, to names)) {
 	listeners := map[events.Key]conn.Listener{events.KeyAIAbort: &abortListener{&c.streams, c.tools, &c.names.topic}}
@@ -153,7 +152,7 @@ func (c *Client) listen() (reroute func(from, to names)) {
 	}
 }
 
-// streamBackend is what streams need of a client.
+// streamBackend is the streamConn of a client.
 type streamBackend struct {
 	*conn.Conn
 	client *Client
@@ -168,45 +167,48 @@ func (b streamBackend) sendAbort(a events.Abort) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	// The stream ends whether this fails or not.
+	// The stream ends even if this fails.
 	_ = s.Emit(ctx, b.client.names.name(events.KeyAIAbort), b.client.base.with(a))
 }
 
-// resultEvent is the name of the event that carries a tool's result.
+// resultEvent returns the name of the event that carries a tool's result.
 func (c *Client) resultEvent() string {
 	return cmp.Or(c.cfg.Tools.ResultEvent, c.names.name(events.KeyAIToolResult))
 }
 
-// On returns the source of any event of the backend, its payload decoded
-// into T; see [conn.On].
+// On returns a source of the backend's events with the given name, decoded into
+// T; see [conn.On].
 func On[T any](c *Client, name string) bus.Source[T] { return conn.On[T](c.conn, name) }
 
-// Conn returns the connection beneath the client. It is the client's to run
-// and to close.
+// Conn returns the connection of the client. Only the client may run or close
+// it.
 func (c *Client) Conn() *conn.Conn { return c.conn }
 
 // State returns the connection's current state.
 func (c *Client) State() conn.State { return c.conn.State() }
 
-// Ready waits until the client is connected and has joined its room; see
-// [conn.Conn.Ready].
+// Ready waits until the client is connected and has joined its rooms. It
+// returns an error when ctx ends, Run has returned an error, or the client is
+// closed; see [conn.Conn.Ready].
 func (c *Client) Ready(ctx context.Context) error { return c.conn.Ready(ctx) }
 
-// Run connects and keeps the connection up until ctx ends or Close is called,
-// and then returns nil; or until the connection has ended for good, and then
-// returns why. See [conn.Conn.Run]. Answers still in flight when ctx ends are
-// aborted, within a second; whatever makes Run return, they end with
-// [ErrStopped] if not with their own ctx.
+// Run connects, and reconnects when a session is lost. It returns nil after ctx
+// has ended or Close was called, and an error after a failure that a reconnect
+// cannot repair; see [conn.Conn.Run].
+//
+// When ctx ends, Run aborts the open streams, within a second. When Run
+// returns, all open streams end with [ErrStopped], or with the error of their
+// own ctx.
 func (c *Client) Run(ctx context.Context) error {
 	if !c.running.CompareAndSwap(false, true) {
 		if errors.Is(c.conn.Health(), conn.ErrClosed) {
-			return conn.ErrClosed // the other one is about to return
+			return conn.ErrClosed // the other Run is about to return
 		}
 		return conn.ErrRunning
 	}
 	defer c.running.Store(false)
 
-	// When ctx ends, the answers in flight are aborted before the connection is.
+	// When ctx ends, abort the open streams before the connection ends.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
@@ -218,7 +220,8 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// connected is Config.Conn.OnConnect, then discovery, then the joins.
+// connected calls Config.Conn.OnConnect, then runs discovery, then joins the
+// rooms.
 func (c *Client) connected(ctx context.Context, s *conn.Session) error {
 	c.streams.connected(ctx, s.Epoch())
 	if c.cfg.Conn.OnConnect != nil {
@@ -238,12 +241,13 @@ func (c *Client) connected(ctx context.Context, s *conn.Session) error {
 	return err
 }
 
-// Shutdown closes the client after the work in progress has ended. From now on
-// methods that send fail with [conn.ErrClosed]. Open streams with their tool
-// calls, and deliveries, continue, over a reconnect if need be. After the last
-// has ended, Shutdown closes the client as Close does and returns nil. If ctx
-// ends first, Shutdown aborts the open streams, which end with [ErrStopped],
-// closes the client and returns ctx's error. See [conn.Conn.Shutdown].
+// Shutdown closes the client after the work in progress has ended. Methods that
+// send fail with [conn.ErrClosed] from now on. Deliveries, and open streams
+// with their tool calls, continue, if necessary over a reconnect. After the
+// last of them has ended, Shutdown closes the client as Close does and returns
+// nil. If ctx ends first, Shutdown aborts the open streams, which end with
+// [ErrStopped], closes the client and returns ctx's error. See
+// [conn.Conn.Shutdown].
 func (c *Client) Shutdown(ctx context.Context) error {
 	draining, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -258,16 +262,15 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close ends the client for good: it aborts the answers in flight, which end
-// with [ErrStopped], and closes the connection; see [conn.Conn.Close]. It
-// always returns nil.
+// Close aborts the open streams, which end with [ErrStopped], and closes the
+// connection permanently; see [conn.Conn.Close]. It always returns nil.
 func (c *Client) Close() error {
 	c.streams.giveUp(ErrStopped)
 	return c.conn.Close()
 }
 
-// Stats holds the counters of a client. Those of what has ended count since New
-// and only grow.
+// Stats holds the counters of a client. Counters of ended work start at New and
+// only grow.
 type Stats struct {
 	Conn conn.Stats
 
@@ -283,8 +286,8 @@ type Stats struct {
 	Tools      int // tool calls that run or wait
 }
 
-// Stats returns the current counters. It is cheap enough to be called with each
-// scrape of a monitoring system. [Stream.Progress] reports on one answer.
+// Stats returns the current counters. It is cheap enough for each scrape of a
+// monitoring system. [Stream.Progress] reports on one answer.
 func (c *Client) Stats() Stats {
 	return Stats{
 		Conn: c.conn.Stats(),
@@ -311,8 +314,8 @@ func (c *Client) Health() error { return c.conn.Health() }
 // format prints a secret of a Client.
 func (c *Client) String() string { return c.conn.String() }
 
-// GoString is String, for %#v.
+// GoString returns String, for %#v.
 func (c *Client) GoString() string { return c.String() }
 
-// LogValue is String, for slog.
+// LogValue returns String, for slog.
 func (c *Client) LogValue() slog.Value { return c.conn.LogValue() }

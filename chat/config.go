@@ -17,78 +17,77 @@ const (
 	DefaultLeaveEvent       = "chat:leave"
 )
 
-// A Config says what the chat is and how its backend speaks. One of ChatID,
-// JoinPayload and NoJoin has to be set; all else has a default.
+// A Config configures a client for a chat and its backend. ChatID, JoinPayload
+// or NoJoin must be set; all other fields have a default.
 type Config struct {
-	// ChatID is the room: it is joined after each connect, and goes out with
-	// everything that is sent. Default: none.
+	// ChatID is the room. It is joined after each connect, and is part of every
+	// payload that is sent. Default: none.
 	ChatID events.ID
 
-	// NoJoin is for backends without rooms: nothing is joined. Default: false.
+	// NoJoin disables the join, for backends without rooms. Default: false.
 	NoJoin bool
 
-	// JoinPayload are the own fields of every join, those of further rooms
-	// included, merged behind chatId and Meta like those of any event. Default:
-	// nil.
+	// JoinPayload has the event's own fields for the join of every room. They
+	// follow chatId and Meta, as in any event. Default: nil.
 	JoinPayload any
 
-	// JoinTimeout has every join acknowledged by the server within that time;
-	// without it a join is sent and nothing more. Default: 0, not acknowledged.
+	// JoinTimeout is how long to wait for the acknowledgement of a join.
+	// Default: 0, a join needs no acknowledgement.
 	JoinTimeout time.Duration
 
-	// JoinReply checks the acknowledgement of a join, the JSON of its first
-	// argument, nil if it has none; an error means that the join was
-	// refused. It runs under no lock. After a connect it runs before the
-	// client is Ready, so it must not wait for methods that wait for Ready.
-	// It may call Join and Leave, which then act on the session that is
-	// being joined. Default: an object with an error that is not null, or
-	// with ok or success false, is a refusal.
+	// JoinReply checks the acknowledgement of a join. reply is the JSON of the
+	// first argument, or nil if there is none. An error means that the server
+	// refused the join. JoinReply runs under no lock. After a connect it runs
+	// before the client is Ready, so it must not call methods that wait for
+	// Ready. It may call Join and Leave, which then use the session that is
+	// being joined. Default: a refusal is an object with an error (not null,
+	// false or ""), or with ok or success false.
 	JoinReply func(chatID events.ID, reply json.RawMessage) error
 
 	// LeaveEvent is the event that leaves a room. Default: DefaultLeaveEvent.
 	LeaveEvent string
 
-	// Meta is merged into everything that goes to the server: chatId first,
-	// then Meta, then the event's own fields; a later one wins over an earlier
-	// one of the same name. Default: nil.
+	// Meta is merged into every payload that is sent: chatId first, then Meta,
+	// then the event's own fields. A later field replaces an earlier one of the
+	// same name. Default: nil.
 	Meta map[string]any
 
-	// Names replaces event names, sent or received. Default: those of the
-	// contract, events.Key.DefaultName.
+	// Names replaces the names of events that are sent or received. Default:
+	// the names of the contract, events.Key.DefaultName.
 	Names map[events.Key]string
 
-	// NameFunc overrides every other source of names: it gets the name that
-	// SetNames, Discovery, Names and the defaults result in, and returns
-	// the name to use. It is called in New and with each change, more than
-	// once if two changes meet, and must return the same name for the same
-	// arguments. It runs under no lock and may call the client. For names
-	// of the server it runs in the connection's reader, and must not block.
+	// NameFunc overrides every other source of names. It gets the name from
+	// SetNames, Discovery, Names or the defaults, and returns the name to use.
+	// It must return the same name for the same arguments. It is called in New
+	// and with each change, more than once if two changes happen at the same
+	// time. It runs under no lock and may call the client. For names that the
+	// server sent it runs in the connection's reader, and must not block.
 	// Default: nil.
 	NameFunc func(key events.Key, name string) string
 
-	// Discovery asks the server for its event names. Default: it is not asked.
+	// Discovery asks the server for its event names. Default: disabled.
 	Discovery Discovery
 
-	// ServerErrorEvent is the event that the server reports its errors with.
+	// ServerErrorEvent is the event in which the server reports its own errors.
 	// Default: DefaultServerErrorEvent.
 	ServerErrorEvent string
 
-	// Stream configures how answers are put together, and their timeouts.
+	// Stream configures the order and the timeouts of answers.
 	Stream StreamConfig
 
-	// Delivery says how Deliver goes about it.
+	// Delivery configures Deliver.
 	Delivery Delivery
 
-	// Tools says how tools are run.
+	// Tools configures the tools of HandleTool.
 	Tools Tools
 
 	// Conn configures the connection. Conn.OnConnect is called after each
-	// connect, before discovery and the joins. It sends on its Session: methods
-	// of the Client wait for Ready, which comes later.
+	// connect, before discovery and the joins. It sends on its Session, because
+	// methods of the Client wait for Ready.
 	Conn conn.Config
 }
 
-// withDefaults checks the Config and fills what is not set.
+// withDefaults checks the Config and sets the defaults.
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.NoJoin && c.JoinPayload != nil:
@@ -124,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// setDefault sets what is zero.
+// setDefault sets a field that is zero.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

@@ -17,14 +17,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestStream_matchesModelInRandomConversations plays random conversations to a client:
-// several questions at once whose answers come reordered, twice or not at all,
-// over connections that are cut and come back, resumed or not, while streams
-// are aborted and limits run out. A model that knows nothing of how streams
-// work says how each has to end, and with which tokens.
+// TestStream_matchesModelInRandomConversations plays random conversations to a
+// client: several questions at once, whose events arrive reordered, twice or
+// not at all. Connections are cut and return, resumed or not. Streams are
+// aborted, and timeouts pass. A model, independent of the code of streams,
+// computes the result and the tokens of each stream.
 //
-// The clock is that of a bubble, and all that is random is drawn beforehand: a
-// seed that fails fails again. For more than the usual number of conversations:
+// The clock is that of a bubble, and all random values are drawn beforehand: a
+// seed that fails once always fails. To run more conversations:
 //
 //	go test ./chat -run Model -rapid.checks=20000
 func TestStream_matchesModelInRandomConversations(t *testing.T) {
@@ -43,7 +43,7 @@ func TestStream_matchesModelInRandomConversations(t *testing.T) {
 	}
 }
 
-// The limits are such that no two of them run out at once.
+// No two of the limits run out at the same time.
 var modelLimits = StreamConfig{
 	FirstTokenTimeout: 10*time.Second + 7*time.Millisecond,
 	IdleTimeout:       7*time.Second + 3*time.Millisecond,
@@ -52,11 +52,11 @@ var modelLimits = StreamConfig{
 	ReorderLimit:      2,
 }
 
-// A plan is all that is random about a conversation.
+// A plan has all random values of a conversation.
 type plan struct {
 	onGap GapPolicy
 	named []bool   // for each question, whether its answer carries the request id
-	items [][]item // for each question, what comes for it, in the order in which it does
+	items [][]item // for each question, the events of its answer, in the order of arrival
 	texts []string // for each question, the final text
 	steps []step
 }
@@ -107,9 +107,9 @@ func drawPlan(t *rapid.T, naming string) plan {
 	return p
 }
 
-// drawItems draws six tokens and an end, some twice, some not at all, not quite
-// in order. Of an answer without request id nothing comes after its end: there
-// nobody could tell whose it is.
+// drawItems draws six tokens and an end, some twice, some not at all, and
+// slightly out of order. An answer without request id has no events after its
+// end, because they could belong to any question.
 func drawItems(t *rapid.T, named bool) []item {
 	type placed struct {
 		item
@@ -140,7 +140,7 @@ func drawItems(t *rapid.T, named bool) []item {
 	return items
 }
 
-// textOf is the text of a question's first n tokens.
+// textOf returns the text of a question's first n tokens.
 func textOf(q, n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -149,7 +149,7 @@ func textOf(q, n int) string {
 	return b.String()
 }
 
-// frame is an item as it comes over the wire.
+// frame returns an item as a frame of the wire.
 func (p plan) frame(q int, i item) string {
 	id := ""
 	if p.named[q] {
@@ -168,7 +168,7 @@ func (p plan) frame(q int, i item) string {
 
 func requestOf(q int) string { return fmt.Sprint("r", q) }
 
-// play plays a plan, and returns what is not as the model says.
+// play plays a plan, and returns the differences from the model.
 func play(t *testing.T, p plan) (wrong []string) {
 	w := make(wire)
 	limits := modelLimits
@@ -181,7 +181,7 @@ func play(t *testing.T, p plan) (wrong []string) {
 	pid := 0
 	var l *link
 	var aborts []string
-	drain := func() { // what the client has said on a session
+	drain := func() { // records the client's frames of a session
 		for synctest.Wait(); len(l.out) > 0; {
 			if frame := <-l.out; strings.Contains(frame, "ai:abort") {
 				aborts = append(aborts, frame)
@@ -201,7 +201,7 @@ func play(t *testing.T, p plan) (wrong []string) {
 	streams := make([]*Stream, len(p.named))
 	cancels := make([]context.CancelFunc, len(p.named))
 	next := make([]int, len(p.named))
-	item := func(q int) (frame string, ok bool) { // the next of an answer
+	item := func(q int) (frame string, ok bool) { // the next item of an answer
 		if streams[q] == nil || next[q] == len(p.items[q]) || m.silent(q, p.items[q][next[q]], streams[q]) {
 			return "", false
 		}
@@ -233,12 +233,12 @@ func play(t *testing.T, p plan) (wrong []string) {
 			drain()
 			l.cut()
 			m.cut()
-			time.Sleep(s.delay*2 + 100*time.Millisecond) // the next attempt is made before that is over
+			time.Sleep(s.delay*2 + 100*time.Millisecond) // the next attempt begins meanwhile
 			synctest.Wait()
 			m.until(time.Now())
 			m.entering = true
 			var missed []string
-			if s.yes { // the server resumes the session, with what came meanwhile
+			if s.yes { // the server resumes the session, with the missed event
 				if frame, ok := item(s.q); ok {
 					missed = append(missed, frame)
 				}

@@ -20,17 +20,16 @@ const (
 	DefaultMaxPendingDeliveries = 1024
 )
 
-// Delivery says how [Client.Deliver] goes about it.
+// Delivery configures [Client.Deliver].
 type Delivery struct {
-	// AckTimeout is how long an acknowledgement is waited for before the
-	// message is sent again. Default: DefaultAckTimeout.
+	// AckTimeout is how long to wait for an acknowledgement before the message
+	// is sent again. Default: DefaultAckTimeout.
 	AckTimeout time.Duration
 
-	// MaxAttempts is how often a message is sent at most. Default: 0, until it
-	// is acknowledged or the caller's ctx ends.
+	// MaxAttempts limits how often a message is sent. Default: 0, no limit.
 	MaxAttempts int
 
-	// MaxPending is how many messages may wait for delivery; one more is
+	// MaxPending limits how many messages wait for delivery. One more is
 	// rejected with ErrQueueFull. Default: DefaultMaxPendingDeliveries.
 	MaxPending int
 }
@@ -40,12 +39,15 @@ func (d *Delivery) setDefaults() {
 	setDefault(&d.MaxPending, DefaultMaxPendingDeliveries)
 }
 
-// A DeliveryError says that a message was not acknowledged.
+// A DeliveryError reports a message that was not acknowledged.
 type DeliveryError struct {
 	Message   events.UserMessage
-	Attempts  int   // how often it was sent, or may have been
-	MaybeSent bool  // false: the server has certainly not seen it
-	Err       error // the ctx's error, ErrQueueFull, conn.ErrClosed, what ended Run, or the last attempt's
+	Attempts  int  // how often it was sent, or may have been
+	MaybeSent bool // if false, the server has not received it
+
+	// Err is the ctx's error, ErrQueueFull, conn.ErrClosed, the error of Run or
+	// the error of the last attempt.
+	Err error
 }
 
 func (e *DeliveryError) Error() string {
@@ -55,18 +57,20 @@ func (e *DeliveryError) Error() string {
 // Unwrap returns the cause.
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
-// Deliver sends a message until the server acknowledges it, over as many
-// reconnects as that takes, and returns the first argument of the
-// acknowledgement, nil if there is none. Each attempt carries the same
-// MessageID (a random one if m has none), so that a server can tell that it
-// has seen the message before: where an acknowledgement is lost nobody can
-// know, and so the server may get the message more than once. It gets it once where Config.Delivery.MaxAttempts is 1.
+// Deliver sends a message until the server acknowledges it, over any number of
+// reconnects. It returns the first argument of the acknowledgement, or nil if
+// there is none.
+//
+// The server may get the message more than once, because an acknowledgement can
+// be lost. Each attempt has the same MessageID (a random one if m has none), so
+// the server can recognize a repeated message. With a
+// Config.Delivery.MaxAttempts of 1 it gets the message at most once.
 //
 // Messages are delivered one after the other, in the order of the calls.
 // Deliver waits for the messages before it, for Ready and for the
 // acknowledgement. It stops when ctx ends, a limit of Config.Delivery is
-// reached, the client is closed, or Run has ended for good. Its error is a
-// [*DeliveryError]. The next message is delivered then.
+// reached, the client is closed, or Run has returned an error. Its error is a
+// [*DeliveryError]. A failed message does not stop the next one.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
 	return c.deliveries.deliver(ctx, m)
@@ -86,7 +90,7 @@ type deliveries struct {
 // deliver delivers one message.
 func (d *deliveries) deliver(ctx context.Context, m events.UserMessage) (json.RawMessage, error) {
 	failed := &DeliveryError{Message: m}
-	if d.count.Add(1) > int64(d.cfg.MaxPending)+1 { // one is being delivered
+	if d.count.Add(1) > int64(d.cfg.MaxPending)+1 { // + 1 is the message in delivery
 		d.count.Add(-1)
 		failed.Err = ErrQueueFull
 		return nil, failed
@@ -112,8 +116,8 @@ func (d *deliveries) deliver(ctx context.Context, m events.UserMessage) (json.Ra
 }
 
 // attempt sends the message on a session until it is acknowledged there, and
-// counts how often in failed. It returns conn.ErrSessionLost, which is tried
-// again on the next session, unless it was the last attempt.
+// counts the attempts in failed. It returns conn.ErrSessionLost if the next
+// session has to try again.
 func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.Args, failed *DeliveryError) error {
 	for {
 		waiting, cancel := context.WithTimeout(ctx, d.cfg.AckTimeout)

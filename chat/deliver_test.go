@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// message is a message of a person, and said what the client makes of it as
-// its nth packet on a session that wants an acknowledgement.
+// message returns a user's message. said returns the frame that the client
+// sends for it, as its nth packet with an acknowledgement on a session.
 func message(id string) events.UserMessage {
 	return events.UserMessage{MessageID: id, UserID: user, Text: "hi"}
 }
@@ -41,7 +41,7 @@ type delivered struct {
 	err   error
 }
 
-// failure is the *DeliveryError of a delivery.
+// failure returns the *DeliveryError of a delivery.
 func (d delivered) failure(t *testing.T) DeliveryError {
 	t.Helper()
 	var failed *DeliveryError
@@ -49,7 +49,8 @@ func (d delivered) failure(t *testing.T) DeliveryError {
 	return *failed
 }
 
-// onWire runs a client over a wire in a bubble, and hands it its first session.
+// onWire runs a test in a bubble, with a client over a wire and its first
+// session.
 func onWire(t *testing.T, cfg Config, play func(t *testing.T, w wire, client *Client, l *link)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := make(wire)
@@ -125,7 +126,8 @@ func TestDeliver_sendsMessagesInCallOrder(t *testing.T) {
 }
 
 func TestDeliver_doesNotResendWithSingleAttempt(t *testing.T) {
-	// SendMessage is written to a session that is lost; Deliver has one attempt.
+	// SendMessage is written to a session that is lost; Deliver has one
+	// attempt.
 	onWire(t, Config{Delivery: Delivery{MaxAttempts: 1}}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
 		<-l.out
@@ -206,7 +208,8 @@ func TestDeliver_returnsDeliveryError(t *testing.T) {
 	})
 }
 
-// The error of Run may be a timeout, which Deliver must not take for its own.
+// The error of Run may be a timeout. Deliver must not treat it as the end of
+// AckTimeout.
 func TestDeliver_failsWhenRunEndsWithError(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cfg   Config

@@ -17,24 +17,23 @@ const (
 	DefaultDiscoveryResponse = "meta:events:response"
 )
 
-// Discovery asks the server for the names of its events, after each connect and
-// before the join. The request carries chatId and Config.Meta. The response is an
-// object from key to name. Its names are in force for the very next event, both
-// for sending and for listening, and replace those of an earlier response.
-// Unknown keys and invalid names are ignored.
+// Discovery configures the request for the names of the server's events, after
+// each connect and before the join. The request carries chatId and Config.Meta.
+// The response is an object from key to name. Its names replace the names of an
+// earlier response, and apply to the very next event, sent or received. Unknown
+// keys and invalid names are ignored.
 //
-// When no response arrives in time, the names stay as they are, and a later
-// response is ignored unless AcceptPushed is set. Client.Names publishes each
-// change.
+// If no response arrives in time, the names do not change, and a later response
+// is ignored unless AcceptPushed is set. Client.Names publishes each change.
 type Discovery struct {
 	Enabled       bool          // ask after each connect
 	Timeout       time.Duration // default: DefaultDiscoveryTimeout
 	RequestEvent  string        // default: DefaultDiscoveryRequest
 	ResponseEvent string        // default: DefaultDiscoveryResponse
 
-	// AcceptPushed takes a response that the client has not asked for, at any
-	// time: for backends that announce new names by themselves. Its names are
-	// added to those that are known. Default: false.
+	// AcceptPushed accepts responses at any time, for backends that announce
+	// new names without a request. They are added to the discovered names, and
+	// replace the earlier name of the same key. Default: false.
 	AcceptPushed bool
 }
 
@@ -44,19 +43,21 @@ func (d *Discovery) setDefaults() {
 	setDefault(&d.ResponseEvent, DefaultDiscoveryResponse)
 }
 
-// discovery asks for names, and is the listener of the server's responses.
+// discovery requests names, and is the listener for the server's responses.
 type discovery struct {
 	cfg     Discovery
 	log     *slog.Logger
-	request any                                                                            // the payload of a request
-	learn   func(ctx context.Context, discovered map[events.Key]string, pushed bool) error // puts names in force
+	request any // the payload of a request
+
+	// learn applies discovered names.
+	learn func(ctx context.Context, discovered map[events.Key]string, pushed bool) error
 
 	mu    sync.Mutex // no other lock is taken while it is held
-	asked *inquiry   // waits for a response; nil for none
+	asked *inquiry   // waits for a response, or nil
 }
 
 // An inquiry is a request without a response so far.
-type inquiry struct{ answered chan struct{} } // closed when the response is in force
+type inquiry struct{ answered chan struct{} } // closed when the response is applied
 
 func (d *discovery) Active() bool {
 	if d.cfg.AcceptPushed {
@@ -69,8 +70,8 @@ func (d *discovery) Active() bool {
 
 func (d *discovery) Close() {}
 
-// Receive puts a response in force in the reader's goroutine: the next event may
-// have a name of it.
+// Receive applies a response in the reader's goroutine, because the next event
+// may already use one of its names.
 func (d *discovery) Receive(ctx context.Context, p conn.Payload) error {
 	var response map[string]any
 	if err := p.Decode(&response); err != nil {
@@ -88,7 +89,7 @@ func (d *discovery) Receive(ctx context.Context, p conn.Payload) error {
 			discovered[key] = name
 		}
 	}
-	if err := d.learn(ctx, discovered, asked == nil); err != nil { // of NameFunc
+	if err := d.learn(ctx, discovered, asked == nil); err != nil { // an invalid name from NameFunc
 		d.log.Warn("chat: discovery: the names stay as they are", "error", err)
 		return nil
 	}
@@ -96,8 +97,8 @@ func (d *discovery) Receive(ctx context.Context, p conn.Payload) error {
 	return nil
 }
 
-// take removes the inquiry and returns it. With one that is given, it removes
-// that one only, and returns nil if it has been taken.
+// take removes and returns the current inquiry. If given is not nil and is not
+// the current inquiry, take changes nothing and returns nil.
 func (d *discovery) take(given *inquiry) *inquiry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -109,7 +110,7 @@ func (d *discovery) take(given *inquiry) *inquiry {
 	return asked
 }
 
-// discover asks the server, and waits until its response is in force or the
+// discover sends a request, and waits until its response is applied or the
 // timeout has passed.
 func (d *discovery) discover(ctx context.Context, s *conn.Session) {
 	waiting, cancel := context.WithTimeout(ctx, d.cfg.Timeout)

@@ -52,7 +52,7 @@ func TestDiscovery_runsBeforeJoinAndAppliesNames(t *testing.T) {
 	assert.Contains(t, log.String(), "room:enter", "and it is in the log")
 }
 
-// The response and what follows it may come in one go.
+// The response and the next event may arrive in one read.
 func TestDiscovery_appliesNamesToNextEvent(t *testing.T) {
 	for range 50 {
 		stage := newStage(t, func(p *peer, frame string) {
@@ -96,19 +96,20 @@ func TestDiscovery_keepsKnownNamesOnTimeout(t *testing.T) {
 		assert.Equal(t, "meta:events:response", (<-failures).Event)
 		assert.Equal(t, "learnt", client.names.name(events.KeyAIToken), "what was learnt before stays")
 
-		// One that comes late is passed over.
+		// A late response is ignored.
 		l.send(`42["meta:events:response",{"AI_TOKEN":"late"}]`, `42["learnt",{"token":"x","index":0}]`)
 		assert.Equal(t, "x", (<-tokens).Token)
 		l.cut()
 
-		// After a wrong shape the right one may come still; what it does not name is as before discovery.
+		// After a response of the wrong shape a correct one may arrive. Keys
+		// that it does not contain have the names from before discovery.
 		l, took = session(`42["meta:events:response",7]`, `42["meta:events:response",{"AI_MESSAGE":"learnt"}]`)
 		assert.Zero(t, took)
 		assert.Equal(t, "ai:token", client.names.name(events.KeyAIToken))
 		assert.Equal(t, "learnt", client.names.name(events.KeyAIMessage))
 		l.cut()
 
-		// A session that ends while it waits is not waited for.
+		// If the session ends, discovery stops waiting.
 		l = w.accept("")
 		start := time.Now()
 		<-l.out

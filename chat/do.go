@@ -7,11 +7,12 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// doFunc is [conn.Conn.Do]: what the parts of a client need of the connection.
+// doFunc is [conn.Conn.Do].
 type doFunc func(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
 
-// onSession runs fn as do does. When fn could not be run, its error is a
-// *conn.SendError for an event of the given name.
+// onSession runs fn as do does. If fn could not run, or ran on sessions that
+// ended before they sent anything, the error is a *conn.SendError for an event
+// of the given name.
 func onSession(do doFunc, ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
 	var failed error
 	err := do(ctx, func(ctx context.Context, s *conn.Session) error {
@@ -24,15 +25,15 @@ func onSession(do doFunc, ctx context.Context, event func() string, fn func(ctx 
 	return err
 }
 
-// notSent reports whether err says that a session ended before it took what was
-// to be sent: do runs fn again then.
+// notSent reports whether err is the error of a session that ended before it
+// sent the event. Then do runs fn again.
 func notSent(err error) bool {
 	var failed *conn.SendError
 	return errors.Is(err, conn.ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
 }
 
-// send sends an event under the name that is in force when it is written. sending,
-// if it is not nil, is called with each session that is tried. The error is a
+// send sends an event under the current name at the time of writing. sending,
+// if not nil, is called with each session before the attempt. The error is a
 // *conn.SendError.
 func (c *Client) send(ctx context.Context, name func() string, payload any, sending func(s *conn.Session)) error {
 	return onSession(c.conn.Do, ctx, name, func(ctx context.Context, s *conn.Session) error {

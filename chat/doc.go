@@ -1,4 +1,4 @@
-// Package chat is a client for AI chat backends that speak Socket.IO. Server
+// Package chat is a client for AI chat backends that use Socket.IO. Server
 // events arrive on channels; methods send messages.
 //
 //	client, err := chat.New("http://localhost:4000", chat.Config{ChatID: events.StringID("room-1")})
@@ -19,47 +19,50 @@
 //
 // # Topics
 //
-// Each kind of event has a topic, a field of [Client]: subscribe with
-// Chan(ctx), or with Subscribe(ctx, options…) to say what happens when the
-// reader is slow. Subscribing before Run loses nothing. A subscription lives until
-// its ctx ends or the client is closed, over any number of reconnects and Runs.
+// Each kind of event has a topic, a field of [Client]. Chan(ctx) subscribes to
+// it; Subscribe(ctx, options…) also sets a policy for slow readers.
 //
-//  1. Client.Events carries all kinds of events in the order of the wire. Two
-//     channels in one select are in no order between them: a final message
-//     may overtake the last tokens.
-//  2. A payload that has not the type of its topic, or lacks a required field,
-//     is reported on Client.DecodeErrors instead.
-//  3. Fields that the contract does not name are kept, in Extra.
-//  4. [On] subscribes to any other event, decoded into a type of your own;
-//     Client.Raw carries every event with all its arguments.
-//  5. Client.ServerErrors carries the server's own error event. A rejected
+//  1. A subscription lasts until its ctx ends or the client is closed, over any
+//     number of reconnects and Runs. Subscribing before Run misses nothing.
+//  2. Client.Events carries all kinds of events in wire order. Two channels in
+//     one select have no order between them: a final message may be received
+//     before the last tokens.
+//  3. A payload of the wrong type, or without a required field, is reported on
+//     Client.DecodeErrors and reaches no typed topic.
+//  4. Fields outside of the contract are kept in Extra.
+//  5. [On] subscribes to any other event and decodes it into a type of the
+//     caller. Client.Raw carries every event with all its arguments.
+//  6. Client.ServerErrors carries the server's own error event. A rejected
 //     handshake and a disconnect by the server are reported by Run's error and
 //     on Client.States.
 //
 // # Questions and answers
 //
-// [Client.Ask] gives a [Stream]: the answer to this one question, in the order of
-// the tokens' indices, each token once. Answers are matched by requestId, so any
-// number of questions may be in flight on one client. [Client.Answer] is Ask for
-// those who want the final message only.
+// [Client.Ask] sends a question and returns a [Stream] of its answer.
+// [Client.Answer] returns only the final message.
 //
-// A token that arrives early is held back until those before it have arrived; a
-// repeated one is dropped. Config.Stream sets how long to wait for a missing
-// token, and how many to hold back meanwhile. Then the final message fills the
-// gap, or the stream ends with a [GapError].
+//  1. A stream has the events of its own question, matched by requestId. Any
+//     number of questions may be in flight on one client.
+//  2. Tokens are delivered in the order of their indices, each once. A token
+//     that arrives early is buffered until the tokens before it have arrived; a
+//     repeated token is dropped.
+//  3. Config.Stream limits the wait for a missing token, and the number of
+//     buffered tokens. At either limit the final message fills the gap, or the
+//     stream ends with a [GapError].
+//  4. A stream keeps its answer. Any number of readers can read it, late,
+//     slowly or not at all, and none delays another reader or the connection.
+//  5. A stream keeps at most 65,536 tokens, as many other events, and 16 MiB in
+//     total. A longer answer ends it with [ErrTooLong].
+//  6. A stream ends once. Each call of [Stream.Wait] returns the same result.
 //
-// A stream keeps its answer. It can be read by any number of readers, late,
-// slowly, or not at all, and none of them holds up another or the connection; of an
-// answer without end it keeps 65,536 tokens, as many other events, and 16 MiB of all.
-// [Stream.Tokens] is a channel, [Stream.Text] and [Stream.Events] are iterators,
-// [Stream.Progress] is how far it has come.
+// [Stream.Tokens] is a channel, [Stream.Text] and [Stream.Events] are
+// iterators, and [Stream.Progress] is a snapshot.
 //
-// A stream ends once, with the first of the following; each call of
-// [Stream.Wait] returns the same result. Where the table says so, the backend
-// is sent ai:abort with the requestId, if there is a session for it. The stream
-// then ends when the abort is written, at most a second later:
+// The first of these events ends a stream. Where the last column has "yes", the
+// stream first sends ai:abort with the requestId, if there is a session, and
+// ends when the abort is written, within a second.
 //
-//	what has come                                   Wait's error                  abort
+//	event                                           Wait's error                  abort
 //	the final message, with or without tokens       nil                           no
 //	the final message, but tokens are missing,      *GapError                     no
 //	  and it cannot or must not fill the gap
@@ -67,7 +70,7 @@
 //	ai:error                                        *events.AIError               no
 //	the end of Ask's ctx                            the ctx's error               yes
 //	Stream.Abort, Client.Abort                      ErrAborted                    yes
-//	another member's abort, passed on               ErrAborted                    no
+//	an abort of another member, forwarded           ErrAborted                    no
 //	no token or message for FirstTokenTimeout       ErrNoToken                    yes
 //	no event for IdleTimeout, while connected       ErrStalled                    yes
 //	  and no tool runs for it
@@ -76,87 +79,106 @@
 //	  this question or for another
 //	more than a stream keeps                        ErrTooLong                    yes
 //	an error of StreamConfig.Resume                 that error, wrapped           yes
-//	Close, or the end of Run                        ErrStopped, and Run's error   if it can be
+//	Close, or the end of Run                        ErrStopped, and Run's error   yes
 //
-// The timeouts of StreamConfig begin when the question is written; until then
-// only Ask's ctx bounds the wait:
+// The timeouts of StreamConfig start when the question is written. Until then
+// only Ask's ctx limits the wait.
 //
 //	field              applies while             counts from the latest of
 //	FirstTokenTimeout  no token or message has   the question
-//	                   come, Ready or not
+//	                   arrived, Ready or not
 //	IdleTimeout        Ready, no tool runs       the question, the last event,
 //	                                             the last tool's end, Ready
 //	OfflineTimeout     not Ready                 the question, the end of Ready
 //	GapTimeout         a token is missing        the first token after the gap
 //
-// When a session is lost, streams go on. If the server resumes it, the new
-// session has the same epoch (see [conn.State]), and nothing is missing. If
-// not, StreamConfig.Resume can ask the backend for the tokens after the last
-// one. It is called when the client is Ready, for each stream that was asked in
-// an earlier epoch, until it has returned on a session that lasted as long. The
-// final message, whose text is the whole answer, fills what is still missing.
+// # Lost sessions
 //
-// A backend that leaves requestId out is understood as long as one question at
-// a time is in flight in the chat. With several, a token may be for any of
-// them, so they end with [ErrAmbiguous]; the typed topics carry it all the same.
-// An abandoned question counts as in flight for another 5 seconds, since the
-// backend may still answer it. Tokens that can only be the middle of that answer
-// are ignored. When the next answer has clearly begun, the abandoned question is
-// forgotten.
+// Open streams continue after a reconnect.
 //
-// # What goes out
+//  1. If the server resumes the session, no event is missing, and the new
+//     session has the same epoch (see [conn.State]).
+//  2. Otherwise StreamConfig.Resume can ask the backend for the missing tokens.
+//     It is called for each stream of an earlier epoch when the client is
+//     Ready. If the session ends before Resume returns, the next session calls
+//     it again.
+//  3. The text of the final message is the whole answer. With FillGap, the
+//     default, it replaces the tokens that are still missing.
 //
-// Every payload is one object: chatId, then Config.Meta, then the event's own
-// fields, a later one winning over an earlier one of the same name. This holds
-// for the join, discovery, the results of tools that go out as events, and for [Client.Emit] as well.
+// # Backends without requestId
 //
-// The methods that send wait until the client is Ready (connected, and its rooms
-// joined) and the event is written, or until their ctx ends. Their error is a
-// [conn.SendError], which says whether the event may have been sent. An event
-// that a session has not begun to write is sent on the next one; an event that
-// may have been written is not sent again. Typing is volatile: without a session
-// it is dropped.
+// A backend may leave requestId out while one question at a time is in flight
+// in a chat.
+//
+//  1. With several in flight, a token, message or error may belong to any of
+//     them, so all of them end with [ErrAmbiguous]. The typed topics still
+//     carry the event.
+//  2. A question whose stream ended before its answer counts as in flight for
+//     another 5 seconds, because the backend may still answer it. Tokens from
+//     the middle of that answer are ignored.
+//  3. If that answer had begun, the first token of the next answer ends the 5
+//     seconds.
+//
+// # Sending
+//
+// Every payload is one object with chatId, then Config.Meta, then the event's
+// own fields. A later field replaces an earlier one of the same name. This
+// includes the join, discovery, [Client.Emit] and the results of tools that are
+// sent as events.
+//
+// Methods that send wait until the client is Ready (connected, and its rooms
+// joined) and the event is written, or until their ctx ends.
+//
+//  1. Their error is a [conn.SendError]. It reports whether the event may have
+//     been sent.
+//  2. An event that a session has not begun to write is sent on the next one.
+//     An event that may have been written is not sent again.
+//  3. Typing is volatile: without a session it is dropped.
 //
 // # Delivery
 //
-// [Client.Deliver] is the exception that a caller asks for: it sends a message
-// until the server acknowledges it.
+// [Client.Deliver] sends a message until the server acknowledges it.
 //
-//  1. Each attempt carries the same messageId. The next one is made when no
-//     acknowledgement has come for Delivery.AckTimeout, or the session is lost.
-//  2. Messages go out one at a time, in the order of the calls.
-//  3. A server gets each message at least once, or the caller gets a
-//     [DeliveryError], which says whether it may have got it. With a
-//     Delivery.MaxAttempts of 1 it gets it at most once.
-//  4. At most Delivery.MaxPending messages wait; one more is refused with
+//  1. Each attempt has the same messageId. The next attempt follows when no
+//     acknowledgement has arrived within Delivery.AckTimeout, or the session is
+//     lost.
+//  2. Messages are sent one at a time, in the order of the calls.
+//  3. The server gets each message at least once, or the caller gets a
+//     [DeliveryError], which reports whether the server may have it. With a
+//     Delivery.MaxAttempts of 1 the server gets it at most once.
+//  4. At most Delivery.MaxPending messages wait. One more is rejected with
 //     [ErrQueueFull].
 //
 // # Rooms
 //
-// After each connect Config.Conn.OnConnect runs first, then discovery, then the
-// joins; then the client is Ready. An error of OnConnect ends the session, and
-// the next one calls it again; one marked with reconnect.Permanent ends Run.
+// After each connect the order is Config.Conn.OnConnect, discovery, the joins,
+// Ready. An error of OnConnect ends the session, and the next session calls it
+// again; an error marked with reconnect.Permanent ends Run.
 //
-// The room of Config.ChatID is joined after each connect, before the client is
-// Ready: with the event that is the name of events.KeyJoin, and Config.JoinPayload for its own fields; not
-// at all with Config.NoJoin. With a Config.JoinTimeout the server has to
-// acknowledge it. A refusal ends Run with a [JoinError] that carries the server's
-// reply, unless Config.Conn.Retry says to try again; without an answer the session ends, and the next one tries.
-//
-// [Client.Join] enters further rooms on the same connection, and [Client.Leave]
-// leaves them. A refusal is then Join's error, and Run goes on. A room that has
-// been joined is one like that of Config.ChatID: joined after each connect,
-// with the same consequences. Joins and leaves of a room take effect in their
-// order: a Join that is overtaken by a Leave returns with [ErrLeft]. While the
-// rooms are joined after a connect, Join and Leave act on that session and do
-// not wait for Ready. Every topic carries the events of all rooms; [InRoom]
-// narrows a subscription down to one. The zero ChatID in what is sent stands
-// for the client's own.
+//  1. The room of Config.ChatID is joined after each connect, unless
+//     Config.NoJoin is set. The event has the name of events.KeyJoin, and the
+//     fields of Config.JoinPayload.
+//  2. With a Config.JoinTimeout the server must acknowledge the join. A refusal
+//     ends Run with a [JoinError], which has the server's reply, unless
+//     Config.Conn.Retry returns true. Without a reply the session ends, and the
+//     next session joins again.
+//  3. [Client.Join] joins further rooms on the same connection, and
+//     [Client.Leave] leaves them. A refusal is then Join's error, and Run
+//     continues.
+//  4. After Join has returned nil, its room is joined after each connect, like
+//     the room of Config.ChatID and with the same consequences.
+//  5. Joins and leaves of a room take effect in their order. A Join returns
+//     [ErrLeft] if Leave is called before it returns.
+//  6. While rooms are joined after a connect, Join and Leave use that session
+//     and do not wait for Ready.
+//  7. Every topic carries the events of all rooms. [InRoom] limits a
+//     subscription to one room.
+//  8. In an event that is sent, the zero ChatID means the client's own.
 //
 // # Names
 //
-// Events are known by keys ([events.Key]), and travel under names. Each of these
-// has precedence over those below it:
+// Each event has a key ([events.Key]) and a name on the wire. The first of
+// these sources that has a name decides:
 //
 //	Config.NameFunc      overrides every other source
 //	Client.SetNames      names set at run time
@@ -164,37 +186,42 @@
 //	Config.Names         names set in the Config
 //	Key.DefaultName      the default names
 //
-// A change takes effect at once and atomically, for sending and for receiving:
-// no event is lost or delivered twice by it. The join has its new name from the
-// next connect on.
+// Client.EventName returns the current name of a key. Client.Names carries all
+// current names first, then each change.
 //
-// With Discovery.Enabled the server is asked for its names after each connect,
-// before the join, so that the join has its discovered name. The client waits
-// at most Discovery.Timeout and goes on with the names it has. A later response
-// is ignored, unless Discovery.AcceptPushed is set: then the server may send
-// names at any time. A response that is no object is reported on
-// Client.DecodeErrors. The names are in force for the event that follows the
-// response. They are logged.
-//
-// Client.EventName returns the name in force for a key. Client.Names carries
-// all of them: the current ones first, then each change.
+//  1. A change takes effect at once and atomically, for sending and for
+//     receiving: it neither loses nor repeats an event. The join has its new
+//     name from the next connect on.
+//  2. With Discovery.Enabled the client asks the server for its names after
+//     each connect, before the join. It waits at most Discovery.Timeout and
+//     then keeps the names that it has.
+//  3. The names of a response are logged, and apply to the very next event.
+//  4. A response that arrives at any other time is ignored, unless
+//     Discovery.AcceptPushed is set.
+//  5. A response that is not an object is reported on Client.DecodeErrors.
 //
 // # Tools
 //
-// [HandleTool] adds a tool that the backend can call. Its result is the
-// acknowledgement of ai:tool_call if the backend wants one, else an event of its own. Calls
-// run side by side up to Tools.MaxConcurrent, each in a goroutine that ends with the
-// call. A panic is logged with its stack and sent as an error without it. A
-// call's ctx ends when its request is aborted or has failed, on whichever side.
-// A call for an open stream belongs to the work of the stream: it begins during
-// Shutdown as well, and may send.
+// [HandleTool] adds a tool that the backend can call.
+//
+//  1. The result is the acknowledgement of ai:tool_call if the backend asked
+//     for one. Otherwise it is sent as an event.
+//  2. Up to Tools.MaxConcurrent calls run at the same time, each in a goroutine
+//     that ends with the call.
+//  3. A panic is logged with its stack. The backend gets an error without the
+//     stack.
+//  4. A call's ctx ends when its request has failed or was aborted, by either
+//     side.
+//  5. A call for an open stream is part of the stream's work. During Shutdown
+//     it still starts, and may send.
 //
 // # Functions of the Config
 //
 // NameFunc, JoinReply, StreamConfig.Resume, Conn.OnConnect, Conn.Auth and tools
-// run under no lock and may call the client. Auth, OnConnect, and JoinReply for
-// a join after a connect, run before the client is Ready, so a method that
-// waits for Ready would wait for them. OnConnect sends on its session.
-// JoinReply may call Join and Leave, which act on the session that is being
-// joined.
+// run under no lock and may call the client.
+//
+// Auth, OnConnect, and JoinReply for a join after a connect, run before the
+// client is Ready. In them a method that waits for Ready blocks. OnConnect
+// sends on its session. JoinReply may call Join and Leave, which use the
+// session that is being joined.
 package chat

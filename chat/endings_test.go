@@ -63,7 +63,7 @@ func TestStream_failsWithErrStoppedWhenRunReturns(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled, "the reader's own reason comes first")
 }
 
-// Run may return after the question was written and before Ask knows of it.
+// Run may return after the question was written and before Ask has returned.
 func TestStream_failsWithErrStoppedWhenRunReturnsDuringAsk(t *testing.T) {
 	ss, _ := newStreams(StreamConfig{})
 	s := newStream(t.Context(), ss, Question{RequestID: "r1"})

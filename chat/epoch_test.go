@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After a cut the server answers the join and sends the final message in one go:
-// the reader handles the message before the client has handled the join.
+// After a cut the server acknowledges the join and sends the final message at
+// once: the reader handles the message before the client has handled the join.
 func TestStream_isNeverCutShortSilently(t *testing.T) {
 	for _, policy := range []GapPolicy{FillGap, FailOnGap} {
 		t.Run(fmt.Sprint(policy), func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestStream_isNeverCutShortSilently(t *testing.T) {
 				p := wiretest.ReceiveFrom(t, stage.peers)
 				p.Send(tokenFrame(request, 0, "a"), tokenFrame(request, 1, "b"))
 				for s.Progress().Tokens < 2 {
-					time.Sleep(10 * time.Microsecond) // the tokens are on their way through a socket
+					time.Sleep(10 * time.Microsecond) // the tokens pass through a real socket
 				}
 				rejoined <- request
 				p.cut()
@@ -58,8 +58,8 @@ func TestStream_isNeverCutShortSilently(t *testing.T) {
 	}
 }
 
-// A session that resumed none and is lost before Ready starts an epoch, although
-// the next session resumes it.
+// A session that did not resume another starts an epoch, even if it is lost
+// before Ready and the next session resumes it.
 func TestStream_detectsLossWhenFreshSessionEndsBeforeReady(t *testing.T) {
 	recoverable(t, Config{JoinTimeout: time.Minute}, func(t *testing.T, w wire, client *Client, l *link) {
 		l.send(`430[]`)

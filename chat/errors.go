@@ -8,36 +8,36 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 )
 
-// What a Stream may end with, besides the errors of the backend (a
-// *events.AIError) and of the ctx of Ask.
+// Errors that end a Stream. It may also end with a *events.AIError of the
+// backend, a *GapError, or the error of Ask's ctx.
 var (
-	// ErrNoToken ends a Stream that has had neither token nor message for
-	// StreamConfig.FirstTokenTimeout.
+	// ErrNoToken ends a Stream when neither a token nor the message has arrived
+	// within StreamConfig.FirstTokenTimeout.
 	ErrNoToken = errors.New("chat: no first token")
 
-	// ErrStalled ends a Stream for which nothing has come for
+	// ErrStalled ends a Stream when no event of its answer has arrived for
 	// StreamConfig.IdleTimeout.
 	ErrStalled = errors.New("chat: the answer has stalled")
 
-	// ErrOffline ends the Streams that are open when the connection has been
-	// lost for StreamConfig.OfflineTimeout.
+	// ErrOffline ends the open Streams when the client has not been Ready for
+	// StreamConfig.OfflineTimeout.
 	ErrOffline = errors.New("chat: the connection has been lost for too long")
 
-	// ErrAborted ends a Stream whose answer was aborted: by Stream.Abort, by
-	// Client.Abort, or by somebody else in the chat, where the backend passes
-	// aborts on.
+	// ErrAborted ends a Stream whose answer was aborted by Stream.Abort, by
+	// Client.Abort, or by another member of the chat if the backend forwards
+	// aborts.
 	ErrAborted = errors.New("chat: the answer was aborted")
 
-	// ErrAmbiguous ends Streams that a token, message or error without
-	// requestId may belong to, when there is more than one of them.
-	ErrAmbiguous = errors.New("chat: the backend does not say which question it answers")
+	// ErrAmbiguous ends the Streams of several questions in flight when a
+	// token, message or error without requestId may belong to any of them.
+	ErrAmbiguous = errors.New("chat: event without requestId may belong to several questions")
 
-	// ErrStopped ends the Streams that are open when Run returns. The error of
-	// Run, if it had one, is wrapped beside it.
+	// ErrStopped ends the open Streams when Run returns or the client is
+	// closed. An error of Run is wrapped with it.
 	ErrStopped = errors.New("chat: the client has stopped")
 
-	// ErrTooLong ends a Stream whose answer is longer than a client will hold:
-	// 65,536 tokens, as many other events, or 16 MiB of all that they carry.
+	// ErrTooLong ends a Stream whose answer has more than 65,536 tokens, more
+	// than 65,536 other events, or more than 16 MiB in total.
 	ErrTooLong = errors.New("chat: the answer is too long")
 )
 
@@ -59,10 +59,10 @@ var (
 	ErrLeft = errors.New("chat: the room was left")
 )
 
-// A GapError ends a Stream whose tokens From to To-1 did not come in time.
+// A GapError ends a Stream whose tokens From to To-1 did not arrive in time.
 type GapError struct {
 	From int
-	To   int // the next index that has come; From when the message came without them
+	To   int // the next index that arrived; From if only the message did
 }
 
 func (e *GapError) Error() string {
@@ -74,8 +74,8 @@ func (e *GapError) Error() string {
 
 // A ServerError is the payload of the server's own error event.
 type ServerError struct {
-	Message string          // a payload that is a string, or its field "message"; may be empty
-	Raw     json.RawMessage // the payload as it came
+	Message string          // the payload if it is a string, or its field "message"; may be empty
+	Raw     json.RawMessage // the whole payload
 }
 
 func (e ServerError) Error() string {
@@ -85,7 +85,7 @@ func (e ServerError) Error() string {
 	return "chat: server error: " + e.Message
 }
 
-// UnmarshalJSON takes any payload.
+// UnmarshalJSON accepts any payload.
 func (e *ServerError) UnmarshalJSON(data []byte) error {
 	*e = ServerError{Raw: append(json.RawMessage(nil), data...)}
 	var object struct {

@@ -39,11 +39,11 @@ func Example_ownNames() {
 		Names:  map[events.Key]string{events.KeyUserMessage: "chat/user_message", events.KeyAIToken: "llm:delta"},
 		Conn: conn.Config{
 			Query:      url.Values{"consultationId": {"abc-123"}},
-			Auth:       func(context.Context) (any, error) { return map[string]string{"token": "fresh"}, nil }, // each attempt
+			Auth:       func(context.Context) (any, error) { return map[string]string{"token": "fresh"}, nil },
 			Header:     http.Header{"X-Tenant": {"acme"}},
 			Transports: []string{"websocket"},
 			Reconnect:  reconnect.Policy{InitialInterval: 100 * time.Millisecond},
-			Retry:      func(err error) bool { return false }, // asked about errors that end Run by default
+			Retry:      func(err error) bool { return false }, // for errors that end Run by default
 		},
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ func ExampleClient_Join() {
 	// chat:join [{"chatId":"room-2"}] <nil>
 }
 
-// A room that is not to be entered.
+// A room that the server refuses.
 func ExampleJoinError() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{JoinTimeout: time.Second})
 	defer stop()
@@ -48,7 +48,8 @@ func ExampleJoinError() {
 	if errors.As(err, &refused) {
 		fmt.Println(refused.ChatID, string(refused.Reply))
 	}
-	fmt.Println(client.State().Phase) // the client goes on; a refusal of its own room would have ended Run
+	// The client continues. A refusal of its own room would have ended Run.
+	fmt.Println(client.State().Phase)
 	// Output:
 	// room-2 {"ok":false,"error":"members only"}
 	// ready
@@ -70,7 +71,7 @@ func ExampleClient_Leave() {
 	// Output: chat:leave [{"chatId":"room-2"}] <nil>
 }
 
-// Every topic carries all rooms; a subscription may ask for one.
+// Every topic carries all rooms; a subscription can be limited to one.
 func ExampleInRoom() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()
@@ -84,7 +85,7 @@ func ExampleInRoom() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := server.Next(ctx, "chat:join"); err != nil { // the backend has taken both
+	if _, err := server.Next(ctx, "chat:join"); err != nil { // the backend has received both
 		fmt.Println(err)
 		return
 	}

@@ -23,7 +23,7 @@ func Example_call() {
 	// Output: world <nil>
 }
 
-// A message of a person.
+// A message of a user.
 func ExampleClient_SendMessage() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{Meta: map[string]any{"tenant": "acme"}})
 	defer stop()
@@ -36,8 +36,8 @@ func ExampleClient_SendMessage() {
 	// Output: user:message [{"chatId":"room-1","tenant":"acme","messageId":"m1","userId":"u1","text":"Hi"}] <nil>
 }
 
-// A message that arrives, over a lost connection too: under the same id, so
-// that the server knows it again.
+// A message is sent again after a lost connection, with the same id, so that
+// the server can recognize it.
 func ExampleClient_Deliver() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()
@@ -54,7 +54,8 @@ func ExampleClient_Deliver() {
 	// Output: {"stored":true} <nil> 2
 }
 
-// What cannot be delivered says why, and whether the server may have it.
+// The error of a delivery has its cause, and whether the server may have the
+// message.
 func ExampleDeliveryError() {
 	client, err := chat.New("http://localhost:4000", chat.Config{ChatID: events.StringID("room-1")})
 	if err != nil {
@@ -62,7 +63,8 @@ func ExampleDeliveryError() {
 		return
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond) // nothing is connected
+	// Nothing is connected.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	_, err = client.Deliver(ctx, events.UserMessage{MessageID: "m1", UserID: events.StringID("u1")})
 	var failed *chat.DeliveryError
@@ -81,7 +83,7 @@ func ExampleClient_TypingStart() {
 		return
 	}
 	if err := client.TypingStart(ctx, events.StringID("u1")); err != nil {
-		fmt.Println(err) // conn.ErrNotReady: never mind
+		fmt.Println(err) // conn.ErrNotReady: can be ignored
 	}
 	fmt.Println(server.Next(ctx, "user:typingStart"))
 	// Output: user:typingStart [{"chatId":"room-1","userId":"u1"}] <nil>
@@ -101,7 +103,7 @@ func ExampleClient_TypingStop() {
 	// Output: user:typingStop [{"chatId":"room-1","userId":7}] <nil>
 }
 
-// Typing with all that it can say.
+// Typing with all its fields.
 func ExampleClient_Typing() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()
@@ -117,7 +119,8 @@ func ExampleClient_Typing() {
 	// Output: user:typingStart [{"chatId":"room-2","traceId":"t1","userId":"u1"}] <nil>
 }
 
-// One answer is stopped by its request id, all of a chat without one.
+// An abort with a request id stops one answer; without it, all answers of a
+// chat.
 func ExampleClient_Abort() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()

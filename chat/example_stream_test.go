@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// One question, one answer: in order, each token once, only this request's.
+// The tokens of one answer, in order, each once.
 func ExampleClient_Ask() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -91,7 +91,7 @@ func ExampleStream_Text() {
 	// Output: You said: Hello
 }
 
-// The tokens of one answer on a channel, among other things to wait for.
+// The tokens of one answer on a channel, in a select with other channels.
 func ExampleStream_Tokens() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -104,7 +104,7 @@ func ExampleStream_Tokens() {
 	for {
 		select {
 		case token, open := <-tokens:
-			if !open { // the answer has ended: Wait says how
+			if !open { // the answer has ended; Wait returns the result
 				_, err := stream.Wait()
 				fmt.Println("end", err)
 				return
@@ -122,7 +122,7 @@ func ExampleStream_Tokens() {
 	// end <nil>
 }
 
-// Everything that belongs to one answer, in its order.
+// All events of one answer, in order.
 func ExampleStream_Events() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -147,7 +147,7 @@ func ExampleStream_Events() {
 	// AI_MESSAGE
 }
 
-// How far an answer has come, and what it has cost.
+// A snapshot of an answer, and its token usage.
 func ExampleStream_Progress() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -168,7 +168,7 @@ func ExampleStream_Progress() {
 	// true true
 }
 
-// Enough of an answer.
+// Abort stops an answer before its end.
 func ExampleStream_Abort() {
 	thinking := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToken{Token: "Well…"})
@@ -182,7 +182,7 @@ func ExampleStream_Abort() {
 		return
 	}
 	fmt.Println((<-stream.Tokens()).Token)
-	stream.Abort("too slow") // has been sent when it returns
+	stream.Abort("too slow") // returns when the abort is written
 	_, err = stream.Wait()
 	fmt.Println(err)
 	fmt.Println(server.Next(ctx, "ai:abort"))
@@ -192,7 +192,7 @@ func ExampleStream_Abort() {
 	// ai:abort [{"chatId":"room-1","requestId":"r1","reason":"too slow"}] <nil>
 }
 
-// What is known before the end is known by its request id.
+// The request id identifies a stream before its answer has ended.
 func ExampleStream_RequestID() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -206,7 +206,7 @@ func ExampleStream_RequestID() {
 	// Output: r1 r1 <nil>
 }
 
-// Just the answer.
+// Only the final message.
 func ExampleClient_Answer() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -215,8 +215,8 @@ func ExampleClient_Answer() {
 	// Output: You said: Hello <nil>
 }
 
-// An answer outlives the connection: the program asks for what has followed
-// the tokens that it has.
+// A stream continues after a lost session: Resume requests the tokens that are
+// missing.
 func ExampleStreamConfig_resume() {
 	half := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 		emit(events.AIToken{Token: "Hello ", Index: 0})
@@ -225,7 +225,7 @@ func ExampleStreamConfig_resume() {
 	var client *chat.Client
 	resume := func(ctx context.Context, s *chat.Stream) error {
 		_, err := conn.Call[any](ctx, client.Conn(), "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
-		return err // acknowledged: a request that is lost with its session is made again on the next
+		return err // a request that is lost with its session is repeated on the next
 	}
 	ctx, client, server, stop := startWith(chattest.Config{Answer: half}, chat.Config{Stream: chat.StreamConfig{Resume: resume}})
 	defer stop()

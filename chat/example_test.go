@@ -52,7 +52,7 @@ func Example() {
 	tokens := client.Tokens.Chan(ctx) // subscribing before Run loses nothing
 	messages := client.Messages.Chan(ctx)
 	done := make(chan error, 1)
-	go func() { done <- client.Run(ctx) }() // returns when ctx ends (nil) or for good (why)
+	go func() { done <- client.Run(ctx) }() // nil after ctx has ended, or an error
 
 	if err := client.Ready(ctx); err != nil { // connected, room joined
 		fmt.Println(err)
@@ -68,7 +68,7 @@ func Example() {
 		case token := <-tokens:
 			fmt.Printf("token %d: %q\n", token.Index, token.Token)
 			received++
-		case <-messages: // may come before the last tokens: see Client.Events
+		case <-messages: // may arrive before the last tokens: see Client.Events
 		case err := <-done:
 			fmt.Println("ended:", err)
 			return
@@ -94,11 +94,11 @@ func ask(ctx context.Context, url, question string) error {
 	for token := range stream.Tokens() { // <-chan events.AIToken
 		fmt.Print(token.Token)
 	}
-	_, err = stream.Wait() // the final message, or why there is none
+	_, err = stream.Wait() // the final message, or an error
 	return err
 }
 
-// The final message, or why there is none.
+// The final message, or an error.
 func ExampleStream_Wait() {
 	server := chattest.NewServer(chattest.Config{Answer: chattest.Say("Hello yourself.", 0)})
 	defer server.Close()

@@ -9,8 +9,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A tool that the backend may call: its args come typed, its result goes back
-// as the acknowledgement, or in an event of its own.
+// A tool that the backend can call, with typed args. The result is sent as the
+// acknowledgement, or in an event.
 func ExampleHandleTool() {
 	asking := func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		noon, err := chattest.CallTool(ctx, events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)})
@@ -29,7 +29,8 @@ func ExampleHandleTool() {
 	type result struct {
 		Time string `json:"time"`
 	}
-	remove := chat.HandleTool(client, "clock", func(ctx context.Context, args args) (result, error) { // ctx ends with an abort
+	// An abort cancels ctx.
+	remove := chat.HandleTool(client, "clock", func(ctx context.Context, args args) (result, error) {
 		if args.Zone != "Asia/Tokyo" {
 			return result{}, fmt.Errorf("no such zone: %s", args.Zone)
 		}

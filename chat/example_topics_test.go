@@ -48,8 +48,8 @@ func Example_events() {
 	// message: "You said: Hi"
 }
 
-// A slow reader chooses what happens to it; it never delays another, nor the
-// socket.
+// Each subscription has its own policy for a slow reader, which delays neither
+// other readers nor the socket.
 func Example_slowReader() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -60,7 +60,7 @@ func Example_slowReader() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := stream.Wait(); err != nil { // all five tokens have come, and nobody has read
+	if _, err := stream.Wait(); err != nil { // five tokens have arrived, none was read
 		fmt.Println(err)
 		return
 	}
@@ -78,7 +78,7 @@ func Example_slowReader() {
 	// bus: closed
 }
 
-// Any event that the backend has, in a type of one's own.
+// Any event of the backend, decoded into a type of the program.
 func ExampleOn() {
 	ctx, client, stop := start(chat.Config{})
 	defer stop()
@@ -95,7 +95,7 @@ func ExampleOn() {
 	// Output: ai:token
 }
 
-// What does not fit its type reaches no typed topic, and is not lost.
+// A payload of the wrong type reaches DecodeErrors and Raw, but no typed topic.
 func Example_decodeErrors() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
@@ -131,7 +131,7 @@ func Example_decodeErrors() {
 	// {"size":9007199254740993}
 }
 
-// Every event as it came, with all its arguments.
+// Every event undecoded, with all its arguments.
 func ExampleClient_raw() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()
@@ -153,7 +153,7 @@ func ExampleClient_raw() {
 	// Output: consultation-result [{"score":7} "more"]
 }
 
-// Messages of people, and who is online.
+// Messages of users, and the users that are online.
 func ExampleClient_people() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -176,7 +176,7 @@ func ExampleClient_people() {
 	// ada says Hi
 }
 
-// How the connection is, and why.
+// The state of the connection, and its cause.
 func ExampleClient_states() {
 	ctx, client, server, stop := startWith(chattest.Config{}, chat.Config{})
 	defer stop()

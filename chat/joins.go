@@ -11,23 +11,24 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A room is one that is joined after each connect.
+// A room is joined after each connect.
 type room struct {
 	chatID  events.ID     // zero: the join of JoinPayload alone
-	session *conn.Session // the one that it was joined on last
+	session *conn.Session // the last session that it was joined on
 }
 
 // A joining is a call of Join that has not returned yet.
 type joining struct {
 	chatID events.ID
 	cancel context.CancelCauseFunc
-	sent   bool // the server has got the join, and has not refused it
+	sent   bool // the join was sent, and not refused
 }
 
 // rooms joins and leaves rooms.
 //
-// Joins and leaves are sent one after the other, so that the last one that the
-// server gets is the one that holds. JoinReply runs under neither sem nor mu.
+// Joins and leaves are sent one after the other, so that the server gets them
+// in the order in which they take effect here. JoinReply runs under neither sem
+// nor mu.
 type rooms struct {
 	timeout    time.Duration                                       // Config.JoinTimeout
 	reply      func(chatID events.ID, reply json.RawMessage) error // Config.JoinReply
@@ -45,7 +46,7 @@ type rooms struct {
 	entering *conn.Session // the session that enter joins rooms on; nil for none
 }
 
-// roomsConn is what rooms need of the connection.
+// roomsConn has the methods of the connection that rooms need.
 type roomsConn interface {
 	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
 	Hold(ctx context.Context) (held context.Context, release func(), err error)
@@ -93,8 +94,8 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 	return nil
 }
 
-// sendJoin sends one join if wanted says so, which is asked with mu held, and
-// waits for its acknowledgement if a timeout is set.
+// sendJoin sends a join if wanted returns true, and waits for its
+// acknowledgement if a timeout is set. It calls wanted with mu held.
 func (r *rooms) sendJoin(ctx context.Context, s *conn.Session, chatID events.ID, wanted func() bool) (reply json.RawMessage, sent bool, err error) {
 	event := r.joinEvent()
 	if err := r.lock(ctx, event); err != nil {
@@ -137,8 +138,8 @@ func (r *rooms) check(chatID events.ID, reply json.RawMessage) error {
 	return nil
 }
 
-// lock takes sem. Its holders do not outlive their session, so the next session
-// does not wait for long.
+// lock takes sem. A holder releases it when its session ends, so the next
+// session does not wait for long.
 func (r *rooms) lock(ctx context.Context, event string) error {
 	select {
 	case r.sem <- struct{}{}:
@@ -150,9 +151,9 @@ func (r *rooms) lock(ctx context.Context, event string) error {
 
 func (r *rooms) unlock() { <-r.sem }
 
-// on runs fn on the session that enter is joining rooms on, so that JoinReply may
-// join and leave rooms itself; else, or if that session ends, on the session
-// that is Ready.
+// on runs fn on the session on which enter is joining rooms, so that JoinReply
+// may call Join and Leave. If there is none, or it ends, fn runs on the Ready
+// session.
 func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
 	ctx, release, err := r.conn.Hold(ctx)
 	if err != nil {
@@ -170,7 +171,7 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 	return onSession(r.conn.Do, ctx, event, fn)
 }
 
-// join is Client.Join.
+// join implements Client.Join.
 func (r *rooms) join(ctx context.Context, chatID events.ID) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -190,7 +191,7 @@ func (r *rooms) join(ctx context.Context, chatID events.ID) error {
 	return err
 }
 
-// joinOn joins a room on a session, unless it has been joined there.
+// joinOn joins a room on a session, unless it is already joined there.
 func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) error {
 	chatID := pending.chatID
 	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
@@ -208,7 +209,7 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 		return err
 	}
 	if err := context.Cause(ctx); err == ErrLeft {
-		return err // the leave follows the join
+		return err // the leave is sent after the join
 	}
 	if r.index(chatID) < 0 {
 		r.rooms = append(r.rooms, room{chatID: chatID})
@@ -217,14 +218,13 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	return nil
 }
 
-// leave is Client.Leave.
+// leave implements Client.Leave.
 func (r *rooms) leave(ctx context.Context, chatID events.ID) error {
 	r.forget(chatID)
 	return r.sendLeave(ctx, chatID)
 }
 
-// sendLeave tells the server that a room was left, unless a later Join has joined
-// it again.
+// sendLeave sends the leave of a room, unless a later Join has joined it again.
 func (r *rooms) sendLeave(ctx context.Context, chatID events.ID) error {
 	return r.on(ctx, func() string { return r.leaveEvent }, func(ctx context.Context, s *conn.Session) error {
 		if err := r.lock(ctx, r.leaveEvent); err != nil {
@@ -238,7 +238,8 @@ func (r *rooms) sendLeave(ctx context.Context, chatID events.ID) error {
 	})
 }
 
-// forget removes a room, and makes the calls of Join for it return ErrLeft.
+// forget removes a room, and makes concurrent calls of Join for it return
+// ErrLeft.
 func (r *rooms) forget(chatID events.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,14 +254,14 @@ func (r *rooms) forget(chatID events.ID) {
 	})
 }
 
-// joined reports whether a room is joined, or a Join of it has been sent.
+// joined reports whether a room is joined, or a join for it has been sent.
 func (r *rooms) joined(chatID events.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.index(chatID) >= 0 || slices.ContainsFunc(r.joinings, func(j *joining) bool { return j.chatID == chatID && j.sent })
 }
 
-// index returns the place of a room, -1 if there is none; mu is held.
+// index returns the index of a room, or -1; mu is held.
 func (r *rooms) index(chatID events.ID) int {
 	return slices.IndexFunc(r.rooms, func(room room) bool { return room.chatID == chatID })
 }

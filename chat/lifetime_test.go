@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A clientPhase is a state of a client and the errors of its methods in it: nil for
-// success, errWaits for a method that blocks until its ctx ends.
+// A clientPhase is a state of a client and the errors of its methods in it: nil
+// for success, errWaits for a method that blocks until its ctx ends.
 type clientPhase struct {
 	enter  func(t *testing.T, w wire, client *Client)
 	err    error // of most methods
@@ -115,8 +115,8 @@ func serveWire(l *link) {
 	}()
 }
 
-// check calls each method. Each caller has its own room, because a Leave ends the
-// Joins of its room.
+// check calls each method. Each caller has its own room, because a Leave ends
+// the Joins of its room.
 func (p clientPhase) check(t *testing.T, client *Client, room events.ID) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -137,7 +137,7 @@ func (p clientPhase) check(t *testing.T, client *Client, room events.ID) {
 		assert.ErrorIs(t, method(), p.err, name)
 	}
 	if p.err == nil || p.typing != conn.ErrNotReady {
-		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the one before may have ended
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the first may have ended
 		defer cancel()
 	} else {
 		ctx = t.Context()

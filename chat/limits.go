@@ -7,10 +7,12 @@ import (
 )
 
 // limits are the timeouts of a stream. One timer serves all of them: an event
-// only notes its time, and the timer, when it fires, compares the times with the
-// connection's state and is set anew. It never fires late: whatever changes
-// after it was set can be due no sooner than one timeout after the change, and
-// it is never set further ahead than that.
+// only records its time. When the timer fires, it compares the times with the
+// connection's state and is set again.
+//
+// The timer never fires late. After any change, a timeout is due one full
+// duration later at the earliest, and the timer is never set further ahead than
+// that.
 type limits struct {
 	timer *time.Timer // nil before the question is written
 	at    time.Time   // when timer fires
@@ -18,7 +20,7 @@ type limits struct {
 	asked time.Time // when the question was written
 	heard time.Time // when the last event arrived
 	begun time.Time // when the first token or message arrived
-	tools int       // that are called for the answer
+	tools int       // number of tools that run for the answer
 	idle  time.Time // when the last of them returned
 
 	gapFrom  int       // the index of the first missing token
@@ -32,11 +34,11 @@ func (l *limits) stop() {
 	}
 }
 
-// noGap notes that no token is missing.
+// noGap records that no token is missing.
 func (l *limits) noGap() { l.gapSince, l.gapLate = time.Time{}, false }
 
-// isLate reports whether GapTimeout has passed for the gap, and starts the wait
-// for a gap that is new. mu is held.
+// isLate reports whether GapTimeout has passed for the gap. For a new gap it
+// starts the wait. mu is held.
 func (s *Stream) isLate(gap *GapError) bool {
 	l := &s.limits
 	if l.gapSince.IsZero() || l.gapFrom != gap.From {
@@ -48,8 +50,8 @@ func (s *Stream) isLate(gap *GapError) bool {
 	return l.gapLate
 }
 
-// arm makes the timer fire at the given time, unless it fires sooner. Before
-// begin there is no timer. mu is held.
+// arm makes the timer fire at the given time, unless it will fire sooner.
+// Before begin it does nothing. mu is held.
 func (s *Stream) arm(at time.Time) {
 	l := &s.limits
 	switch {
@@ -63,8 +65,8 @@ func (s *Stream) arm(at time.Time) {
 	}
 }
 
-// expire ends the stream if a limit has been reached, and sets the timer for the
-// next one.
+// expire ends the stream if a limit has been reached. Otherwise it sets the
+// timer for the next limit.
 func (s *Stream) expire() {
 	state := s.owner.conn.State()
 	s.mu.Lock()
@@ -73,7 +75,7 @@ func (s *Stream) expire() {
 		return
 	}
 	s.limits.at = time.Time{}
-	err, gapLate, next := s.due(time.Now(), state)
+	next, gapLate, err := s.due(time.Now(), state)
 	if err != nil {
 		s.advance(phaseClosing)
 		s.mu.Unlock()
@@ -91,9 +93,10 @@ func (s *Stream) expire() {
 	s.mu.Unlock()
 }
 
-// due returns the error of a limit that has been reached, whether GapTimeout has
-// passed, and when to look again: zero for never. mu is held.
-func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, next time.Time) {
+// due returns the time of the next check, or zero for no check, whether
+// GapTimeout has passed, and the error of a limit that has been reached. mu is
+// held.
+func (s *Stream) due(now time.Time, state conn.State) (next time.Time, gapLate bool, err error) {
 	l, cfg := &s.limits, s.owner.cfg
 	look := func(at time.Time) {
 		if next.IsZero() || at.Before(next) {
@@ -112,7 +115,7 @@ func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, 
 		}
 		return true
 	}
-	// A change of the connection that happens later is due no sooner than d.
+	// After a later change of the connection, d is due at now + d or later.
 	watch := func(d time.Duration) {
 		if d >= 0 {
 			look(now.Add(d))
@@ -121,11 +124,11 @@ func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, 
 	ready := state.Phase == conn.Ready
 	switch {
 	case l.begun.IsZero() && reached(l.asked, cfg.FirstTokenTimeout):
-		return ErrNoToken, false, next
+		return next, false, ErrNoToken
 	case ready && l.tools == 0 && reached(latest(l.asked, l.heard, l.idle, state.Since), cfg.IdleTimeout):
-		return ErrStalled, false, next
+		return next, false, ErrStalled
 	case !ready && reached(latest(l.asked, state.Since), cfg.OfflineTimeout):
-		return ErrOffline, false, next
+		return next, false, ErrOffline
 	}
 	if ready {
 		watch(cfg.OfflineTimeout)
@@ -135,7 +138,7 @@ func (s *Stream) due(now time.Time, state conn.State) (err error, gapLate bool, 
 	if !l.gapSince.IsZero() && !l.gapLate {
 		gapLate = reached(l.gapSince, cfg.GapTimeout)
 	}
-	return nil, gapLate, next
+	return next, gapLate, nil
 }
 
 // latest returns the latest of the times.

@@ -10,18 +10,18 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// An eventListener listens to one kind of event. It decodes each event once, and
-// passes it to the topic of its kind, to Events, to the stream that it belongs
-// to and to the tools, all in the reader's goroutine.
+// An eventListener listens to one kind of event. It decodes each event once. In
+// the reader's goroutine it passes the event to the topic of its kind, to
+// Events, to the stream of the event and to the tools.
 type eventListener[T events.Event] struct {
 	topic   bus.Topic[T]
 	all     *bus.Topic[events.Event]
 	streams *streams // nil if the event is never part of an answer
 	tools   *toolbox // for tool calls and errors; nil for all other kinds
-	next    T        // the reader decodes into it; kept here, so that it is allocated once
+	next    T        // the decoded event; a field, so that it is allocated once
 }
 
-// listenTo adds the listener of a key, and returns the source of its topic.
+// listenTo adds a listener for a key, and returns the source of its topic.
 func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener, key events.Key) bus.Source[T] {
 	l := &eventListener[T]{all: &c.events}
 	l.topic.Name, l.topic.Logger = string(key), c.cfg.Conn.Logger
@@ -50,7 +50,7 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	if l.all.Active() {
 		err = errors.Join(err, l.all.PublishContext(ctx, l.next))
 	}
-	var stream *Stream // that the event belongs to
+	var stream *Stream // of the event
 	if l.streams != nil && l.streams.waiting() {
 		stream = l.streams.offer(l.next, p.Epoch())
 	}
@@ -68,8 +68,8 @@ func (l *eventListener[T]) Close() {
 	}
 }
 
-// An abortListener listens to aborts that the backend passes on from another
-// member of the chat.
+// An abortListener listens to aborts of other members of the chat, which the
+// backend forwards.
 type abortListener struct {
 	streams *streams
 	tools   *toolbox
@@ -83,7 +83,7 @@ func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	if err := p.Decode(&abort); err != nil {
 		return err
 	}
-	if abort.RequestID != "" { // without one it names no answer
+	if abort.RequestID != "" { // otherwise the abort names no answer
 		a.tools.abort(abort)
 		a.streams.aborted(abort)
 	}

@@ -11,19 +11,20 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A model says how each stream of a conversation has to end. It keeps sets and
-// times, and works everything out anew at every step.
+// A model computes the expected result of each stream of a conversation. It
+// keeps sets and times, and computes all results again at every step.
 type model struct {
 	plan      plan
 	now       time.Time
 	connected bool
-	entering  bool      // the connection is about to be there again
-	since     time.Time // when the connection was lost, or was there again
+	entering  bool      // the connection is about to be Ready
+	since     time.Time // when the connection was lost, or was Ready again
 	questions []*modelled
 
-	// A backend that leaves request ids out has been given up on: what it says
-	// from then on may be for either question. What ends a stream is then not
-	// foretold, only that it ends, and that it gets nobody else's tokens.
+	// A question was abandoned, and the backend leaves request ids out: later
+	// events may be for either question. Then the model does not predict the
+	// error of a stream, only that it ends, and that it gets only its own
+	// tokens.
 	vague bool
 }
 
@@ -39,11 +40,11 @@ type modelled struct {
 	got         map[int]bool // the tokens that are held
 	dropped     bool         // early ones were dropped
 	final       bool
-	lost        bool // a session was lost for good
-	gapOf       int  // what the gap begins with, -1 for none
+	lost        bool // a session was lost and not resumed
+	gapOf       int  // the first missing index, -1 for none
 	gapSince    time.Time
 	overdue     int
-	straggles   bool // given up just now, and nothing else has been said since
+	straggles   bool // abandoned just now, with no other event since
 	gaveUp      time.Time
 
 	err     error
@@ -80,9 +81,9 @@ func (m *model) connect(recovered bool) {
 	}
 }
 
-// silent reports whether a backend without request ids says nothing more to a
-// question: its stream has ended. Of what was on its way when it was given up
-// something may still come, at that moment and before anything else does.
+// silent reports whether a backend without request ids sends no more events for
+// a question, because its stream has ended. Events that were sent before the
+// end of the stream may still arrive right after it, before any other event.
 func (m *model) silent(q int, next item, s *Stream) bool {
 	x := m.questions[q]
 	progress := s.Progress()
@@ -136,7 +137,7 @@ func (m *model) take(q int, i item) {
 	m.evaluate(q)
 }
 
-// whole is how many tokens there are in order.
+// whole returns the number of tokens in order.
 func (m *model) whole(x *modelled) (n int) {
 	for x.got[n] {
 		n++
@@ -184,7 +185,7 @@ func (m *model) evaluate(q int) {
 	}
 }
 
-// giveUp ends a stream from this side.
+// giveUp ends a stream on the client's side.
 func (m *model) giveUp(x *modelled, err error) {
 	x.abort, x.straggles, x.gaveUp = m.connected, true, m.now
 	x.perhaps = m.entering
@@ -199,7 +200,7 @@ func (m *model) giveUp(x *modelled, err error) {
 
 func (m *model) end(x *modelled, err error) { x.open, x.ended, x.err = false, true, err }
 
-// until lets every limit run out that does before t.
+// until applies all limits that run out before t.
 func (m *model) until(t time.Time) {
 	for {
 		var due time.Time
@@ -231,7 +232,7 @@ func (m *model) until(t time.Time) {
 	}
 }
 
-// check returns what is wrong with how a stream has ended.
+// check returns the errors in the result of a stream.
 func (m *model) check(q int, s *Stream, err error, aborts []string) (wrong []string) {
 	x := m.questions[q]
 	is := func(ok bool, format string, args ...any) {
@@ -243,7 +244,7 @@ func (m *model) check(q int, s *Stream, err error, aborts []string) (wrong []str
 	bridged := false
 	for token := range s.Tokens() {
 		own := token.Token == strings.TrimPrefix(textOf(q, tokens+1), textOf(q, tokens))
-		if !own || tokens == 6 { // only the rest of the final text may stand there
+		if !own || tokens == 6 { // only the rest of the final text is allowed there
 			is(err == nil && !bridged && text+token.Token == m.plan.texts[q], "token %q at %d", token.Token, tokens)
 			bridged = true
 		}

@@ -11,19 +11,19 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// names gives each key its event name.
+// names maps each key to its event name.
 type names map[events.Key]string
 
-// nameSources are where names come from, each one over the one before it.
+// nameSources are the sources of names. A later source overrides an earlier
+// one.
 type nameSources struct {
 	config     map[events.Key]string // Config.Names
 	discovered map[events.Key]string
 	set        map[events.Key]string // SetNames
 }
 
-// resolve returns the names that result: those of each source over those before
-// it, all of them over the defaults, and what nameFunc returns over all. A nil
-// nameFunc changes nothing.
+// resolve returns the resulting names. Each source overrides the sources before
+// it, and the defaults. nameFunc, if not nil, overrides all sources.
 func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, error) {
 	n := names{}
 	for key := range events.Keys() {
@@ -55,35 +55,37 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 	return n, nil
 }
 
-// A nameTable holds the names in force, and changes them in one step.
+// A nameTable holds the current names, and changes them atomically.
 type nameTable struct {
 	nameFunc func(events.Key, string) string
 	reroute  func(from, to names) // called with mu held, in the order of the changes
 	topic    bus.Topic[map[events.Key]string]
 
-	mu         sync.Mutex // taken before the lock of conn's routes and, after Close, those of topics and tools
+	// mu is taken before the lock of conn's routes and, after Close, before the
+	// locks of topics and tools.
+	mu         sync.Mutex
 	sources    nameSources
 	current    names
 	version    int // counts the changes
-	published  int // the version that topic has got last
+	published  int // the last version that was published
 	publishing bool
 }
 
-// name returns the name in force for a key.
+// name returns the current name of a key.
 func (t *nameTable) name(key events.Key) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.current[key]
 }
 
-// named returns a func that returns the name in force for a key.
+// named returns a func that returns the current name of a key.
 func (t *nameTable) named(key events.Key) func() string {
 	return func() string { return t.name(key) }
 }
 
-// update changes the sources and, unless the names that result are invalid, puts
-// those in force. change may be called more than once: NameFunc runs under no
-// lock, and another change may come first. ctx bounds the wait for a subscription
+// update changes the sources and applies the resulting names, unless they are
+// invalid. change may be called more than once: NameFunc runs under no lock, so
+// another change may be applied first. ctx limits the wait for a subscription
 // of Client.Names that blocks.
 func (t *nameTable) update(ctx context.Context, change func(s *nameSources)) error {
 	for {
@@ -109,22 +111,23 @@ func (t *nameTable) update(ctx context.Context, change func(s *nameSources)) err
 	}
 }
 
-// publish publishes the names in force. A change that is made while another
-// goroutine publishes is left to that one, so that the order holds.
+// publish publishes the current names. If another goroutine is publishing, that
+// goroutine also publishes this change, which keeps the order of the changes.
 func (t *nameTable) publish(ctx context.Context) {
 	if !t.startPublishing() {
 		return
 	}
 	finished := false
 	defer func() {
-		if !finished { // a function of a subscription has panicked
+		if !finished { // a function of a subscription panicked
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.publishing = false
 		}
 	}()
 	for current := t.unpublished(); current != nil; current = t.unpublished() {
-		_ = t.topic.PublishContext(ctx, current) // a subscription that blocks gets the next one
+		// A subscription that blocked until ctx ended gets the next change.
+		_ = t.topic.PublishContext(ctx, current)
 	}
 	finished = true
 }
@@ -137,8 +140,8 @@ func (t *nameTable) startPublishing() bool {
 	return first
 }
 
-// unpublished returns the names in force if they have not been published. If they
-// have, it returns nil, and the next change is for another goroutine to publish.
+// unpublished returns the current names if they have not been published.
+// Otherwise it returns nil, and the goroutine of the next change publishes.
 func (t *nameTable) unpublished() map[events.Key]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,14 +153,14 @@ func (t *nameTable) unpublished() map[events.Key]string {
 	return maps.Clone(t.current)
 }
 
-// EventName returns the name in force for a key; "" for an unknown key. Names
+// EventName returns the current name of a key, or "" for an unknown key. Names
 // publishes each change.
 func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
 
-// SetNames changes event names, from now on: those that are sent, those that are
-// listened to and, from the next connect on, the join. Keys that are not in the
-// map keep their name. The change is one step: no event is lost or delivered
-// twice by it.
+// SetNames changes the names of events that are sent or received from now on.
+// The join has its new name from the next connect on. Keys that are not in the
+// map keep their name. The change is atomic: it neither loses nor repeats an
+// event.
 //
 // An unknown key, or a name that is empty or reserved, is an error and changes
 // nothing. SetNames has precedence over Discovery, Discovery over Config.Names,
@@ -167,7 +170,7 @@ func (c *Client) SetNames(changes map[events.Key]string) error {
 	return c.names.update(context.Background(), func(s *nameSources) { s.set = merge(s.set, changes) })
 }
 
-// merge returns a map of both, the changes winning.
+// merge returns a map of both, in which changes override names.
 func merge(names, changes map[events.Key]string) map[events.Key]string {
 	merged := map[events.Key]string{}
 	maps.Copy(merged, names)

@@ -68,8 +68,8 @@ func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
 	assert.Equal(t, "and back", wiretest.ReceiveFrom(t, tokens).Token)
 }
 
-// Two kinds of events that both fit the payload swap their names all the time:
-// at every moment the name on the wire is that of one of them.
+// Two kinds of events that both accept the payload swap their names
+// continuously. At every moment one of them has the name on the wire.
 func TestSetNames_doesNotLoseOrDuplicateEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
@@ -108,7 +108,7 @@ func TestSetNames_doesNotLoseOrDuplicateEvents(t *testing.T) {
 	assert.Empty(t, all)
 }
 
-// A name that another key has just given up is that of its new key.
+// A key can take the name that another key had until now.
 func TestSetNames_swapsTwoNames(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
@@ -123,7 +123,8 @@ func TestSetNames_swapsTwoNames(t *testing.T) {
 	assert.Empty(t, failures)
 }
 
-// What waits for a session goes out under the name that is in force there.
+// An event that waits for a session is sent with the current name of that
+// session.
 func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	names := make(chan string, 2)
 	names <- "first"
@@ -140,7 +141,7 @@ func TestMarkRead_usesEventNameOfNewSession(t *testing.T) {
 	wiretest.ReceiveFrom(t, stage.peers)
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 
-	// A method that has found the first session just before its end.
+	// A method that has taken the first session just before its end.
 	assert.True(t, notSent(first.Emit(wiretest.Context(t), "x")))
 	require.NoError(t, client.MarkRead(wiretest.Context(t), events.Read{UserID: user}))
 	for frame := stage.next(t); frame != `42["second",{"chatId":"room-1","userId":"u1","messageIds":[],"readAt":"0001-01-01T00:00:00Z"}]`; frame = stage.next(t) {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// parity is the table of what the reference has, and where it is here.
+// parity returns the table of the reference's features and their names here.
 func parity(t *testing.T) string {
 	page, err := os.ReadFile("../docs/parity.md")
 	require.NoError(t, err)

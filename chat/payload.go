@@ -12,11 +12,11 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// base holds the members that every payload begins with: chatId, then those of
+// base holds the first members of every payload: chatId, then the members of
 // Config.Meta in the order of their names.
 type base []member
 
-// A member is a member of a JSON object, its value encoded.
+// A member is a member of a JSON object with an encoded value.
 type member struct {
 	name  string
 	value jsontext.Value
@@ -57,13 +57,14 @@ func (b base) index(name string) int {
 	return slices.IndexFunc(b, func(m member) bool { return m.name == name })
 }
 
-// with returns the payload that is sent: the members of the base, then those of
-// own, which win over members of the same name. A nil own has no members. An
-// own that does not encode as an object is sent unmerged.
+// with returns a payload with the members of the base, then the members of own.
+// A member of own replaces a member of the base with the same name. A nil own
+// has no members. An own that does not encode as an object is sent without the
+// base.
 func (b base) with(own any) merged { return merged{b, own} }
 
-// merged is a payload that is merged while it is encoded, with the options of
-// its encoder: they decide what becomes of a []byte in own.
+// merged is a payload that is merged while it is encoded, because the options
+// of the encoder decide how a []byte in own is encoded.
 type merged struct {
 	base base
 	own  any

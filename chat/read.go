@@ -8,16 +8,16 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Tokens returns a channel of the answer's tokens from the first one on, in
-// the order of their indices, each once. It closes after the last one, or when
-// the ctx of Ask ends; [Stream.Wait] says how the answer ended. Each call
-// returns a channel of its own.
+// Tokens returns a new channel with all tokens of the answer, from the first,
+// in the order of their indices, each once. The channel is closed after the
+// last token, or when the ctx of Ask ends. [Stream.Wait] then returns the
+// result.
 //
-// Read the channel to its end, or end the ctx of Ask: one that is left before
-// keeps a goroutine until then.
+// Read the channel to its end, or cancel the ctx of Ask: until then a goroutine
+// writes to it.
 func (s *Stream) Tokens() <-chan events.AIToken {
 	select {
-	case <-s.done: // it is all there: no goroutine is needed
+	case <-s.done: // the answer is complete: no goroutine is needed
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		tokens := make(chan events.AIToken, len(s.answer.tokens))
@@ -29,7 +29,7 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 	default:
 	}
 	tokens := make(chan events.AIToken, 64)
-	go func() { // ends with the answer, once that is read, or with s.ctx
+	go func() { // ends when the whole answer is read, or with s.ctx
 		defer close(tokens)
 		s.follow(s.ctx, func(t events.AIToken) bool {
 			select {
@@ -43,15 +43,14 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 	return tokens
 }
 
-// Text returns the text of the answer, piece by piece as it comes. The last
-// pair holds the error if the answer ended with one. An answer whose backend
-// sends no tokens comes in one piece.
+// Text iterates over the text of the answer, one token at a time as they
+// arrive. If the answer ends with an error, the last pair has the error. If the
+// backend sends no tokens, the text of the final message is yielded.
 func (s *Stream) Text() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		some := false
-		// Not Ask's ctx: should that end after the answer has, and before it is
-		// read, what is left to read is still the answer. When it ends before,
-		// so does the stream.
+		// Not Ask's ctx: an answer that ended before that ctx can still be read
+		// to its end. If the ctx ends first, it ends the stream.
 		more := s.follow(context.Background(), func(t events.AIToken) bool {
 			some = true
 			return yield(t.Token, nil)
@@ -69,10 +68,10 @@ func (s *Stream) Text() iter.Seq2[string, error] {
 	}
 }
 
-// Events returns everything that the backend says in its answer, as it comes:
-// status, tool calls and results in their places between the tokens, the
-// tokens in order, and the final message last. The last pair holds the error
-// if the answer ended with one.
+// Events iterates over all events of the answer as they arrive. Tokens are in
+// order, with status, tool calls and tool results at their places among them.
+// The final message is last. If the answer ends with an error, the last pair
+// has the error.
 func (s *Stream) Events() iter.Seq2[events.Event, error] {
 	return func(yield func(events.Event, error) bool) {
 		more := s.follow(context.Background(),
@@ -90,17 +89,21 @@ func (s *Stream) Events() iter.Seq2[events.Event, error] {
 	}
 }
 
-// Progress is how far an answer has come.
+// Progress is a snapshot of an answer.
 type Progress struct {
-	Text       string              // of all tokens so far
-	Tokens     int                 // how many there are
-	Status     events.AIProcessing // the last one; zero when none has come
-	FirstToken time.Duration       // from the question to the first token or message; 0 when none has come
-	Usage      *events.Usage       // from the final message; nil without
-	Ended      bool
+	Text   string              // of all tokens so far
+	Tokens int                 // their number
+	Status events.AIProcessing // the last one; zero if none has arrived
+
+	// FirstToken is the time from the question to the first token or message; 0
+	// if none has arrived.
+	FirstToken time.Duration
+
+	Usage *events.Usage // from the final message; nil without it
+	Ended bool
 }
 
-// Progress returns how far the answer has come. It waits for nothing.
+// Progress returns a snapshot of the answer. It does not block.
 func (s *Stream) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,19 +115,22 @@ func (s *Stream) Progress() Progress {
 		Ended:  s.phase == phaseEnded,
 	}
 	if l := s.limits; !l.begun.IsZero() && !l.asked.IsZero() {
-		p.FirstToken = max(l.begun.Sub(l.asked), 1) // the answer may be faster than its question's return
+		// The first token may arrive before the question is known to be
+		// written.
+		p.FirstToken = max(l.begun.Sub(l.asked), 1)
 	}
 	return p
 }
 
-// follow hands out the answer from its beginning, as it comes, to token and,
-// if that is not nil, to other. It returns true when the answer has ended, and
-// false when ctx has or one of the two does not want more.
+// follow calls token and other with the events of the answer, from the first,
+// as they arrive. other may be nil. follow returns true when the answer has
+// ended, and false when ctx has ended or one of the two has returned false.
 func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, other func(events.Event) bool) bool {
 	tokensRead, othersRead := 0, 0
 	for {
 		s.mu.Lock()
-		// Only ever appended to: what is there now can be read without the lock.
+		// Both are append-only: their current elements can be read without the
+		// lock.
 		tokens, others, over := s.answer.tokens, s.answer.others, s.phase == phaseEnded
 		if !over && s.changed == nil {
 			s.changed = make(chan struct{})

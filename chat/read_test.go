@@ -139,8 +139,8 @@ func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
 	assert.Equal(t, "", progress.Text)
 }
 
-// Every reader gets the whole answer, whenever it comes, and none holds up
-// another or the connection's reader.
+// Every reader gets the whole answer at any time, and none delays another or
+// the connection's reader.
 func TestStream_servesReadersIndependently(t *testing.T) {
 	ss, s := open(t, StreamConfig{})
 	stuck := s.Tokens() // is not read before the end

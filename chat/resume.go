@@ -6,17 +6,17 @@ import (
 )
 
 // lacks reports whether the question was sent in another epoch, and Resume has
-// not been called for this one.
+// not yet been called for the given epoch.
 func (s *Stream) lacks(epoch uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.askedOn != 0 && s.phase < phaseClosing && s.resumed != epoch
 }
 
-// resume calls StreamConfig.Resume for a session of a new epoch, which ends with
-// session. It is called before that is Ready. If the session ends before Resume
-// has returned, the next one calls it again, even one that the server resumes:
-// nothing has asked for the missing tokens yet.
+// resume calls StreamConfig.Resume for a session of a new epoch, whose ctx is
+// session. resume is called before the session is Ready. If the session ends
+// before Resume has returned, the next session calls it again, even if the
+// server resumes that session: the missing tokens have not been requested yet.
 func (s *Stream) resume(session context.Context, epoch uint64) {
 	ctx, cancel := context.WithCancel(s.alive)
 	defer cancel()
@@ -26,7 +26,7 @@ func (s *Stream) resume(session context.Context, epoch uint64) {
 	}
 	err := s.owner.cfg.Resume(ctx, s)
 	s.mu.Lock()
-	lasted := session.Err() == nil // the next session takes mu, and has not begun
+	lasted := session.Err() == nil // under mu, which the next session takes before it begins
 	if lasted {
 		s.resumed = epoch
 	}
@@ -36,9 +36,9 @@ func (s *Stream) resume(session context.Context, epoch uint64) {
 	}
 }
 
-// awaitAsked waits until it is known whether the question was written, and
-// reports whether the stream lacks what came before that epoch. It does not if
-// the question was sent in it.
+// awaitAsked waits until it is known whether the question was written. It
+// reports whether the stream may lack tokens from before that epoch, which it
+// does not if the question was sent in that epoch.
 func (s *Stream) awaitAsked(ctx context.Context, epoch uint64) bool {
 	for {
 		s.mu.Lock()

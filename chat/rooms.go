@@ -10,13 +10,14 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A JoinError says that a room could not be joined: the server has refused, or
-// has not answered in time. A refusal ends Run, unless Config.Conn.Retry says
-// to try again; without an answer the session ends, and the next one tries again.
+// A JoinError reports a failed join: the server refused it, did not reply
+// within Config.JoinTimeout, or Leave was called first. For a join after a
+// connect, a refusal ends Run unless Config.Conn.Retry returns true. Without a
+// reply the session ends, and the next session joins again.
 type JoinError struct {
-	ChatID events.ID       // zero when the join names no room
-	Reply  json.RawMessage // the server's; nil when there is none
-	Err    error           // why it counts as refused, or context.DeadlineExceeded
+	ChatID events.ID       // zero if the join has no ChatID
+	Reply  json.RawMessage // the server's; nil if there is none
+	Err    error           // JoinReply's error, context.DeadlineExceeded or ErrLeft
 }
 
 func (e *JoinError) Error() string {
@@ -26,7 +27,7 @@ func (e *JoinError) Error() string {
 // Unwrap returns the cause.
 func (e *JoinError) Unwrap() error { return e.Err }
 
-// refusal is the JoinReply of a Config that has none.
+// refusal is the default of Config.JoinReply.
 func refusal(_ events.ID, reply json.RawMessage) error {
 	var answer struct {
 		Error   any   `json:"error"`
@@ -34,7 +35,7 @@ func refusal(_ events.ID, reply json.RawMessage) error {
 		Success *bool `json:"success"`
 	}
 	if json.Unmarshal(reply, &answer) != nil {
-		return nil // no object with these members: nothing speaks against it
+		return nil // not an object with these members: no refusal
 	}
 	switch {
 	case answer.Error != nil && answer.Error != false && answer.Error != "":
@@ -46,32 +47,32 @@ func refusal(_ events.ID, reply json.RawMessage) error {
 }
 
 // Join joins a further room on the same connection, and again after each
-// connect, until Leave; the zero ChatID stands for Config.ChatID. It waits until
-// the client is Ready, or joins the rooms of a new session, and then until the
-// join is written or, with Config.JoinTimeout, acknowledged. A room that is
-// joined already is not joined again.
+// connect, until Leave is called. The zero ChatID means Config.ChatID. Join
+// waits until the client is Ready or is joining the rooms of a new session.
+// Then it waits until the join is written or, with Config.JoinTimeout,
+// acknowledged. If the room is already joined, Join returns nil.
 //
-// A refusal is a [*JoinError], and so is [ErrLeft]; any other failure is a
-// [*conn.SendError]. After an error the room is not joined on later connects
-// either, and Run goes on.
+// A refusal, a missing acknowledgement and [ErrLeft] are a [*JoinError]. Any
+// other failure is a [*conn.SendError]. After an error the room is not joined
+// on later connects, and Run continues.
 //
-// Every topic carries the events of all rooms, each with its ChatID; [InRoom]
-// narrows a subscription down to one.
+// Every topic carries the events of all rooms, each with its ChatID. [InRoom]
+// limits a subscription to one room.
 func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
 	return c.rooms.join(ctx, chatID)
 }
 
-// Leave leaves a room, which is not joined again on later connects; the zero
-// ChatID stands for Config.ChatID. A concurrent Join of the room returns
-// [ErrLeft]. Leave waits as Join does until it can write the event. Its error
-// is a [*conn.SendError]; even then the room is not joined again.
+// Leave leaves a room, which is not joined again on later connects. The zero
+// ChatID means Config.ChatID. A concurrent Join of the room returns [ErrLeft].
+// Like Join, Leave waits until it can write the event. Its error is a
+// [*conn.SendError]; even then the room is not joined again.
 func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
 	return c.rooms.leave(ctx, chatID)
 }
 
-// InRoom narrows a subscription down to the events that carry the ChatID of one room:
+// InRoom limits a subscription to the events of one room, by their ChatID:
 //
 //	tokens := client.Tokens.Chan(ctx, chat.InRoom[events.AIToken](room))
 func InRoom[T events.Event](chatID events.ID) bus.Option {

@@ -42,7 +42,7 @@ func TestConfig_setsJoinEventAndPayload(t *testing.T) {
 	}
 }
 
-// acknowledging answers each join by what replies say about its room.
+// acknowledging acknowledges each join with the reply for its room.
 func acknowledging(replies map[string]string) func(p *peer, frame string) {
 	return func(p *peer, frame string) {
 		id, rest, _ := strings.Cut(strings.TrimPrefix(frame, "42"), "[")
@@ -189,7 +189,7 @@ func TestJoin_returnsRejectionWithoutEndingRun(t *testing.T) {
 		waiting = len(client.rooms.joinings) == 1
 		client.rooms.mu.Unlock()
 	}
-	wiretest.Run(t, client) // the room is asked for before there is a session
+	wiretest.Run(t, client) // Join was called before there is a session
 	var refused *JoinError
 	require.ErrorAs(t, wiretest.ReceiveFrom(t, joined), &refused)
 	assert.Equal(t, JoinError{ChatID: room2, Reply: json.RawMessage(`{"ok":false}`), Err: refused.Err}, *refused)
@@ -214,7 +214,7 @@ func TestJoin_retriesOnNextSession(t *testing.T) {
 		<-l.out
 		synctest.Wait()
 
-		// One that has found the first session just before its end.
+		// A Join that has taken the first session just before its end.
 		first := client.conn.Session()
 		l.cut()
 		l = w.accept("")
@@ -272,7 +272,7 @@ func TestLeave_endsPendingJoinWithErrLeft(t *testing.T) {
 func TestJoin_overridesPendingLeave(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.Join(t.Context(), room2))
-		client.rooms.forget(room2) // a Leave that has come so far, and no further
+		client.rooms.forget(room2) // the first half of a Leave
 		require.NoError(t, client.Join(t.Context(), room2))
 		require.NoError(t, client.rooms.sendLeave(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)

@@ -9,28 +9,28 @@ import (
 
 // SendMessage sends a user's message to the chat. It waits until the client is
 // Ready and the event is written, or until ctx ends. Its error is a
-// [*conn.SendError], which says whether the event may have been sent. The caller
-// sets the MessageID; the zero ChatID stands for the client's own. Use
+// [*conn.SendError], which reports whether the event may have been sent. The
+// caller sets the MessageID. The zero ChatID means the client's own. Use
 // [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 	return c.say(ctx, events.KeyUserMessage, m)
 }
 
-// TypingStart says that a person has begun to type. It is volatile: when the
-// client is not Ready it is dropped at once, and the error is a
+// TypingStart reports that a user has begun to type. The event is volatile: if
+// the client is not Ready, it is dropped at once, and the error is a
 // [*conn.SendError] with [conn.ErrNotReady].
 func (c *Client) TypingStart(ctx context.Context, userID events.ID) error {
 	return c.Typing(ctx, true, events.Typing{UserID: userID})
 }
 
-// TypingStop says that a person has stopped typing. It is volatile, as
-// TypingStart is.
+// TypingStop reports that a user has stopped typing. The event is volatile,
+// like the event of TypingStart.
 func (c *Client) TypingStop(ctx context.Context, userID events.ID) error {
 	return c.Typing(ctx, false, events.Typing{UserID: userID})
 }
 
-// Typing is TypingStart or TypingStop with all that they can say: in a further
-// room, or with a TraceID.
+// Typing is TypingStart or TypingStop with all fields of the event, such as a
+// TraceID or the ChatID of a further room.
 func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error {
 	key := events.KeyUserTypingStop
 	if active {
@@ -39,13 +39,13 @@ func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error
 	if err := ctx.Err(); err != nil {
 		return &conn.SendError{Event: c.names.name(key), Err: err}
 	}
-	return c.conn.TryEmit(c.names.name(key), c.base.with(t)) // now or never
+	return c.conn.TryEmit(c.names.name(key), c.base.with(t)) // does not wait for Ready
 }
 
 // Abort asks the backend to stop the answer to a.RequestID or, without one,
-// every answer in the chat of a.ChatID, or of the client. The streams of those
-// answers end at once, with [ErrAborted], as does the ctx of the tools that were
-// called for them; Abort returns when the abort is written.
+// every answer in the chat a.ChatID, by default the client's own. The
+// streams of those answers end at once with [ErrAborted], and the ctx of their
+// tool calls ends. Abort returns when the abort is written.
 func (c *Client) Abort(ctx context.Context, a events.Abort) error {
 	meant := a
 	setDefault(&meant.ChatID, c.cfg.ChatID)
@@ -53,20 +53,22 @@ func (c *Client) Abort(ctx context.Context, a events.Abort) error {
 	return c.say(ctx, events.KeyAIAbort, a)
 }
 
-// aborted ends what an abort is about.
+// aborted ends the tool calls and streams of an abort.
 func (c *Client) aborted(a events.Abort) {
 	c.tools.abort(a)
 	c.streams.aborted(a)
 }
 
-// MarkRead says which messages a person has read, and when.
+// MarkRead reports which messages a user has read, and when. It waits and fails
+// as [Client.SendMessage] does.
 func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 	return c.say(ctx, events.KeyChatRead, r)
 }
 
 // Emit sends any event. A payload that is nil or encodes as a JSON object is
-// merged with chatId and Meta, as in all other methods; any other payload is sent
-// unchanged. Use Conn().Emit for several arguments.
+// merged with chatId and Meta, as in all other methods. Any other payload is
+// sent unchanged. Emit waits and fails as [Client.SendMessage] does. Use
+// Conn().Emit to send several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	return c.conn.Emit(ctx, event, c.base.with(payload))
 }

@@ -24,7 +24,7 @@ func finalFrame(request, text string) string {
 	return fmt.Sprintf(`42["ai:message",{"requestId":%q,"messageId":"m","role":"assistant","text":%q,"createdAt":"2026-01-02T03:04:05Z"},"offset"]`, request, text)
 }
 
-// ask asks, and takes the question off the wire.
+// ask sends a question, and reads it from the wire.
 func (l *link) ask(t *testing.T, client *Client, request string) *Stream {
 	t.Helper()
 	s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: request})
@@ -57,7 +57,7 @@ func TestStream_continuesAcrossRecovery(t *testing.T) {
 		time.Sleep(DefaultOfflineTimeout - time.Second)
 		l = <-w
 		<-l.out
-		l.send(tokenFrame("r1", 1, "b"), `40{"sid":"socket-1","pid":"p1"}`) // what was missed comes first
+		l.send(tokenFrame("r1", 1, "b"), `40{"sid":"socket-1","pid":"p1"}`) // missed events first
 		<-l.out                                                             // the join
 		l.send(tokenFrame("r1", 2, "c"), finalFrame("r1", "abc and what the backend makes of it"))
 		assert.Equal(t, "abc", read(s))
@@ -122,8 +122,9 @@ func TestResume_endsStreamUnlessSessionIsLost(t *testing.T) {
 	})
 }
 
-// A session that recovers one which was lost while the rest was being asked for
-// recovers no request.
+// A session was lost while Resume was requesting the missing tokens. The
+// session that resumes it does not repeat the request, so Resume is called
+// again.
 func TestResume_repeatsUntilItCompletes(t *testing.T) {
 	var client *Client
 	resume := func(ctx context.Context, s *Stream) error {
@@ -190,7 +191,7 @@ func TestResume_runsWhenSessionIsLostBeforeReady(t *testing.T) {
 	})
 }
 
-// The final text is whole, whatever was lost.
+// The final text replaces all lost tokens.
 func TestFillGap_restoresTokensLostWithSession(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		s := l.ask(t, client, "r1")
@@ -207,8 +208,8 @@ func TestFillGap_restoresTokensLostWithSession(t *testing.T) {
 	})
 }
 
-// Between the writing of a question and the stream's watch a session can be
-// lost, and the next one begin.
+// After a question is written and before its stream begins, the session can be
+// lost and the next one can begin.
 func TestStream_detectsSessionLostBeforeWatch(t *testing.T) {
 	asked := make(chan string, 1)
 	onWire(t, Config{Stream: StreamConfig{Resume: func(_ context.Context, s *Stream) error { asked <- s.RequestID(); return nil }}},
@@ -245,7 +246,7 @@ func TestAsk_causesNoAmbiguityWhileUnsent(t *testing.T) {
 		l = <-w
 		<-l.out
 		second := make(chan *Stream, 1)
-		go func() { // ends when the question is out
+		go func() { // ends when the question is written
 			s, err := client.Ask(t.Context(), Question{UserID: user, RequestID: "r2"})
 			assert.NoError(t, err)
 			second <- s
@@ -305,7 +306,8 @@ func TestAbandoned_expiresAfterTimeout(t *testing.T) {
 	})
 }
 
-// An answer that has come, if not in one piece, leaves none.
+// An answer whose final message has arrived, with a gap, leaves no abandoned
+// question.
 func TestAbandoned_excludesAnsweredQuestionWithGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ss, s := open(t, StreamConfig{OnGap: FailOnGap})
@@ -327,7 +329,7 @@ func TestAsk_sendsAbortOnCancelOrTimeout(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, `42["ai:abort",{"tenant":"acme","chatId":"room-1","traceId":"t1","requestId":"r1"}]`, <-l.out)
 
-		// Each limit of this side is an abort too.
+		// Each timeout of the client also sends an abort.
 		for limit, s := range map[error]*Stream{ErrStalled: l.ask(t, client, "r2")} {
 			_, err = s.Wait()
 			assert.ErrorIs(t, err, limit)

@@ -8,44 +8,48 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A Stream is the answer to one question, as it comes in. It keeps the answer,
-// so that a reader may come late, be slow, or not come at all, without holding
-// anything up. Its methods are safe for concurrent use.
+// A Stream is the answer to one question while it arrives. It keeps the answer,
+// so a late or slow reader delays nothing, and no reader is needed. Its methods
+// are safe for concurrent use.
 //
-// The text of the final message is the answer. Tokens are how it was written: in
-// the order of their indices, each once, whatever order they arrived in. A
-// missing token is waited for, and then filled in or reported, as Config.Stream
-// says.
+// The answer is the text of the final message. The tokens are its parts, in the
+// order of their indices, each once. The stream waits for a missing token, then
+// fills the gap or ends with a [*GapError], depending on Config.Stream.
 //
-// A Stream ends with the final message, with an error of the backend (a
-// [*events.AIError]), with the ctx of Ask, or with [ErrAborted], [ErrNoToken],
-// [ErrStalled], [ErrOffline], a [*GapError], [ErrAmbiguous], [ErrTooLong], or
-// [ErrStopped] when the client does. The first of them counts. Events that
-// arrive later are ignored.
+// A Stream ends with the first of these:
+//   - the final message
+//   - an error of the backend, a [*events.AIError]
+//   - the end of Ask's ctx
+//   - [ErrAborted], [ErrNoToken], [ErrStalled], [ErrOffline], a [*GapError],
+//     [ErrAmbiguous] or [ErrTooLong]
+//   - an error of StreamConfig.Resume
+//   - [ErrStopped] after Close, or when Run returns
+//
+// Later events are ignored.
 type Stream struct {
 	owner    *streams
 	question Question
-	ctx      context.Context // Ask's; it belongs to the work that release ends
-	release  func()          // ends the work, for Shutdown
+	ctx      context.Context // Ask's, for the work that release ends
+	release  func()          // ends the work that Shutdown waits for
 	done     chan struct{}   // closed when the answer has ended
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
-	named    bool // the backend has used the request id; under owner.mu
+	named    bool // the backend has used the request id; guarded by owner.mu
 
 	mu      sync.Mutex    // taken after owner.mu; no other lock is taken while it is held
-	changed chan struct{} // closed when something has arrived; nil while nobody waits
+	changed chan struct{} // closed at the next change; nil if no goroutine waits
 	phase   phase
 	answer  assembly
-	final   *events.AIMessage // has arrived, while tokens may be missing
+	final   *events.AIMessage // set when it has arrived; tokens may be missing
 	message events.AIMessage
 	err     error
 	unwatch func() bool // stops watching ctx
 
-	// Epochs of the connection. A stream whose events come from another epoch
-	// than its question may lack tokens.
-	askedOn uint64 // of the session that the question was sent on; 0 before
+	// Epochs of the connection. If events arrive in another epoch than that of
+	// the question, tokens may be missing.
+	askedOn uint64 // of the session that the question was sent on; 0 if not sent
 	heardOn uint64 // of the last event
-	resumed uint64 // of the last session that StreamConfig.Resume need not be called for
+	resumed uint64 // the last epoch that needs no call of StreamConfig.Resume
 	runs    int64  // owner.runs when the question was sent
 
 	limits limits
@@ -61,21 +65,21 @@ func newStream(ctx context.Context, owner *streams, q Question) *Stream {
 // RequestID returns the request id of the question.
 func (s *Stream) RequestID() string { return s.question.RequestID }
 
-// Wait waits until the answer has ended and returns the final message, or the
-// error that the answer ended with. It may be called any number of times, from
-// any goroutine.
+// Wait waits until the stream has ended. It returns the final message or the
+// stream's error. It may be called any number of times, from any goroutine.
 func (s *Stream) Wait() (events.AIMessage, error) {
 	<-s.done
 	return s.message, s.err
 }
 
-// Abort ends the stream with [ErrAborted] and, if there is a connection, asks
-// the backend to stop answering, for a reason that may be empty. It returns when
-// that is written, within a second. After the stream has ended it does nothing.
+// Abort ends the stream with [ErrAborted]. If there is a session, it first asks
+// the backend to stop the answer, for a reason that may be empty. It returns
+// when that is written, within a second. After the stream has ended it does
+// nothing.
 func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 
-// sending notes that the question is about to be written on a session of that
-// epoch.
+// sending records that the question is about to be written on a session of the
+// given epoch.
 func (s *Stream) sending(epoch uint64) {
 	runs := s.owner.runs.Load()
 	s.mu.Lock()
@@ -84,14 +88,14 @@ func (s *Stream) sending(epoch uint64) {
 	s.askedOn, s.heardOn, s.resumed, s.runs = epoch, epoch, epoch, runs
 }
 
-// withdraw notes that the question was not sent.
+// withdraw records that the question was not sent.
 func (s *Stream) withdraw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.askedOn = 0
 }
 
-// begin starts the limits of a stream whose question has been written.
+// begin starts the timeouts of a stream whose question has been written.
 func (s *Stream) begin() {
 	state := s.owner.conn.State()
 	s.mu.Lock()
@@ -99,11 +103,11 @@ func (s *Stream) begin() {
 	s.advance(phaseAsked)
 	if s.phase < phaseClosing {
 		s.unwatch = context.AfterFunc(s.ctx, func() { s.giveUp(s.ctx.Err(), "") })
-		if _, _, next := s.due(s.limits.asked, state); !next.IsZero() {
+		if next, _, _ := s.due(s.limits.asked, state); !next.IsZero() {
 			s.arm(next)
 		}
 	}
-	s.wake() // resume waits for this phase
+	s.wake() // awaitAsked waits for this phase
 	runs := s.runs
 	s.mu.Unlock()
 	if err := s.owner.stoppedSince(runs); err != nil { // Run has returned meanwhile
@@ -118,22 +122,22 @@ func (s *Stream) isAsked() bool {
 	return !s.limits.asked.IsZero()
 }
 
-// position reports whether the question was sent or may have been, and the index
-// of the next token.
+// position reports whether the question was or may have been sent, and returns
+// the index of the next token.
 func (s *Stream) position() (out bool, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.askedOn != 0, s.answer.next
 }
 
-// isOut reports whether the question was sent or may have been.
+// isOut reports whether the question was or may have been sent.
 func (s *Stream) isOut() bool {
 	out, _ := s.position()
 	return out
 }
 
 // giveUp aborts the answer and ends the stream with err, unless another
-// goroutine ends it. It returns when the stream has ended.
+// goroutine is ending it. It returns when the stream has ended.
 func (s *Stream) giveUp(err error, reason string) {
 	if s.tryFinish() {
 		s.abandon(err, reason)
@@ -156,7 +160,8 @@ func (s *Stream) abandon(err error, reason string) {
 	s.end(events.AIMessage{}, err)
 }
 
-// finish ends the stream without an abort, unless another goroutine ends it.
+// finish ends the stream without an abort, unless another goroutine is ending
+// it.
 func (s *Stream) finish(m events.AIMessage, err error) {
 	if s.tryFinish() {
 		s.end(m, err)
@@ -188,8 +193,8 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.release()
 }
 
-// receive handles an event of this answer, which arrived in that epoch. Only the
-// connection's reader calls it.
+// receive handles an event of this answer that arrived in the given epoch. Only
+// the connection's reader calls it.
 func (s *Stream) receive(event events.Event, epoch uint64) {
 	s.mu.Lock()
 	if s.phase >= phaseClosing {
@@ -218,7 +223,7 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 	s.check()
 }
 
-// begun notes that the backend has begun to answer.
+// begun records that the backend has begun to answer.
 func (s *Stream) begun() {
 	if s.limits.begun.IsZero() {
 		s.limits.begun = s.limits.heard
@@ -230,7 +235,7 @@ func (s *Stream) begun() {
 // with mu held, in a phase before closing, and unlocks mu.
 func (s *Stream) check() {
 	gap := s.answer.gap()
-	if gap == nil && s.final == nil && !s.answer.tooLong { // as for nearly every token
+	if gap == nil && s.final == nil && !s.answer.tooLong { // true for nearly every token
 		s.limits.noGap()
 		s.mu.Unlock()
 		return
@@ -238,19 +243,22 @@ func (s *Stream) check() {
 	s.evaluate(gap)
 }
 
-// evaluate is check for an answer with a gap, a final message or too much data.
+// evaluate implements check for an answer with a gap, a final message or too
+// much data.
 func (s *Stream) evaluate(gap *GapError) {
 	late := gap != nil && (s.isLate(gap) || s.answer.bufferFull())
 	if gap == nil {
 		s.limits.noGap()
 	}
-	var end func() // with mu unlocked
+	var end func() // called with mu unlocked
 	final, cfg := s.final, s.owner.cfg
 	switch {
 	case s.answer.tooLong:
-		end = func() { go s.abandon(ErrTooLong, "") } // the reader must not block; ends within abortTimeout
+		// In a goroutine, because the reader must not block; it ends within
+		// abortTimeout.
+		end = func() { go s.abandon(ErrTooLong, "") }
 	case late && final == nil && cfg.OnGap == FailOnGap:
-		end = func() { go s.abandon(gap, "") } // likewise
+		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.bufferFull():
 		s.answer.drop() // the final text will fill the gap
 	case final == nil, gap != nil && !late:
@@ -275,9 +283,9 @@ func (s *Stream) evaluate(gap *GapError) {
 	}
 }
 
-// truncated reports whether the final text shows that tokens at the end were
-// lost with a session. If no session was lost or no token has arrived, a
-// different text is the backend's choice.
+// truncated reports whether the final text shows that the last tokens were lost
+// with a session. If no session was lost or no token has arrived, the backend
+// chose a final text that differs from the tokens.
 func (s *Stream) truncated(final events.AIMessage) bool {
 	return s.heardOn != s.askedOn && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
 		final.Text[:s.answer.text.Len()] == s.answer.text.String()

@@ -134,7 +134,7 @@ func TestStream_yieldsOwnTokensOnceInOrder(t *testing.T) {
 	ss.offerAll(
 		token("r1", 0, "a"), token("r2", 0, "x"), token("r1", 1, "b"),
 		token("r1", 1, "b"), token("r1", 0, "a"), // again: dropped
-		token("r3", 0, "?"), token("", 0, "?"), // nobody's
+		token("r3", 0, "?"), token("", 0, "?"), // of no stream
 		token("r1", 2, "c"), final("r2", "x"), final("r1", "abc"),
 		token("r1", 3, "late"),
 	)
@@ -169,7 +169,7 @@ func TestStream_failsWithErrAmbiguousForConcurrentQuestions(t *testing.T) {
 	assert.Equal(t, "ab", read(streams[2]), "the backend has named this one: it is not meant")
 }
 
-// A backend without request ids may still speak to a question that was given up.
+// A backend without request ids may still answer an abandoned question.
 func TestStream_ignoresTokensOfAbandonedQuestion(t *testing.T) {
 	ss, streams := inFlight(t, "begun")
 	next := func(id string) *Stream { return ss.ask(t, t.Context(), id) }
@@ -198,11 +198,11 @@ func TestAsk_rejectsDuplicateRequestIDAndMissingUser(t *testing.T) {
 	assert.ErrorIs(t, err, ErrNoUser)
 }
 
-// A question that is given up while another is being answered may be the one
-// that the backend goes on about.
+// A question is abandoned while another is being answered. The next events may
+// be for either of them.
 func TestStream_failsWithErrAmbiguousAfterAbandonedLaterQuestion(t *testing.T) {
 	ss, streams := inFlight(t, "first", "later")
-	ss.offerAll(events.AIProcessing{Status: events.StatusWorking}) // of whom does not matter
+	ss.offerAll(events.AIProcessing{Status: events.StatusWorking}) // the question does not matter
 	streams[1].Abort("")
 	ss.offerAll(token("", 0, "whose?"))
 	_, err := streams[0].Wait()

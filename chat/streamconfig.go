@@ -38,14 +38,15 @@ type StreamConfig struct {
 	// OnGap is the policy after GapTimeout. Default: FillGap.
 	OnGap GapPolicy
 
-	// ReorderLimit is how many out-of-order tokens are held back. One more ends
-	// the wait for the missing token, as GapTimeout does. Without a limit, only
-	// the size of the whole answer is limited. Default: DefaultReorderLimit.
+	// ReorderLimit is how many out-of-order tokens are buffered. One more ends
+	// the wait for the missing token, as GapTimeout does. With a negative
+	// value, only the size of the whole answer is limited. Default:
+	// DefaultReorderLimit.
 	ReorderLimit int
 
-	// Resume is called for each open Stream after a reconnect, unless the server
-	// has resumed the session. It asks the backend for the tokens after those
-	// that have arrived, for example
+	// Resume is called for each open Stream after a reconnect, unless the
+	// server has resumed the session. It asks the backend for the tokens that
+	// have not arrived, for example
 	//
 	//	_, err := conn.Call[any](ctx, client.Conn(), "ai:resume",
 	//		map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
@@ -54,7 +55,8 @@ type StreamConfig struct {
 	// Its ctx ends with the Stream and with the session. If the session ends
 	// before Resume has returned, Resume is called again on the next one, so it
 	// should wait for the backend's acknowledgement. An error ends the Stream.
-	// Default: the backend is not asked, and the Stream takes later events.
+	// Default: nil, the backend is not asked, and the Stream waits for later
+	// events.
 	Resume func(ctx context.Context, s *Stream) error
 }
 
@@ -63,8 +65,8 @@ type GapPolicy int
 
 const (
 	// FillGap waits for the final message, and delivers the rest of its text as
-	// one token in place of the missing ones. If the text does not begin with the
-	// tokens that have arrived, the Stream ends with a GapError.
+	// one token in place of the missing tokens. If the text does not begin with
+	// the tokens before the gap, the Stream ends with a GapError.
 	FillGap GapPolicy = iota
 
 	// FailOnGap ends the Stream with a GapError.

@@ -13,13 +13,12 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// streams holds the streams in flight and finds the one that an event belongs
-// to.
+// streams holds the open streams and finds the stream of an event.
 type streams struct {
 	cfg  StreamConfig
 	conn streamConn
 
-	count atomic.Int32 // of byRequest; spares the reader the lock when it is 0
+	count atomic.Int32 // length of byRequest; at 0 the reader does not lock
 
 	answered, failed atomic.Uint64 // ended streams since New
 	runs             atomic.Int64  // Runs that have returned; grows under mu
@@ -27,11 +26,11 @@ type streams struct {
 	mu        sync.Mutex // taken before that of a Stream
 	byRequest map[string]*Stream
 	abandoned []abandoned
-	stopped   error // what streams ended with when the last Run returned
+	stopped   error // of the streams that were open when the last Run returned
 }
 
-// streamConn is what streams need of the client beneath them. None of its
-// methods calls back into a stream.
+// streamConn has the methods of the client that streams need. None of them
+// calls back into a stream.
 type streamConn interface {
 	// State returns the state of the connection.
 	State() conn.State
@@ -39,20 +38,20 @@ type streamConn interface {
 	// Ready waits until the connection is Ready.
 	Ready(ctx context.Context) error
 
-	// sendAbort asks the backend to stop an answer, if there is a session to
-	// send that on. It returns when that is written, within abortTimeout.
+	// sendAbort asks the backend to stop an answer, if there is a session. It
+	// returns when the abort is written, within abortTimeout.
 	sendAbort(a events.Abort)
 
-	// cancelTools cancels the tools that are called for an answer.
+	// cancelTools cancels the tool calls of an answer.
 	cancelTools(a events.Abort)
 }
 
-// abandoned is a question whose stream ended before its answer did. A backend
-// that leaves requestId out may still answer it, and that answer must not be
-// taken for the answer to the next question.
+// abandoned is a question whose stream ended before its answer. A backend that
+// leaves requestId out may still answer it, and that answer must not go to the
+// stream of the next question.
 type abandoned struct {
 	chatID events.ID
-	begun  bool // the first token has come
+	begun  bool // the first token has arrived
 	until  time.Time
 }
 
@@ -74,8 +73,8 @@ func (ss *streams) add(s *Stream) bool {
 	return true
 }
 
-// remove removes a stream that has ended. If its answer may still be under way,
-// its question is remembered as abandoned.
+// remove removes a stream that has ended. If events of its answer may still
+// arrive, its question is remembered as abandoned.
 func (ss *streams) remove(s *Stream, answered bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -96,8 +95,8 @@ func (ss *streams) tally(err error) {
 	}
 }
 
-// expireAbandoned forgets the questions that were abandoned more than
-// abandonedTTL ago; ss.mu is held.
+// expireAbandoned removes questions that were abandoned more than abandonedTTL
+// ago. ss.mu is held.
 func (ss *streams) expireAbandoned() {
 	now := time.Now()
 	ss.abandoned = slices.DeleteFunc(ss.abandoned, func(q abandoned) bool { return now.After(q.until) })
@@ -105,8 +104,8 @@ func (ss *streams) expireAbandoned() {
 
 func (ss *streams) waiting() bool { return ss.count.Load() > 0 }
 
-// offer passes an event, which arrived in that epoch, to the stream that it
-// belongs to. It returns that stream; nil if there is none.
+// offer passes an event that arrived in the given epoch to its stream. It
+// returns the stream, or nil if there is none.
 func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	s, ambiguous := ss.find(event)
 	if s != nil {
@@ -180,12 +179,12 @@ func (ss *streams) unlessAbandoned(event events.Event, s *Stream) (only *Stream,
 	return nil, false
 }
 
-// sameChat reports whether two ids name the same chat. The zero ID matches any
-// chat.
+// sameChat reports whether two ids are those of the same chat. The zero ID
+// matches any chat.
 func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
 
-// all returns the streams whose question has been sent. While Ask still sends a
-// question, Ask itself ends the stream.
+// all returns the streams whose question was written. Before that, Ask itself
+// ends the stream.
 func (ss *streams) all() []*Stream { return ss.filter((*Stream).isAsked) }
 
 func (ss *streams) filter(keep func(*Stream) bool) []*Stream {
@@ -200,8 +199,8 @@ func (ss *streams) filter(keep func(*Stream) bool) []*Stream {
 	return kept
 }
 
-// giveUp aborts every stream whose question has been sent, ends it with err or
-// its own ctx's error, and returns when all have ended.
+// giveUp aborts every stream whose question was written, and ends it with err
+// or the error of its own ctx. It returns when all have ended.
 func (ss *streams) giveUp(err error) {
 	var all sync.WaitGroup
 	for _, s := range ss.all() {
@@ -210,8 +209,8 @@ func (ss *streams) giveUp(err error) {
 	all.Wait()
 }
 
-// runEnded ends all streams when Run has returned err. A stream whose Ask has not
-// returned yet ends when it does, if its question was sent.
+// runEnded ends all streams after a Run that returned err. If Ask has not yet
+// returned but its question was written, begin ends the stream.
 func (ss *streams) runEnded(err error) {
 	stopped := ErrStopped
 	if err != nil {
@@ -224,8 +223,8 @@ func (ss *streams) runEnded(err error) {
 	ss.giveUp(stopped)
 }
 
-// stoppedSince returns what streams ended with if a Run has returned since the
-// count of them was runs.
+// stoppedSince returns the error of the streams that the last Run left open, or
+// nil if no Run has returned since ss.runs was runs.
 func (ss *streams) stoppedSince(runs int64) error {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -235,8 +234,9 @@ func (ss *streams) stoppedSince(runs int64) error {
 	return ss.stopped
 }
 
-// connected calls StreamConfig.Resume for the streams that lack what came before
-// a new session's epoch. The session ends with ctx, and is not Ready yet.
+// connected calls StreamConfig.Resume for the streams that may lack events from
+// before the epoch of a new session. ctx ends with the session, which is not
+// Ready yet.
 func (ss *streams) connected(ctx context.Context, epoch uint64) {
 	if ss.cfg.Resume == nil {
 		return
@@ -246,7 +246,7 @@ func (ss *streams) connected(ctx context.Context, epoch uint64) {
 	}
 }
 
-// aborted ends the streams that an abort refers to.
+// aborted ends the streams of an abort.
 func (ss *streams) aborted(abort events.Abort) {
 	for _, s := range ss.filter((*Stream).isOut) {
 		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {

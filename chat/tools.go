@@ -22,17 +22,19 @@ const (
 	DefaultMaxPendingTools    = 1024
 )
 
-// Tools says how tools are run.
+// Tools configures the tools of [HandleTool].
 type Tools struct {
-	// MaxConcurrent is how many calls run at the same time. Default: DefaultMaxConcurrentTools.
+	// MaxConcurrent limits how many calls run at the same time. Default:
+	// DefaultMaxConcurrentTools.
 	MaxConcurrent int
 
-	// MaxPending is how many more may wait; what comes then is dropped, and that
-	// is logged. Default: DefaultMaxPendingTools.
+	// MaxPending limits how many calls wait. Further calls are dropped, which
+	// is logged once until a call is accepted again. Default:
+	// DefaultMaxPendingTools.
 	MaxPending int
 
-	// ResultEvent is the event that carries a result to a backend that has not
-	// asked for an acknowledgement. Default: the name in force of
+	// ResultEvent is the event that carries a result if the backend did not ask
+	// for an acknowledgement. Default: the current name of
 	// events.KeyAIToolResult.
 	ResultEvent string
 }
@@ -42,23 +44,30 @@ func (t *Tools) setDefaults() {
 	setDefault(&t.MaxPending, DefaultMaxPendingTools)
 }
 
-// HandleTool makes fn the tool of that name: it is run for each of the
-// backend's tool calls that name it, with the call's args decoded into Args. What
-// fn returns goes back as the acknowledgement, if the backend asked for one;
-// if not, in an event (Config.Tools.ResultEvent) with callId, toolName and
-// result. An error, a panic and args that do not fit go back as {"error": "…"}, or as
-// what a [*conn.ReplyError] says; in the event there is an error in place of the result. Once a client has
-// tools, a call of one that it does not have is answered with an error.
+// HandleTool adds a tool, or replaces the tool of the same name. fn runs for
+// each tool call of the backend with that name, and gets the call's args
+// decoded into Args. The returned func removes the tool.
 //
-// Calls run in goroutines of their own, up to Config.Tools.MaxConcurrent at a time. A
-// call's ctx ends when its request is aborted, from this side or by somebody
-// else where the backend passes that on; when the request has failed, by an AIError or
-// in its [Stream]; when the tool is removed or replaced; with the client; and, where an
-// acknowledgement is wanted, with the session. What it comes to after that
-// still goes back as the acknowledgement, and not as an event. The returned func
-// removes the tool.
+// The result of fn is the acknowledgement if the backend asked for one.
+// Otherwise it is sent in an event (Config.Tools.ResultEvent) with callId,
+// toolName and result. An error, a panic and args of the wrong type are sent as
+// {"error": "…"}, or as the reply of a [*conn.ReplyError]. In that case the
+// event has a field error instead of result. If a client has any tool, a call
+// of an unknown tool gets an error.
 //
-// While a tool runs for the answer of a [Stream], its idle timeout is paused.
+// Each call runs in its own goroutine, up to Config.Tools.MaxConcurrent at the
+// same time. The ctx of a call ends when
+//   - its request is aborted by this client, or by another member if the
+//     backend forwards the abort
+//   - its request fails, by an AIError or in its [Stream]
+//   - the tool is removed or replaced, or the client is closed
+//   - the session ends, if the backend asked for an acknowledgement
+//
+// After that the result is still sent as the acknowledgement, but not as an
+// event.
+//
+// While a tool runs for the answer of a [Stream], the stream's idle timeout is
+// paused.
 func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Context, args Args) (Result, error)) (remove func()) {
 	return c.tools.add(name, func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var args Args
@@ -71,13 +80,17 @@ func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Co
 
 // toolbox holds the tools of a client, and the calls that run.
 type toolbox struct {
-	cfg  Tools
-	log  *slog.Logger
-	hold func(ctx context.Context) (held context.Context, release func(), err error) // conn.Conn.Hold
-	send func(ctx context.Context, result any) error                                 // sends a result as an event
+	cfg Tools
+	log *slog.Logger
 
-	count atomic.Int32  // of tools; spares the reader the lock when it is 0
-	slots chan struct{} // holds a value for each call that runs; taken while no lock is held
+	// hold is conn.Conn.Hold.
+	hold func(ctx context.Context) (held context.Context, release func(), err error)
+
+	// send sends a result as an event.
+	send func(ctx context.Context, result any) error
+
+	count atomic.Int32  // number of tools; at 0 the reader does not lock
+	slots chan struct{} // holds a value for each running call; taken while no lock is held
 
 	mu    sync.Mutex // no other lock is taken while it is held
 	tools map[string]*tool
@@ -95,10 +108,10 @@ type tool struct {
 type toolCall struct {
 	events.AIToolCall
 	run     func(ctx context.Context, args json.RawMessage) (any, error)
-	request string // of the stream that it belongs to, or its own
+	request string // the request id of its stream, or its own
 	ack     conn.Ack
 	cancel  context.CancelFunc
-	release func() // ends the work, for the stream and for Shutdown
+	release func() // ends the work for the stream and for Shutdown
 }
 
 func newToolbox(cfg Tools, log *slog.Logger,
@@ -132,9 +145,9 @@ func (b *toolbox) add(name string, run func(context.Context, json.RawMessage) (a
 	}
 }
 
-// offer accepts a call, or cancels the calls of a request that has failed. The
-// stream is that of the event, nil for none. It is called by the connection's
-// reader, and does not block.
+// offer accepts a call, or cancels the calls of a request that has failed.
+// stream is the stream of the event, or nil. offer is called by the
+// connection's reader, and does not block.
 func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	switch event := event.(type) {
 	case events.AIToolCall:
@@ -146,8 +159,8 @@ func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	}
 }
 
-// accept starts a call. A call that belongs to a stream is part of its work, and
-// begins during Shutdown, too; any other call is work of its own.
+// accept starts a call. A call of a stream is part of the stream's work, and
+// also starts during Shutdown. Any other call is separate work.
 func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) {
 	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack}
 	ctx := context.Background()
@@ -173,8 +186,8 @@ func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) 
 	}
 }
 
-// start runs a call, unless too many wait already. first reports whether the call
-// before this one was not dropped.
+// start runs a call, unless too many already wait. Then it drops the call, and
+// first reports whether the previous call was not dropped.
 func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -193,7 +206,7 @@ func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first boo
 		}
 	}
 	b.calls[call] = struct{}{}
-	go b.serve(ctx, call) // ends with the call, which its ctx ends
+	go b.serve(ctx, call) // ends when the tool has returned; ctx cancels the tool
 	return true, false
 }
 
@@ -222,8 +235,8 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 	b.answer(ctx, call, result, err)
 }
 
-// answer sends the result of a call. A call that wants an acknowledgement gets
-// one even if it was aborted; any other call has no result then.
+// answer sends the result of a call. After an abort, only a call with an
+// acknowledgement still gets its result.
 func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
 	switch {
 	case call.ack.Wanted():
@@ -233,7 +246,7 @@ func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err er
 	}
 }
 
-// protect runs the tool, and returns an error for a panic.
+// protect runs the tool, and turns a panic into an error.
 func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -244,11 +257,12 @@ func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err 
 	return call.run(ctx, call.Args)
 }
 
-// report sends the result to a backend that wants no acknowledgement.
+// report sends the result of a call without an acknowledgement.
 func (b *toolbox) report(ctx context.Context, call *toolCall, result any, failure error) {
 	err := b.send(ctx, call.report(result, failure))
 	var failed *conn.SendError
-	if errors.As(err, &failed) && !failed.MaybeSent && ctx.Err() == nil && failure == nil { // the result cannot be encoded
+	if errors.As(err, &failed) && !failed.MaybeSent && ctx.Err() == nil && failure == nil {
+		// The result cannot be encoded: report that instead.
 		err = b.send(ctx, call.report(nil, failed.Err))
 	}
 	if err != nil && ctx.Err() == nil { // otherwise the call was aborted
@@ -256,7 +270,7 @@ func (b *toolbox) report(ctx context.Context, call *toolCall, result any, failur
 	}
 }
 
-// report returns the own fields of the event that carries a result.
+// report returns the event's own fields for a result.
 func (call *toolCall) report(result any, failure error) map[string]any {
 	report := map[string]any{"callId": call.CallID, "toolName": call.ToolName}
 	for name, id := range map[string]string{"requestId": call.RequestID, "traceId": call.TraceID} {
@@ -286,7 +300,7 @@ func (b *toolbox) active() int {
 	return len(b.calls)
 }
 
-// abort ends the calls that an abort is about.
+// abort cancels the calls of an abort.
 func (b *toolbox) abort(a events.Abort) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -111,7 +111,7 @@ func TestHandleTool_logsPanicWithoutSendingIt(t *testing.T) {
 	assert.Contains(t, log.String(), "tools_test.go")
 }
 
-// callFrame is a call of the tool "wait"; ackedFrame is one that wants an
+// callFrame returns a call of the tool "wait", and ackedFrame a call with an
 // acknowledgement.
 func callFrame(id int, request string) string {
 	return fmt.Sprintf(`42["ai:tool_call",{"callId":"%d","requestId":%q,"toolName":"wait","args":%[1]d}]`, id, request)
@@ -139,8 +139,8 @@ func waitingTool(client *Client) (begun chan int, ended chan error, release chan
 }
 
 func TestHandleTool_cancelsCallWhenRequestEnds(t *testing.T) {
-	// What ends a call: the client and its session, its stream, the ctx of Ask,
-	// and the tool's removal.
+	// A call ends with the client, its session, its stream, the ctx of Ask, or
+	// the removal of the tool.
 	type call struct {
 		client *Client
 		link   *link
@@ -163,7 +163,8 @@ func TestHandleTool_cancelsCallWhenRequestEnds(t *testing.T) {
 		"removal of the tool":         {end: func(c call) { c.remove() }},
 		"replacement of the tool":     {end: func(c call) { waitingTool(c.client) }},
 	} {
-		for _, request := range []string{"r1", ""} { // a backend without request ids means the only question
+		// Without a request id, the call belongs to the only question.
+		for _, request := range []string{"r1", ""} {
 			if request == "" && tc.named {
 				continue
 			}
@@ -312,8 +313,8 @@ func TestHandleTool_removesToolUnlessReplaced(t *testing.T) {
 	remove := HandleTool(client, "search", find)
 	HandleTool(client, "other", find)
 	removeFirst := remove
-	remove = HandleTool(client, "search", find) // in its place
-	removeFirst()                               // does nothing any more
+	remove = HandleTool(client, "search", find) // replaces the tool
+	removeFirst()                               // has no effect now
 	p := wiretest.ReceiveFrom(t, stage.peers)
 	p.Send(`421["ai:tool_call",{"callId":"c","toolName":"search","args":{}}]`)
 	assert.Equal(t, `431[{"found":["","0"]}]`, stage.next(t))

@@ -30,7 +30,7 @@ type stage struct {
 }
 
 // A peer is one session of a stage. Unlike wiretest's, it may be written to by
-// several at once.
+// several goroutines.
 type peer struct {
 	*wiretest.Peer
 	mu sync.Mutex
@@ -47,8 +47,8 @@ func (p *peer) Send(frames ...string) {
 // cut breaks the connection, as a failing network would.
 func (p *peer) cut() { _ = p.WS.Close() }
 
-// newStage starts a backend. answer, if it is not nil, is called with each frame
-// before the test receives it.
+// newStage starts a backend. answer, if it is not nil, is called with each
+// frame before the test receives it.
 func newStage(t testing.TB, answer func(p *peer, frame string)) *stage {
 	s := &stage{peers: make(chan *peer, 16), frames: make(chan string, 1024)}
 	s.url = wiretest.Serve(t, func(wp *wiretest.Peer) {
@@ -86,8 +86,7 @@ func (s *stage) client(t testing.TB, cfg Config) *Client {
 	return client
 }
 
-// quick fills in what tests have in common: a room, retries without delay, and
-// no log.
+// quick sets the defaults of tests: a room, retries without delay, and no log.
 func quick(cfg Config) Config {
 	if cfg.ChatID.IsZero() && !cfg.NoJoin && cfg.JoinPayload == nil {
 		cfg.ChatID = room1

@@ -7,20 +7,23 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// An Ack answers one event of the server, on the session that it came on. Of
-// several answers to the same event the server hears the first.
+// An Ack acknowledges one event of the server, on the session that the event
+// arrived on. If several acknowledgements are sent for one event, the server
+// uses the first.
 type Ack struct {
 	session *Session
 	id      int64
 }
 
-// Ack returns what answers the event. It stays good after Listener.Receive.
+// Ack returns the acknowledgement of the event. It remains valid after
+// Listener.Receive has returned.
 func (p Payload) Ack() Ack { return Ack{p.session, p.id} }
 
-// Wanted reports whether the server has asked for an acknowledgement.
+// Wanted reports whether the server asked for an acknowledgement.
 func (a Ack) Wanted() bool { return a.session != nil && a.id != socketio.NoID }
 
-// Context ends with the session: after that an answer reaches nobody.
+// Context returns a context that ends with the session. After that an
+// acknowledgement cannot be sent.
 func (a Ack) Context() context.Context {
 	if a.session == nil {
 		return context.Background()
@@ -28,9 +31,10 @@ func (a Ack) Context() context.Context {
 	return a.session.ctx
 }
 
-// Send sends the acknowledgement, and returns when it is written or ctx ends.
-// It does nothing when none is wanted. The arguments are encoded as those of
-// Emit are.
+// Send sends the acknowledgement. It returns when that is written or ctx ends,
+// and does nothing if the server did not ask for one. Its error is
+// [ErrSessionLost] if the session has ended. The arguments are encoded as those
+// of [Conn.Emit] are.
 func (a Ack) Send(ctx context.Context, args ...any) error {
 	if !a.Wanted() {
 		return nil
@@ -43,9 +47,10 @@ func (a Ack) Send(ctx context.Context, args ...any) error {
 	return err
 }
 
-// Reply sends what a handler has come to: its reply or, if failure is not nil,
-// {"error": "…"} with its text, or what a [*ReplyError] in it says. A reply
-// that cannot be encoded is a failure.
+// Reply sends the result of a handler: reply or, if failure is not nil,
+// {"error": "…"} with its text. If failure contains a [*ReplyError], its Reply
+// is sent instead. If a reply cannot be encoded, Reply sends the encoder's
+// error in the same form.
 func (a Ack) Reply(ctx context.Context, reply any, failure error) error {
 	var chosen *ReplyError
 	switch {

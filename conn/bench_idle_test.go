@@ -18,12 +18,12 @@ import (
 	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
-// idleServer in the environment makes of the test binary a server for
-// BenchmarkIdle: in a process of its own it is not measured.
+// idleServer is an environment variable. If it is set, the test binary runs the
+// server of BenchmarkIdle. In its own process the server is not measured.
 const idleServer = "PARLEY_IDLE_SERVER"
 
-// BenchmarkIdle reports what an idle connection costs the client: heap, stacks
-// and goroutines, the one that called Run among them.
+// BenchmarkIdle reports the cost of an idle connection to the client: heap,
+// stacks and goroutines, including the goroutine that called Run.
 func BenchmarkIdle(b *testing.B) {
 	const connections = 1000
 	url := startIdleServer(b)
@@ -57,7 +57,8 @@ func BenchmarkIdle(b *testing.B) {
 
 type footprint struct{ heap, stacks, goroutines int64 }
 
-// measure waits for garbage that needs more than one collection, the pools'.
+// measure collects garbage until pools are empty, which takes several
+// collections.
 func measure() footprint {
 	var m runtime.MemStats
 	for range 3 {
@@ -93,7 +94,8 @@ func startIdleServer(b *testing.B) string {
 	return strings.TrimSpace(line)
 }
 
-// serveIdle lets clients in, and then leaves them in peace until stdin closes.
+// serveIdle accepts clients and keeps their connections idle until stdin is
+// closed.
 func serveIdle() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -16,17 +16,17 @@ import (
 	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
-// flood is how many tokens the server sends as fast as TCP takes them.
+// flood is the number of tokens that the server sends, as fast as TCP accepts
+// them.
 const flood = 300_000
 
 const tokenFrame = `42["ai:token",{"chatId":"room-1","token":"hello ","index":12,"requestId":"req-1234"}]`
 
-// BenchmarkFlood compares the way of a token through the actor with the
-// shortest loop that could be written by hand for the same server: read a
-// frame, decode it into the same struct, send it to a channel. The two take
-// turns, so that what else the machine does falls on both. One operation is a
-// flood of each; the metrics are per token, and the rate of conn in percent
-// of the other's.
+// BenchmarkFlood compares the path of a token through conn with the shortest
+// loop by hand for the same server. The loop reads a frame, decodes it into the
+// same struct and sends it to a channel. The two alternate, so other load on
+// the machine affects both. One operation is a flood of each. The metrics are
+// per token, and the rate of conn in percent of the loop's.
 func BenchmarkFlood(b *testing.B) {
 	url := serveFlood(b)
 	var byHand, byConn time.Duration
@@ -109,8 +109,8 @@ func receiveAll(b *testing.B, tokens <-chan events.AIToken) {
 	}
 }
 
-// serveFlood is a raw websocket server: it answers the handshake, then writes
-// the tokens as ready-made frames, many to a write.
+// serveFlood is a raw websocket server: it accepts the handshake, then writes
+// the tokens as prepared frames, many in one write.
 func serveFlood(b *testing.B) string {
 	frame := append([]byte{0x81, byte(len(tokenFrame))}, tokenFrame...)
 	batch := bytes.Repeat(frame, 1000)
@@ -136,8 +136,8 @@ func serveFlood(b *testing.B) string {
 	return server.URL
 }
 
-// BenchmarkNoSubscriber is a flood without a subscriber: it measures the cost
-// of a frame.
+// BenchmarkNoSubscriber receives a flood without a subscriber: it measures the
+// cost of a frame.
 func BenchmarkNoSubscriber(b *testing.B) {
 	url := serveFlood(b)
 	var took time.Duration

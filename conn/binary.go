@@ -9,16 +9,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// In a packet with attachments an object {"_placeholder":true,"num":N} stands
-// for the Nth of them ("Binary event" in the protocol).
+// A placeholder stands for the attachment with index Num in a packet with
+// attachments ("Binary event" in the protocol).
 type placeholder struct {
 	Placeholder bool `json:"_placeholder"`
 	Num         int  `json:"num"`
 }
 
-// An encoder encodes arguments, and takes every []byte out of them as an
-// attachment. Encoders are pooled because their options cache what they know of
-// Go types.
+// An encoder encodes arguments and replaces every []byte in them with the
+// placeholder of an attachment. Encoders are pooled because their options cache
+// data about Go types.
 type encoder struct {
 	options     jsonv2.Options
 	attachments [][]byte
@@ -41,8 +41,8 @@ func (e *encoder) takeOut(enc *jsontext.Encoder, b []byte) error {
 	return jsonv2.MarshalEncode(enc, placeholder{true, len(e.attachments) - 1})
 }
 
-// encodeArgs encodes arguments as a JSON array, an event's with its name in
-// front. The attachments are the caller's own slices.
+// encodeArgs encodes arguments as a JSON array. The first argument of an event
+// is its name. The attachments are the caller's own slices.
 func encodeArgs(args []any) (body, error) {
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
@@ -67,8 +67,8 @@ func (b body) size() int {
 	return n
 }
 
-// errPlaceholder is the error of a placeholder without an attachment.
-var errPlaceholder = errors.New("placeholder for an attachment that is not there")
+// errPlaceholder is the error of a placeholder that refers to no attachment.
+var errPlaceholder = errors.New("placeholder for a missing attachment")
 
 func attachment(attachments [][]byte, num float64) ([]byte, error) {
 	i := int(num)
@@ -78,8 +78,8 @@ func attachment(attachments [][]byte, num float64) ([]byte, error) {
 	return attachments[i], nil
 }
 
-// putIn returns the options with which a decoder puts attachments back where
-// their placeholders stand: in []byte and in any.
+// putIn returns the options with which a decoder replaces placeholders with
+// their attachments, in []byte and in any.
 func (d *decoder) putIn() jsonv2.Options {
 	if d.binary == nil {
 		d.binary = jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(
@@ -92,7 +92,7 @@ func (d *decoder) putIn() jsonv2.Options {
 
 func (d *decoder) putInBytes(dec *jsontext.Decoder, b *[]byte) error {
 	if dec.PeekKind() != '{' {
-		return errors.ErrUnsupported // a string is base64, as ever
+		return errors.ErrUnsupported // decode a string as base64, as encoding/json does
 	}
 	var p struct {
 		Placeholder bool    `json:"_placeholder"`

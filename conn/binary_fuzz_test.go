@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// withBytes makes of each string in v that starts with "b:" a []byte. A map
-// that looks like a placeholder would come back as an attachment, or as an
-// error: the protocol cannot tell them apart, so they are left out.
+// withBytes replaces each string in v that starts with "b:" with a []byte. It
+// removes members that make a map look like a placeholder, because the protocol
+// cannot distinguish the two.
 func withBytes(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -53,7 +53,7 @@ func FuzzBinary(f *testing.F) {
 	})
 }
 
-// FuzzPlaceholders decodes what a server may have made up: never a panic.
+// FuzzPlaceholders checks that invalid placeholders cause no panic.
 func FuzzPlaceholders(f *testing.F) {
 	attachments := [][]byte{{1}, {2}}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -46,7 +46,8 @@ func TestRun_returnsDespiteBlockedEventSubscriber(t *testing.T) {
 
 func TestRun_returnsOnCancelDespiteBlockedWrite(t *testing.T) {
 	release := make(chan struct{})
-	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release }) // reads nothing any more
+	// After the handshake the server reads nothing.
+	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release })
 	defer close(release)
 	c, ended, cancel := start(t, url, conn.Config{WriteTimeout: time.Hour})
 	require.NoError(t, c.Ready(t.Context()))

@@ -26,45 +26,46 @@ const (
 	DefaultMaxQueueBytes    = 16 << 20 // bytes
 )
 
-// maxNesting is what the JSON decoder takes at most.
+// maxNesting is the limit of the JSON decoder.
 const maxNesting = 10_000
 
-// A Config says how to connect. Its zero value connects to a server with the
-// usual path and needs no room.
+// A Config holds the settings of a connection. The zero value has a default for
+// each of them.
 type Config struct {
-	// Path is where the server answers on its host. Default: DefaultPath.
+	// Path is the path of the server on its host. Default: DefaultPath.
 	Path string
 
-	// Query is added to the query of the URL, on every request of a session.
+	// Query is added to the query of the URL, in each request of a session.
 	Query url.Values
 
-	// Header goes out with every request of a session.
+	// Header is sent with each request of a session.
 	Header http.Header
 
-	// Auth is asked on every attempt for what the CONNECT packet carries:
-	// something that encodes as a JSON object, or nil for nothing; anything
-	// else ends Run. Its ctx ends with the handshake's time. An error is worth
-	// another try, unless it is wrapped in reconnect.Permanent.
-	// Default: no auth.
+	// Auth is called before each attempt and returns the payload of the CONNECT
+	// packet: a value that encodes as a JSON object, or nil for none. Any other
+	// value ends Run. Its ctx ends with the attempt, at the latest after
+	// HandshakeTimeout. An error is retried unless it is wrapped in
+	// reconnect.Permanent. Default: no payload.
 	Auth func(ctx context.Context) (any, error)
 
 	// Transports lists the transports to use, in the order in which they are
-	// tried; after Polling, WebSocket is an upgrade of the open session.
-	// Default: {WebSocket, Polling}.
+	// tried. In {Polling, WebSocket} the second is an upgrade of the open
+	// session. Default: {WebSocket, Polling}.
 	Transports []string
 
-	// HTTP is how requests reach the server: proxy, TLS, how to dial. Polling
-	// goes through it; a websocket is opened with the Proxy, DialContext,
-	// DialTLSContext and TLSClientConfig of an *http.Transport. Through
-	// another RoundTripper no websocket can be opened: Transports is then
-	// {Polling}. Default: a Transport with the proxy of the environment.
+	// HTTP sends the requests, and so sets proxy, TLS and dialing. Polling uses
+	// it as it is. A websocket is opened with the Proxy, DialContext,
+	// DialTLSContext and TLSClientConfig of an *http.Transport. Another
+	// RoundTripper cannot open a websocket, so the default of Transports is
+	// then {Polling}. Default: a Transport with the proxy of the environment.
 	HTTP http.RoundTripper
 
-	// Jar keeps the server's cookies. Default: they are not kept.
+	// Jar keeps the server's cookies. Default: cookies are discarded.
 	Jar http.CookieJar
 
-	// NoCompression keeps permessage-deflate from being offered on websocket.
-	// Where the server agrees, messages from 1 KiB on are compressed.
+	// NoCompression disables permessage-deflate on websocket. By default the
+	// client offers it, and compresses messages of 1 KiB and more if the server
+	// agrees.
 	NoCompression bool
 
 	// Dialer opens the sessions. Default: the native client.
@@ -72,55 +73,56 @@ type Config struct {
 
 	// OnConnect is called after each connect, to send setup messages before
 	// Ready. Its ctx ends with the session, and OnConnect must return then. An
-	// error ends the session. It is retried unless it is wrapped in
-	// reconnect.Permanent. Default: nothing.
+	// error ends the session, and is retried unless it is wrapped in
+	// reconnect.Permanent. Default: nothing is sent.
 	OnConnect func(ctx context.Context, s *Session) error
 
-	// Reconnect says when to try again. Default: the zero Policy.
+	// Reconnect sets the delays between attempts and their number. Default: the
+	// zero Policy.
 	Reconnect reconnect.Policy
 
-	// Retry is asked about an error that ends Run by default; true tries again.
-	// It is not asked about one that Auth or OnConnect has marked with
-	// reconnect.Permanent.
-	// Default: always false. The table of errors is in the package's manual.
+	// Retry is called with an error that ends Run by default. If it returns
+	// true, Run tries again. It is not called for an error that Auth or
+	// OnConnect has wrapped in reconnect.Permanent. Default: always false. The
+	// package documentation has a table of errors.
 	Retry func(err error) bool
 
-	// HandshakeTimeout bounds one attempt from the start of the dial to the
-	// answer to CONNECT. Default: DefaultHandshakeTimeout.
+	// HandshakeTimeout limits one attempt, from the call of Auth to the reply
+	// to CONNECT. Default: DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 
-	// WriteTimeout bounds the writing of one packet; a session that takes
-	// longer has ended. Default: DefaultWriteTimeout.
+	// WriteTimeout limits the writing of one message, or of one HTTP post. A
+	// write that takes longer ends the session. Default: DefaultWriteTimeout.
 	WriteTimeout time.Duration
 
-	// MaxFrame is the size in bytes of the largest message the server may
-	// send, and of all attachments of one packet together; a larger one ends
-	// the session. Default: DefaultMaxFrame.
+	// MaxFrame is the size limit in bytes of a message of the server, and of
+	// all attachments of one packet together. A larger one ends the session.
+	// Default: DefaultMaxFrame.
 	MaxFrame int64
 
-	// MaxAttachments is how many binary attachments a packet of the server may
-	// have; one with more ends the session. Default: DefaultMaxAttachments,
-	// which is also what Socket.IO's own parser allows.
+	// MaxAttachments is the limit of binary attachments in a packet of the
+	// server. A packet with more ends the session. Default:
+	// DefaultMaxAttachments, which is also the limit of Socket.IO's own parser.
 	MaxAttachments int
 
-	// MaxNesting is how deep arrays and objects may nest in an event, its own
-	// array included. A deeper event is not delivered; DecodeErrors reports it
-	// with ErrTooDeep. At most 10,000. Default: DefaultMaxNesting.
+	// MaxNesting is the depth to which arrays and objects may nest in an event,
+	// its own array included. A deeper event is not delivered, and DecodeErrors
+	// reports it with ErrTooDeep. At most 10,000. Default: DefaultMaxNesting.
 	MaxNesting int
 
-	// MaxQueue and MaxQueueBytes bound what waits to be written: while the
-	// queue is full, Emit and Call wait, and TryEmit drops. Defaults:
-	// DefaultMaxQueue, DefaultMaxQueueBytes.
+	// MaxQueue and MaxQueueBytes limit the packets that wait to be written.
+	// While the queue is full, Emit and Call wait, and TryEmit drops the event.
+	// Defaults: DefaultMaxQueue, DefaultMaxQueueBytes.
 	MaxQueue      int
 	MaxQueueBytes int64
 
-	// Logger is told of state changes (debug), lost connections and slow
-	// subscriptions (warn). It never gets auth, header or query.
-	// Default: slog.Default() at the time of New.
+	// Logger receives state changes (debug), lost connections and slow
+	// subscriptions (warn). Auth, header and query are never logged. Default:
+	// slog.Default() at the time of New.
 	Logger *slog.Logger
 }
 
-// withDefaults fills what is not set.
+// withDefaults sets the defaults of fields that are zero.
 func (c Config) withDefaults() Config {
 	if c.Path == "" {
 		c.Path = DefaultPath
@@ -162,7 +164,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate looks for what contradicts itself.
+// validate rejects settings that are invalid or contradict each other.
 func (c Config) validate() error {
 	if err := c.validateTransports(); err != nil {
 		return fmt.Errorf("conn: Config.Transports %w", err)
@@ -191,7 +193,7 @@ func (c Config) validateTransports() error {
 		return errors.New("is empty: leave it nil for the default")
 	}
 	if _, ok := c.Dialer.(native); !ok {
-		return nil // the dialer knows what it can do
+		return nil // another dialer validates them itself
 	}
 	_, plain := c.HTTP.(*http.Transport)
 	for i, t := range c.Transports {

@@ -9,18 +9,18 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// A Conn is a connection to a namespace of a Socket.IO server, kept up by Run
-// for as long as that runs. All its methods are safe for concurrent use.
+// A Conn is a connection to a namespace of a Socket.IO server. Run connects it,
+// and reconnects it when it is lost. All methods are safe for concurrent use.
 type Conn struct {
-	// States publishes every change of state; a new subscription gets the
-	// current one first.
+	// States publishes each change of state. A new subscription first receives
+	// the current state.
 	States bus.Source[State]
 
-	// Raw publishes every event, whatever its name, with all its arguments.
+	// Raw publishes the events of all names, with all their arguments.
 	Raw bus.Source[Event]
 
-	// DecodeErrors publishes the events whose payload did not fit the type of a
-	// subscription or handler.
+	// DecodeErrors publishes the events whose payload does not fit the type of
+	// a subscription or handler.
 	DecodeErrors bus.Source[DecodeError]
 
 	cfg    Config
@@ -36,10 +36,10 @@ type Conn struct {
 	changed  chan struct{} // closed and replaced whenever one of these changes
 	state    State
 	ready    *Session           // the session that is Ready; nil if none is
-	stop     context.CancelFunc // ends the Run that is on its way; nil when none is
-	stopped  chan struct{}      // closed when that Run has returned
+	stop     context.CancelFunc // ends the active Run; nil if none is active
+	stopped  chan struct{}      // closed when the active Run has returned
 	closed   bool
-	draining bool  // Shutdown has begun: only work that is part of other work may begin
+	draining bool  // Shutdown was called: new work needs a ctx of work in progress
 	working  int   // pieces of work that Shutdown waits for
 	cause    error // why the last session or attempt ended; nil since the last Ready
 
@@ -48,11 +48,11 @@ type Conn struct {
 	counters counters
 }
 
-// New makes a connection to a Socket.IO server; it does not connect, which is
-// Run's task. The scheme of the URL is http, https, ws or wss, its path is the
-// namespace ("http://localhost:3000/admin"; none or "/" is the main one), and
-// its query goes out with every request. An error says what cannot be used in
-// the URL or the Config.
+// New returns a connection that is not yet connected; [Conn.Run] connects it.
+// The scheme of the URL is http, https, ws or wss, and its query is sent with
+// each request. Its path is the namespace, as in "http://localhost:3000/admin";
+// no path or "/" is the main namespace. New returns an error if the URL or the
+// Config is invalid.
 func New(url string, cfg Config) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -75,10 +75,12 @@ func New(url string, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// Ready waits until the connection is Ready: connected, and Config.OnConnect has
-// returned. It returns nil then, the error of Run when that has ended for good, [ErrClosed] after
-// Close, and the ctx's error when ctx ends first. Before the first Run, and
-// after one that its ctx ended, it waits for the next.
+// Ready waits until the connection is Ready: it is connected, and
+// Config.OnConnect has returned. It also waits before the first Run, and
+// between a Run whose ctx has ended and the next.
+//
+// Ready returns nil when the connection is Ready, [ErrClosed] after Close, the
+// error of Run if Run has failed, and the error of ctx if that ends first.
 func (c *Conn) Ready(ctx context.Context) error {
 	_, err := c.awaitReady(ctx)
 	return err
@@ -109,12 +111,13 @@ func (c *Conn) awaitReady(ctx context.Context) (*Session, error) {
 	}
 }
 
-// Close ends the connection for good: Run writes the queued packets,
+// Close closes the connection permanently: Run writes the queued packets,
 // disconnects and returns nil. Calls that wait for Ready fail with [ErrClosed],
-// calls that wait for an acknowledgement with [ErrSessionLost]. Every
-// subscription closes after its buffered values. Close returns when Run has, or
-// after two seconds if a function of Config holds Run up. It always returns
-// nil, and may be called more than once, from any goroutine.
+// calls that wait for an acknowledgement with [ErrSessionLost]. Each
+// subscription delivers its buffered values and then closes.
+//
+// Close waits until Run has returned, but at most two seconds if a function of
+// Config blocks Run. It always returns nil, and may be called more than once.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -136,19 +139,21 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Shutdown waits for the work that has begun, and then closes c as Close does.
-// Emit, TryEmit, Call, Do and Hold fail with [ErrClosed] from now on, and
-// handlers start no more calls. Work that has begun goes on, over a reconnect if
-// need be, and may begin what it needs: with a ctx that belongs to it, which is
-// the one that a handler, Do's fn or Hold gives. Shutdown returns nil when all
-// work has ended, and ctx's error when that ends first.
+// Shutdown waits for the work in progress, and then closes c as [Conn.Close]
+// does. From its call on, Emit, TryEmit, Call, Do and Hold fail with
+// [ErrClosed], and handlers are not called for further events.
+//
+// Work in progress continues, over a reconnect if necessary. It may begin more
+// work with its own ctx: the ctx that a handler, the function of Do, or Hold
+// received. Shutdown returns nil when all work has ended, and the error of ctx
+// if that ends first.
 func (c *Conn) Shutdown(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		c.draining = true
 		working, changed := c.working, c.changed
 		if c.closed {
-			working = 0 // nothing goes on after Close
+			working = 0 // Close has ended all work
 		}
 		c.mu.Unlock()
 		if working == 0 {
@@ -157,7 +162,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			_ = c.Close() // which always returns nil
+			_ = c.Close() // always returns nil
 			return ctx.Err()
 		}
 	}

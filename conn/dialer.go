@@ -15,20 +15,20 @@ const (
 	Polling   = engineio.Polling
 )
 
-// A Dialer opens the Engine.IO sessions of a connection. The one of
-// [Config] is native; package conn/zishang has another.
+// A Dialer opens the Engine.IO sessions of a connection. The default is the
+// native client; package conn/zishang has another.
 type Dialer interface {
-	// Dial opens a session, and returns when the server's open packet has
-	// come, when that has failed, or when ctx ends. A *DialError,
-	// *RefusedError, *ProtocolError or ErrProtocolVersion is kept as it is;
-	// any other error becomes a *DialError.
+	// Dial opens a session. It returns when the server's open packet has
+	// arrived, when that has failed, or when ctx ends. An error that is a
+	// *DialError, *RefusedError, *ProtocolError or ErrProtocolVersion is kept;
+	// any other becomes a *DialError.
 	Dial(ctx context.Context, to Endpoint) (Engine, error)
 }
 
-// An Endpoint is what a session is opened to, and how: the settings of a
-// Config that concern the dial, with its defaults filled in.
+// An Endpoint holds the settings of a Config that concern the dial, with the
+// defaults filled in.
 type Endpoint struct {
-	URL           *url.URL // http or https; path and query as they go out, the protocol's own parameters apart
+	URL           *url.URL // http or https; without the query parameters of the protocol
 	Header        http.Header
 	Transports    []string
 	HTTP          http.RoundTripper
@@ -38,33 +38,31 @@ type Endpoint struct {
 	WriteTimeout  time.Duration
 }
 
-// An Engine is an open Engine.IO session. It answers the server's heartbeat
-// itself, and notices its absence. One goroutine reads while others write.
+// An Engine is an open Engine.IO session. It replies to the server's pings and
+// detects their absence. One goroutine reads while others write.
 type Engine interface {
-	// Read waits for the next message. Its error is final: ErrPingTimeout and
-	// a *ProtocolError are kept as they are, any other becomes a
-	// *TransportError.
+	// Read waits for the next message. Its error is final: ErrPingTimeout and a
+	// *ProtocolError are kept, any other becomes a *TransportError.
 	Read() (Message, error)
 
-	// Write sends messages in their order, with nothing in between, and
-	// returns when they are written. After an error the session is of no more
-	// use.
+	// Write sends messages in their order, without others between them, and
+	// returns when they are written. After an error the session is unusable.
 	Write(messages ...Message) error
 
-	// Close tells the server, within the given time, that the session ends.
-	// Read fails when the server has answered.
+	// Close notifies the server that the session ends, within the given time.
+	// Read fails once the server has replied.
 	Close(within time.Duration) error
 
-	// CloseNow closes the connection at once: Read and Write fail from then on.
+	// CloseNow closes the connection at once. From then on Read and Write fail.
 	// It may be called more than once, from any goroutine.
 	CloseNow() error
 }
 
-// A Message is what an [Engine] carries: Data, which is text unless Binary is
-// set. The data of one that was read is good until the next Read.
+// A Message is a message of an [Engine]: text, or binary if Binary is set. Data
+// that was read is valid until the next Read.
 type Message = engineio.Message
 
-// native is the Dialer of a Config that names none.
+// native is the default Dialer.
 type native struct{}
 
 func (native) Dial(ctx context.Context, to Endpoint) (Engine, error) {

@@ -6,14 +6,18 @@ import (
 	"sync"
 )
 
-// Do waits until the connection is Ready and calls fn with the session. When
-// the session ends before fn could send anything, Do waits for the next one and
-// calls fn again: when errors.Is finds [ErrSessionLost] in fn's error, and no
-// [*SendError] in it says MaybeSent. It returns fn's error otherwise, and while
-// it waits it returns what [Conn.Ready] returns.
+// Do waits until the connection is Ready and calls fn with the session. If the
+// session ends before it took the event that fn sends, Do waits for the next
+// session and calls fn again. It detects this by the error of fn:
+// [ErrSessionLost] without a [*SendError] whose MaybeSent is true. Any other
+// error of fn is returned. While Do waits, its errors are those of
+// [Conn.Ready].
 //
-// Do is work that [Conn.Shutdown] waits for. The ctx that fn gets belongs to
-// that work: what is called with it is allowed to begin during Shutdown.
+// If fn sends several events, the error is about the last one: Do may call fn
+// again although the events before it were sent.
+//
+// [Conn.Shutdown] waits for Do. The ctx that fn receives belongs to this work:
+// a call with it may begin during Shutdown.
 func (c *Conn) Do(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
 	ctx, w, err := c.hold(ctx)
 	if err != nil {
@@ -31,13 +35,14 @@ func (c *Conn) Do(ctx context.Context, fn func(ctx context.Context, s *Session) 
 	}
 }
 
-// notSent reports whether a session ended before it took what was to be sent.
+// notSent reports whether a session ended before it took the event.
 func notSent(err error) bool {
 	var failed *SendError
 	return errors.Is(err, ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
 }
 
-// send is Do for one event: its wait fails with a *SendError.
+// send is Do for one event. If it fails before fn runs, its error is a
+// *SendError.
 func (c *Conn) send(ctx context.Context, event string, fn func(s *Session) error) error {
 	if err := c.begin(ctx); err != nil {
 		return &SendError{Event: event, Err: err}
@@ -54,14 +59,14 @@ func (c *Conn) send(ctx context.Context, event string, fn func(s *Session) error
 	}
 }
 
-// Hold begins work that [Conn.Shutdown] waits for, until release is called. It
-// is for work that lasts longer than one call, such as an answer that arrives
-// in parts. [Conn.Do], Emit, Call and handlers hold the connection themselves.
+// Hold begins work that [Conn.Shutdown] waits for, until release is called. Use
+// it for work that lasts longer than one call, such as an answer that arrives
+// in parts. [Conn.Do], Emit, Call and handlers do not need it.
 //
-// What is called with the returned context belongs to the work, and is allowed
-// to begin during Shutdown until release is called. After Close, and during
-// Shutdown with a ctx that belongs to no work, Hold fails with [ErrClosed].
-// Calling release again has no effect.
+// The returned context belongs to the work: until release is called, a call
+// with it may begin during Shutdown. Hold fails with [ErrClosed] after Close,
+// and during Shutdown unless its ctx belongs to other work. Further calls of
+// release have no effect.
 func (c *Conn) Hold(ctx context.Context) (held context.Context, release func(), err error) {
 	held, w, err := c.hold(ctx)
 	if err != nil {
@@ -70,7 +75,8 @@ func (c *Conn) Hold(ctx context.Context) (held context.Context, release func(), 
 	return held, sync.OnceFunc(func() { c.release(w) }), nil
 }
 
-// work is what a context belongs to, under the key of its Conn.
+// work is the value of a context that belongs to work, under the key of its
+// Conn.
 type work struct{ over bool } // under Conn.mu
 
 type workKey struct{ conn *Conn }

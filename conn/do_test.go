@@ -81,7 +81,7 @@ func TestSession_isNilUnlessReady(t *testing.T) {
 	assert.Nil(t, c.Session())
 }
 
-// shutDown begins a Shutdown, and returns when new work is refused.
+// shutDown begins a Shutdown, and returns when new work is rejected.
 func shutDown(t *testing.T, c *conn.Conn) (down <-chan error) {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -92,7 +92,7 @@ func shutDown(t *testing.T, c *conn.Conn) (down <-chan error) {
 	return ended
 }
 
-func TestShutdown_letsWorkBeginWhatItNeeds(t *testing.T) {
+func TestShutdown_allowsWorkToBeginMoreWork(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		for {
@@ -135,13 +135,13 @@ func TestShutdown_letsWorkBeginWhatItNeeds(t *testing.T) {
 	release()
 	release() // again has no effect
 	assert.ErrorIs(t, c.Emit(held, "over"), conn.ErrClosed, "the work has ended")
-	assert.Empty(t, down, "the handler still works")
+	assert.Empty(t, down, "the handler still runs")
 	close(handled)
 	assert.NoError(t, wiretest.ReceiveFrom(t, down))
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 }
 
-// closed turns the closing of a channel into a value.
+// closed returns a channel that receives a value when ch is closed.
 func closed(ch <-chan struct{}) <-chan bool {
 	values := make(chan bool, 1)
 	go func() { <-ch; values <- true }() // ends with the test at the latest, when ch closes
@@ -215,7 +215,7 @@ func TestEpoch_growsUnlessSessionIsResumed(t *testing.T) {
 	}
 }
 
-// listener takes the epochs of events.
+// listener records the epochs of events.
 type listener struct{ epochs chan uint64 }
 
 func (l *listener) Active() bool { return true }
@@ -226,7 +226,7 @@ func (l *listener) Receive(_ context.Context, p conn.Payload) error {
 	return nil
 }
 
-func TestState_saysSinceWhenItIsReadyOrNot(t *testing.T) {
+func TestState_changesSinceOnlyWithReady(t *testing.T) {
 	drop := make(chan struct{})
 	url, _ := connects(t, `40{"sid":"socket-1"}`,
 		func(p *wiretest.Peer) { <-drop },

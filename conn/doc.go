@@ -1,5 +1,5 @@
-// Package conn keeps a connection to a Socket.IO 4 server, and gives what comes
-// over it to Go channels.
+// Package conn connects to a namespace of a Socket.IO 4 server, reconnects
+// after a lost connection, and delivers the server's events on Go channels.
 //
 //	c, err := conn.New("http://localhost:3000/admin", conn.Config{
 //		OnConnect: func(ctx context.Context, s *conn.Session) error {
@@ -18,28 +18,31 @@
 //		…
 //	}
 //
-// # One actor, one reader
+// # Guarantees
 //
-// [Conn.Run] is the actor: its goroutine connects, owns the session and its
-// state, and is the only one to write to the socket. A second goroutine reads,
-// finds out who listens to an event, decodes it for them and publishes it. So:
-//
-//  1. Each source carries its events in wire order. Conn.Raw does so across
-//     event names. Two channels in one select have no order between them.
+//  1. Each source delivers its events in wire order. [Conn].Raw does so for the
+//     events of all names together. Two channels have no order between them.
 //  2. An event without an active listener is not decoded.
-//  3. A slow subscription does not delay others, unless it uses bus.Block: then
-//     it blocks the reader, and with it this connection. Pings are still
-//     answered.
-//  4. Subscriptions, handlers and routes belong to the Conn, not to a session:
-//     they stay in place over any number of reconnects and Runs.
-//  5. An acknowledgement reaches only the call that waits for it on the same
+//  3. A slow subscription does not delay others, unless it uses bus.Block. Then
+//     it blocks the events of this connection; pings are still answered.
+//  4. Subscriptions, handlers and routes belong to the Conn. They remain over
+//     any number of reconnects and calls of Run.
+//  5. An acknowledgement reaches only the call that waits for it, on the same
 //     session.
+//  6. The ctx of a call limits that call only. It never breaks the connection.
+//  7. [Conn.Emit] and [Call] do not send an event again that may have reached
+//     the server. Their [SendError] reports in MaybeSent whether it may have.
+//  8. A server cannot make the connection use unbounded memory: see Limits.
+//
+// The goroutine that calls [Conn.Run] connects, changes the state and writes
+// the packets. A second goroutine, the reader, reads packets, decodes events
+// for their listeners and publishes them.
 //
 // # States
 //
 // After each connect the order is CONNECT (with Config.Auth and the data for
-// recovery), Config.OnConnect, Ready. Every change is published on Conn.States,
-// with its cause:
+// recovery), Config.OnConnect, Ready. Each change is published on
+// [Conn].States, with its cause:
 //
 //	Idle ─ Run ─▶ Connecting ──▶ Connected ──▶ Ready
 //	                 ▲   │           │           │
@@ -47,69 +50,76 @@
 //	                 └──────── Waiting ◀─────────┤
 //	                                             └─▶ Stopped  (Run has returned)
 //
-// [Conn.Emit], [Call] and [Conn.Do] wait until Ready, or until their ctx ends. A
-// ctx bounds its own call and never breaks the connection; a failed call says in
-// a [SendError] whether the event may have reached the server.
+// [Conn.Emit], [Call] and [Conn.Do] wait until the connection is Ready, or
+// until their ctx ends. A change is published before [Conn.State], [Conn.Ready]
+// and [Conn.Health] report it: for a moment after States has published Ready,
+// Health may still return an error.
 //
 // # Epochs
 //
-// Each session belongs to an epoch, a number that grows by one with each session
-// that did not resume the one before. Two events of the same epoch have lost
-// nothing in between; between two epochs the server may have sent events that
-// never arrived. The number stands in [State], [Session.Epoch] and
-// [Payload.Epoch], so code that keeps state across sessions compares epochs when
-// it handles an event, and needs no callback. A session's own identity is its
-// [*Session]: acknowledgements end with it, even if the server resumes it.
+// Each session belongs to an epoch, a number. It grows by one with each session
+// that the server did not resume. Between two events of the same epoch no event
+// was lost; between two epochs events may have been lost. [State],
+// [Session.Epoch] and [Payload.Epoch] have the number. Code that keeps state
+// across sessions compares epochs when it handles an event, and needs no
+// callback.
+//
+// Two sessions of one epoch are still two [*Session] values: an acknowledgement
+// ends with its Session, even if the server resumes that.
 //
 // # Protocols on top
 //
-// A program with a protocol of its own builds on these: Config.OnConnect sends
-// what every session begins with; [Conn.Do] runs a function on the current
-// session, and again on the next one if nothing was sent; [Conn.Hold] makes
-// Shutdown wait for work that lasts longer than a call; a [Listener] receives
-// the events of a name in the reader's goroutine. Package chat uses no more.
+// A package with a protocol of its own builds on these, as package chat does:
+//
+//   - Config.OnConnect sends the messages that begin each session.
+//   - [Conn.Do] runs a function on the current session, and again on the next
+//     one if its event was not sent.
+//   - [Conn.Hold] makes [Conn.Shutdown] wait for work that lasts longer than
+//     one call.
+//   - A [Listener] receives the events of a name in the reader's goroutine.
 //
 // # Transports
 //
-// A session goes over websocket or, where that cannot be opened, over HTTP
-// long-polling: Config.Transports says which are used, and in which order they
-// are tried. {Polling, WebSocket} opens by polling and moves over to websocket
-// while events flow; none is lost and none changes its place. Config.HTTP says how
-// requests get out (proxy, certificates, a unix socket: an *http.Transport has a
-// field for each), Config.Jar keeps cookies.
-//
-// Config.Dialer replaces the native client: package conn/zishang has one.
+// A session uses websocket or, if that cannot be opened, HTTP long-polling.
+// Config.Transports sets which transports are tried, and in which order.
+// {Polling, WebSocket} opens a session by polling and upgrades it to websocket
+// while events flow; no event is lost or reordered. Config.HTTP sets the proxy,
+// certificates or a unix socket, by the fields of an *http.Transport.
+// Config.Jar keeps cookies. Config.Dialer replaces the native client, for
+// example by package conn/zishang.
 //
 // # Binary data
 //
-// A []byte, anywhere in what Emit, Call or a handler sends, goes out as a binary
-// attachment, and what was sent as one comes back into a []byte, or into an any.
-// [Event], the raw form, has the attachments beside its arguments, and
-// [Event.Decode] puts them together. A json.RawMessage stays JSON, both ways.
-// The slices of one event are shared by all who receive it.
+// A []byte at any depth in the arguments of Emit or Call, or in the reply of a
+// handler, is sent as a binary attachment. A received attachment is decoded
+// into a []byte or an any. [Event], the raw form, has attachments beside its
+// arguments, and [Event.Decode] combines them. A json.RawMessage stays JSON in
+// both directions. All receivers of an event share its slices.
 //
 // # Recovery
 //
-// A server with connection state recovery resumes a lost session: State.Recovered
-// is then true, the id the same, and what was missed comes first, in order and
-// once. The offset that such a server adds to its events is their last argument
-// in [Args] and [Event]. An event without another argument has no payload, unless
-// it is decoded into a type that takes a string. After a disconnect by either
-// side there is no recovery.
+// A server with connection state recovery can resume a lost session.
+// State.Recovered is then true, the id is the same, and the missed events
+// arrive first, in order and once. After a disconnect by either side there is
+// no recovery.
 //
-// # The way out
+// Such a server adds an offset to its events, which is the last argument in
+// [Args] and [Event]. An event with no other argument has no payload, unless it
+// is decoded into a type that accepts a string.
 //
-// What is to be written waits in a queue of the session, up to Config.MaxQueue
-// packets and Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
-// written; an event that its session has not begun to write goes out on the next
-// one. [Conn.TryEmit] waits for nothing: what cannot go out now is dropped, as
-// Socket.IO's volatile events are. [Conn.Close] writes the queued packets and
-// disconnects; [Conn.Shutdown] first waits for the work that has begun.
+// # Sending
+//
+// Packets wait in a queue of the session, up to Config.MaxQueue packets and
+// Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
+// written. If its session ends before it takes the event from the queue, the
+// event is sent on the next session. [Conn.TryEmit] never waits, and drops an
+// event that cannot be queued at once. [Conn.Close] writes the queued packets
+// and disconnects; [Conn.Shutdown] first waits for the work in progress.
 //
 // # Errors
 //
-//	error                     what happened                                       then
-//	*DialError                no TCP or TLS connection, no session, or no answer  retry
+//	error                     cause                                               then
+//	*DialError                no TCP or TLS connection, no session, or no reply   retry
 //	                          within Config.HandshakeTimeout
 //	 … a bad certificate                                                          end
 //	*RefusedError             CONNECT_ERROR, HTTP status 401 or 403,              end
@@ -125,14 +135,15 @@
 //	*OnConnectError           Config.OnConnect failed                             retry
 //	 … either one in reconnect.Permanent                                          end
 //
-// "End" means that Run returns the error, unless Config.Retry says to try
-// again; "retry" that it waits as Config.Reconnect says.
+// "End" means that Run returns the error, unless Config.Retry returns true for
+// it. "Retry" means that Run waits as Config.Reconnect sets, and tries again.
 //
 // Some errors do not end the session. Conn.DecodeErrors reports an event whose
 // payload does not fit the type of a subscription, has a placeholder without
 // attachment, or nests deeper than Config.MaxNesting. A late acknowledgement is
-// dropped. Emit, TryEmit and Call fail with a *SendError around ErrNotReady,
-// ErrSessionLost, ErrClosed, the error of their ctx, or the error of Run.
+// dropped. Emit, TryEmit and Call fail with a *SendError that wraps
+// ErrNotReady, ErrSessionLost, ErrClosed, the error of their ctx, or the error
+// of Run.
 //
 // # Limits
 //
@@ -140,50 +151,49 @@
 //	MaxFrame                       a message, or one packet's attachments   16 MiB
 //	MaxAttachments                 attachments of one packet                10
 //	MaxNesting                     arrays and objects in one event          1,000
-//	MaxQueue, MaxQueueBytes        what waits to be written                 1,024 packets, 16 MiB
-//	HandshakeTimeout               dial, open packet and CONNECT            20 s
+//	MaxQueue, MaxQueueBytes        packets that wait to be written          1,024 packets, 16 MiB
+//	HandshakeTimeout               auth, dial, open packet and CONNECT      20 s
 //	WriteTimeout                   the writing of a message, or of a post   10 s
 //
 // The response to a handshake is at most 64 KiB, and closing a session takes at
 // most a second. A subscription has its own limit: see package bus.
 //
-// # At any time
+// # Methods by phase
 //
-// Every method may be called in every phase, from any number of goroutines:
+// All methods may be called in each phase, from any number of goroutines:
 //
 //	                       Run         Ready, Emit, Call   TryEmit       Hold       Health
 //	                                   Do
 //	before the first Run   runs        wait                ErrNotReady   nil        ErrNotReady
 //	Connecting, Connected, ErrRunning  wait                ErrNotReady   nil        ErrNotReady
 //	  Waiting
-//	Ready                  ErrRunning  go through          goes through  nil        nil
+//	Ready                  ErrRunning  succeed             succeeds      nil        nil
 //	Run's ctx has ended    runs        wait                ErrNotReady   nil        ErrNotReady
 //	Run has failed         runs        its error           ErrNotReady   nil        ErrNotReady
 //	Shutdown               ErrRunning  ErrClosed           ErrClosed     ErrClosed  ErrNotReady
 //	Close                  ErrClosed   ErrClosed           ErrClosed     ErrClosed  ErrClosed
 //
 // Ready still reports the actual state during Shutdown. On, Handle and
-// UpdateRoutes may be called at any time; after Close a new subscription is
-// closed from the start.
+// UpdateRoutes may be called at any time; a subscription made after Close is
+// closed at once.
 //
 // # Operation
 //
-// [Conn.Health] is fit for a readiness probe, [Conn.Stats] for a monitoring
-// system. A change is published on Conn.States before State, Health and Ready know of it:
-// whoever hears of Ready may have to wait a moment for it. Config.Logger gets these messages, each with the fields attempt, delay, error and
-// session:
+// [Conn.Health] serves a readiness probe, [Conn.Stats] a monitoring system.
+// Config.Logger receives these messages, each with the fields attempt, delay,
+// error and session:
 //
 //	conn: connecting, conn: connected, conn: ready   debug
-//	conn: waiting                                    warn: a session or an attempt has failed, and why
-//	conn: stopped                                    debug; warn when it is for good
+//	conn: waiting                                    warn; a session or attempt failed with error
+//	conn: stopped                                    debug; warn with an error
 //
 // # Secrets
 //
-// What Config.Auth gives, headers and the query are in no error, state or log,
-// nor in what fmt prints of a Conn or a Config. A header that is none, and a parameter that the
-// protocol sets itself, are errors of New. Certificates are verified unless
-// Config.HTTP says otherwise; redirects are not followed, so that nothing goes to
-// another host.
+// Errors, states, logs and the printed forms of a Conn or a Config never
+// contain the result of Config.Auth, headers or the query. An invalid header,
+// or a query parameter that the protocol sets itself, is an error of New.
+// Certificates are verified unless Config.HTTP disables that. Redirects are not
+// followed, so credentials are never sent to another host.
 //
 // The protocols are Engine.IO revision 4 and Socket.IO revision 5.
 package conn

@@ -6,15 +6,15 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// Emit sends an event. Each argument is encoded as
-// github.com/go-json-experiment/json does it; a json.RawMessage goes out as it
-// stands, and a []byte, at whatever depth, as a binary attachment (a nil one as
-// null). The slices must not change until Emit has returned.
+// Emit sends an event. It encodes each argument with
+// github.com/go-json-experiment/json; a json.RawMessage is sent unchanged. A
+// []byte at any depth becomes a binary attachment, a nil one null. The slices
+// must not change until Emit has returned.
 //
-// Emit waits until the connection is Ready, there is room in the queue and the
-// event is written to the socket; ctx bounds that wait, and nothing else. An
-// error is a [*SendError] that says whether the event may have been sent.
-// Written is not the same as received: for that there is [Call].
+// Emit waits until the connection is Ready, the queue has room, and the event
+// is written to the socket. ctx limits only this wait. An error is a
+// [*SendError], which reports whether the event may have been sent. A written
+// event is not necessarily received; use [Call] for that.
 func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
 	data, err := encodeEvent(event, args)
 	if err != nil {
@@ -23,11 +23,14 @@ func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
 	return c.send(ctx, event, func(s *Session) error { return s.emit(ctx, event, data) })
 }
 
-// TryEmit sends an event now or never, as what Socket.IO calls a volatile event:
-// when the connection is not Ready, or its queue is full, the event is dropped
-// at once, and the error is a [*SendError] with [ErrNotReady]. It waits for
-// nothing, not even for the event to be written; a session that is lost before
-// loses the event. Byte slices in the arguments must not change any more.
+// TryEmit sends an event without waiting, as Socket.IO does with a volatile
+// event. If the connection is not Ready or its queue is full, TryEmit drops the
+// event and returns a [*SendError] with [ErrNotReady]. After Close or Shutdown
+// the error has [ErrClosed].
+//
+// TryEmit does not wait for the write. If the session ends before the write,
+// the event is lost. Byte slices in the arguments must not change after the
+// call.
 func (c *Conn) TryEmit(event string, args ...any) error {
 	data, err := encodeEvent(event, args)
 	if err == nil {
@@ -57,11 +60,13 @@ func (c *Conn) tryEmit(data body) error {
 	return nil
 }
 
-// Call sends an event and waits for the server's acknowledgement, whose first
-// argument is decoded into R; with [Args] or [Event] for R it gets all of them.
-// It waits for Ready as Emit does, and ends with its ctx; an acknowledgement
-// that comes later is dropped. An error before the acknowledgement is a
-// [*SendError]; one that does not fit R is a [*DecodeError].
+// Call sends an event and waits for the server's acknowledgement. It decodes
+// the first argument of that into R; if R is [Args] or [Event], it returns all
+// arguments. Like [Conn.Emit], Call waits for Ready and for room in the queue.
+//
+// If ctx ends first, Call returns, and a later acknowledgement is dropped. An
+// error before the acknowledgement is a [*SendError]. If the acknowledgement
+// does not fit R, the error is a [*DecodeError].
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
 	data, err := encodeEvent(event, args)

@@ -79,8 +79,8 @@ func TestCall_returnsMatchingAcknowledgement(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()
 		first, second := p.Receive(), p.Receive()
-		p.Send(`43999["nobody asked"]`)
-		// Answered in the opposite order.
+		p.Send(`43999["no such call"]`)
+		// Acknowledge in the opposite order.
 		for _, frame := range []string{second, first} {
 			var id, n int
 			_, _ = fmt.Sscanf(frame, `42%d["echo",%d]`, &id, &n)
@@ -167,7 +167,7 @@ func TestHandle_acknowledgesEventsUntilStopped(t *testing.T) {
 		frames <- p.Receive()
 		p.Send(`428["add",{"a":-1}]`)
 		frames <- p.Receive()
-		p.Send(`42["add",{"a":5}]`) // wants no answer
+		p.Send(`42["add",{"a":5}]`) // asks for no acknowledgement
 		p.Send(`429["add","no object"]`)
 		p.Receive() // "removed"
 		p.Send(`4210["add",{"a":1}]`)
@@ -223,7 +223,7 @@ func TestHandle_dropsPendingEventsWhenSessionEnds(t *testing.T) {
 		case <-over:
 			late.Add(1)
 		default:
-			<-ctx.Done() // 64 of them keep the rest waiting until the session has ended
+			<-ctx.Done() // 64 calls make the others wait until the session ends
 		}
 		return nil, nil
 	})()
@@ -271,7 +271,8 @@ func TestTryEmit_sendsOnlyWhenReady(t *testing.T) {
 	assert.ErrorIs(t, c.TryEmit("volatile", 3), conn.ErrClosed)
 }
 
-// The server reads nothing: what the kernel does not take stays in the queue.
+// The server reads nothing, so packets that the kernel does not accept stay in
+// the queue.
 func TestMaxQueue_blocksEmitAndFailsTryEmit(t *testing.T) {
 	enough := make(chan struct{})
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-enough })

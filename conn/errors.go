@@ -17,36 +17,38 @@ var (
 	// ErrRunning is returned by Run while another Run is active.
 	ErrRunning = errors.New("conn: already running")
 
-	// ErrPingTimeout ends a session whose server has gone silent: no ping
-	// within the interval and the grace that it announced itself.
+	// ErrPingTimeout ends a session: the server sent no ping within
+	// pingInterval plus pingTimeout.
 	ErrPingTimeout = errors.New("conn: ping timeout")
 
 	// ErrDisconnected ends Run: the server disconnected this socket ("io server
 	// disconnect").
 	ErrDisconnected = errors.New("conn: disconnected by the server")
 
-	// ErrProtocolVersion ends Run: the server speaks another revision of
-	// Engine.IO or Socket.IO. The error around it says how that showed.
-	ErrProtocolVersion = errors.New("conn: the server speaks another version of the protocol")
+	// ErrProtocolVersion ends Run: the server uses another revision of
+	// Engine.IO or Socket.IO. The error that wraps it names the revision or the
+	// symptom.
+	ErrProtocolVersion = errors.New("conn: the server uses another version of the protocol")
 
-	// ErrSessionLost is returned by an Emit or a Call whose session ended before
-	// the outcome was known.
+	// ErrSessionLost is returned by calls whose session ended before their
+	// outcome was known.
 	ErrSessionLost = errors.New("conn: session lost")
 
 	// ErrNotReady is returned by TryEmit when it drops an event, and by Health.
 	ErrNotReady = errors.New("conn: not ready")
 
-	// ErrTooDeep is, in a DecodeError, an event that nests deeper than
-	// Config.MaxNesting.
+	// ErrTooDeep is the cause of a DecodeError for an event or acknowledgement
+	// that nests deeper than Config.MaxNesting.
 	ErrTooDeep = errors.New("conn: nested too deep")
 )
 
 // A RefusedError ends Run: the server refused the handshake, with a
-// CONNECT_ERROR packet or with HTTP status 401 or 403.
+// CONNECT_ERROR packet, an Engine.IO error 4 (forbidden), or HTTP status 401 or
+// 403.
 type RefusedError struct {
-	Message string          // as the server put it
-	Data    json.RawMessage // what it added; nil when it added nothing
-	Status  int             // the HTTP status; 0 when a packet refused
+	Message string          // from the server
+	Data    json.RawMessage // from the server; nil if it sent none
+	Status  int             // the HTTP status; 0 if the refusal was a packet
 }
 
 func (e *RefusedError) Error() string {
@@ -60,17 +62,17 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// A ProtocolError ends a session, and leads to another try: the server has
-// sent what the protocol does not allow.
+// A ProtocolError reports that the server violated the protocol. It ends the
+// session and is retried.
 type ProtocolError struct{ Err error }
 
 func (e *ProtocolError) Error() string { return "conn: protocol error: " + e.Err.Error() }
 
-// Unwrap returns what was wrong with what the server sent.
+// Unwrap returns the violation.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// An AuthError is a failure of Config.Auth. It is retried unless it is wrapped
-// in reconnect.Permanent.
+// An AuthError reports that Config.Auth failed. It is retried unless it is
+// wrapped in reconnect.Permanent.
 type AuthError struct{ Err error }
 
 func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error() }
@@ -78,8 +80,8 @@ func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error(
 // Unwrap returns the error of Config.Auth.
 func (e *AuthError) Unwrap() error { return e.Err }
 
-// An OnConnectError reports that Config.OnConnect failed. Run tries again,
-// unless the error is wrapped in reconnect.Permanent.
+// An OnConnectError reports that Config.OnConnect failed. It ends the session,
+// and is retried unless it is wrapped in reconnect.Permanent.
 type OnConnectError struct{ Err error }
 
 func (e *OnConnectError) Error() string { return "conn: Config.OnConnect: " + e.Err.Error() }
@@ -93,24 +95,24 @@ type DialError struct{ Err error }
 
 func (e *DialError) Error() string { return "conn: cannot connect: " + e.Err.Error() }
 
-// Unwrap returns the cause, of the network for example.
+// Unwrap returns the cause, for example an error of package net.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// A TransportError ends a session, and leads to another try: the connection
-// beneath it broke, or the server closed it.
+// A TransportError reports that the connection broke or the server closed it.
+// It ends the session and is retried.
 type TransportError struct{ Err error }
 
 func (e *TransportError) Error() string { return "conn: connection lost: " + e.Err.Error() }
 
-// Unwrap returns the cause, of the network for example.
+// Unwrap returns the cause, for example an error of package net.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// A SendError says that an Emit or a Call failed, and whether the event may
-// have reached the server all the same.
+// A SendError reports that an event was not sent or not acknowledged. MaybeSent
+// reports whether the server may have received it anyway.
 type SendError struct {
 	Event     string
-	MaybeSent bool  // false: the server has certainly not seen it
-	Err       error // the ctx's error, ErrSessionLost, ErrClosed, or what ended Run
+	MaybeSent bool  // false: the server has not received it
+	Err       error // the ctx's error, ErrSessionLost, ErrNotReady, ErrClosed, or Run's error
 }
 
 func (e *SendError) Error() string {
@@ -135,11 +137,12 @@ type DecodeError struct {
 
 func (e DecodeError) Error() string { return fmt.Sprintf("conn: event %q: %v", e.Event, e.Err) }
 
-// Unwrap returns what did not fit.
+// Unwrap returns the mismatch.
 func (e DecodeError) Unwrap() error { return e.Err }
 
-// A ReplyError is an error of a handler that says what the server gets as the
-// acknowledgement. Without one it gets {"error": "…"} with the error's text.
+// A ReplyError is an error of a handler with its own acknowledgement for the
+// server. For any other error the acknowledgement is {"error": "…"} with its
+// text.
 type ReplyError struct {
 	Reply any
 	Err   error // may be nil
@@ -155,8 +158,7 @@ func (e *ReplyError) Error() string {
 // Unwrap returns the cause.
 func (e *ReplyError) Unwrap() error { return e.Err }
 
-// isPermanent reports whether err ends Run, unless Config.Retry has it
-// otherwise.
+// isPermanent reports whether err ends Run unless Config.Retry returns true.
 func isPermanent(err error) bool {
 	var refused *RefusedError
 	var certificate *tls.CertificateVerificationError
@@ -164,15 +166,15 @@ func isPermanent(err error) bool {
 		errors.Is(err, ErrDisconnected) || errors.Is(err, ErrProtocolVersion)
 }
 
-// dialError gives an error of the dial the type that users know it by.
+// dialError converts an error of a dial to one of the exported types.
 func dialError(err error) error {
-	var answer *engineio.HandshakeError
-	if errors.As(err, &answer) {
+	var response *engineio.HandshakeError
+	if errors.As(err, &response) {
 		switch {
-		case answer.Code == engineio.CodeUnsupported:
-			return versionError("Engine.IO 3 (" + answer.Message + ")")
-		case answer.Code == engineio.CodeForbidden, answer.StatusCode == 401, answer.StatusCode == 403:
-			return &RefusedError{Message: answer.Message, Status: answer.StatusCode}
+		case response.Code == engineio.CodeUnsupported:
+			return versionError("Engine.IO 3 (" + response.Message + ")")
+		case response.Code == engineio.CodeForbidden, response.StatusCode == 401, response.StatusCode == 403:
+			return &RefusedError{Message: response.Message, Status: response.StatusCode}
 		}
 	}
 	if known := asProtocolError(err); known != nil {
@@ -186,10 +188,10 @@ func dialError(err error) error {
 	return &DialError{err}
 }
 
-// versionError names the version that a server speaks.
+// versionError adds the server's version to ErrProtocolVersion.
 func versionError(version string) error { return fmt.Errorf("%w: %s", ErrProtocolVersion, version) }
 
-// readError does the same for what ended the reading of a session.
+// readError converts an error of Engine.Read to one of the exported types.
 func readError(err error) error {
 	if known := asProtocolError(err); known != nil {
 		return known
@@ -212,15 +214,15 @@ func asProtocolError(err error) error {
 	return nil
 }
 
-// refusedError reads the payload of a CONNECT_ERROR packet: an object with
-// message and data, or just a string.
+// refusedError decodes the payload of a CONNECT_ERROR packet: an object with
+// message and data, or a string.
 func refusedError(data []byte) error {
 	var refusal struct {
 		Message string          `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
 	if json.Unmarshal(data, &refusal) != nil {
-		_ = json.Unmarshal(data, &refusal.Message) // a string, or nothing to tell
+		_ = json.Unmarshal(data, &refusal.Message) // a string, or a payload without a message
 	}
 	return &RefusedError{Message: refusal.Message, Data: refusal.Data}
 }

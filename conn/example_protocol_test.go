@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// connectExample makes a connection to a server that acknowledges "echo" and
+// connectExample returns a connection to a server that acknowledges "echo" and
 // sends one "ping" after "room:enter".
 func connectExample(cfg conn.Config) (ctx context.Context, c *conn.Conn, stop func(), err error) {
 	url, stopServer := serveExample()
@@ -25,7 +25,7 @@ func connectExample(cfg conn.Config) (ctx context.Context, c *conn.Conn, stop fu
 	}, nil
 }
 
-// Two events that belong together go out on one session, or neither does.
+// Two events that belong together are sent on the same session.
 func ExampleConn_Do() {
 	ctx, c, stop, err := connectExample(conn.Config{})
 	if err != nil {
@@ -49,8 +49,8 @@ func ExampleConn_Do() {
 	// <nil>
 }
 
-// Shutdown waits for work that lasts longer than one call. The work may begin
-// what it needs.
+// Shutdown waits for work that lasts longer than one call. The work may still
+// make calls of its own.
 func ExampleConn_Hold() {
 	ctx, c, stop, err := connectExample(conn.Config{})
 	if err != nil {
@@ -95,8 +95,8 @@ func (c *counter) Receive(_ context.Context, p conn.Payload) error {
 	return nil
 }
 
-// A listener keeps state across sessions, and knows from the epoch when events
-// may have been lost.
+// A listener keeps state across sessions. It compares epochs to detect that
+// events may have been lost.
 func ExampleConn_UpdateRoutes() {
 	ctx, c, stop, err := connectExample(conn.Config{OnConnect: func(ctx context.Context, s *conn.Session) error {
 		return s.Emit(ctx, "room:enter")

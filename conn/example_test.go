@@ -13,8 +13,8 @@ import (
 	"github.com/seed67206a74/parley/internal/wiretest"
 )
 
-// serveExample is a server in its simplest form, for one client: what it knows
-// of the namespace /admin is enough for the examples.
+// serveExample is a minimal server for one client. It implements the part of
+// the namespace /admin that the examples use.
 func serveExample() (url string, stop func()) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
@@ -47,7 +47,7 @@ func serveExample() (url string, stop func()) {
 	return server.URL, server.Close
 }
 
-// The connection alone, for any Socket.IO server.
+// A connection to any Socket.IO server.
 func Example() {
 	url, stop := serveExample()
 	defer stop()
@@ -94,7 +94,7 @@ func ExampleCall() {
 	// Output: 42 <nil>
 }
 
-// Acknowledging the server's event with what a function returns.
+// The result of a function is the acknowledgement of the server's event.
 func ExampleHandle() {
 	url, stop := serveExample()
 	defer stop()

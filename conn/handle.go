@@ -7,23 +7,24 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxHandled is how many events one handler works on at the same time.
+// maxHandled limits the events that one handler processes at the same time.
 const maxHandled = 64
 
-// Handle answers the server's events of the given name: fn gets the first
-// argument, and what it returns goes back as the acknowledgement, if the
-// server asked for one. An error of fn goes back as {"error": "…"} with its
-// text, or with the Reply of a [*ReplyError] in it. A payload that does not fit
-// Req is published on c.DecodeErrors and is not acknowledged.
+// Handle calls fn with the first argument of each event of the given name. If
+// the server asked for an acknowledgement, it receives the result of fn: the
+// reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
+// the error sets another reply. A payload that does not fit Req is published on
+// c.DecodeErrors and is not acknowledged.
 //
-// fn runs in a goroutine of its own, at most 64 at a time; further events wait,
-// up to bus.DefaultLimit of them, then they are dropped and that is logged. Its
-// ctx ends with the session that the event came on, when the handler is
-// removed and when c is closed; an answer after that goes nowhere, and events
-// that still waited are not handled.
+// Each call of fn has its own goroutine. At most 64 run at the same time, and
+// up to bus.DefaultLimit further events wait; beyond that, events are dropped,
+// which is logged. The ctx of fn ends when the session of the event ends, the
+// handler is removed, or c is closed. After that the reply is not sent, and
+// waiting events are not handled.
 //
-// The returned func removes the handler. Subscriptions to the same name get the
-// event as well. If several handlers reply, the server uses the first reply.
+// The returned func removes the handler. Subscriptions to the same name receive
+// the event as well. If several handlers reply, the server uses the first
+// reply.
 func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) (Reply, error)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &handler[Req]{cancel: cancel}

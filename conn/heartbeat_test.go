@@ -53,7 +53,7 @@ func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 }
 
 func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
-	const events, size = 400, 64 << 10 // more than what fits between the two ends
+	const events, size = 400, 64 << 10 // more than the socket buffers hold
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
 		p.Receive()
@@ -80,7 +80,8 @@ func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 				continue // a pong
 			}
 			if n++; n == 1 {
-				<-time.After(600 * time.Millisecond) // longer than interval and grace; nothing is read meanwhile
+				// Read nothing for longer than pingInterval + pingTimeout.
+				<-time.After(600 * time.Millisecond)
 			}
 		}
 		close(read)

@@ -15,16 +15,17 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// chunk is what an endless sender repeats; made once, since what both ends
-// allocate is counted.
+// chunk is the unit of an endless response. It is allocated once, because the
+// allocations of both ends are counted.
 var chunk = strings.Repeat("x", 16<<10)
 
-// What a server may do before there is a session: each row answers every
-// request, over either transport, in its own way.
+// Each row is a server that answers all requests, over either transport, with
+// the same invalid handshake.
 func TestRun_returnsTypedErrorOnHostileHandshake(t *testing.T) {
 	var dial *conn.DialError
 	var protocol *conn.ProtocolError
-	endless := []string{"half an answer, then silence", "half a body, then silence", "a byte at a time"} // only time ends these
+	// Only a timeout ends these.
+	endless := []string{"half an answer, then silence", "half a body, then silence", "a byte at a time"}
 	answer := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 	}
@@ -90,7 +91,7 @@ func TestRun_returnsTypedErrorOnHostileHandshake(t *testing.T) {
 	}
 }
 
-// hijacked lets write have the connection beneath a request.
+// hijacked calls write with the connection of a request.
 func hijacked(write func(c io.Writer)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
@@ -103,8 +104,8 @@ func hijacked(write func(c io.Writer)) http.HandlerFunc {
 	}
 }
 
-// A session over polling whose server does not play by the rules, once it is
-// open. The first GET gets the open packet, the POST with CONNECT its answer.
+// Each row is a server that violates the protocol of an open polling session.
+// The first GET returns the open packet, the POST with CONNECT its reply.
 func TestRun_returnsTypedErrorOnHostilePoll(t *testing.T) {
 	var protocol *conn.ProtocolError
 	var transport *conn.TransportError

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostileLimit is Config.MaxFrame here; hostileMemory is what both ends of a
-// row may allocate, all in all.
+// hostileLimit is Config.MaxFrame of these tests. hostileMemory limits the
+// bytes that both ends of a row allocate.
 const (
 	hostileLimit  = 1 << 20
 	hostileMemory = 16 << 20
@@ -147,8 +147,8 @@ func TestRun_returnsProtocolErrorOnInvalidPackets(t *testing.T) {
 	}
 }
 
-// Announced, and then nothing but pings: what waits for the attachments is
-// bounded, and the session lives as long as its heartbeat.
+// The server announces attachments and then sends only pings. The memory for
+// the attachments is bounded, and the heartbeat still ends the session.
 func TestRun_timesOutWithIncompleteBinaryEvent(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)

@@ -19,19 +19,20 @@ import (
 // errWaits stands for a call that waits until its ctx ends.
 var errWaits = context.DeadlineExceeded
 
-// A moment is a point in the life of a Conn, and what its methods come to then.
+// A moment is a phase in the life of a Conn, with the expected results of its
+// methods.
 type moment struct {
-	bring func(t *testing.T) *conn.Conn // a Conn at that point
+	bring func(t *testing.T) *conn.Conn // returns a Conn in that phase
 
 	phase  conn.Phase
 	ready  error // Ready, Emit, Call
 	try    error // TryEmit
-	begin  error // Begin, and what handlers may do
+	begin  error // Hold
 	health error
 	run    error // nil: Run runs
 }
 
-// Every exported method in every phase of a connection's life, twice, and from
+// Each row is a phase. The exported methods are called twice in it, from
 // several goroutines at once.
 func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 	echo := wiretest.Serve(t, func(p *wiretest.Peer) {
@@ -168,7 +169,7 @@ func (m moment) check(t *testing.T, c *conn.Conn) {
 	assert.NotEmpty(t, c.String())
 	_ = c.Stats()
 	assert.ErrorIs(t, c.Health(), m.health)
-	if m.phase != conn.Ready || m.ready == nil { // while it shuts down a connection is Ready for what has begun
+	if m.phase != conn.Ready || m.ready == nil { // during Shutdown, Ready still returns nil
 		assert.ErrorIs(t, c.Ready(ctx), m.ready)
 	}
 	assert.ErrorIs(t, c.Emit(ctx, "emit"), m.ready)
@@ -187,12 +188,12 @@ func (m moment) check(t *testing.T, c *conn.Conn) {
 	sub := conn.On[int](c, "topic").Subscribe(ctx)
 	if errors.Is(m.run, conn.ErrClosed) {
 		_, open := <-sub.C()
-		assert.False(t, open, "what is subscribed to after Close is closed")
+		assert.False(t, open, "a subscription made after Close is closed")
 	}
 	sub.Close()
 }
 
-// checkRun is apart, since a Run that works changes everything.
+// checkRun is called last, because a successful Run changes the phase.
 func (m moment) checkRun(t *testing.T, c *conn.Conn) {
 	ctx, cancel := context.WithCancel(t.Context())
 	if m.run == nil {
@@ -205,7 +206,7 @@ func (m moment) checkRun(t *testing.T, c *conn.Conn) {
 	for range 4 {
 		all.Go(func() { assert.NoError(t, c.Close()) })
 	}
-	if m.begin == nil { // else Shutdown is on its way, and has its own end
+	if m.begin == nil { // otherwise Shutdown already runs
 		all.Go(func() { assert.NoError(t, c.Shutdown(t.Context())) })
 	}
 	all.Wait()

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// soon retries without losing a test's time.
+// soon retries almost at once.
 var soon = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
 
 // noRetry ends Run with the first error.
@@ -37,7 +37,8 @@ func start(t *testing.T, url string, cfg conn.Config) (c *conn.Conn, ended <-cha
 	return c, ended, cancel
 }
 
-// sends serves sessions that send the given frames after the client's first one.
+// sends serves sessions that wait for one frame of the client and then send the
+// given frames.
 func sends(t *testing.T, frames ...string) string {
 	return wiretest.Serve(t, func(p *wiretest.Peer) {
 		p.Welcome()

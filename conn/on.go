@@ -8,18 +8,18 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// On returns the source of the events with the given name, with their first
-// argument decoded into T. An event without arguments is the zero T. A payload
+// On returns the source of the events with the given name. It decodes the first
+// argument of each into T; an event without arguments is the zero T. A payload
 // that does not fit T is published on c.DecodeErrors instead. For the same name
-// and type On returns the same source. Its subscriptions live until their ctx
-// ends or c is closed, over any number of sessions.
+// and type On returns the same source. Its subscriptions remain over any number
+// of sessions, until their ctx ends or c is closed.
 func On[T any](c *Conn, name string) bus.Source[T] {
 	l := &topicListener[T]{}
 	l.topic.Name, l.topic.Logger = name, c.log
 	return c.routes.topic(topicKey{name, reflect.TypeFor[T]()}, l).(*topicListener[T]).topic.Source()
 }
 
-// topic returns the listener with that key, which is l unless there is another.
+// topic returns the listener with that key. It adds l if there is none.
 func (r *routes) topic(key topicKey, l Listener) Listener {
 	r.mu.Lock()
 	if known, ok := r.topics[key]; ok {

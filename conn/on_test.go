@@ -74,7 +74,7 @@ func TestRaw_receivesEventsWithAllArguments(t *testing.T) {
 func TestOn_doesNotDecodeWithoutSubscriber(t *testing.T) {
 	c, _, _ := start(t, sends(t, `42["unheard",{]`, `42["heard",1]`), conn.Config{})
 	heard := conn.On[int](c, "heard").Chan(t.Context())
-	_ = conn.On[int](c, "unheard") // a topic without a subscription hears nothing
+	_ = conn.On[int](c, "unheard") // a source without a subscription
 	require.NoError(t, c.Emit(t.Context(), "go"))
 	assert.Equal(t, 1, wiretest.ReceiveFrom(t, heard))
 }

@@ -11,14 +11,12 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// Args are the arguments of an event or an acknowledgement, each one as the
-// JSON that it came in.
+// Args are the arguments of an event or an acknowledgement, as JSON.
 type Args []json.RawMessage
 
-// An Event is any event as it came: its name and all its arguments. Where an
-// argument holds binary data there is a placeholder in its JSON, an object
-// {"_placeholder":true,"num":N} for the Nth of the attachments; Decode puts
-// them together.
+// An Event is an event in its raw form: the name and all arguments. Binary data
+// in an argument is a placeholder in its JSON: {"_placeholder":true,"num":N}
+// stands for attachment N. Decode replaces placeholders with their attachments.
 type Event struct {
 	Name        string
 	Args        Args
@@ -26,7 +24,7 @@ type Event struct {
 }
 
 // Decode decodes argument i into v as [Payload.Decode] does the first one. It
-// returns [ErrNoPayload] when there is none.
+// returns [ErrNoPayload] if there is no such argument.
 func (e Event) Decode(i int, v any) error {
 	if i < 0 || i >= len(e.Args) {
 		return ErrNoPayload
@@ -35,23 +33,26 @@ func (e Event) Decode(i int, v any) error {
 	return new(decoder).first(body{array, e.Attachments}, 0, v)
 }
 
-// ErrNoPayload is returned by Payload.Decode when an event has no argument.
+// ErrNoPayload is returned by Payload.Decode and Event.Decode if there is no
+// argument to decode.
 var ErrNoPayload = errors.New("conn: event without payload")
 
-// A Payload holds the arguments of an event that has just been read. It
-// borrows the read buffer: it is good until Listener.Receive returns.
+// A Payload holds the arguments of an event that has just been read. It refers
+// to the read buffer, so it is valid until Listener.Receive returns.
 type Payload struct {
 	body    body  // ["name",…]
 	id      int64 // of the acknowledgement that the server asks for, or NoID
 	session *Session
-	offset  bool // the last argument is one that the server has added for recovery
+	offset  bool // the server added the last argument, for recovery
 }
 
 // Decode decodes the first argument into v, a pointer, as
-// github.com/go-json-experiment/json does, save that names match without
-// regard to case, as in encoding/json; of a member that comes twice the last
-// one counts, and lone surrogates become U+FFFD. Binary data goes into []byte
-// and any. Decode returns [ErrNoPayload] when there is no argument.
+// github.com/go-json-experiment/json does, with three differences. Names match
+// without regard to case, as in encoding/json. Of a duplicate member the last
+// one counts. Lone surrogates become U+FFFD.
+//
+// Binary data is decoded into []byte and any. Decode returns [ErrNoPayload] if
+// there is no argument.
 func (p Payload) Decode(v any) error {
 	if p.session == nil {
 		return ErrNoPayload
@@ -71,7 +72,8 @@ func (p Payload) Args() (Args, error) {
 	return splitArgs(p.body.data, 1)
 }
 
-// Epoch returns the epoch of the session that the event arrived on; see [State].
+// Epoch returns the epoch of the session that the event arrived on; see
+// [State].
 func (p Payload) Epoch() uint64 {
 	if p.session == nil {
 		return 0
@@ -79,32 +81,32 @@ func (p Payload) Epoch() uint64 {
 	return p.session.epoch
 }
 
-// arguments counts the arguments; 0 if they are no JSON.
+// arguments returns the number of arguments; 0 if they are not valid JSON.
 func (p Payload) arguments() int {
 	args, _ := p.Args()
 	return len(args)
 }
 
-// Accept whatever JSON.parse accepts. A field without a tag is found as
-// encoding/json finds it.
+// decoderOptions accept the JSON that JSON.parse accepts. A field without a tag
+// is found as encoding/json finds it.
 var decoderOptions = []jsontext.Options{
 	jsontext.AllowDuplicateNames(true),
 	jsontext.AllowInvalidUTF8(true),
 	jsonv2.MatchCaseInsensitiveNames(true),
 }
 
-// A decoder decodes arguments out of JSON arrays, and keeps its buffers from
-// one to the next. It serves one goroutine.
+// A decoder decodes arguments from JSON arrays, and reuses its buffers. It is
+// not safe for concurrent use.
 type decoder struct {
 	buf bytes.Buffer
 	dec *jsontext.Decoder
 
-	binary      jsonv2.Options // made when it is first needed
-	attachments [][]byte       // of what is being decoded
+	binary      jsonv2.Options // created on first use
+	attachments [][]byte       // of the array being decoded
 }
 
-// first decodes the element of the array that follows the skipped ones, and
-// reads the array to its end.
+// first decodes the element after the first skip elements, and reads the array
+// to its end.
 func (d *decoder) first(b body, skip int, v any) error {
 	d.buf = *bytes.NewBuffer(b.data)
 	if d.dec == nil {
@@ -142,13 +144,12 @@ func (d *decoder) first(b body, skip int, v any) error {
 		return err
 	}
 	if _, err := d.dec.ReadToken(); err != io.EOF {
-		return errors.New("something follows the payload")
+		return errors.New("data after the payload")
 	}
 	return nil
 }
 
-// splitArgs copies the elements of the array data that follow the skipped
-// ones.
+// splitArgs copies the elements of the array after the first skip elements.
 func splitArgs(data []byte, skip int) (Args, error) {
 	var all Args
 	if err := jsonv2.Unmarshal(data, &all, decoderOptions...); err != nil {
@@ -157,9 +158,9 @@ func splitArgs(data []byte, skip int) (Args, error) {
 	return all[min(skip, len(all)):], nil
 }
 
-// decodeReply decodes the payload of an acknowledgement into v: its first
-// argument, nothing if it has none, or all of them if v is an *Args or an
-// *Event.
+// decodeReply decodes the payload of an acknowledgement into v. An *Args or
+// *Event receives all arguments, any other v the first; without arguments v
+// does not change.
 func decodeReply(event string, c body, v any) error {
 	switch v := v.(type) {
 	case *Args:
@@ -178,8 +179,8 @@ func decodeReply(event string, c body, v any) error {
 	return err
 }
 
-// Reserved reports whether name is one of those that Socket.IO keeps for
-// itself: no event by that name is ever sent or received.
+// Reserved reports whether Socket.IO reserves name. An event with a reserved
+// name is neither sent nor received.
 func Reserved(name string) bool { return socketio.Reserved(name) }
 
 func encodeEvent(name string, args []any) (body, error) {
@@ -192,10 +193,10 @@ func encodeEvent(name string, args []any) (body, error) {
 func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
 
 // exceedsDepth reports whether arrays and objects in data nest deeper than
-// limit. It does not detect invalid JSON: decoding does.
+// limit. It does not detect invalid JSON, which the decoder does.
 func exceedsDepth(data []byte, limit int) bool {
 	if len(data) <= limit {
-		return false // as most events: each level takes a byte
+		return false // most events: each level needs a byte
 	}
 	depth, quoted := 0, false
 	for i := 0; i < len(data); i++ {

@@ -6,27 +6,28 @@ import (
 	"sync"
 )
 
-// A queue holds what waits to be written in a session, up to a number of
-// packets and of bytes. What has been taken counts until it is written.
+// A queue holds the packets that wait to be written in a session, up to a
+// number of packets and of bytes. A packet that was taken counts until it is
+// written.
 type queue struct {
 	maxCount int
 	maxBytes int64
 
-	filled chan struct{} // has a value when there is something to take
+	filled chan struct{} // has a value if there are packets to take
 
 	mu     sync.Mutex // no other lock is taken while it is held
 	items  []*outgoing
-	count  int           // of items and of what has been taken, but not written
-	bytes  int64         // of the same
-	room   chan struct{} // closed and replaced when something leaves
+	count  int           // packets that are not written, taken ones included
+	bytes  int64         // of these packets
+	room   chan struct{} // closed and replaced when a packet leaves
 	closed bool
 }
 
-// outgoing is a packet on its way to the socket: its text and its attachments.
+// outgoing is a packet to write: its text and its attachments.
 type outgoing struct {
 	messages []Message
 	size     int64
-	written  chan error // has room for one: how the writing went
+	written  chan error // capacity 1: the result of the write
 }
 
 func newQueue(maxCount int, maxBytes int64) *queue {
@@ -38,8 +39,8 @@ func newQueue(maxCount int, maxBytes int64) *queue {
 	}
 }
 
-// put waits until there is room for o, ctx ends, or the queue is closed. A
-// packet larger than the whole queue goes in when that is empty.
+// put waits until there is room for o, ctx ends, or the queue is closed. An
+// empty queue accepts a packet larger than its limits.
 func (q *queue) put(ctx context.Context, o *outgoing) error {
 	for {
 		room, err := q.tryPut(o)
@@ -54,8 +55,8 @@ func (q *queue) put(ctx context.Context, o *outgoing) error {
 	}
 }
 
-// tryPut is put without the wait: when there is no room it fails with
-// ErrNotReady, and returns a channel that closes when that may have changed.
+// tryPut is put without waiting. If there is no room, it returns ErrNotReady
+// and a channel that is closed when a packet leaves.
 func (q *queue) tryPut(o *outgoing) (room <-chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,7 +76,7 @@ func (q *queue) tryPut(o *outgoing) (room <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// take returns all that waits, in order.
+// take removes and returns all packets, in order.
 func (q *queue) take() []*outgoing {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,8 +116,8 @@ func (q *queue) waiting() (packets int, bytes int64) {
 	return q.count, q.bytes
 }
 
-// close rejects further packets. Packets that were not taken are lost; their
-// senders learn that from withdraw.
+// close rejects further packets. Packets in the queue are lost; their senders
+// detect that by withdraw.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -124,7 +125,7 @@ func (q *queue) close() {
 	q.wake()
 }
 
-// leave makes room for what comes next; q.mu is held.
+// leave makes room for other packets; q.mu is held.
 func (q *queue) leave(o *outgoing) {
 	q.count--
 	q.bytes -= o.size

@@ -34,7 +34,7 @@ func TestQueue_blocksPutWhileFull(t *testing.T) {
 				synctest.Wait()
 				select {
 				case <-in:
-					t.Fatal("what is being written counts until it is written")
+					t.Fatal("put returned before the taken packets were written")
 				default:
 				}
 				q.written(taken, nil)

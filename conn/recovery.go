@@ -7,19 +7,19 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// Connection state recovery: a server that has it on gives each session a
-// private id, and adds to each event that asks for no acknowledgement an
-// offset, as its last argument. Who connects again with both gets back its id,
-// its rooms and what it has missed.
+// Connection state recovery: a server that has it enabled gives each session a
+// private id. To each event that asks for no acknowledgement it adds an offset,
+// as the last argument. A client that connects with both gets back its id, its
+// rooms and the events that it missed.
 
-// A resumption is what the next CONNECT asks the server to resume. The zero
-// resumption asks for nothing.
+// A resumption identifies the session that the next CONNECT asks the server to
+// resume. The zero resumption asks for a new session.
 type resumption struct {
 	pid    string
 	offset string
 }
 
-// after returns what can be resumed once s has ended with err.
+// after returns the resumption of s, which has ended with err.
 func after(s *Session, err error) resumption {
 	if s.reply.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
 		return resumption{}
@@ -28,7 +28,8 @@ func after(s *Session, err error) resumption {
 }
 
 // addTo adds the resumption to the payload of a CONNECT packet, an object or
-// nil. It goes in front: the members of Config.Auth win.
+// nil. It comes first, so a member of Config.Auth with the same name overrides
+// it.
 func (r resumption) addTo(auth []byte) ([]byte, error) {
 	if r.pid == "" {
 		return auth, nil
@@ -53,8 +54,8 @@ func (s *Session) offsetOf(p socketio.Packet) []byte {
 	return lastString(p.Data)
 }
 
-// lastString returns the last argument of an event's payload, a JSON array,
-// if it is a string that has no need of escapes, as offsets are.
+// lastString returns the last argument of an event's payload, a JSON array, if
+// it is a string without escapes, as offsets are.
 func lastString(data []byte) []byte {
 	rest, ok := bytes.CutSuffix(data, []byte(`"]`))
 	if !ok {

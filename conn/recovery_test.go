@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// connects lets each connection of a raw server play its own part, and returns
-// what each said in its CONNECT. The last part is played again and again.
+// connects serves each connection with the next of the parts, and returns the
+// CONNECT packets that it received. Further connections repeat the last part.
 func connects(t *testing.T, reply string, parts ...func(p *wiretest.Peer)) (url string, said <-chan string) {
 	t.Helper()
 	connects := make(chan string, 100)
@@ -109,7 +109,7 @@ func TestRecovery_startsNewSessionWhenServerLostState(t *testing.T) {
 	}
 }
 
-// As npm's server does it: what was missed comes before the answer to CONNECT.
+// The server of npm sends missed events before the reply to CONNECT.
 func TestRecovery_deliversMissedEventsBeforeConnectReply(t *testing.T) {
 	turn := make(chan int, 1)
 	turn <- 0
@@ -148,7 +148,7 @@ func TestRecovery_deliversMissedEventsBeforeConnectReply(t *testing.T) {
 	assert.Contains(t, wiretest.ReceiveFrom(t, said), "offset-2", "what has come is not asked for again")
 }
 
-// With recovery on, an event without arguments still has one.
+// With recovery enabled, an event without arguments still has the offset.
 func TestRecovery_doesNotDecodeOffsetAsPayload(t *testing.T) {
 	url, _ := connects(t, `40{"sid":"socket-1","pid":"private"}`, func(p *wiretest.Peer) {
 		p.Receive()

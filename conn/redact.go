@@ -6,10 +6,10 @@ import (
 	"net/url"
 )
 
-// What is printed or logged of a connection names no secret: neither auth nor
-// header nor query, whatever the verb.
+// The printed and logged forms of a connection contain no secret: neither auth
+// nor header nor query, for any format.
 
-// String names the connection in one line: host, namespace and phase.
+// String returns the connection's host, namespace and phase.
 func (c *Conn) String() string {
 	return fmt.Sprintf("conn %s (%v)", c.target, c.State().Phase)
 }
@@ -20,7 +20,7 @@ func (c *Conn) GoString() string { return c.String() }
 // LogValue is String, for slog.
 func (c *Conn) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// String names what a Config sets, and the values of what is no secret.
+// String lists the settings of a Config. It replaces secrets with their number.
 func (c Config) String() string {
 	return fmt.Sprintf("conn.Config{Path: %q, Query: %d hidden, Header: %d hidden, Auth: %s, Transports: %q}",
 		c.Path, len(c.Query), len(c.Header), presence(c.Auth != nil), c.Transports)
@@ -32,7 +32,7 @@ func (c Config) GoString() string { return c.String() }
 // LogValue is String, for slog.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// String names where an Endpoint is, without its query.
+// String returns the URL of an Endpoint without its query.
 func (e Endpoint) String() string {
 	return fmt.Sprintf("conn.Endpoint{URL: %q, Header: %d hidden, Transports: %q}", withoutQuery(e.URL), len(e.Header), e.Transports)
 }

@@ -8,23 +8,25 @@ import (
 )
 
 // A Listener receives the events of a name from the reader. [On] and [Handle]
-// add listeners of their own; a layer above conn that decodes an event once and
-// publishes it more than once can add another.
+// add listeners of their own. A package on top of conn can add another, for
+// example to decode an event once and publish it on several topics.
 //
 // Active and Receive are called in the reader's goroutine, in wire order, and
-// must not block. They are called under no lock. A listener stays in place over any number of sessions. Listeners
-// are compared with ==, so a listener should be a pointer.
+// must not block. No lock is held during a call. A listener stays in place over
+// any number of sessions. Listeners are compared with ==, so a listener should
+// be a pointer.
 type Listener interface {
-	// Active reports whether the listener has readers. An event without an
+	// Active reports whether the listener needs events. An event without an
 	// active listener is not decoded.
 	Active() bool
 
-	// Receive takes an event. The payload is good until Receive returns; ctx
-	// ends with the session. An error goes out on Conn.DecodeErrors.
+	// Receive processes an event. The payload is valid until Receive returns,
+	// and ctx ends with the session. An error is published on
+	// Conn.DecodeErrors.
 	Receive(ctx context.Context, p Payload) error
 
-	// Close is called when the connection is closed, once for each route, and
-	// when a route is added after that.
+	// Close is called once for each route when the connection is closed, or
+	// when the route is added after that.
 	Close()
 }
 
@@ -34,13 +36,12 @@ type Route struct {
 	Listener Listener
 }
 
-// UpdateRoutes removes and adds routes in one step: no event is lost or
-// delivered twice between the two. It ignores a route to remove that does not
-// exist.
+// UpdateRoutes removes and adds routes in one step, so no event is lost or
+// delivered twice. It ignores a route to remove that does not exist.
 func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) }
 
-// routes holds the listeners of each name. The reader looks names up in
-// a map that never changes; a change replaces the map.
+// routes holds the listeners of each name. The reader looks names up in a map
+// that never changes; an update replaces the map.
 type routes struct {
 	current atomic.Pointer[map[string][]Listener]
 
@@ -59,7 +60,8 @@ func (r *routes) to(name []byte) []Listener {
 }
 
 // update removes and adds routes. After close it closes the listeners that it
-// adds, once the lock is released: Close is the user's function.
+// adds. It does so after it has released the lock, because Close is the user's
+// function.
 func (r *routes) update(remove, add []Route) {
 	r.mu.Lock()
 	r.replace(remove, add)

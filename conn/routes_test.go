@@ -26,7 +26,7 @@ func TestUpdateRoutes_replacesRoutesAtomically(t *testing.T) {
 			r.update(sets[n%2], sets[(n+1)%2])
 		}
 	})
-	for range 10_000 { // whenever the reader looks, s has exactly one route
+	for range 10_000 { // at each moment s has exactly one route
 		m := *r.current.Load()
 		count := 0
 		for _, name := range []string{"old", "new"} {

@@ -12,13 +12,14 @@ import (
 	"github.com/seed67206a74/parley/reconnect"
 )
 
-// Run connects, and keeps the connection up: after a lost session or a failed
-// attempt it waits as Config.Reconnect says and tries again. It returns nil
-// when ctx ends or Close is called, and an error when the connection has ended
-// for good: a refusal or another permanent error, or a [reconnect.ExhaustedError].
+// Run connects, and reconnects after a lost session or a failed attempt, with
+// the delays of Config.Reconnect. It returns nil when ctx ends or Close is
+// called. It returns an error when an attempt or session fails permanently (see
+// the table of errors), or a [reconnect.ExhaustedError] when Config.Reconnect
+// allows no further attempt.
 //
-// Run may be called again after it has returned; subscriptions live on. While
-// one Run is on its way, another returns [ErrRunning]; after Close it returns
+// Run may be called again after it has returned; subscriptions remain. While a
+// Run is active, another one returns [ErrRunning]. After Close it returns
 // [ErrClosed].
 func (c *Conn) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -58,7 +59,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.stop, c.stopped = nil, nil
 	closed := c.closed
-	c.wake() // an error of this Run is now the one that holds
+	c.wake() // Ready now returns the error of this Run
 	c.mu.Unlock()
 	if closed {
 		c.closeTopics()
@@ -220,13 +221,13 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	prepared := make(chan error, 1)
 	defer func() { <-prepared }()
 	defer s.end()
-	defer c.notReady()                       // before s.end, whose waiters then wait for the next session
-	go func() { s.readDone <- c.read(s) }()  // ends when s.engine is closed, by s.end at the latest
+	defer c.notReady()                       // before s.end, so callers wait for the next session
+	go func() { s.readDone <- c.read(s) }()  // ends when s.engine is closed, at the latest by s.end
 	go func() { prepared <- c.prepare(s) }() // ends when s.ctx does at the latest
 	preparing := prepared                    // nil once prepare has returned
 
-	// When ctx ends, close the socket after closeTimeout, even if this goroutine
-	// is blocked in a write.
+	// When ctx ends, close the socket after closeTimeout, even if this
+	// goroutine is blocked in a write.
 	defer context.AfterFunc(ctx, func() {
 		select {
 		case <-time.After(closeTimeout):

@@ -60,7 +60,7 @@ func TestRun_keepsSubscriptionsAcrossReconnects(t *testing.T) {
 		p.Receive() // the join
 		p.Send(`42["n",` + string('0'+rune(n)) + `]`)
 		if n < 3 {
-			p.Receive() // "next": then cut
+			p.Receive() // "next", then the connection is cut
 			return
 		}
 		p.UntilGone()

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The marks that must not show up anywhere.
+// Secrets that must not appear in any output.
 const (
 	secretURL, secretQuery   = "s3cr3t-url", "s3cr3t-query"
 	secretHeader, secretAuth = "s3cr3t-header", "s3cr3t-auth"
@@ -29,7 +29,8 @@ const (
 
 var secrets = []string{secretURL, secretQuery, secretHeader, secretAuth}
 
-// output collects everything that a session says, and looks for the marks.
+// output collects the logs and errors of a connection, and searches them for
+// secrets.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -41,7 +42,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// print says v in every way there is.
+// print writes v in each format of fmt and slog.
 func (o *output) print(vs ...any) {
 	for _, v := range vs {
 		fmt.Fprintf(o, "%v\n%+v\n%#v\n%s\n", v, v, v, v)

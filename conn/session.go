@@ -9,27 +9,27 @@ import (
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
-// closeTimeout bounds how long an ending session waits for the server.
+// closeTimeout limits how long an ending session waits for the server.
 const closeTimeout = time.Second
 
 // A Session is one connection to the namespace, from the server's reply to
-// CONNECT to the end of its socket. Its acknowledgements and waiting writers end with
-// it: nothing that arrives late on one session reaches the next.
+// CONNECT to the end of its socket. Acknowledgements and waiting writes end
+// with it: a late packet of one session never reaches another.
 //
-// [Config].OnConnect, [Conn.Do] and [Conn.Session] give the current one. Two
-// Sessions are the same if their pointers are equal; their methods are safe for
-// concurrent use.
+// [Config].OnConnect and [Conn.Do] pass the current Session to a function;
+// [Conn.Session] returns it. Sessions are compared by their pointers. Their
+// methods are safe for concurrent use.
 type Session struct {
 	conn      *Conn
 	engine    Engine
 	epoch     uint64
-	reply     connectReply // the server's answer to CONNECT
-	recovered bool         // the server has resumed the session before
+	reply     connectReply // to CONNECT
+	recovered bool         // the server resumed the previous session
 	namespace []byte
 
 	queue    *queue          // to the goroutine that serves the session
-	readDone chan error      // from the reader: why it ended
-	ctx      context.Context // ends as soon as the session is to end
+	readDone chan error      // receives the reader's error
+	ctx      context.Context // ends when the session begins to end
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when the session has ended
 
@@ -37,21 +37,21 @@ type Session struct {
 	acks   map[int64]chan<- body // calls that wait for an acknowledgement, by id
 	nextID int64
 
-	// The reader's own.
+	// Used by the reader only.
 	packets socketio.Decoder
 	decoder decoder
-	offset  []byte // the last one that the server has given
+	offset  []byte // the last offset that the server sent
 
-	batch []Message // the serving goroutine's
+	batch []Message // used by serve only
 }
 
 // connectReply is the payload of the server's CONNECT packet.
 type connectReply struct {
 	SID string `json:"sid"` // the socket's id
-	PID string `json:"pid"` // private, for recovery; "" where the server has none
+	PID string `json:"pid"` // private, for recovery; "" if the server has it disabled
 }
 
-// newSession returns a session whose CONNECT has no reply yet. Until the reply
+// newSession returns a session before the reply to its CONNECT. Until the reply
 // it has the recovery id and the offset of the session to resume.
 func (c *Conn) newSession(engine Engine) *Session {
 	s := &Session{
@@ -71,10 +71,10 @@ func (c *Conn) newSession(engine Engine) *Session {
 	return s
 }
 
-// ID returns the id by which the server knows this socket.
+// ID returns the server's id of this socket.
 func (s *Session) ID() string { return s.reply.SID }
 
-// Recovered reports whether the server resumed the session before this one.
+// Recovered reports whether the server resumed the previous session.
 func (s *Session) Recovered() bool { return s.recovered }
 
 // Epoch returns the number of the session's epoch; see [State].
@@ -84,9 +84,9 @@ func (s *Session) Epoch() uint64 { return s.epoch }
 func (s *Session) Context() context.Context { return s.ctx }
 
 // Emit sends an event on this session and waits until it is written. It does
-// not wait for Ready: in [Config].OnConnect it sends before the connection is
-// Ready. Its error is a [*SendError]; with [ErrSessionLost] in it once the
-// session has ended. See [Conn.Emit] for the arguments.
+// not wait for Ready, so [Config].OnConnect can use it. Its error is a
+// [*SendError], with [ErrSessionLost] if the session has ended. See [Conn.Emit]
+// for the arguments.
 func (s *Session) Emit(ctx context.Context, event string, args ...any) error {
 	data, err := encodeEvent(event, args)
 	if err != nil {
@@ -103,8 +103,8 @@ func (s *Session) emit(ctx context.Context, event string, data body) error {
 }
 
 // Call sends an event on this session, waits for its acknowledgement, and
-// decodes that into reply, a pointer. It does not wait for Ready; its errors are
-// those of the function [Call].
+// decodes that into reply, a pointer. It does not wait for Ready. Its errors
+// are those of the function [Call].
 func (s *Session) Call(ctx context.Context, reply any, event string, args ...any) error {
 	data, err := encodeEvent(event, args)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Session) request(ctx context.Context, data body) (answer body, handed b
 		return body{}, true, ctx.Err()
 	case <-s.ended:
 		select {
-		case answer := <-reply: // it came just before the end
+		case answer := <-reply: // it arrived just before the end
 			return answer, true, nil
 		default:
 			return body{}, true, ErrSessionLost
@@ -168,7 +168,7 @@ func (s *Session) outgoing(t socketio.Type, id int64, b body) *outgoing {
 }
 
 // send queues a packet and waits until it is written. handed reports whether
-// the server may have seen any of it.
+// the server may have received any of it.
 func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
 	o := s.outgoing(t, id, b)
 	if err := s.queue.put(ctx, o); err != nil {
@@ -186,7 +186,7 @@ func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (
 		return false, err
 	}
 	select {
-	case err := <-o.written: // after all
+	case err := <-o.written: // written meanwhile
 		return true, lostUnless(err)
 	default:
 		return true, err
@@ -254,7 +254,7 @@ func (s *Session) takeAck(id int64) chan<- body {
 // disconnect writes the queued packets, sends DISCONNECT and closes the engine
 // gracefully.
 func (s *Session) disconnect() {
-	s.cancel() // releases a reader that a blocking subscription holds up
+	s.cancel() // unblocks a reader that waits for a blocking subscription
 	s.queue.close()
 	items, err := s.write()
 	s.queue.written(items, err)

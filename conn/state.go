@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A Phase is where a connection stands.
+// A Phase is the phase of a connection.
 type Phase int
 
-// The phases, in the order a connection goes through them. Idle is the phase
-// before the first Run; no State with it is ever published.
+// The phases, in their order. Idle is the phase before the first Run, and is
+// never published.
 const (
 	Idle       Phase = iota
-	Connecting       // an attempt is on its way
+	Connecting       // an attempt is in progress
 	Connected        // the namespace is connected; Config.OnConnect runs
 	Ready            // Config.OnConnect has returned; events are sent
 	Waiting          // between two attempts
@@ -23,7 +23,7 @@ const (
 
 var phaseNames = [...]string{"idle", "connecting", "connected", "ready", "waiting", "stopped"}
 
-// String returns the phase in lower case, as it stands in logs.
+// String returns the phase in lower case, as it is logged.
 func (p Phase) String() string {
 	if p < 0 || int(p) >= len(phaseNames) {
 		return fmt.Sprintf("phase(%d)", int(p))
@@ -31,43 +31,43 @@ func (p Phase) String() string {
 	return phaseNames[p]
 }
 
-// A State is one step in the life of a connection. Each change is published
-// on Conn.States, with its cause.
+// A State describes a connection at one time. Each change is published on
+// Conn.States, with its cause.
 type State struct {
 	Phase Phase
 
-	// Attempt counts the retries in a row: 0 during the first attempt and in
-	// a session that came from it.
+	// Attempt is the number of consecutive retries. It is 0 during the first
+	// attempt and in its session.
 	Attempt int
 
-	// Delay is, while Waiting, how long until the next attempt.
+	// Delay is the time until the next attempt, while Waiting.
 	Delay time.Duration
 
-	// Err is the cause: why the last session or attempt ended (Waiting), or
-	// why Run returned (Stopped; nil when its ctx ended or Close was called).
+	// Err is, while Waiting, the error of the last session or attempt. While
+	// Stopped it is the error of Run, which is nil if its ctx ended or Close
+	// was called.
 	Err error
 
-	// SessionID is, while Connected and Ready, the id that the server knows
-	// this socket by.
+	// SessionID is the server's id of this socket, while Connected and Ready.
 	SessionID string
 
-	// Recovered is true, while Connected and Ready, when the server has resumed
-	// the session before: the id is the same, and what was missed comes before
-	// anything new.
+	// Recovered is true, while Connected and Ready, if the server resumed the
+	// previous session. The id is then the same, and missed events arrive
+	// before new ones.
 	Recovered bool
 
 	// Epoch is the number of the last session's epoch; 0 before the first
-	// session. It grows by one with each session that the server did not resume,
-	// whether that became Ready or not. While it stays the same, no event was
-	// lost in between.
+	// session. It grows by one with each session that the server did not
+	// resume, whether or not that session became Ready. Between two events of
+	// the same epoch no event was lost.
 	Epoch uint64
 
-	// Since is the time at which the connection became Ready and, in every other
+	// Since is the time at which the connection became Ready; in any other
 	// phase, the time since which it has not been Ready.
 	Since time.Time
 }
 
-// String is the state in one line, for people.
+// String describes the state in one line, for people.
 func (s State) String() string {
 	text := s.Phase.String()
 	if s.Phase == Waiting {
@@ -79,9 +79,9 @@ func (s State) String() string {
 	return text
 }
 
-// setState is called by Run's goroutine only. A state of phase Ready comes
-// with the session that is ready. The state is published first: whoever finds
-// the connection Ready can rely on States having said so.
+// setState is called by Run's goroutine only. A state of phase Ready comes with
+// its session. The state is published before it is stored: when Ready returns,
+// States has published Ready.
 func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
@@ -93,7 +93,7 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	if last := c.State(); (last.Phase == Ready) == (s.Phase == Ready) && !last.Since.IsZero() {
 		s.Since = last.Since
 	}
-	_ = c.states.PublishContext(ctx, s) // a subscription that blocks does not hold up the end
+	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
 
 	c.mu.Lock()
 	c.state, c.ready = s, ready
@@ -104,14 +104,14 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	c.mu.Unlock()
 }
 
-// Session returns the session that is Ready, and nil if none is.
+// Session returns the session that is Ready, or nil if none is.
 func (c *Conn) Session() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ready
 }
 
-// State returns the current state. It is safe for concurrent use.
+// State returns the current state.
 func (c *Conn) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,7 +3,6 @@ package conn_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -22,11 +21,7 @@ func TestStates_sendsCurrentStateToNewSubscriber(t *testing.T) {
 }
 
 func TestStates_reportsErrorAndDelayWhileWaiting(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	url := "http://" + listener.Addr().String()
-	listener.Close() // nobody is there now
-
+	url := "http://" + wiretest.RefusingAddr(t)
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{MaxAttempts: 2, InitialInterval: time.Millisecond}})
 	require.NoError(t, err)
 	states := c.States.Chan(t.Context())
@@ -60,7 +55,7 @@ type writerFunc func()
 
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-// A blocking subscription holds up the new Run before its first state.
+// A blocking subscription blocks the new Run before its first state.
 func TestReady_waitsForNewRun(t *testing.T) {
 	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)

@@ -5,25 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// Stats says what a connection has done since New, and what waits in it now.
-// The counts only grow. They are read one after the other, so that they belong
-// to moments that are close together.
+// Stats counts the sessions and packets of a connection since New, and the
+// packets and calls that wait now. The counts never decrease. They are read one
+// after the other, so they may differ by a few events.
 type Stats struct {
-	Attempts  uint64 // sessions that were tried
-	Sessions  uint64 // of those, the ones that the server let in
-	Recovered uint64 // of those, the ones that the server has resumed
+	Attempts  uint64 // attempts to connect
+	Sessions  uint64 // attempts that succeeded
+	Recovered uint64 // sessions that the server resumed
 
 	Received      uint64 // packets: events, acknowledgements
-	ReceivedBytes uint64 // their payloads, attachments included
-	DecodeErrors  uint64 // what went out on Conn.DecodeErrors
+	ReceivedBytes uint64 // of their payloads, attachments included
+	DecodeErrors  uint64 // values published on Conn.DecodeErrors
 
 	Sent      uint64 // packets: events, acknowledgements
-	SentBytes uint64 // their encoding, attachments included
+	SentBytes uint64 // of their encoding, attachments included
 	Dropped   uint64 // events that TryEmit dropped
 
 	Queued      int   // packets that wait to be written
-	QueuedBytes int64 // and their bytes
-	Waiting     int   // calls that wait for their acknowledgement
+	QueuedBytes int64 // of these packets
+	Waiting     int   // calls that wait for an acknowledgement
 }
 
 // counters are the counts of Stats.
@@ -33,8 +33,8 @@ type counters struct {
 	sent, sentBytes, dropped              atomic.Uint64
 }
 
-// Stats returns the counts so far. It is cheap: fit for being called with each
-// scrape of a monitoring system.
+// Stats returns the counts. It is cheap enough for each scrape of a monitoring
+// system.
 func (c *Conn) Stats() Stats {
 	stats := Stats{
 		Attempts:      c.counters.attempts.Load(),
@@ -57,10 +57,10 @@ func (c *Conn) Stats() Stats {
 	return stats
 }
 
-// Health returns nil while the connection is Ready, and an error that says
-// where it stands, and why, while it is not: what a readiness probe wants to
-// know. errors.Is finds [ErrNotReady] in it, and [ErrClosed] after Close;
-// errors.As finds what ended the last session or attempt.
+// Health returns nil while the connection is Ready. Otherwise it returns an
+// error with the phase and the cause, as a readiness probe needs it. The error
+// wraps [ErrNotReady]. Before Shutdown and Close it also wraps the error of the
+// last session or attempt, if that failed; after Close it wraps [ErrClosed].
 func (c *Conn) Health() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// target is where a Conn connects to: the URL of its requests, and the namespace.
+// target holds the URL of the requests, and the namespace.
 type target struct {
 	url       *url.URL
 	namespace string
 }
 
-// parseTarget takes a URL apart as the reference client does: the path is the
+// parseTarget parses a URL as the reference client does: the path is the
 // namespace, the query belongs to the requests.
 func parseTarget(raw string, cfg Config) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		// The error of the parser holds the URL, and so perhaps a secret.
+		// The error of url.Parse contains the URL, which may contain a secret.
 		return target{}, errors.New("conn: the URL cannot be parsed")
 	}
 	scheme := map[string]string{"http": "http", "ws": "http", "https": "https", "wss": "https"}[u.Scheme]
@@ -57,11 +57,11 @@ func parseTarget(raw string, cfg Config) (target, error) {
 	}, nil
 }
 
-// ownParameters are those of the query that the protocol itself sets.
+// ownParameters are the query parameters that the protocol sets.
 var ownParameters = []string{"EIO", "transport", "sid", "t", "b64", "j"}
 
-// validateHeader looks for what would break a request, or be another header
-// than it says: the values are never part of an error.
+// validateHeader rejects headers that are invalid or belong to the handshake.
+// Its errors do not contain values.
 func validateHeader(header http.Header) error {
 	for name, values := range header {
 		if !httpguts.ValidHeaderFieldName(name) {

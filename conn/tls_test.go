@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An authority signs certificates for a test.
+// An authority signs the certificates of a test.
 type authority struct {
 	t    *testing.T
 	cert *x509.Certificate
@@ -40,7 +40,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// sign makes a certificate: by the authority or, when it has none itself, by
+// sign returns a certificate signed by the authority or, if that is empty, by
 // its own key.
 func (a *authority) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -110,7 +110,7 @@ func TestRun_verifiesServerCertificate(t *testing.T) {
 	self := &authority{t: t}
 	for name, tc := range map[string]struct {
 		server tls.Certificate
-		client *tls.Config // nil: that of the default
+		client *tls.Config // nil: the default
 		good   bool
 	}{
 		"of an authority that is trusted": {trusted.pair(&x509.Certificate{IPAddresses: loopback}), &tls.Config{RootCAs: trusted.pool()}, true},
@@ -134,7 +134,7 @@ func TestRun_verifiesServerCertificate(t *testing.T) {
 					return
 				}
 				var bad *tls.CertificateVerificationError
-				assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &bad, "Run ends: trying again would not help")
+				assert.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &bad, "the error ends Run")
 			})
 		}
 	}

@@ -48,7 +48,7 @@ type Config struct {
 	// a second one. Default: DefaultDuplicateWindow.
 	DuplicateWindow time.Duration
 
-	// Logger is told what nobody is returned. Default: slog.Default().
+	// Logger logs problems that no call returns. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -69,7 +69,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// setDefault sets what is zero.
+// setDefault sets a field that is zero.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -77,7 +77,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// A Bus is the stream that carries what a fleet's chats say, seen through one
+// A Bus is the stream that carries the events of a fleet's chats, seen through one
 // NATS connection. It is safe for concurrent use.
 type Bus struct {
 	conn       *nats.Conn

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// GroupConfig says what a group of workers shares. All workers of a group use the
+// GroupConfig is the configuration of a group of workers. All of them use the
 // same one. Only Name has no default.
 type GroupConfig struct {
 	// Name is what the group is known by: letters, digits, - and _.
 	Name string
 
-	// FromStart says what a worker gets of a request that another one had
-	// before it: true for all its events from the first one on, as far as the stream
+	// FromStart says which events a worker gets of a request that another one
+	// had before it: true for all its events from the first one on, as far as the stream
 	// still has them; false for those from the last acknowledged one on.
 	// Default: false.
 	FromStart bool
@@ -58,8 +58,8 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 // error (that one), or when the stream or a consumer of the group is gone.
 //
 // An event is acknowledged when handle has returned nil. It is delivered at
-// least once: what a worker has not acknowledged when it stops or dies comes again, to
-// whoever takes over, with Delivery.Redelivered. Workers may come and go at any time;
+// least once: an event that a worker has not acknowledged when it stops or dies
+// goes to the next worker, with Delivery.Redelivered. Workers may come and go at any time;
 // a chat that moves to another worker is not handled by two at once, except for the
 // one event that a worker has in hand while its process is stopped for longer than
 // the TTL. The ctx of handle ends with Work's.

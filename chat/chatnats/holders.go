@@ -26,7 +26,7 @@ type holders struct {
 	byLease map[string]*holding
 }
 
-// A holding is what is known of the holder of a lease.
+// A holding is the state of the search for the holder of a lease.
 type holding struct {
 	turn chan struct{} // holds a value while a caller is asking; the fields below are that caller's
 

@@ -134,7 +134,7 @@ func (l *lease) acquire(ctx context.Context) error {
 	}
 }
 
-// try takes the lease if nobody has it, or if its holder has not been heard of for
+// try takes the lease if it is free, or if its holder has not renewed it for
 // the TTL.
 func (l *lease) try(ctx context.Context) (won bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/2)
@@ -159,7 +159,7 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 		revision, err = l.bus.kv.Update(ctx, l.key, l.value(0), entry.Revision())
 	}
 	if conflict(err) {
-		return false, nil // somebody else was faster
+		return false, nil // another contender was faster
 	}
 	if err != nil {
 		return false, err
@@ -289,7 +289,7 @@ func (h *held) end(cause error) {
 	h.timer.Stop()
 }
 
-// extend moves the end. It does not bring back what has ended.
+// extend moves the end. It has no effect after the end.
 func (h *held) extend(until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -330,7 +330,7 @@ func (h *held) over() bool {
 	return time.Now().After(h.until)
 }
 
-// Value gives what is derived from the ctx a way back to it.
+// Value lets heldBy find the ctx from one that is derived from it.
 func (h *held) Value(key any) any {
 	if key == (heldKey{}) {
 		return h

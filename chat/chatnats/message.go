@@ -77,7 +77,7 @@ func (e *encoder) encode(event events.Event) (*nats.Msg, error) {
 	return &nats.Msg{Subject: e.bus.prefix + "." + token + "." + string(event.Key()), Header: header, Data: data}, nil
 }
 
-// headerValue keeps what a backend has chosen from breaking out of its header:
+// headerValue keeps the text of a backend inside of its header:
 // anything but plain text without a line's end is quoted.
 func headerValue(s string) string {
 	for _, r := range s {

@@ -14,7 +14,7 @@ const (
 	pinHeader      = "Nats-Pin-Id"         // set by the server on what it delivers to the pinned reader
 	unacknowledged = 1024                  // messages that may be delivered and not acknowledged
 	ackEvery       = 64                    // handled messages for one acknowledgement, at most
-	ackSoon        = 50 * time.Millisecond // after which one goes out for what is settled
+	ackSoon        = 50 * time.Millisecond // after which one goes out for settled messages
 	redelivery     = time.Hour             // never waited for: the reader resets its consumer instead
 	shortest       = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
 )
@@ -34,7 +34,7 @@ type pinnedConsumer struct {
 
 	handle  func(ctx context.Context, d Delivery) error
 	taken   func(floor uint64) // called when the reader has become the pinned one: events from floor on will come
-	settled func() uint64      // up to which sequence what was handled can be acknowledged; nil for all of it
+	settled func() uint64      // the last sequence that can be acknowledged; nil for all that was handled
 
 	lease    lateness
 	consumer jetstream.Consumer
@@ -142,7 +142,7 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 	}
 }
 
-// relieve has a consumer deliver again that nobody reads any more, and that has
+// relieve has a consumer deliver again that has no reader any more, and that has
 // delivered all it has: without a message, no reader becomes the pinned one.
 func (p *pinnedConsumer) relieve(ctx context.Context) error {
 	info, err := p.consumer.Info(ctx)
@@ -210,7 +210,7 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	return nil
 }
 
-// settle acknowledges what is ready for it.
+// settle acknowledges the messages that are ready for it.
 func (p *pinnedConsumer) settle(ctx context.Context) error {
 	n := len(p.open)
 	if p.settled != nil {
@@ -294,7 +294,7 @@ func (p *pinnedConsumer) release(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
-	_ = p.settle(ctx) // what is not acknowledged comes again
+	_ = p.settle(ctx) // unacknowledged messages come again
 	if pinned, err := p.certain(ctx); err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
 		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // else the pin ends with its time
 	}

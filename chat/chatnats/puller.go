@@ -12,7 +12,7 @@ import (
 
 const (
 	pull      = 2048            // messages that a consumer is asked for at a time
-	abandoned = time.Minute     // after which the server forgets a consumer that nobody pulls from
+	abandoned = time.Minute     // after which the server forgets a consumer without pulls
 	glance    = time.Second / 2 // between looks at whether the connection is still the same
 )
 

@@ -87,7 +87,7 @@ func (f *forwarder) refuseSent(i int, err error) {
 	f.again()
 }
 
-// again has what is in the window sent in another batch, without a pause.
+// again has the window sent in another batch, without a pause.
 func (f *forwarder) again() {
 	f.doubt = min(max(f.doubt, f.sent), len(f.window))
 	f.sent, f.acked = 0, 0

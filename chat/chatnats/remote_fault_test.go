@@ -249,7 +249,7 @@ func TestServe_takesABurst(t *testing.T) {
 
 func TestRemote_streamsEventsAboveMaxPayload(t *testing.T) {
 	server := newServer(t)
-	text := strings.Repeat("0123456789", 250_000) // 2.5 MB; NATS takes 1
+	text := strings.Repeat("0123456789", 120_000) // 1.2 MB; NATS takes 1
 	client := newHolder(t, newBackend(t, func(_ context.Context, q events.UserMessage, emit func(events.Event)) {
 		for i := range 3 {
 			emit(events.AIToken{Token: text, Index: i})
@@ -259,12 +259,17 @@ func TestRemote_streamsEventsAboveMaxPayload(t *testing.T) {
 		emit(m)
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
-	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room}
+	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: patience}
 	answer, err := remote.Ask(newContext(t), ask)
 	require.NoError(t, err)
-	for range 3 {
-		require.Equal(t, text, next(t, answer.Tokens()).Token)
+	count := 0
+	for token := range answer.Tokens() {
+		require.Equal(t, text, token.Token)
+		count++
 	}
+	_, err = answer.Wait()
+	require.NoError(t, err)
+	require.Equal(t, 3, count)
 	final, err := answer.Wait()
 	require.NoError(t, err)
 	require.Equal(t, text, final.Text)

@@ -17,7 +17,7 @@ type replay struct {
 	bus    *Bus
 	handle func(ctx context.Context, d Delivery) error
 
-	floor uint64                           // events below were acknowledged by somebody else
+	floor uint64                           // events below were acknowledged by another worker
 	chats map[string]map[string][]Delivery // by token: the open requests that began below floor
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Bounds of what a holder works on at a time. It does not take more.
+// Bounds of the work of a holder at a time. It does not take more.
 const (
 	maxCalls   = 8192
 	maxAnswers = 8192
@@ -143,8 +143,8 @@ func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 	return true
 }
 
-// serve performs a verb. What has not been sent when the tenure ends is not
-// taken, so that the next holder can take it.
+// serve performs a verb. A request that has not been sent when the tenure ends
+// is not taken, so that the next holder can take it.
 func (s *service) serve(msg *nats.Msg, verb string, chatID events.ID) {
 	ctx, cancel := context.WithTimeout(s.calling, milliseconds(msg, DefaultDeadline))
 	defer cancel()

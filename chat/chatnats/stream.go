@@ -11,7 +11,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// An Answer is what a [Stream] and a *chat.Stream have in common, so that the
+// An Answer has the methods that [Stream] and *chat.Stream share, so that the
 // same code serves an answer that was asked for here and one that was asked for
 // through a holder.
 type Answer interface {

@@ -52,7 +52,7 @@ type model struct {
 	left          bool
 }
 
-// An answer is an answer in progress.
+// An answer is the state of a question in progress.
 type answer struct {
 	abort   context.CancelFunc
 	aborted bool

@@ -17,7 +17,7 @@ import (
 
 var lister = Lister{Root: "example.com/sample", NotPromised: []string{"example.com/experiment"}}
 
-// A sources type-checks the packages in testdata, and the standard library.
+// A sources type-checks the packages in testdata and in the standard library.
 type sources struct {
 	files    *token.FileSet
 	standard types.Importer
@@ -64,7 +64,7 @@ func TestLines_sample(t *testing.T) {
 	assert.Equal(t, string(want), strings.Join(lister.Lines(pkg), "\n")+"\n")
 }
 
-// The listing of a compiled package is the one of its source.
+// A compiled package has the same listing as its source.
 func TestLister_compiled(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.CopyFS(root, os.DirFS("testdata/sample")))
@@ -128,7 +128,7 @@ func TestLines_changes(t *testing.T) {
 			"- type Ints = Pair[int, int]\n+ type Ints = Pair[int, string]"},
 		{"Send    chan<- int", "Send    chan int", "- var Send chan<- int\n+ var Send chan int"},
 
-		// Names of parameters, bodies and what is not exported.
+		// Names of parameters, function bodies and unexported declarations.
 		{"now bool", "later bool", ""},
 		{"func unexported() ", "func renamed(n int) ", ""},
 		{"options struct{ size int }", "options struct{ size, more int }", ""},

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Diff returns how the files in want differ from those in got: for each file its
-// name, and the lines that are removed and added. It returns "" if they are
-// equal.
+// Diff returns the differences between two sets of files: for each file that
+// differs, its name and the lines that are removed and added. It returns "" if
+// the sets are equal.
 func Diff(got, want map[string][]byte) string {
 	names := slices.Collect(maps.Keys(got))
 	names = slices.AppendSeq(names, maps.Keys(want))
@@ -38,7 +38,8 @@ func lines(content []byte) []string {
 	return slices.Collect(strings.SplitSeq(strings.TrimSuffix(string(content), "\n"), "\n"))
 }
 
-// difference returns the lines that are only in a, and those that are only in b.
+// difference returns the lines that are only in a, and the lines that are only
+// in b.
 func difference(a, b []string) (onlyA, onlyB []string) {
 	without := func(all, others []string) []string {
 		left := map[string]int{}

@@ -9,23 +9,24 @@ import (
 	"strings"
 )
 
-// A Lister lists packages.
+// A Lister lists the exported API of packages.
 type Lister struct {
-	// Root is the import path of the root module. Types of packages below
-	// it are qualified by the rest of the path, all others by the whole.
+	// Root is the import path of the root module. The name of a type in a
+	// package below Root is qualified by the rest of the path, that of any
+	// other type by the whole path.
 	Root string
-	// NotPromised has the paths of modules whose types may change in any
+	// NotPromised lists the paths of modules whose types may change in any
 	// release. A line that names such a type is marked.
 	NotPromised []string
 }
 
-// The mark of lines with a type of a module in NotPromised.
+// mark is the end of a line that names a type of a module in NotPromised.
 const mark = " // not promised"
 
 // Lines returns the listing of a package: constants, variables, functions, and
-// each type followed by its fields and methods, each sorted by name. After them
-// come types that users reach but cannot name: unexported types, and types of
-// internal packages, that stand in a line.
+// each type followed by its fields and methods, each sorted by name. Types that
+// users reach but cannot name come last: unexported types, and types of
+// internal packages, that a line refers to.
 func (l Lister) Lines(pkg *types.Package) []string {
 	b := &builder{Lister: l, pkg: pkg, listed: map[*types.TypeName]bool{}}
 	var constants, variables, functions, defined []types.Object
@@ -56,7 +57,7 @@ func (l Lister) Lines(pkg *types.Package) []string {
 		before := len(b.lines)
 		b.object(next)
 		if added := b.lines[before:]; structOf(next.Type()) != nil && !slices.ContainsFunc(added, isMember) {
-			b.lines = b.lines[:before] // users can do nothing with it
+			b.lines = b.lines[:before] // users can neither name it nor use a member
 		}
 	}
 	return b.lines
@@ -73,9 +74,9 @@ type builder struct {
 	Lister
 	pkg    *types.Package
 	lines  []string
-	listed map[*types.TypeName]bool // has lines, or is in hidden
-	hidden []*types.TypeName        // to be listed
-	marked bool                     // the line being made names a type that is not promised
+	listed map[*types.TypeName]bool // types that have lines or are in hidden
+	hidden []*types.TypeName        // types that still need lines
+	marked bool                     // the current line names a type that is not promised
 }
 
 func (b *builder) add(format string, args ...any) {
@@ -107,8 +108,8 @@ func (b *builder) object(object types.Object) {
 	}
 }
 
-// value returns a constant as Go writes it. A float that is no float64 is a
-// fraction.
+// value returns a constant in Go syntax, or a fraction if no float64 is equal
+// to it.
 func value(v constant.Value) string {
 	if v.Kind() == constant.Float {
 		if f, exact := constant.Float64Val(v); exact {
@@ -138,8 +139,8 @@ func (b *builder) named(object *types.TypeName, t *types.Named) {
 	b.methods(name, t)
 }
 
-// fields lists the exported fields of a struct, among them those promoted from
-// an embedded field that is not exported.
+// fields lists the exported fields of a struct, including fields promoted from
+// an unexported embedded field.
 func (b *builder) fields(name string, t types.Type, s *types.Struct) {
 	type line struct{ field, text string }
 	var all []line
@@ -178,7 +179,7 @@ func (b *builder) fields(name string, t types.Type, s *types.Struct) {
 	}
 }
 
-// takeMark returns the mark if the text just made needs it.
+// takeMark returns the mark if the current line needs it.
 func (b *builder) takeMark() string {
 	if !b.marked {
 		return ""
@@ -195,8 +196,8 @@ func structOf(t types.Type) *types.Struct {
 	return s
 }
 
-// same reports whether two fields are one, also if one is of an instantiated
-// type and the other of the generic one.
+// same reports whether two fields are the same, even if one belongs to an
+// instantiated type and the other to its generic type.
 func same(object types.Object, field *types.Var) bool {
 	v, ok := object.(*types.Var)
 	return ok && v.Origin() == field.Origin()
@@ -210,7 +211,7 @@ func (b *builder) interfaceLines(name string, i *types.Interface) {
 		b.add("type %s interface, comparable", name)
 	}
 	unexported := false
-	for m := range i.Methods() { // those of embedded interfaces too, sorted
+	for m := range i.Methods() { // includes embedded interfaces, sorted
 		if !m.Exported() {
 			unexported = true
 			continue
@@ -222,7 +223,7 @@ func (b *builder) interfaceLines(name string, i *types.Interface) {
 	}
 }
 
-// unions lists the types to which an interface is limited.
+// unions lists the types to which a constraint is limited.
 func (b *builder) unions(name string, embedded types.Type) {
 	i, ok := embedded.Underlying().(*types.Interface)
 	if !ok {
@@ -234,9 +235,9 @@ func (b *builder) unions(name string, embedded types.Type) {
 	}
 }
 
-// methods lists the exported methods of t and *t, among them those promoted
-// from an embedded field that is not exported. The listing of an exported
-// embedded field is that of its own type.
+// methods lists the exported methods of t and *t, including methods promoted
+// from an unexported embedded field. Methods of an exported embedded field are
+// listed with its own type.
 func (b *builder) methods(name string, t *types.Named) {
 	ofValue := types.NewMethodSet(t)
 	for selection := range types.NewMethodSet(types.NewPointer(t)).Methods() { // sorted by name
@@ -246,7 +247,7 @@ func (b *builder) methods(name string, t *types.Named) {
 		}
 		params := t.TypeParams()
 		if len(selection.Index()) == 1 {
-			params = m.Signature().RecvTypeParams() // may have other names there
+			params = m.Signature().RecvTypeParams() // may have other names than those of the type
 		}
 		receiver := name + names(params)
 		if ofValue.Lookup(m.Pkg(), m.Name()) == nil {
@@ -256,8 +257,8 @@ func (b *builder) methods(name string, t *types.Named) {
 	}
 }
 
-// throughExported reports whether a method is promoted from an exported embedded
-// field.
+// throughExported reports whether a method is promoted from an exported
+// embedded field.
 func throughExported(t types.Type, index []int) bool {
 	for _, i := range index[:len(index)-1] {
 		field := structOf(t).Field(i)

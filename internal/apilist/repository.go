@@ -14,14 +14,14 @@ import (
 	"github.com/seed67206a74/parley/internal/modules"
 )
 
-// The modules whose types are not promised, as docs/versioning.md says.
+// The modules whose types may change in any release; see docs/versioning.md.
 var notPromised = []string{"github.com/go-json-experiment/json"}
 
 // Folder is the folder of the listings, below the root of the repository.
 const Folder = "api"
 
-// Repository returns the files in Folder: the listing of each package that users
-// import, by the name of the file.
+// Repository returns the files that Folder must contain: the listing of each
+// package that users import, by file name.
 func Repository(root string) (map[string][]byte, error) {
 	found, err := modules.Find(root)
 	if err != nil {
@@ -81,7 +81,7 @@ func (l Lister) module(dir string, paths []string, files map[string][]byte) erro
 	return nil
 }
 
-// file returns the name of the file for a package: chat_chattest.txt for
+// file returns the file name for a package: chat_chattest.txt for
 // chat/chattest.
 func (l Lister) file(importPath string) string {
 	relative := strings.TrimPrefix(strings.TrimPrefix(importPath, l.Root), "/")
@@ -91,7 +91,7 @@ func (l Lister) file(importPath string) string {
 	return strings.ReplaceAll(relative, "/", "_") + ".txt"
 }
 
-// Read returns the files in a folder; none if there is no folder.
+// Read returns the listings in a folder. A folder that does not exist has none.
 func Read(folder string) (map[string][]byte, error) {
 	names, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil {
@@ -106,7 +106,7 @@ func Read(folder string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// Write makes a folder hold the files, and no other listing.
+// Write writes the files to a folder, and removes all other listings in it.
 func Write(folder string, files map[string][]byte) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// name returns the name of a type, qualified unless it is of this package.
+// name returns the name of a type, qualified unless it belongs to this package.
 func (b *builder) name(t *types.TypeName) string {
 	if t.Pkg() == nil || t.Pkg() == b.pkg {
 		return t.Name()
@@ -16,8 +16,8 @@ func (b *builder) name(t *types.TypeName) string {
 	return path + "." + t.Name()
 }
 
-// refer returns the name of a type in a line. If users cannot name the type, it
-// gets lines of its own. If it is not promised, the line is marked.
+// refer returns the name of a type for a line. If users cannot name the type,
+// it gets lines of its own. If the type is not promised, the line is marked.
 func (b *builder) refer(t *types.TypeName) string {
 	if b.isHidden(t) && !b.listed[t] {
 		b.listed[t] = true
@@ -29,8 +29,8 @@ func (b *builder) refer(t *types.TypeName) string {
 	return b.name(t)
 }
 
-// isHidden reports whether users have no name for t: it is not exported, or of
-// one of our internal packages.
+// isHidden reports whether users cannot name t: it is unexported, or belongs to
+// an internal package of this repository.
 func (b *builder) isHidden(t *types.TypeName) bool {
 	if t.Pkg() == nil || t.Parent() != t.Pkg().Scope() {
 		return false // predeclared
@@ -43,7 +43,7 @@ func (b *builder) isHidden(t *types.TypeName) bool {
 
 func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
-// typ returns a type as Go writes it, without the names of parameters.
+// typ returns a type in Go syntax, without the names of parameters.
 func (b *builder) typ(t types.Type) string {
 	switch t := t.(type) {
 	case *types.Alias:

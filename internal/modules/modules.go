@@ -1,5 +1,5 @@
-// Package modules finds the Go modules of this repository, and says which of
-// their packages are meant for users. The tools for releases are built on it.
+// Package modules finds the Go modules of this repository and the packages in
+// them that users import or run.
 package modules
 
 import (
@@ -19,12 +19,13 @@ import (
 // A Module is a Go module of the repository.
 type Module struct {
 	Path    string
-	Dir     string // relative to the root of the repository, with slashes; "." for the root module
+	Dir     string // relative to the root of the repository, with slashes; "." for the root
 	Require []Requirement
-	Replace []string // the paths of the modules that it replaces
+	Replace []string // paths of the modules that it replaces
 }
 
-// A Requirement is a module that another one requires, directly or not.
+// A Requirement is a module that another module requires, directly or
+// indirectly.
 type Requirement struct {
 	Path    string
 	Version string
@@ -95,8 +96,8 @@ type Package struct {
 	GoFiles    []string
 }
 
-// Packages returns the packages of a module that have files other than tests.
-// It does not resolve imports, so the requirements of the module do not matter.
+// Packages returns the packages of a module that have Go files other than
+// tests. It does not resolve imports, so it works if a requirement is missing.
 func Packages(root string, m Module) ([]Package, error) {
 	out, err := Go(filepath.Join(root, m.Dir), nil, "list", "-e", "-find", "-json=ImportPath,Name,GoFiles", "./...")
 	if err != nil {
@@ -141,9 +142,9 @@ func top(dir string) string {
 
 func isInternal(dir string) bool { return slices.Contains(strings.Split(dir, "/"), "internal") }
 
-// Go runs the go command in a directory, outside of a workspace, and returns its
-// standard output. An error contains its standard error. The variables in env are
-// added to the environment.
+// Go runs the go command in a directory, without a workspace, and returns its
+// standard output. An error contains the standard error. The variables in env
+// are added to the environment.
 func Go(dir string, env []string, args ...string) ([]byte, error) {
 	command := exec.Command("go", args...)
 	command.Dir = dir

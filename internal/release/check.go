@@ -14,8 +14,8 @@ import (
 )
 
 // checkRelease checks that users can build programs from a release of the
-// repository with the given root. It reports each step to w. If version is "", it
-// prepares a copy of the files for checkVersion.
+// repository with the given root. It writes its progress to w. If version is
+// "", it prepares a copy of the files for checkVersion.
 func checkRelease(w io.Writer, root, version, program string) (err error) {
 	temp, err := os.MkdirTemp("", "release-check")
 	if err != nil {
@@ -79,8 +79,8 @@ func (r *release) expect(root string) error {
 	return nil
 }
 
-// use builds the packages and commands of a published module. The programs require
-// nothing else, so they depend on the module's own requirements.
+// use builds the packages and commands of a published module. The programs
+// require only that module, so the build depends on its own requirements.
 func (r *release) use(w io.Writer, p published) error {
 	if len(p.libraries) > 0 {
 		dir, err := r.consumer(p)
@@ -102,7 +102,7 @@ func (r *release) use(w io.Writer, p published) error {
 	how, args := "installed", []string{"install"}
 	suffix := "@" + r.version
 	dir := r.temp
-	if len(p.Replace) > 0 { // go install refuses it: built as part of another module
+	if len(p.Replace) > 0 { // go install rejects replace lines, so use go build in a consumer
 		how, args, suffix = "built", []string{"build", "-mod=mod", "-o", filepath.Join(r.temp, "bin") + string(filepath.Separator)}, ""
 		var err error
 		if dir, err = r.consumer(published{Module: p.Module}); err != nil {
@@ -121,8 +121,8 @@ func (r *release) use(w io.Writer, p published) error {
 	return nil
 }
 
-// consumer writes a module that requires one of ours, and a program that imports
-// its packages.
+// consumer writes a module that requires p, and a program that imports its
+// packages.
 func (r *release) consumer(p published) (dir string, err error) {
 	dir, err = os.MkdirTemp(r.temp, "consumer")
 	if err != nil {
@@ -138,7 +138,7 @@ func (r *release) consumer(p published) (dir string, err error) {
 	}
 	// These sums verify other modules without the checksum database.
 	sums, err := os.ReadFile(filepath.Join(r.tree, p.Dir, "go.sum"))
-	if err != nil && !os.IsNotExist(err) { // a module without requirements has none
+	if err != nil && !os.IsNotExist(err) { // a module without requirements has no go.sum
 		return "", err
 	}
 	files := map[string]string{
@@ -155,10 +155,11 @@ func (r *release) consumer(p published) (dir string, err error) {
 	return dir, nil
 }
 
-// goCommand runs the go command with a temporary module cache. Our modules come
-// from the folder, others from the user's module cache or, if they are not there,
-// from GOPROXY. With -trimpath the compiled packages do not depend on the temporary
-// folder, so the next run finds them in the build cache.
+// goCommand runs the go command with a temporary module cache. Modules of this
+// repository come from the folder, others from the user's module cache or, if
+// missing there, from GOPROXY. With -trimpath the compiled packages do not
+// depend on the temporary folder, so the next run finds them in the build
+// cache.
 func (r *release) goCommand(dir string, args ...string) ([]byte, error) {
 	out, err := modules.Go(dir, nil, "env", "GOMODCACHE", "GOPROXY")
 	if err != nil {
@@ -176,7 +177,7 @@ func (r *release) goCommand(dir string, args ...string) ([]byte, error) {
 
 func fileURL(path string) string { return "file://" + filepath.ToSlash(path) }
 
-// output runs a program and returns what it prints.
+// output runs a program and returns its output.
 func output(file string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

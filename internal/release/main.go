@@ -1,5 +1,5 @@
 // Release prepares and checks a release of all modules of the repository. It is
-// run in the root of the repository; docs/releasing.md has the recipe.
+// run in the root of the repository; docs/releasing.md has the steps.
 //
 //	go run ./internal/release -version v0.1.0
 //
@@ -8,9 +8,10 @@
 //
 //	go run ./internal/release -check [-version v0.1.0]
 //
-// publishes the modules to a folder, as the go command publishes a tag, and builds
-// programs from there, as users do. Without -version it checks a copy that is
-// prepared for a version of its own. With it, the files must be prepared already.
+// publishes the modules to a folder, as the go command publishes a tag, and
+// builds programs from there, as users do. Without -version it checks a copy
+// that it prepares for the version v0.1.0-check. With -version the files must
+// already be prepared.
 package main
 
 import (
@@ -31,7 +32,7 @@ const checkVersion = "v0.1.0-check"
 var program string
 
 func main() {
-	version := flag.String("version", "", "the `version` to release")
+	version := flag.String("version", "", "`version` to release")
 	check := flag.Bool("check", false, "check that users can build from the release; change nothing")
 	flag.Parse()
 	if err := run(*version, *check); err != nil {

@@ -11,14 +11,15 @@ import (
 	"github.com/seed67206a74/parley/internal/modules"
 )
 
-// A published module is one from which users import or install something.
+// A published module has packages that users import or commands that they
+// install.
 type published struct {
 	modules.Module
 	libraries []modules.Package
 	commands  []modules.Package
 }
 
-// findPublished returns the modules that users import or install from.
+// findPublished returns the published modules of the repository.
 func findPublished(root string) ([]published, error) {
 	found, err := modules.Find(root)
 	if err != nil {
@@ -46,11 +47,11 @@ func findPublished(root string) ([]published, error) {
 	return all, nil
 }
 
-// tag returns the tag with which the go command finds a version of the module.
+// tag returns the tag of a version of the module, as the go command expects it.
 func (p published) tag(version string) string { return path.Join(p.Dir, version) }
 
-// isExample reports whether the module is one of the examples. Users run it from
-// a clone of the repository; it has no tag.
+// isExample reports whether the module is an example. Users run it from a clone
+// of the repository, so it has no tag.
 func (p published) isExample() bool { return strings.HasPrefix(p.Dir, "examples/") }
 
 // tags returns the tags of a release.
@@ -65,7 +66,7 @@ func tags(all []published, version string) []string {
 }
 
 // prepare makes all modules require each other in the given version. It keeps
-// their replace lines: the go command ignores them in a dependency.
+// their replace lines, which the go command ignores in a dependency.
 func prepare(root, version string) ([]published, error) {
 	found, err := modules.Find(root)
 	if err != nil {
@@ -91,8 +92,8 @@ func isModule(found []modules.Module, path string) bool {
 	return slices.ContainsFunc(found, func(m modules.Module) bool { return m.Path == path })
 }
 
-// checkRequirements returns an error that lists each problem in the go.mod files
-// and in the changelog that would make the given version a bad release.
+// checkRequirements returns an error that lists each problem in the go.mod
+// files and in the changelog for a release of the given version.
 func checkRequirements(root, version string, all []published) error {
 	var wrong []string
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }

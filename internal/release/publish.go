@@ -53,16 +53,17 @@ type release struct {
 	main    string // the path of the root module
 	program string // the source of a program that uses the root module
 	temp    string // a directory for all files of the check
-	proxy   string // a directory in the layout of GOPROXY, with our modules
+	proxy   string // a directory in the layout of GOPROXY, with the published modules
 }
 
-// publish commits and tags the files in a temporary repository, and makes the go
-// command download each module from it. A public proxy does the same for a new
-// version, so the zip files are those that users get. It returns a line about each
-// module.
+// publish commits and tags the files in a temporary repository, and makes the
+// go command download each module from it. A public proxy does the same for a
+// new version, so users get the same zip files. publish returns a line about
+// each module.
 func (r *release) publish() ([]string, error) {
 	config := filepath.Join(r.temp, "gitconfig")
-	// The path begins with the host and the repository; the rest is a folder in it.
+	// The module path begins with host and repository; the rest is a folder in
+	// it.
 	repository := "https://" + strings.Join(strings.SplitN(r.main, "/", 4)[:3], "/")
 	settings := fmt.Sprintf("[user]\n\tname = release\n\temail = release@example.com\n[url %q]\n\tinsteadOf = %s\n",
 		"file://"+filepath.ToSlash(r.tree), repository)
@@ -83,7 +84,8 @@ func (r *release) publish() ([]string, error) {
 	}
 
 	cache := filepath.Join(r.temp, "published")
-	r.proxy = filepath.Join(cache, "cache", "download") // the go command keeps what it downloads in the layout of GOPROXY
+	// The go command stores downloads in the layout of GOPROXY.
+	r.proxy = filepath.Join(cache, "cache", "download")
 	args := []string{"mod", "download", "-json"}
 	for _, p := range r.modules {
 		args = append(args, p.Path+"@"+r.version)
@@ -98,8 +100,8 @@ func (r *release) publish() ([]string, error) {
 	return r.inspect(out)
 }
 
-// inspect checks that each zip file has the files of the module's packages. It
-// returns a line about each zip file.
+// inspect checks that each zip file contains the files of the module's
+// packages. It returns a line about each zip file.
 func (r *release) inspect(downloads []byte) ([]string, error) {
 	var lines []string
 	decoder := json.NewDecoder(bytes.NewReader(downloads))

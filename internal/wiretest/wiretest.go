@@ -10,12 +10,14 @@
 package wiretest
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
 )
 
 // A Peer is the server's end of one websocket.
@@ -99,4 +101,20 @@ func (p *Peer) UntilGone() []string {
 		}
 		frames = append(frames, frame)
 	}
+}
+
+// RefusingAddr returns an address that refuses connections until the test ends.
+// Its port is in use, by a client's end of a connection, so no other process
+// gets it.
+func RefusingAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	client, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		client.Close()
+		listener.Close()
+	})
+	return client.LocalAddr().String()
 }

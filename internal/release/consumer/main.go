@@ -1,6 +1,6 @@
-// Consumer is a program as a user of the root module may write it: a client asks
-// a backend in the same process. The release check builds it outside of the
-// repository.
+// Consumer is a program as a user of the root module may write it: a client
+// asks a backend in the same process. The release check builds it outside of
+// the repository.
 package main
 
 import (
