@@ -112,7 +112,7 @@ await check("order", async () => {
 
 await check("disconnect by the server", async () => {
   const socket = connect();
-  socket.emit("kick");
+  socket.emit("disconnect me");
   assert.equal((await once(socket, "disconnect"))[0], "io server disconnect");
   socket.connect();
   assert.equal(await socket.emitWithAck("echo", "again"), "again");
@@ -125,7 +125,7 @@ await check("reconnection and recovery", async () => {
   await once(socket, "connect");
   const { id } = socket;
   for (let round = 1; round <= 3; round++) {
-    socket.emit("cut and say", 50);
+    socket.emit("close and emit", 50);
     await once(socket, "disconnect");
     await once(socket, "connect");
     assert.equal(socket.recovered, true);

@@ -122,7 +122,7 @@ func (b *parleyBackend) event(e *sioserver.Event) {
 			time.Sleep(300 * time.Millisecond)
 			_ = e.Ack(values...)
 		}()
-	case "ack then leave", "kick":
+	case "ack then leave", "disconnect me":
 		s.Disconnect()
 	case "ask":
 		var name string
@@ -143,9 +143,9 @@ func (b *parleyBackend) event(e *sioserver.Event) {
 		_ = e.Ack(b.handshake(s))
 	case "requests":
 		_ = e.Ack(b.of(s.SessionID()))
-	case "cut":
+	case "close":
 		s.Close(1000, "")
-	case "cut and say":
+	case "close and emit":
 		var count int
 		_ = e.Decode(0, &count)
 		s.Join("room")

@@ -94,8 +94,8 @@ func (b *zishangBackend) serve(c *socket.Socket) {
 	})
 	on("slow", func(args []any, ack func(...any)) { time.AfterFunc(300*time.Millisecond, func() { ack(args...) }) })
 	on("ack then leave", func([]any, func(...any)) { c.Disconnect(false) })
-	on("kick", func([]any, func(...any)) { c.Disconnect(false) })
-	on("cut", func([]any, func(...any)) { c.Conn().Close(false) })
+	on("disconnect me", func([]any, func(...any)) { c.Disconnect(false) })
+	on("close", func([]any, func(...any)) { c.Conn().Close(false) })
 	on("ask", func(args []any, ack func(...any)) {
 		name, _ := args[0].(string)
 		reply := func(args []any, err error) {
@@ -124,7 +124,7 @@ func (b *zishangBackend) serve(c *socket.Socket) {
 	})
 	on("handshake", func(_ []any, ack func(...any)) { ack(b.handshake(c)) })
 	on("requests", func(_ []any, ack func(...any)) { ack(b.of(c.Conn().Id())) })
-	on("cut and say", func(args []any, _ func(...any)) {
+	on("close and emit", func(args []any, _ func(...any)) {
 		c.Join("room")
 		_ = c.Emit("n", 0)
 		time.AfterFunc(50*time.Millisecond, func() {
