@@ -224,7 +224,7 @@ func (s *service) perform(ctx context.Context, verb string, data []byte, id even
 	case verbEmit:
 		return nil, with(data, func(e emission) error { return s.emit(ctx, e, id) })
 	}
-	return nil, errors.New("chatnats: unknown verb")
+	return nil, errors.New("chatnats: unknown method")
 }
 
 // emit sends any event in a chat.
