@@ -30,9 +30,9 @@ const (
 // The rest of that answer may be in the stream of [Forward], under the
 // request's id.
 //
-// The error is a [*RemoteError]: it has [ErrNoHolder] or [ErrHolderLost], or
-// the error of the holder's client, such as chat.ErrDuplicateRequest for a
-// request id that is in flight. If ctx ends first, it is the error of ctx.
+// Ask returns a [*RemoteError], or the error of ctx. The cause is
+// [ErrNoHolder], [ErrHolderLost], or an error of the holder's client, such as
+// chat.ErrDuplicateRequest for a request id that is in flight.
 func (r *Remote) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
@@ -177,7 +177,8 @@ func (s *Stream) stop(reason string) {
 	defer cancel()
 	msg := s.about(verbStop, position{Reason: reason})
 	msg.Reply = ""
-	_, _ = s.remote.Bus.conn.RequestMsgWithContext(ctx, msg) // on failure, the holder's timeout ends the answer
+	// On failure, the holder's timeout for the asker ends the answer.
+	_, _ = s.remote.Bus.conn.RequestMsgWithContext(ctx, msg)
 }
 
 // take processes a frame. It reports whether an earlier frame is missing,

@@ -148,7 +148,8 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstr
 		AllowDirect:       true,
 		AllowBatchPublish: true,
 	})
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // created in between, with another Config
+	// Another instance may have created it meanwhile, with another Config.
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return js.Stream(ctx, cfg.Prefix)
 	}
 	return stream, err

@@ -73,7 +73,7 @@
 //     quarter of the TTL before that of the next can begin. Clocks must run at
 //     the same speed; they need not show the same time.
 //  9. Readers drop the events of a holder that had lost its lease if they would
-//     be out of order. docs/chatnats.md lists the ones that are kept.
+//     be out of order. docs/chatnats.md lists the late events that are kept.
 //  10. A [Remote] sends a request to the backend at most once. A request that
 //     may have been sent is not repeated, and RemoteError.MaybeSent is true. A
 //     request that a holder did not accept goes to the next holder.

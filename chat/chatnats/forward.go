@@ -99,8 +99,8 @@ func (f *Forwarding) Refused() uint64 { return f.refused.Load() }
 //
 // If ctx is the context of hold in [RunWithLease], or derived from it, each
 // event carries the lease's revision. Readers then recognise events that are
-// stored after events of a later revision, and drop those that would be out of
-// order. Forwarding ends with [ErrLeaseLost] when the lease is lost.
+// stored after events of a later revision, and drop them if they would be out
+// of order. Forwarding ends with [ErrLeaseLost] when the lease is lost.
 //
 // Forward returns an error if cfg is invalid or the connection is closed.
 func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg ForwardConfig) (*Forwarding, error) {
