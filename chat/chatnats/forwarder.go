@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	idle       = 20 * time.Millisecond // time without an event after which the batch is ended
-	longest    = time.Second           // duration of a batch; its end shows whether all of it is stored
+	idle       = 20 * time.Millisecond // without an event, the batch is ended
+	longest    = time.Second           // for a batch; its end shows if all is stored
 	lingering  = 5 * time.Second       // how long to wait for acknowledgements after ctx has ended
-	ackTimeout = 2 * time.Second       // time without a reply of the server after which a batch is lost
+	ackTimeout = 2 * time.Second       // without a reply, a batch is lost
 	firstPause = 50 * time.Millisecond // between attempts, doubled each time
 	longPause  = time.Second
 )

@@ -62,7 +62,7 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 // An event is acknowledged after handle has returned nil. It is delivered at
 // least once: an event that a worker did not acknowledge goes to the next
 // worker, with Delivery.Redelivered. Workers may start and stop at any time.
-// Two workers never handle a chat at the same time, with one exception: a
+// Two workers do not handle a chat at the same time, with one exception. A
 // worker whose process is stopped for longer than the TTL still finishes the
 // event that it is handling. The ctx of handle is derived from that of Work.
 func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.Context, d Delivery) error) error {
