@@ -11,8 +11,8 @@ import (
 
 const (
 	pinGroup       = "readers"             // a consumer's only priority group
-	pinHeader      = "Nats-Pin-Id"         // set by the server on messages for the pinned reader
-	unacknowledged = 1024                  // limit of messages that are delivered and not acknowledged
+	pinHeader      = "Nats-Pin-Id"         // set by the server for the pinned reader
+	unacknowledged = 1024                  // limit of delivered, unacknowledged messages
 	ackEvery       = 64                    // handled messages for one acknowledgement, at most
 	ackSoon        = 50 * time.Millisecond // interval of acknowledgements of settled messages
 	redelivery     = time.Hour             // not used: the reader resets its consumer instead

@@ -43,7 +43,7 @@ const (
 	headerVerb   = "Parley-Verb"
 	headerTime   = "Parley-Milliseconds" // how long the asker waits
 	headerStatus = "Parley-Status"
-	headerFrame  = "Parley-Frame" // how many events of the answer precede; after a +, how many bytes of this one
+	headerFrame  = "Parley-Frame" // number of preceding events; +, number of preceding bytes
 )
 
 // The statuses of a reply.

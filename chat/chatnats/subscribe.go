@@ -188,7 +188,7 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 
 func (f *Feed) filters() []string {
 	if len(f.cfg.Chats) == 0 {
-		return nil // no filter: one that matches everything would still cost the server time
+		return nil // no filter: even a filter that matches all costs the server time
 	}
 	filters := make([]string, 0, len(f.cfg.Chats))
 	for _, id := range f.cfg.Chats {
