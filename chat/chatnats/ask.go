@@ -104,11 +104,11 @@ func (s *Stream) follow(frames <-chan *nats.Msg) error {
 	deadline := s.remote.deadline()
 	tick := time.NewTicker(deadline / 8)
 	defer tick.Stop()
-	heard := time.Now()
-	taken := false // by the holder
-	told := 0      // how many events were confirmed to the holder
-	wanted := -1   // the event that was requested again
-	came := true   // events have arrived since the last tick
+	lastReply := time.Now()
+	taken := false  // whether the holder has accepted the question
+	confirmed := 0  // how many events were confirmed to the holder
+	wanted := -1    // the event that was requested again
+	arrived := true // events have arrived since the last tick
 	for {
 		again := false
 		select {
@@ -120,23 +120,23 @@ func (s *Stream) follow(frames <-chan *nats.Msg) error {
 			case status == statusNotTaken && !s.asked, !taken && status != statusTaken && status != statusEnd:
 				return errNotTaken
 			}
-			heard, taken = time.Now(), true
+			lastReply, taken = time.Now(), true
 			before := len(s.events)
 			missing, ended, err := s.take(msg, status)
 			if ended {
-				s.tell(verbNext, position{Next: len(s.events) + 1})
+				s.sendPosition(verbNext, position{Next: len(s.events) + 1})
 				return err
 			}
-			came = came || len(s.events) > before
+			arrived = arrived || len(s.events) > before
 			again = missing && wanted != len(s.events)
-			if !again && len(s.events)-told < ackAfter {
+			if !again && len(s.events)-confirmed < ackAfter {
 				continue
 			}
 		case <-tick.C:
-			if time.Since(heard) > deadline {
+			if time.Since(lastReply) > deadline {
 				return s.lost(ErrHolderLost)
 			}
-			again, came = !came, false
+			again, arrived = !arrived, false
 		case <-s.ctx.Done():
 			s.stop("")
 			return s.ctx.Err()
@@ -144,10 +144,10 @@ func (s *Stream) follow(frames <-chan *nats.Msg) error {
 			s.stop(reason)
 			return chat.ErrAborted
 		}
-		if told = len(s.events); again {
-			wanted = told
+		if confirmed = len(s.events); again {
+			wanted = confirmed
 		}
-		s.tell(verbNext, position{Next: told, Again: again})
+		s.sendPosition(verbNext, position{Next: confirmed, Again: again})
 	}
 }
 
@@ -156,9 +156,9 @@ func (s *Stream) lost(err error) error {
 	return &RemoteError{Verb: verbAsk, MaybeSent: true, Err: err}
 }
 
-// tell sends the asker's position in the answer to the holder. The message may
-// be lost.
-func (s *Stream) tell(verb string, p position) {
+// sendPosition sends the asker's position in the answer to the holder. The
+// message may be lost.
+func (s *Stream) sendPosition(verb string, p position) {
 	_ = s.remote.Bus.conn.PublishMsg(s.about(verb, p))
 }
 
@@ -192,7 +192,7 @@ func (s *Stream) take(msg *nats.Msg, status string) (missing, ended bool, err er
 	if err != nil || first > len(s.events) {
 		return true, false, nil
 	}
-	offset, _ := strconv.Atoi(digits) // 0 without one
+	offset, _ := strconv.Atoi(digits) // 0 without an offset
 	switch {
 	case status == statusAsked:
 		s.isAsked()

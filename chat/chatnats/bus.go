@@ -87,7 +87,7 @@ type Bus struct {
 	holders    holders
 	prefix     string
 	partitions int
-	window     time.Duration // for duplicates, of the stream
+	window     time.Duration // the stream's window for duplicates
 	log        *slog.Logger
 }
 

@@ -114,11 +114,11 @@ const askedText = "one two three four five six seven eight nine ten"
 // A new holder gets open answers from their start, because readers would
 // otherwise miss the tokens that no holder has received.
 type resuming struct {
-	mu      sync.Mutex
-	changed chan struct{}
-	comings int  // number of listeners so far
-	heard   bool // there is a listener
-	limit   int  // how many tokens of each answer may be sent now
+	mu        sync.Mutex
+	changed   chan struct{}
+	listeners int  // number of listeners so far
+	listening bool // there is a listener
+	limit     int  // how many tokens of each answer may be sent now
 }
 
 func newResuming() *resuming {
@@ -137,17 +137,17 @@ func (r *resuming) finish() {
 func (r *resuming) listener(there bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.heard = there; there {
-		r.comings++
+	if r.listening = there; there {
+		r.listeners++
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-func (r *resuming) look() (comings, limit int, heard bool, changed <-chan struct{}) {
+func (r *resuming) look() (listeners, limit int, listening bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.comings, r.limit, r.heard, r.changed
+	return r.listeners, r.limit, r.listening, r.changed
 }
 
 func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -166,20 +166,20 @@ func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(e
 	pace := time.NewTicker(killPace)
 	defer pace.Stop()
 	for ctx.Err() == nil {
-		comings, limit, heard, changed := r.look()
-		if heard && comings != known {
+		listeners, limit, listening, changed := r.look()
+		if listening && listeners != known {
 			for i := range said {
 				say(i)
 			}
-			known = comings
+			known = listeners
 		}
 		var tick <-chan time.Time
-		if heard && said < limit {
+		if listening && said < limit {
 			tick = pace.C
 		}
 		select {
 		case <-tick:
-			if _, _, heard, _ := r.look(); heard {
+			if _, _, listening, _ := r.look(); listening {
 				say(said)
 				said++
 			}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// GroupConfig is the configuration of a group of workers. All of them use the
-// same one. Only Name has no default.
+// GroupConfig is the configuration of a group of workers. All workers of a
+// group must use the same one. Only Name has no default.
 type GroupConfig struct {
 	// Name identifies the group: letters, digits, - and _.
 	Name string
@@ -27,8 +27,8 @@ type GroupConfig struct {
 	Time     time.Time
 
 	// TTL is how long a worker may be silent before another worker takes over
-	// its requests: 4 seconds or more. It does not change that of an existing
-	// group. Default: DefaultTTL.
+	// its requests: 4 seconds or more. An existing group keeps its TTL.
+	// Default: DefaultTTL.
 	TTL time.Duration
 
 	// Parallel limits how many events this worker handles at the same time. Two

@@ -77,7 +77,7 @@ func (e *encoder) number(n uint64) { e.fields = binary.AppendUvarint(e.fields, n
 const (
 	maxRequests = 4096    // whose tokens are remembered
 	maxTokens   = 1 << 18 // remembered, of all requests together
-	maxAhead    = 1024    // how far a token may be ahead of its request's others to be remembered
+	maxAhead    = 1024    // a token further ahead of its request is not remembered
 )
 
 // attempts distinguishes several answers under one request id. When a token

@@ -37,7 +37,7 @@ type ingest struct {
 const (
 	opStart  = ".0.$FI"
 	opAppend = ".1.$FI"
-	opEnd    = ".3.$FI" // ends the batch; is not stored itself
+	opEnd    = ".3.$FI" // ends the batch; is not stored
 )
 
 const (
@@ -58,7 +58,7 @@ type batch struct {
 	// Of ingest.mu.
 	answered bool   // since the forwarder looked last
 	acked    uint64 // messages that are stored
-	flow     uint64 // messages for one acknowledgement, as the server says
+	flow     uint64 // messages for one acknowledgement, set by the server
 	ended    bool   // by the server, which stored acked messages and stores no more
 	refused  uint64 // the message that the server refused; 0 for none
 	err      error  // why the server refused a message or the batch
@@ -164,7 +164,7 @@ func (i *ingest) receive(msg *nats.Msg) {
 	b := i.open
 	if b == nil || !strings.HasPrefix(msg.Subject, b.replies) {
 		i.mu.Unlock()
-		return // of a batch that was abandoned
+		return // a reply to an abandoned batch
 	}
 	b.answered = true
 	switch {

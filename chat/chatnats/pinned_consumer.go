@@ -16,7 +16,7 @@ const (
 	ackEvery       = 64                    // handled messages for one acknowledgement, at most
 	ackSoon        = 50 * time.Millisecond // interval of acknowledgements of settled messages
 	redelivery     = time.Hour             // not used: the reader resets its consumer instead
-	shortest       = 4 * time.Second       // lifetime of a pin: a pull lasts a second or more
+	shortest       = 4 * time.Second       // minimum for a pin: a pull lasts a second or more
 )
 
 // A pinnedConsumer is a durable consumer that one reader at a time reads in
@@ -179,7 +179,7 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	}
 	switch {
 	case p.fresh && meta.Sequence.Consumer != 1:
-		return nil // from before the reset
+		return nil // delivered before the reset
 	case meta.Sequence.Consumer != p.next:
 		return p.recover(ctx)
 	}

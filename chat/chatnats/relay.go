@@ -30,11 +30,11 @@ type relay struct {
 	frame    []byte // reused for the next frame
 	whole    bool   // all events of the stream were read; written before coming closes
 
-	mu     sync.Mutex
-	stream *chat.Stream // nil until the question is sent
-	next   int          // how many events the asker has
-	again  bool         // the asker has lost the later ones
-	heard  time.Time    // when the asker last sent a message
+	mu          sync.Mutex
+	stream      *chat.Stream // nil until the question is sent
+	next        int          // how many events the asker has
+	again       bool         // the asker has lost the later ones
+	lastMessage time.Time    // when the asker last sent a message
 }
 
 type relayKey struct{ chat, request, asker string }
@@ -60,11 +60,11 @@ func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 	}
 	r := &relay{
 		service: s, key: key, question: q.Question, inbox: msg.Reply, patience: milliseconds(msg, DefaultDeadline),
-		wake: make(chan struct{}, 1), heard: time.Now(),
+		wake: make(chan struct{}, 1), lastMessage: time.Now(),
 	}
 	r.ctx, r.cancel = context.WithCancel(s.ctx)
 	s.relays[key] = r
-	s.running.Go(func() { // ends with the answer, or when the asker is gone
+	s.running.Go(func() { // ends with the answer, or when the asker is lost
 		r.run()
 		r.cancel()
 		s.mu.Lock()
@@ -102,7 +102,7 @@ func (s *service) moved(msg *nats.Msg, verb string) {
 		return
 	}
 	r.mu.Lock()
-	r.heard = time.Now()
+	r.lastMessage = time.Now()
 	r.next = max(r.next, p.Next)
 	r.again = r.again || p.Again
 	r.mu.Unlock()
@@ -179,7 +179,7 @@ func (r *relay) watch() {
 func (r *relay) lost() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return time.Since(r.heard) > r.patience && r.service.bus.conn.IsConnected()
+	return time.Since(r.lastMessage) > r.patience && r.service.bus.conn.IsConnected()
 }
 
 // relay sends the events and the end, until the asker has confirmed the end.
@@ -201,7 +201,7 @@ func (r *relay) relay(coming <-chan events.Event) {
 			sent = base
 		}
 		if ended && next > base+len(kept) {
-			return // the asker has the end
+			return // the asker has confirmed the end
 		}
 		if sent < base+len(kept) || again && ended {
 			sent = r.sendEvents(base, sent, kept)
@@ -247,7 +247,7 @@ func line(event events.Event) []byte {
 
 // sendEvents sends the events from sent on, and returns how many are sent.
 func (r *relay) sendEvents(base, sent int, kept [][]byte) int {
-	limit := int(r.service.bus.conn.MaxPayload()) - 1024 // the header
+	limit := int(r.service.bus.conn.MaxPayload()) - 1024 // for the header
 	for sent < base+len(kept) {
 		first, offset := strconv.Itoa(sent), 0
 		frame := append(r.frame[:0], kept[sent-base]...)

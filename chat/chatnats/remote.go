@@ -30,8 +30,8 @@ var (
 
 // A RemoteError reports a failed call or question of a [Remote].
 type RemoteError struct {
-	Verb      string
-	MaybeSent bool // false: the request was not sent to the backend
+	Verb      string // the method that failed, such as "send" or "ask"
+	MaybeSent bool   // false: the request was not sent to the backend
 	Err       error
 }
 

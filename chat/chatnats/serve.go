@@ -75,7 +75,7 @@ type service struct {
 	mu      sync.Mutex
 	closed  bool // no new work is started
 	calls   int  // running calls
-	waiting int  // bytes of their requests
+	waiting int  // bytes of the requests of running calls
 	relays  map[relayKey]*relay
 }
 

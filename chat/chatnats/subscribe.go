@@ -206,7 +206,7 @@ func (f *Feed) policy() start {
 
 // A start is where a new consumer starts to read.
 type start struct {
-	sequence uint64 // or, if it is 0,
+	sequence uint64 // 0 for time
 	time     time.Time
 }
 

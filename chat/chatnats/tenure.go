@@ -97,7 +97,7 @@ type lateness struct {
 }
 
 const (
-	maxLeases = 1 << 16 // that a reader remembers
+	maxLeases = 1 << 16 // remembered by a reader
 	lagging   = time.Second
 )
 
