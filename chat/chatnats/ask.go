@@ -16,21 +16,23 @@ import (
 )
 
 const (
-	ahead    = 256 // events of an answer that may be on their way to the asker
-	ackAfter = 64  // events, after which the asker says that it has them
+	ahead    = 256 // events of an answer that are sent and not confirmed by the asker
+	ackAfter = 64  // events for one confirmation by the asker
 )
 
 // Ask asks a question through the holder, and returns its answer when the
-// question is out. ctx is the answer's as well: when it ends before the answer does,
-// the holder sends ai:abort, and the answer ends with ctx's error.
+// question has been sent to the backend. ctx also bounds the answer: when ctx
+// ends first, the holder sends ai:abort, and the answer ends with the error of
+// ctx.
 //
-// A lost connection to NATS is bridged: the holder is asked again for the events
-// that are missing. A holder that is silent for Deadline ends the answer with
-// [ErrHolderLost]; the rest of that answer is in the stream of [Forward], under the
+// After a lost connection to NATS, the missing events are requested again. If
+// the holder sends nothing for Deadline, the answer ends with [ErrHolderLost].
+// The rest of that answer may be in the stream of [Forward], under the
 // request's id.
 //
-// A request id that is in flight at the holder is refused with
-// chat.ErrDuplicateRequest.
+// Ask returns a [*RemoteError], or the error of ctx. The cause is
+// [ErrNoHolder], [ErrHolderLost], or an error of the holder's client, such as
+// chat.ErrDuplicateRequest for a request id that is in flight.
 func (r *Remote) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
@@ -60,11 +62,11 @@ func (r *Remote) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	}
 }
 
-// errNotTaken says that a holder has not taken the question.
+// errNotTaken: a holder did not accept the question.
 var errNotTaken = errors.New("chatnats: the question was not taken")
 
-// run asks until a holder has taken the question, and follows the answer. It
-// returns how the answer has ended.
+// run asks until a holder accepts the question, and follows the answer. It
+// returns the error with which the answer ended.
 func (s *Stream) run(frames <-chan *nats.Msg) error {
 	data, err := jsonv2.Marshal(question{s.question, s.asker})
 	if err != nil {
@@ -81,7 +83,7 @@ func (s *Stream) run(frames <-chan *nats.Msg) error {
 			return &RemoteError{Verb: verbAsk, Err: withCause(asking, err)}
 		}
 		msg := s.remote.message(asking, b.holder(lease, s.revision, chat), verbAsk, data)
-		// How long the holder waits for a word of this asker.
+		// How long the holder waits for a message of this asker.
 		msg.Header.Set(headerTime, strconv.FormatInt(s.remote.deadline().Milliseconds(), 10))
 		msg.Reply = s.inbox
 		if err := b.conn.PublishMsg(msg); err != nil {
@@ -96,17 +98,17 @@ func (s *Stream) run(frames <-chan *nats.Msg) error {
 	}
 }
 
-// follow takes the frames of the answer until it has ended. While frames are
-// missing or none come, it asks the holder for those behind the last event.
+// follow reads the frames of the answer until it has ended. If frames are
+// missing or none arrive, it requests the frames after the last event again.
 func (s *Stream) follow(frames <-chan *nats.Msg) error {
 	deadline := s.remote.deadline()
 	tick := time.NewTicker(deadline / 8)
 	defer tick.Stop()
-	heard := time.Now()
-	taken := false // by the holder
-	told := 0      // how many events the holder knows to have come
-	wanted := -1   // the event that was asked for again
-	came := true   // a frame has, since the last tick
+	lastReply := time.Now()
+	taken := false  // whether the holder has accepted the question
+	confirmed := 0  // how many events were confirmed to the holder
+	wanted := -1    // the event that was requested again
+	arrived := true // events have arrived since the last tick
 	for {
 		again := false
 		select {
@@ -114,27 +116,27 @@ func (s *Stream) follow(frames <-chan *nats.Msg) error {
 			status := msg.Header.Get(headerStatus)
 			switch {
 			case msg.Header.Get("Status") == "503" && taken:
-				continue // the holder has lost its connection, or is gone: the deadline decides
+				continue // the holder may come back until the deadline
 			case status == statusNotTaken && !s.asked, !taken && status != statusTaken && status != statusEnd:
 				return errNotTaken
 			}
-			heard, taken = time.Now(), true
+			lastReply, taken = time.Now(), true
 			before := len(s.events)
 			missing, ended, err := s.take(msg, status)
 			if ended {
-				s.tell(verbNext, position{Next: len(s.events) + 1})
+				s.sendPosition(verbNext, position{Next: len(s.events) + 1})
 				return err
 			}
-			came = came || len(s.events) > before
+			arrived = arrived || len(s.events) > before
 			again = missing && wanted != len(s.events)
-			if !again && len(s.events)-told < ackAfter {
+			if !again && len(s.events)-confirmed < ackAfter {
 				continue
 			}
 		case <-tick.C:
-			if time.Since(heard) > deadline {
+			if time.Since(lastReply) > deadline {
 				return s.lost(ErrHolderLost)
 			}
-			again, came = !came, false
+			again, arrived = !arrived, false
 		case <-s.ctx.Done():
 			s.stop("")
 			return s.ctx.Err()
@@ -142,20 +144,21 @@ func (s *Stream) follow(frames <-chan *nats.Msg) error {
 			s.stop(reason)
 			return chat.ErrAborted
 		}
-		if told = len(s.events); again {
-			wanted = told
+		if confirmed = len(s.events); again {
+			wanted = confirmed
 		}
-		s.tell(verbNext, position{Next: told, Again: again})
+		s.sendPosition(verbNext, position{Next: confirmed, Again: again})
 	}
 }
 
-// lost is the error of an answer whose question may be out.
+// lost returns the error of an answer whose question may have been sent.
 func (s *Stream) lost(err error) error {
 	return &RemoteError{Verb: verbAsk, MaybeSent: true, Err: err}
 }
 
-// tell says something about the answer to its holder. It may be lost.
-func (s *Stream) tell(verb string, p position) {
+// sendPosition sends the asker's position in the answer to the holder. The
+// message may be lost.
+func (s *Stream) sendPosition(verb string, p position) {
 	_ = s.remote.Bus.conn.PublishMsg(s.about(verb, p))
 }
 
@@ -168,17 +171,18 @@ func (s *Stream) about(verb string, p position) *nats.Msg {
 	return msg
 }
 
-// stop has the holder end the answer, and waits for a second at most.
+// stop asks the holder to end the answer, and waits for a second at most.
 func (s *Stream) stop(reason string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
 	defer cancel()
 	msg := s.about(verbStop, position{Reason: reason})
 	msg.Reply = ""
-	_, _ = s.remote.Bus.conn.RequestMsgWithContext(ctx, msg) // else the holder misses the asker
+	// On failure, the holder's timeout for the asker ends the answer.
+	_, _ = s.remote.Bus.conn.RequestMsgWithContext(ctx, msg)
 }
 
-// take takes a frame. It reports whether one before it is missing, and whether
-// the answer has ended, and how.
+// take processes a frame. It reports whether an earlier frame is missing,
+// whether the answer has ended, and the error that ended it.
 func (s *Stream) take(msg *nats.Msg, status string) (missing, ended bool, err error) {
 	if status != statusAsked && status != statusEvents && status != statusPart && status != statusEnd {
 		return false, false, nil
@@ -188,7 +192,7 @@ func (s *Stream) take(msg *nats.Msg, status string) (missing, ended bool, err er
 	if err != nil || first > len(s.events) {
 		return true, false, nil
 	}
-	offset, _ := strconv.Atoi(digits) // 0 without one
+	offset, _ := strconv.Atoi(digits) // 0 without an offset
 	switch {
 	case status == statusAsked:
 		s.isAsked()
@@ -214,7 +218,7 @@ func (s *Stream) take(msg *nats.Msg, status string) (missing, ended bool, err er
 }
 
 func (s *Stream) takeEvents(first int, data []byte) (ended bool, err error) {
-	skip := len(s.events) - first // they have come before
+	skip := len(s.events) - first // received before
 	var more []events.Event
 	for line := range bytes.Lines(data) {
 		if skip > 0 {
@@ -235,7 +239,7 @@ func (s *Stream) takeEvents(first int, data []byte) (ended bool, err error) {
 	return false, nil
 }
 
-// end returns how the holder says that the answer has ended.
+// end decodes the error with which the holder ended the answer.
 func (s *Stream) end(data []byte) error {
 	var how reply
 	err := jsonv2.Unmarshal(data, &how)

@@ -26,10 +26,11 @@ func loadToken(i int) events.AIToken {
 	return token(fmt.Sprintf("room-%d", i%64), fmt.Sprintf("request-%d", i%64), i/64)
 }
 
-// BenchmarkVersusNATS brings the same tokens from a topic through Forward and
-// a Feed to a channel, and as finished messages through nats.go's asynchronous
-// publishing and a consumer to a callback, in turns. Either way all of them
-// are stored, acknowledged, deduplicated and delivered in order.
+// BenchmarkVersusNATS compares two ways of sending the same tokens,
+// alternately. One is from a topic through Forward and a Feed to a channel. The
+// other sends finished messages with nats.go's asynchronous publishing, and
+// receives them with a consumer and a callback. Both store, acknowledge and
+// deduplicate all tokens, and deliver them in order.
 func BenchmarkVersusNATS(b *testing.B) {
 	server := newServer(b)
 	var bare, ours, bareCPU, oursCPU time.Duration
@@ -49,7 +50,7 @@ func BenchmarkVersusNATS(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime returns what this process has used, the server included.
+// cpuTime returns the processor time of this process, server included.
 func cpuTime(b *testing.B) time.Duration {
 	var usage syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
@@ -128,8 +129,8 @@ func roundOver(b *testing.B, n *Bus) time.Duration {
 	return time.Since(begun)
 }
 
-// BenchmarkAnswer measures an answer of 40,000 tokens that comes at once, read
-// from a client's own stream and through NATS, in turns.
+// BenchmarkAnswer measures an answer of 40,000 tokens that is sent without a
+// pause, read from a client's own stream and through NATS, alternately.
 func BenchmarkAnswer(b *testing.B) {
 	const tokens = 40_000
 	server := newServer(b)
@@ -165,9 +166,10 @@ func BenchmarkAnswer(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkLatency measures how long a single token takes from a topic through
-// Forward and a Feed to a channel, and a finished message through a bare
-// acknowledged publish and a consumer to a callback, in turns.
+// BenchmarkLatency measures two latencies, alternately. One is that of a single
+// token from a topic through Forward and a Feed to a channel. The other is that
+// of a finished message from an acknowledged publish of nats.go to the callback
+// of a consumer.
 func BenchmarkLatency(b *testing.B) {
 	const tokens = 500 // a round
 	server := newServer(b)
@@ -225,8 +227,8 @@ func BenchmarkReplicas(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkFootprint measures what an event costs the server: bytes of file, and
-// bytes of memory when each event is of a chat of its own.
+// BenchmarkFootprint measures the size of an event in the server: bytes of
+// file, and bytes of memory if each event has a chat of its own.
 func BenchmarkFootprint(b *testing.B) {
 	var file, memory float64
 	for range b.N {
@@ -260,8 +262,8 @@ func BenchmarkFootprint(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkWorkers measures how the rate of a group grows with its workers, when
-// handling an event takes a millisecond and each worker handles four at a time.
+// BenchmarkWorkers measures the rate of a group by its number of workers. The
+// handler takes a millisecond, and each worker handles four events at a time.
 func BenchmarkWorkers(b *testing.B) {
 	for _, workers := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
@@ -295,7 +297,7 @@ func BenchmarkWorkers(b *testing.B) {
 				busy.Range(func(any, any) bool { found++; return true })
 				return found == workers
 			}
-			for publish(64); !everybody(); publish(64) { // until the partitions are shared out
+			for publish(64); !everybody(); publish(64) { // until each worker has partitions
 			}
 			const each = 3000
 			begun := time.Now()

@@ -21,31 +21,31 @@ const (
 	DefaultDuplicateWindow = 2 * time.Minute
 )
 
-// A Config names the stream and says how it is made when it is not there yet.
-// One that is there stays as it is: its size and copies are its operator's.
+// A Config names the stream and has the settings with which it is created. An
+// existing stream is not changed.
 type Config struct {
 	// Prefix is the first token of every subject, and the name of the stream
 	// and of the key-value bucket: letters, digits, - and _.
 	// Default: DefaultPrefix.
 	Prefix string
 
-	// Partitions is how many parts the chats are spread over; it bounds how many
-	// workers of a group have something to do. Of a stream that is there, it must be
-	// the number it was made with, or 0. Default: DefaultPartitions.
+	// Partitions is how many parts the chats are spread over. At most that many
+	// workers of a group have work. For an existing stream it must be the
+	// number that it was created with, or 0. Default: DefaultPartitions.
 	Partitions int
 
-	// Replicas is how many NATS servers hold each event. Default: 1.
+	// Replicas is how many NATS servers store each event. Default: 1.
 	Replicas int
 
 	// MaxAge is how long events are kept. Default: DefaultMaxAge.
 	MaxAge time.Duration
 
-	// MaxBytes is how much of them is kept; the oldest go first.
+	// MaxBytes is how many bytes of events are kept; the oldest are dropped.
 	// Default: 0, no limit.
 	MaxBytes int64
 
-	// DuplicateWindow is for how long the stream knows an event's id, and drops
-	// a second one. Default: DefaultDuplicateWindow.
+	// DuplicateWindow is how long the stream remembers an event's id and drops
+	// repetitions. Default: DefaultDuplicateWindow.
 	DuplicateWindow time.Duration
 
 	// Logger logs problems that no call returns. Default: slog.Default().
@@ -77,8 +77,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// A Bus is the stream that carries the events of a fleet's chats, seen through one
-// NATS connection. It is safe for concurrent use.
+// A Bus is the stream with the events of all chats, over one NATS connection.
+// It is safe for concurrent use.
 type Bus struct {
 	conn       *nats.Conn
 	js         jetstream.JetStream
@@ -87,17 +87,18 @@ type Bus struct {
 	holders    holders
 	prefix     string
 	partitions int
-	window     time.Duration // within which the stream drops duplicates
+	window     time.Duration // the stream's window for duplicates
 	log        *slog.Logger
 }
 
-// metaPartitions is where the stream's metadata keeps the number of partitions.
+// metaPartitions is the key of the number of partitions in the stream's
+// metadata.
 const metaPartitions = "parley.partitions"
 
-// Open finds the stream and the bucket of cfg.Prefix, or makes them. The
-// connection stays the caller's to close; it should be one that reconnects for
-// ever (nats.MaxReconnects(-1)). The error is that of JetStream, or says what in
-// the Config cannot be used. ctx bounds Open alone.
+// Open opens the stream and the bucket of cfg.Prefix, and creates them if they
+// do not exist. The caller closes the connection; it should reconnect without a
+// limit (nats.MaxReconnects(-1)). Open returns an error of JetStream, or one
+// about an invalid field of cfg. ctx bounds only Open.
 func Open(ctx context.Context, conn *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -134,7 +135,7 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstr
 	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:     cfg.Prefix,
 		Subjects: []string{cfg.Prefix + ".*.*"},
-		// The server works out the partition of each chat as it stores an event.
+		// The server computes the partition of a chat when it stores an event.
 		SubjectTransform: &jetstream.SubjectTransformConfig{
 			Source:      cfg.Prefix + ".*.*",
 			Destination: fmt.Sprintf("%s.{{partition(%d,1)}}.{{wildcard(1)}}.{{wildcard(2)}}", cfg.Prefix, cfg.Partitions),
@@ -147,7 +148,8 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstr
 		AllowDirect:       true,
 		AllowBatchPublish: true,
 	})
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another instance was faster, with another Config
+	// Another instance may have created it meanwhile, with another Config.
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return js.Stream(ctx, cfg.Prefix)
 	}
 	return stream, err
@@ -161,7 +163,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstr
 	kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         cfg.Prefix,
 		Replicas:       cfg.Replicas,
-		LimitMarkerTTL: time.Second, // keys may have a lifetime of their own
+		LimitMarkerTTL: time.Second, // enables a TTL for each key
 	})
 	if errors.Is(err, jetstream.ErrBucketExists) {
 		return js.KeyValue(ctx, cfg.Prefix)

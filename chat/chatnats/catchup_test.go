@@ -22,9 +22,9 @@ func onceInOrder(t testing.TB, b *Bus, n int) {
 	}
 }
 
-// loseAcknowledgements publishes tokens until a batch is under way, and 7,900
-// more whose acknowledgements do not arrive in time. It returns how many there
-// are.
+// loseAcknowledgements publishes tokens until a batch is open, and 7,900 more
+// whose acknowledgements do not arrive in time. It returns the number of
+// tokens.
 func loseAcknowledgements(topic *bus.Topic[events.Event], f *Forwarding, cut *proxy) (published int) {
 	for ; f.Confirmed() < flow; published++ {
 		topic.Publish(token("room", "r", published))
@@ -151,9 +151,9 @@ func TestForward_catchesUpAfterLeaderIsKilledTwice(t *testing.T) {
 	onceInOrder(t, b, all)
 }
 
-// BenchmarkCatchUp measures how fast a forwarder is again after it has lost the
-// acknowledgements of 7,900 events: from the moment when they arrive again until
-// those events and as many new ones are confirmed.
+// BenchmarkCatchUp measures the recovery of a forwarder that has lost the
+// acknowledgements of 7,900 events. The time starts when acknowledgements
+// arrive again, and ends when these events and as many new ones are confirmed.
 func BenchmarkCatchUp(b *testing.B) {
 	var took time.Duration
 	all := 0

@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Some tests need processes that can be killed and stopped. They are this test
-// binary, which plays the role that the environment names.
+// Some tests need processes that can be killed and stopped. Each is this test
+// binary, with a role from the environment.
 const roleVariable = "PARLEY_CHATNATS_ROLE"
 
 var roles = map[string]func(ctx context.Context, args map[string]string) error{}
 
-// playRole plays a role, if there is one, and does not return then.
+// playRole runs the role, if there is one, and then exits.
 func playRole() {
 	role := os.Getenv(roleVariable)
 	if role == "" {
@@ -36,7 +36,7 @@ func playRole() {
 	os.Exit(0)
 }
 
-// A child is a process that plays a role. What it says, it says in lines.
+// A child is a process with a role. It reports by lines on its standard output.
 type child struct {
 	t     testing.TB
 	cmd   *exec.Cmd
@@ -51,7 +51,7 @@ func newChild(t testing.TB, role string, args map[string]string) *child {
 		c.cmd.Env = append(c.cmd.Env, "PARLEY_CHATNATS_"+name+"="+value)
 	}
 	c.cmd.Stderr = os.Stderr
-	// Should this process die, so does the child.
+	// The child is killed when this process ends.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -66,7 +66,8 @@ func newChild(t testing.TB, role string, args map[string]string) *child {
 	return c
 }
 
-// kill is kill -9; it returns when the process is gone and all its lines are there.
+// kill sends SIGKILL. It returns when the process has ended and all its lines
+// were read.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
 	_ = c.cmd.Process.Signal(syscall.SIGCONT)

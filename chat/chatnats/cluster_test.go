@@ -19,14 +19,14 @@ import (
 )
 
 func init() {
-	// A node is one server of a cluster. It says "ready".
+	// A node is one server of a cluster. It prints "ready".
 	roles["node"] = func(ctx context.Context, args map[string]string) error {
 		port, _ := strconv.Atoi(args["PORT"])
 		cluster, _ := strconv.Atoi(args["CLUSTER"])
 		options := &server.Options{
 			ServerName: args["ID"], Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
 			JetStream: true, StoreDir: args["DIR"],
-			// Clients know the servers that they were given, which may be proxies.
+			// Clients use only the given URLs, which may be those of proxies.
 			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster, NoAdvertise: true},
 		}
 		for route := range strings.SplitSeq(args["ROUTES"], ",") {
@@ -101,7 +101,7 @@ func (c *cluster) open(cfg Config) *Bus {
 	return b
 }
 
-// leader returns which node leads the stream.
+// leader returns the node that leads the stream.
 func (c *cluster) leader(b *Bus) int {
 	n := -1
 	require.Eventually(c.t, func() bool {
@@ -124,13 +124,13 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// dial connects as a child does.
+// dial connects like a child.
 func dial(url string) (*nats.Conn, error) {
 	return nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
 		nats.RetryOnFailedConnect(true), nats.PingInterval(2*time.Second))
 }
 
-// openUntil opens a bus as soon as that is possible.
+// openUntil tries to open a bus until it succeeds.
 func openUntil(ctx context.Context, url string) (*Bus, error) {
 	conn, err := dial(url)
 	if err != nil {

@@ -7,11 +7,12 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// DefaultTTL is how long a reader may be silent before another one takes over.
+// DefaultTTL is how long a reader may be silent before another reader takes
+// over.
 const DefaultTTL = shortest
 
-// consumer returns the consumer of a durable Feed. Its events are acknowledged when the
-// readers have taken them from their channels.
+// consumer returns the consumer of a durable Feed. Its events are acknowledged
+// when the readers have received them from their channels.
 func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
 	return &pinnedConsumer{
@@ -22,17 +23,18 @@ func (f *Feed) consumer() *pinnedConsumer {
 
 func (f *Feed) runDurable(ctx context.Context) error { return f.consumer().run(ctx) }
 
-// reading knows which of the events that were published wait in a channel. In
-// each topic that is always the newest ones.
+// reading tracks which of the published events still wait in a channel. In each
+// topic these are always the newest ones.
 type reading struct {
 	topics    *topics
 	published map[events.Key]int // by kind
-	all       int                // of them together
-	open      []place            // of what may wait, in order
-	read      uint64             // the sequence up to which nothing does
+	all       int                // of all kinds
+	open      []place            // events that may still wait, in order
+	read      uint64             // the sequence up to which no event waits
 }
 
-// A place is where an event is among those of its kind, and among all.
+// A place is the position of an event among the events of its kind, and among
+// all.
 type place struct {
 	sequence uint64
 	key      events.Key
@@ -50,7 +52,8 @@ func (r *reading) publish(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-// settled returns the sequence up to which every reader has taken everything.
+// settled returns the sequence up to which every reader has received every
+// event.
 func (r *reading) settled() uint64 {
 	shared := r.all - max(r.topics.events.Stats().Total.Pending, r.topics.deliveries.Stats().Total.Pending)
 	own := map[events.Key]int{}

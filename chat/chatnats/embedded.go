@@ -10,15 +10,15 @@ import (
 
 // A Server is a real NATS server with JetStream in this process.
 type Server struct {
-	URL string // where it answers: "nats://127.0.0.1:34567"
+	URL string // to connect to: "nats://127.0.0.1:34567"
 
 	server *server.Server
 }
 
-// Embedded starts a NATS server that keeps its streams in dir, on a free port
-// of the loopback interface; it goes on where one with the same dir has stopped.
-// It returns when the server takes connections. It writes no log and leaves
-// signals alone. The caller calls Close when done with it.
+// Embedded starts a NATS server on a free port of the loopback interface. The
+// server stores its streams in dir, and continues with the streams that are
+// there. Embedded returns when the server accepts connections. The server
+// writes no log and handles no signals. The caller must call Close.
 func Embedded(dir string) (*Server, error) {
 	if dir == "" {
 		return nil, errors.New("chatnats: Embedded needs a directory")
@@ -38,7 +38,7 @@ func embed(dir string, port int) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chatnats: embedded server: %w", err)
 	}
-	go s.Start() // returns when it listens, or has failed
+	go s.Start() // returns when the server listens, or failed to start
 	if !s.ReadyForConnections(startTimeout) {
 		s.Shutdown()
 		return nil, errors.New("chatnats: the embedded server does not start")
@@ -48,7 +48,7 @@ func embed(dir string, port int) (*Server, error) {
 
 const startTimeout = 10 * time.Second
 
-// Close stops the server and returns when it has written what it holds.
+// Close stops the server, and returns when its streams are on disk.
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()

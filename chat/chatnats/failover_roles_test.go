@@ -26,8 +26,8 @@ const (
 func killRoom(i int) events.ID { return events.StringID(fmt.Sprintf("room-%d", i%killRooms)) }
 
 func init() {
-	// A holder competes for the socket, and says "holding" when it hears the rooms,
-	// and "left" when its lease is lost.
+	// A holder competes for the socket. It prints "holding" when it has joined
+	// the rooms, and "left" when its lease is lost.
 	roles["holder"] = func(ctx context.Context, args map[string]string) error {
 		b, err := openUntil(ctx, args["URL"])
 		if err != nil {
@@ -59,7 +59,8 @@ func init() {
 			return forwarding.Wait()
 		})
 	}
-	// A worker says what it handles, and when: "<nanoseconds> <request> <index>".
+	// A worker prints each token that it handles: "<nanoseconds> <request>
+	// <index>".
 	roles["worker"] = func(ctx context.Context, args map[string]string) error {
 		b, err := openUntil(ctx, args["URL"])
 		if err != nil {
@@ -72,9 +73,9 @@ func init() {
 			return nil
 		})
 	}
-	// An asker asks through the holder, several questions at a time, and says how
-	// each has ended: "<request> answered <text>", "<request> unsent <error>" or
-	// "<request> failed <error>".
+	// An asker asks several questions at a time through the holder. It prints
+	// the outcome of each: "<request> answered <text>", "<request> unsent
+	// <error>" or "<request> failed <error>".
 	roles["asker"] = func(ctx context.Context, args map[string]string) error {
 		b, err := openUntil(ctx, args["URL"])
 		if err != nil {
@@ -109,22 +110,22 @@ func init() {
 
 const askedText = "one two three four five six seven eight nine ten"
 
-// A resuming backend answers at its own pace, as long as a holder listens. A
-// holder that comes in the middle of answers gets them from the start, before
-// they go on: what no holder has heard could not reach a reader otherwise.
+// A resuming backend sends answers at its own pace while a holder is connected.
+// A new holder gets open answers from their start, because readers would
+// otherwise miss the tokens that no holder has received.
 type resuming struct {
-	mu      sync.Mutex
-	changed chan struct{}
-	comings int  // of listeners
-	heard   bool // there is one
-	limit   int  // how many tokens of each answer are said for now
+	mu        sync.Mutex
+	changed   chan struct{}
+	listeners int  // number of listeners so far
+	listening bool // there is a listener
+	limit     int  // how many tokens of each answer may be sent now
 }
 
 func newResuming() *resuming {
 	return &resuming{changed: make(chan struct{}), limit: killTokens * 3 / 4}
 }
 
-// finish lets the answers go on to their end.
+// finish lets the answers continue to their end.
 func (r *resuming) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,17 +137,17 @@ func (r *resuming) finish() {
 func (r *resuming) listener(there bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.heard = there; there {
-		r.comings++
+	if r.listening = there; there {
+		r.listeners++
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-func (r *resuming) look() (comings, limit int, heard bool, changed <-chan struct{}) {
+func (r *resuming) look() (listeners, limit int, listening bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.comings, r.limit, r.heard, r.changed
+	return r.listeners, r.limit, r.listening, r.changed
 }
 
 func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -165,20 +166,20 @@ func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(e
 	pace := time.NewTicker(killPace)
 	defer pace.Stop()
 	for ctx.Err() == nil {
-		comings, limit, heard, changed := r.look()
-		if heard && comings != known {
+		listeners, limit, listening, changed := r.look()
+		if listening && listeners != known {
 			for i := range said {
 				say(i)
 			}
-			known = comings
+			known = listeners
 		}
 		var tick <-chan time.Time
-		if heard && said < limit {
+		if listening && said < limit {
 			tick = pace.C
 		}
 		select {
 		case <-tick:
-			if _, _, heard, _ := r.look(); heard {
+			if _, _, listening, _ := r.look(); listening {
 				say(said)
 				said++
 			}
@@ -188,16 +189,16 @@ func (r *resuming) answer(ctx context.Context, q events.UserMessage, emit func(e
 	}
 }
 
-// A tally is what the workers have done with the requests of a round. An event of
-// an earlier round may come again.
+// A tally records the tokens that the workers have handled in a round. Events
+// of earlier rounds, which may be redelivered, are skipped.
 type tally struct {
 	mu    sync.Mutex
-	round string             // how its request ids begin
+	round string             // prefix of its request ids
 	first map[string][]int64 // by request: when each token was first handled, 0 for not yet
-	count int                // of those
+	count int                // number of handled tokens
 }
 
-// read takes what a worker says.
+// read records the lines of a worker.
 func (l *tally) read(t testing.TB, worker *child) {
 	for line := range worker.lines {
 		fields := strings.Fields(line)
@@ -227,7 +228,7 @@ func (l *tally) read(t testing.TB, worker *child) {
 	}
 }
 
-// begin begins a round.
+// begin starts a round.
 func (l *tally) begin(round int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

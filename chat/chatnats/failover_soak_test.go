@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFailoverSoak breaks processes of a fleet at random for PARLEY_SOAK: kill,
-// stop and wake up, or cut from the network, and once a round all of NATS. Each round has 100
-// answers; after it, all ledgers are checked.
+// TestFailoverSoak breaks processes of a fleet at random for the time in
+// PARLEY_SOAK. It kills, stops and resumes, or cuts off a process, and once a
+// round all of NATS. Each round has 100 answers; all records are checked at its
+// end.
 func TestFailoverSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("PARLEY_SOAK"))
 	require.NoError(t, err, "PARLEY_SOAK")
@@ -32,7 +33,7 @@ func TestFailoverSoak(t *testing.T) {
 			f.nats.nodes[i].kill()
 		}
 		f.script.finish()
-		time.Sleep(5 * time.Second) // all of NATS is away for that long
+		time.Sleep(5 * time.Second) // NATS is unreachable for that long
 		for i := range f.nats.nodes {
 			f.nats.start(i)
 		}
@@ -44,7 +45,7 @@ func TestFailoverSoak(t *testing.T) {
 	f.end()
 }
 
-// breakOne breaks a process, and heals it a while later.
+// breakOne breaks a process, and repairs it later.
 func (f *fleet) breakOne() {
 	ids := []string{"w0", "w1", "w2", "q0", "holder", "holder", "node"}
 	id, how := ids[rand.N(len(ids))], []string{"kill", "stop", "cut"}[rand.N(3)]
@@ -94,7 +95,7 @@ func (f *fleet) breakOne() {
 	}
 }
 
-// begin holds the answers of the next round back at three quarters.
+// begin limits the answers of the next round to three quarters of their tokens.
 func (r *resuming) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

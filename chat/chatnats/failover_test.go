@@ -16,20 +16,20 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// A fleet is three NATS servers, two holders, three workers and an asker, each
-// a process, around a backend of this one. Each holder, worker and asker reaches
-// the servers through proxies of its own.
+// A fleet consists of three NATS servers, two holders, three workers and an
+// asker, each a process, and a backend in this process. Each holder, worker and
+// asker connects to the servers through proxies of its own.
 type fleet struct {
 	t       testing.TB
 	nats    *cluster
 	bus     *Bus
 	script  *resuming
 	backend *chattest.Server
-	people  *chat.Client // of the chat: they have a socket of their own
+	people  *chat.Client // the users of the chat, with a socket of their own
 	reading sync.WaitGroup
 	done    *tally
-	asked   *ledger
-	holding chan string // ids of holders that have begun
+	asked   *questionLog
+	holding chan string // ids of holders that have started
 	delay   time.Duration
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type fleet struct {
 	members map[string]*member
 }
 
-// A member is a process and its way to NATS.
+// A member is a process and its proxies to NATS.
 type member struct {
 	*child
 	role    string
@@ -60,7 +60,7 @@ func (m *member) mend() {
 func newFleet(t testing.TB, delay time.Duration) *fleet {
 	f := &fleet{
 		t: t, nats: newCluster(t), script: newResuming(), delay: delay, members: map[string]*member{},
-		done: &tally{first: map[string][]int64{}}, asked: &ledger{outcomes: map[string]string{}}, holding: make(chan string, 1000),
+		done: &tally{first: map[string][]int64{}}, asked: &questionLog{outcomes: map[string]string{}}, holding: make(chan string, 1000),
 	}
 	f.backend = chattest.NewServer(chattest.Config{Answer: f.script.answer})
 	t.Cleanup(f.backend.Close)
@@ -85,7 +85,7 @@ func newFleet(t testing.TB, delay time.Duration) *fleet {
 	return f
 }
 
-// start starts a process, or one that takes the place of another of its id.
+// start starts a process. It replaces an earlier process with the same id.
 func (f *fleet) start(role, id string) {
 	m := &member{role: role, id: id}
 	var urls []string
@@ -113,8 +113,8 @@ func (f *fleet) start(role, id string) {
 	})
 }
 
-// said takes what a holder says. One that wakes up late says that it has left
-// when another one holds already.
+// said processes a line of a holder. A holder that resumes late may print
+// "left" when another holder has already started.
 func (f *fleet) said(id, line string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,7 +142,7 @@ func (f *fleet) holder() *member {
 	return f.members[id]
 }
 
-// loseHolder breaks the holder and waits for another one.
+// loseHolder breaks the holder and waits for the next one.
 func (f *fleet) loseHolder(broken func(*member)) *member {
 	f.t.Helper()
 	lost := f.holder()
@@ -162,7 +162,7 @@ func (f *fleet) loseHolder(broken func(*member)) *member {
 	return lost
 }
 
-// ask has 100 answers begin.
+// ask starts 100 answers.
 func (f *fleet) ask(round int) {
 	f.done.begin(round)
 	for i := range killAnswers {
@@ -184,8 +184,8 @@ func (f *fleet) reach(percent int) {
 	f.t.Logf("%d%% of the tokens are handled", percent)
 }
 
-// explain logs what the stream and its consumers have, when the workers do not
-// go on.
+// explain logs the state of the stream and its consumers when the workers make
+// no progress.
 func (f *fleet) explain() {
 	f.t.Logf("%d of %d tokens are handled; the holder is %q", f.done.done(), killAnswers*killTokens, f.current)
 	info, err := f.bus.stream.Info(newContext(f.t))
@@ -200,10 +200,11 @@ func (f *fleet) explain() {
 	}
 }
 
-// check checks all ledgers. from is the first sequence of the round.
+// check checks all records of a round. from is its first sequence.
 func (f *fleet) check(from uint64) {
 	f.t.Helper()
-	// The stream, as a reader has it: each event once, and each request in order.
+	// A reader of the stream receives each event once, and each request in
+	// order.
 	feed := subscribe(f.t, f.bus, SubscribeConfig{Sequence: from})
 	stored := feed.Events.Chan(newContext(f.t))
 	stop := running(f.t, feed.Run)
@@ -231,8 +232,8 @@ func (f *fleet) check(from uint64) {
 	f.done.mu.Unlock()
 }
 
-// checkRevisions checks that each tenure begins after those before it, and
-// that no event is of one that has not begun. It logs how many are late.
+// checkRevisions checks that the revisions of the tenures increase, and that no
+// event precedes its tenure. It logs the number of late events.
 func (f *fleet) checkRevisions() {
 	f.t.Helper()
 	begun, late, all := uint64(0), 0, 0
@@ -259,9 +260,9 @@ func (f *fleet) checkRevisions() {
 	f.t.Logf("%d of %d events are late", late, all)
 }
 
-// end kills all processes and checks the ledger of questions at both ends: an
-// answered one has reached the backend once, an unsent one never, any other at
-// most once.
+// end kills all processes, and compares the asker's outcomes with the backend's
+// messages. An answered question has reached the backend once, an unsent one
+// never, and any other at most once.
 func (f *fleet) end() {
 	for _, m := range f.members {
 		m.kill()
@@ -294,13 +295,13 @@ func (f *fleet) end() {
 	f.t.Logf("questions of the asker: %v", count)
 }
 
-// A ledger is what the asker has said of its questions.
-type ledger struct {
+// questionLog records the outcomes that the asker has printed.
+type questionLog struct {
 	mu       sync.Mutex
 	outcomes map[string]string
 }
 
-func (l *ledger) read(asker *child) {
+func (l *questionLog) read(asker *child) {
 	for line := range asker.lines {
 		if id, outcome, whole := strings.Cut(line, " "); whole {
 			l.mu.Lock()
@@ -310,7 +311,7 @@ func (l *ledger) read(asker *child) {
 	}
 }
 
-func (l *ledger) answered() (n int) {
+func (l *questionLog) answered() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, outcome := range l.outcomes {
@@ -341,7 +342,7 @@ func TestFailover_losesNoEventWhenProcessesFail(t *testing.T) {
 	f.members["q0"].cut()
 	asleep := f.loseHolder(func(m *member) { m.stop() })
 	f.reach(30)
-	asleep.cont() // it wakes up and believes that it holds
+	asleep.cont() // it resumes and assumes that it has the lease
 	f.members["w0"].mend()
 	f.members["w1"].cont()
 	f.members["q0"].mend()

@@ -18,37 +18,39 @@ const (
 	DefaultPatience = time.Minute
 )
 
-// ForwardConfig says how events are forwarded. Its zero value is ready to use.
+// ForwardConfig is the configuration of [Forward]. Its zero value is ready to
+// use.
 type ForwardConfig struct {
-	// ChatID is the chat of events that name none. Default: none.
+	// ChatID is the chat of events without a chat id. Default: none.
 	ChatID events.ID
 
-	// Buffer is how many events may wait while NATS is slow or away. When it is
-	// full, Publish blocks, and with it the socket. Default: DefaultBuffer.
+	// Buffer is how many events may wait while NATS is slow or unreachable.
+	// When it is full, Publish blocks, and the socket is not read. Default:
+	// DefaultBuffer.
 	Buffer int
 
 	// Patience is how long an event may go without acknowledgement. It must be
-	// less than the stream's window for duplicates by more than the time that an
-	// acknowledgement may take, 4 seconds or a quarter of the window if that is
-	// less. Default: DefaultPatience, or half the window if that is less.
+	// shorter than the stream's window for duplicates. The difference must
+	// exceed 4 seconds, or a quarter of the window if that is less. Default:
+	// DefaultPatience, or half the window if that is less.
 	Patience time.Duration
 
 	// OnRefused is called for each event that can never be stored, with the
 	// reason: nats.ErrMaxPayload, nats.ErrPermissionViolation, a
 	// *jetstream.APIError of the stream, or the error of the encoder. The event
-	// is skipped, and those behind it are forwarded. OnRefused runs in the
+	// is skipped, and the next ones are forwarded. OnRefused runs in the
 	// forwarder's goroutine and delays it. Default: the reason is logged.
 	OnRefused func(event events.Event, err error)
 }
 
-// A ForwardError ends a [Forwarding] before all events that it accepted are
-// known to be stored.
+// A ForwardError reports that a [Forwarding] ended before all events that it
+// accepted were acknowledged.
 type ForwardError struct {
-	// Unconfirmed are the events that were accepted and are not known to be in
-	// the stream, in order: those that were sent, and those that waited in the
-	// buffer. Some of those that were sent may be stored.
+	// Unconfirmed are the events that were accepted and not acknowledged, in
+	// order: first the events that were sent, then the events in the buffer.
+	// Some of the sent events may be stored.
 	Unconfirmed []events.Event
-	Err         error // ErrAway, ErrLeaseLost, or why there is no connection
+	Err         error // ErrAway, ErrLeaseLost, or nats.ErrConnectionClosed
 }
 
 func (e *ForwardError) Error() string {
@@ -58,7 +60,8 @@ func (e *ForwardError) Error() string {
 // Unwrap returns the cause.
 func (e *ForwardError) Unwrap() error { return e.Err }
 
-// ErrAway: NATS has not acknowledged an event within ForwardConfig.Patience.
+// ErrAway: JetStream did not acknowledge an event within
+// ForwardConfig.Patience.
 var ErrAway = errors.New("chatnats: no acknowledgement from JetStream")
 
 // A Forwarding is a running [Forward].
@@ -69,35 +72,37 @@ type Forwarding struct {
 	refused   atomic.Uint64
 }
 
-// Wait waits for the end and returns why: nil when ctx has ended or the source
-// has closed and every event that was accepted is stored or refused, else a
-// [*ForwardError].
+// Wait blocks until the Forwarding ends. It returns nil if ctx ended or the
+// source closed, and every accepted event is stored or refused. Otherwise it
+// returns a [*ForwardError].
 func (f *Forwarding) Wait() error {
 	<-f.done
 	return f.err
 }
 
-// Done returns a channel that closes at the end.
+// Done returns a channel that is closed when the Forwarding ends.
 func (f *Forwarding) Done() <-chan struct{} { return f.done }
 
 // Confirmed returns how many events the stream has acknowledged, duplicates
 // included.
 func (f *Forwarding) Confirmed() uint64 { return f.confirmed.Load() }
 
-// Refused returns how many events can never be stored and were skipped.
+// Refused returns how many events were skipped because they can never be
+// stored.
 func (f *Forwarding) Refused() uint64 { return f.refused.Load() }
 
-// Forward publishes the events of source, a chat client's Events, from now on:
-// each event once and in order. It returns at once. The [Forwarding] goes on
-// until ctx ends, the source closes, or an event has gone without
-// acknowledgement for cfg.Patience. Package documentation says what happens
-// while NATS is away.
+// Forward publishes the events of source, usually the Events of a chat client,
+// from now on. Each event is stored once and in order. Forward returns
+// immediately. The [Forwarding] continues until ctx ends, the source closes, or
+// an event is not acknowledged within cfg.Patience. The package documentation
+// describes the behaviour while NATS is unreachable.
 //
-// If ctx is that of [RunWithLease], or derived from it, the lease's revision
-// goes with each event. Readers drop an event that is stored behind one of a
-// later revision of the same lease.
+// If ctx is the context of hold in [RunWithLease], or derived from it, each
+// event carries the lease's revision. Readers then recognise events that are
+// stored after events of a later revision, and drop them if they would be out
+// of order. Forwarding ends with [ErrLeaseLost] when the lease is lost.
 //
-// The error is about cfg, or that the connection is closed.
+// Forward returns an error if cfg is invalid or the connection is closed.
 func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg ForwardConfig) (*Forwarding, error) {
 	margin := min(2*ackTimeout, b.window/4)
 	setDefault(&cfg.Buffer, DefaultBuffer)
@@ -110,7 +115,7 @@ func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg F
 	if err != nil {
 		return nil, err
 	}
-	// Not ctx: what was published before ctx ended is still forwarded.
+	// Not ctx: events that were published before ctx ended are still forwarded.
 	sub := source.Subscribe(context.WithoutCancel(ctx),
 		bus.Limit(cfg.Buffer), bus.OnOverflow(bus.Block), bus.Name("chatnats.Forward"))
 	f := &forwarder{
@@ -118,6 +123,6 @@ func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg F
 		oldest: b.window - margin, left: -1, denied: map[string]denial{},
 		encoder: encoder{bus: b, chat: cfg.ChatID, lease: leaseHeader(ctx), id: rand.Text()},
 	}
-	go f.run(ctx) // ends as the comment above says
+	go f.run(ctx) // ends as documented above
 	return f.Forwarding, nil
 }

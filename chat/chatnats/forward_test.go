@@ -64,7 +64,7 @@ func TestForward_setsSubjectAndHeaders(t *testing.T) {
 func TestForward_storesEventsOnceInOrder(t *testing.T) {
 	b := newBus(t, newServer(t).URL, Config{})
 	const tokens = 3000
-	for range 2 { // a second forwarder hears the same
+	for range 2 { // a second forwarder receives the same
 		var topic bus.Topic[events.Event]
 		ctx, cancel := context.WithCancel(t.Context())
 		f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
@@ -114,7 +114,7 @@ func TestForward_storesEventsOnceAcrossNATSRestart(t *testing.T) {
 	published := make(chan int, tokens)
 	go func() { // ends with its events
 		for i := range tokens {
-			topic.Publish(token("room", "r", i)) // waits, once the buffer is full
+			topic.Publish(token("room", "r", i)) // blocks when the buffer is full
 			published <- i
 		}
 	}()
@@ -144,7 +144,7 @@ func TestForward_returnsUnconfirmedEventsOnTimeout(t *testing.T) {
 	topic.Publish(token("room", "r", 0))
 	require.Eventually(t, func() bool { return f.Confirmed() == 1 }, patience, time.Millisecond)
 	server.Close()
-	for i := range 100 { // more than the buffer holds: Publish waits, and is let go at the end
+	for i := range 100 { // more than the buffer: Publish blocks until the end
 		topic.Publish(token("room", "r", i+1))
 	}
 	var failed *ForwardError

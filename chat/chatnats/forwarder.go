@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	idle       = 20 * time.Millisecond // without an event for that long, the batch is ended
-	longest    = time.Second           // a batch lasts: then it is known whether all of it is stored
+	idle       = 20 * time.Millisecond // without an event, the batch is ended
+	longest    = time.Second           // for a batch; its end shows if all is stored
 	lingering  = 5 * time.Second       // how long to wait for acknowledgements after ctx has ended
-	ackTimeout = 2 * time.Second       // without a word of the server for that long, a batch is lost
+	ackTimeout = 2 * time.Second       // without a reply, a batch is lost
 	firstPause = 50 * time.Millisecond // between attempts, doubled each time
 	longPause  = time.Second
 )
@@ -25,16 +25,17 @@ const (
 // A forwarder is the goroutine of a Forwarding.
 //
 // It sends the events of its window in batches. An event leaves the window when
-// the stream has stored it or has refused it for good. When a batch is lost, it is
-// not known which of its events are stored. They are in doubt: they go out
-// again in another batch, before any other event, and the stream drops those
-// that it has. The old copies and the new ones are both in order and without
-// gaps, so the first of each are too.
+// the stream has stored it or refused it permanently. When a batch is lost, it
+// is not known which of its events are stored. These events are in doubt: they
+// are sent again in another batch, before any other event, and the stream drops
+// the repetitions. The old copies and the new ones are both in order and
+// without gaps, so the first copy of each event is too.
 //
-// In a batch, a server counts an event as stored that it has only seen, and
-// that can still be lost with the server. So the acknowledgement of such a batch
-// is not enough: the forwarder then asks for the last of the events in doubt,
-// and they leave the window when that one is stored.
+// The server also acknowledges a repetition whose first copy it has received
+// but not stored yet, and which can still be lost with the server. So the
+// acknowledgement of a batch of events in doubt is not enough. The forwarder
+// then asks for the last of these events, and they leave the window when it is
+// stored.
 type forwarder struct {
 	*Forwarding
 	bus     *Bus
@@ -46,10 +47,10 @@ type forwarder struct {
 
 	window  []accepted // in order
 	sent    int        // how many of window are in the open batch
-	acked   int        // how many of those the batch has acknowledged, while there is doubt
-	base    uint64     // how many messages of the batch have left the window, without doubt
+	acked   int        // how many of the sent ones are acknowledged, while there is doubt
+	base    uint64     // how many messages of the batch have left the window, if there is no doubt
 	doubt   int        // how many of window may be stored already
-	left    int        // how many events are yet to be accepted; -1 for no limit
+	left    int        // how many more events to accept; -1 for no limit
 	pause   time.Duration
 	until   time.Time // when the pause ends
 	cause   error     // why the last batch was lost
@@ -67,10 +68,10 @@ type accepted struct {
 func (f *forwarder) run(ctx context.Context) {
 	defer close(f.done)
 	defer f.ingest.close()
-	defer f.sub.Close() // so that Publish blocks no longer
+	defer f.sub.Close() // unblocks Publish
 	err := f.forward(ctx)
 	if err == nil {
-		err = fenced(ctx) // then another holder may be at work
+		err = fenced(ctx) // another instance may hold the lease now
 	}
 	if err == nil {
 		if f.left < 0 {
@@ -131,7 +132,7 @@ func (f *forwarder) forward(ctx context.Context) error {
 		var source <-chan events.Event
 		if ready && f.left != 0 {
 			source = f.sub.C()
-			select { // the short way
+			select { // skip the timer if an event waits
 			case event, open := <-source:
 				f.accept(event, open)
 				continue
@@ -155,7 +156,7 @@ func (f *forwarder) forward(ctx context.Context) error {
 	return nil
 }
 
-// wait returns when expire is to be called.
+// wait returns the time until the next call of expire.
 func (f *forwarder) wait() time.Duration {
 	switch {
 	case !f.until.IsZero():
@@ -166,7 +167,7 @@ func (f *forwarder) wait() time.Duration {
 	return time.Hour
 }
 
-// accept takes an event into the window.
+// accept encodes an event and appends it to the window.
 func (f *forwarder) accept(event events.Event, open bool) {
 	switch {
 	case !open:
@@ -190,9 +191,10 @@ func (f *forwarder) accept(event events.Event, open bool) {
 	f.window = append(f.window, accepted{event: event, msg: msg, since: time.Now()})
 }
 
-// send sends what the server takes. It reports whether the window has been
-// sent and there is room for another event. What is sent without a connection
-// would go out when there is one again, which may be too late.
+// send sends as many events as the server accepts. It reports whether the whole
+// window is sent and there is room for another event. It sends nothing without
+// a connection: nats.go would buffer the events and send them after the
+// reconnect, which may be too late.
 func (f *forwarder) send() (ready bool, err error) {
 	if !f.until.IsZero() {
 		return false, nil
@@ -236,7 +238,7 @@ func (f *forwarder) send() (ready bool, err error) {
 	return f.doubt == 0 && f.left != 0 && f.ingest.room(), nil
 }
 
-// collect takes what the server has said about the batch. The error says why
+// collect processes the server's replies to the batch. It returns an error if
 // the batch is lost.
 func (f *forwarder) collect() error {
 	if f.ingest.open == nil {
@@ -263,8 +265,8 @@ func (f *forwarder) collect() error {
 
 var errEnded = errors.New("chatnats: the server ended the batch early")
 
-// ended is called when the server has ended the batch. What it has not stored
-// of it, it will not store any more.
+// ended is called when the server has ended the batch. The server stores no
+// more of its events.
 func (f *forwarder) ended() error {
 	switch {
 	case f.doubt > 0 && f.acked == f.sent:
@@ -288,9 +290,9 @@ func (f *forwarder) ended() error {
 	return nil
 }
 
-// verify asks for the last event in doubt, in a way in which it cannot be
-// stored: the server looks for its id first, and then refuses a kind of roll-up
-// that does not exist.
+// verify asks whether the last event in doubt is stored, with a message that
+// cannot be stored. The server first compares the id, and then refuses the
+// unknown kind of roll-up.
 func (f *forwarder) verify() error {
 	last := f.window[f.doubt-1].msg
 	for pause := firstPause / 10; ; pause = min(2*pause, firstPause) {
@@ -319,7 +321,8 @@ func (f *forwarder) verify() error {
 	}
 }
 
-// expire is called when nothing has come for a while.
+// expire is called when neither an event nor a reply has arrived for the
+// duration of wait.
 func (f *forwarder) expire(ready bool) error {
 	if !f.until.IsZero() {
 		if time.Now().Before(f.until) {
@@ -340,7 +343,7 @@ func (f *forwarder) expire(ready bool) error {
 	return f.ingest.end()
 }
 
-// confirm takes the first n events of the window out of it.
+// confirm removes the first n events from the window.
 func (f *forwarder) confirm(n int) {
 	n = min(n, len(f.window))
 	if n <= 0 {
@@ -355,8 +358,8 @@ func (f *forwarder) confirm(n int) {
 	}
 }
 
-// lost abandons the batch and begins a pause, or returns an error when an event
-// has waited for too long.
+// lost abandons the batch and starts a pause. It returns an error if the
+// forwarding must end.
 func (f *forwarder) lost(err error) error {
 	if f.deny() {
 		return nil
@@ -378,7 +381,7 @@ func (f *forwarder) lost(err error) error {
 	return nil
 }
 
-// away is ErrAway with the reason for which the last batch was lost.
+// away returns ErrAway with the reason why the last batch was lost.
 func away(cause error) error {
 	if cause == nil {
 		return ErrAway

@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// GroupConfig is the configuration of a group of workers. All of them use the
-// same one. Only Name has no default.
+// GroupConfig is the configuration of a group of workers. All workers of a
+// group must use the same one. Only Name has no default.
 type GroupConfig struct {
-	// Name is what the group is known by: letters, digits, - and _.
+	// Name identifies the group: letters, digits, - and _.
 	Name string
 
-	// FromStart says which events a worker gets of a request that another one
-	// had before it: true for all its events from the first one on, as far as the stream
-	// still has them; false for those from the last acknowledged one on.
-	// Default: false.
+	// FromStart selects where a worker starts in a request that it takes over
+	// from another worker. If it is true, the worker receives the request from
+	// its first event that the stream still has. If it is false, the worker
+	// continues after the last acknowledged event. Default: false.
 	FromStart bool
 
-	// Sequence and Time are where a new group begins; see SubscribeConfig. A
-	// group that is known goes on where it is. Default: from now.
+	// Sequence and Time select where a new group starts; see SubscribeConfig.
+	// They have no effect on an existing group. Default: from now.
 	Sequence uint64
 	Time     time.Time
 
-	// TTL is how long a worker may be silent before its requests go to another
-	// one: 4 seconds or more. Of a group that is known, it stays what it was.
+	// TTL is how long a worker may be silent before another worker takes over
+	// its requests: 4 seconds or more. An existing group keeps its TTL.
 	// Default: DefaultTTL.
 	TTL time.Duration
 
-	// Parallel is how many events this worker handles at the same time, at
-	// most; never two of one request. Default: 0, one for each partition it has.
+	// Parallel limits how many events this worker handles at the same time. Two
+	// events of one request are never handled at the same time. Default: 0, one
+	// for each of its partitions.
 	Parallel int
 }
 
@@ -51,18 +52,19 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 	return c, nil
 }
 
-// Work makes this process a worker of a group: the events of the stream are
-// shared among the workers by chat, so that all events of a request, and of its
-// chat, go to one worker, one after the other in order. It calls handle for each of
-// them, and returns when ctx has ended (nil), when handle has returned an
-// error (that one), or when the stream or a consumer of the group is gone.
+// Work makes this process a worker of a group. The workers share the events of
+// the stream by chat: all events of a chat go to one worker, one after the
+// other in order. Work calls handle for each of them. It returns nil when ctx
+// ends, and the error of handle when handle fails. It also returns an error if
+// the connection is closed, or the stream or a consumer of the group was
+// deleted. While NATS is unreachable, Work waits.
 //
-// An event is acknowledged when handle has returned nil. It is delivered at
-// least once: an event that a worker has not acknowledged when it stops or dies
-// goes to the next worker, with Delivery.Redelivered. Workers may come and go at any time;
-// a chat that moves to another worker is not handled by two at once, except for the
-// one event that a worker has in hand while its process is stopped for longer than
-// the TTL. The ctx of handle ends with Work's.
+// An event is acknowledged after handle has returned nil. It is delivered at
+// least once: an event that a worker did not acknowledge goes to the next
+// worker, with Delivery.Redelivered. Workers may start and stop at any time.
+// Two workers do not handle a chat at the same time, with one exception. A
+// worker whose process is stopped for longer than the TTL still finishes the
+// event that it is handling. The ctx of handle is derived from that of Work.
 func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.Context, d Delivery) error) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -107,7 +109,7 @@ func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.
 	return errors.Join(context.Cause(w.ctx), err)
 }
 
-// A worker reads the partitions that are its share.
+// A worker reads its share of the partitions.
 type worker struct {
 	bus     *Bus
 	cfg     GroupConfig
@@ -118,7 +120,7 @@ type worker struct {
 	running sync.WaitGroup
 }
 
-// open makes the consumers of the group: one for each partition.
+// open creates the consumers of the group, one for each partition.
 func (w *worker) open(ctx context.Context) error {
 	from := start{sequence: w.cfg.Sequence, time: w.cfg.Time}
 	if from.sequence == 0 && from.time.IsZero() {
@@ -143,8 +145,8 @@ func (w *worker) consumer(n int) *pinnedConsumer {
 	}
 }
 
-// start begins to read a partition. The returned func ends that, after the
-// event that is being handled, and does not wait for it.
+// start starts reading a partition. stop ends the reading after the current
+// event, and does not wait for it.
 func (w *worker) start(n int) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	p := w.consumer(n)

@@ -41,14 +41,15 @@ func TestShare_splitsPartitionsEvenlyAndMovesFew(t *testing.T) {
 	require.Empty(t, share(members, "stranger", 16))
 }
 
-// A work is what one worker has been given.
+// A work is an event that a worker has handled.
 type work struct {
 	worker string
 	Delivery
 }
 
-// A ward collects what the workers of a group are given, and stops them.
-type ward struct {
+// A groupRecorder starts the workers of a group, and records the events that
+// they handle.
+type groupRecorder struct {
 	t    testing.TB
 	b    *Bus
 	cfg  GroupConfig
@@ -57,11 +58,11 @@ type ward struct {
 	came chan struct{}
 }
 
-func newWard(t testing.TB, b *Bus, cfg GroupConfig) *ward {
-	return &ward{t: t, b: b, cfg: cfg, came: make(chan struct{}, 1)}
+func newGroupRecorder(t testing.TB, b *Bus, cfg GroupConfig) *groupRecorder {
+	return &groupRecorder{t: t, b: b, cfg: cfg, came: make(chan struct{}, 1)}
 }
 
-func (w *ward) worker(name string) (stop func()) {
+func (w *groupRecorder) worker(name string) (stop func()) {
 	return running(w.t, func(ctx context.Context) error {
 		return Work(ctx, w.b, w.cfg, func(_ context.Context, d Delivery) error {
 			w.mu.Lock()
@@ -76,8 +77,9 @@ func (w *ward) worker(name string) (stop func()) {
 	})
 }
 
-// until waits until what has been done satisfies enough, and returns it.
-func (w *ward) until(enough func(done []work) bool) []work {
+// until waits until enough returns true for the handled events, and returns
+// them.
+func (w *groupRecorder) until(enough func(done []work) bool) []work {
 	ctx := newContext(w.t)
 	for {
 		w.mu.Lock()
@@ -94,8 +96,8 @@ func (w *ward) until(enough func(done []work) bool) []work {
 	}
 }
 
-// requests sorts work by request, without what came a second time, and
-// demands that the tokens of each are in order.
+// requests groups work by request without repetitions, and requires that the
+// tokens of each request are in order.
 func requests(t testing.TB, done []work) map[string][]work {
 	all := map[string][]work{}
 	for _, d := range done {
@@ -118,14 +120,15 @@ func requests(t testing.TB, done []work) map[string][]work {
 
 func TestWork_keepsRequestOrderAcrossTwoWorkers(t *testing.T) {
 	b := newBus(t, newServer(t).URL, Config{})
-	w := newWard(t, b, GroupConfig{Name: "answers", Sequence: 1})
+	w := newGroupRecorder(t, b, GroupConfig{Name: "answers", Sequence: 1})
 	w.worker("one")
 	w.worker("two")
 	var topic bus.Topic[events.Event]
 	forwarding(t, b, &topic)
 	const chats = 20
 	tokens := 0
-	for both := false; !both || tokens < 50; tokens++ { // the second worker comes while requests are in progress
+	// The second worker starts while requests are in progress.
+	for both := false; !both || tokens < 50; tokens++ {
 		for chat := range chats {
 			topic.Publish(token(fmt.Sprintf("room-%d", chat), fmt.Sprintf("r%d", chat), tokens))
 		}
@@ -145,7 +148,7 @@ func TestWork_keepsRequestOrderAcrossTwoWorkers(t *testing.T) {
 	}
 }
 
-// distinct counts the events that are not a repetition.
+// distinct counts the events without repetitions.
 func distinct(done []work) int {
 	seen := map[uint64]bool{}
 	for _, d := range done {
@@ -158,7 +161,7 @@ func TestWork_resumesFromAcknowledgedEventOrFromStart(t *testing.T) {
 	for _, fromStart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("FromStart %v", fromStart), func(t *testing.T) {
 			b := newBus(t, newServer(t).URL, Config{})
-			w := newWard(t, b, GroupConfig{Name: "answers", FromStart: fromStart})
+			w := newGroupRecorder(t, b, GroupConfig{Name: "answers", FromStart: fromStart})
 			stop := w.worker("one")
 			require.Eventually(t, func() bool { return groupIsOpen(t, b, "answers") }, patience, time.Millisecond)
 			var topic bus.Topic[events.Event]
@@ -211,7 +214,7 @@ func TestWork_redeliversEventAfterHandlerError(t *testing.T) {
 		return nil
 	})
 	require.ErrorIs(t, err, broken)
-	w := newWard(t, b, cfg)
+	w := newGroupRecorder(t, b, cfg)
 	w.worker("two")
 	done := w.until(func(done []work) bool { return len(done) == 2 })
 	require.Equal(t, 3, done[0].Event.(events.AIToken).Index)

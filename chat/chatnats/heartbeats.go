@@ -15,12 +15,12 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// heartbeats keep this process's key in the bucket. The key expires when it is
-// not written again.
+// heartbeats keep this process's key in the bucket. The key expires unless it
+// is written again.
 //
-// Members may disagree for a moment about the list of members. Only the even
-// spread of work depends on the list: JetStream itself makes sure that one
-// reader has a partition.
+// The members' lists of members may differ for a moment. Only the even spread
+// of work depends on the list: JetStream makes sure that one reader has a
+// partition.
 type heartbeats struct {
 	bus  *Bus
 	kind string
@@ -33,9 +33,9 @@ func (h *heartbeats) subject(id string) string {
 	return "$KV." + h.bus.prefix + "." + h.kind + "." + id
 }
 
-// watch says that this member is alive three times per ttl, and calls changed
-// with all that are, in order, whenever that has changed. It returns when ctx ends,
-// or the bucket is gone.
+// watch writes this member's key three times per ttl. It calls changed with the
+// sorted list of live members whenever the list has changed. It returns when
+// ctx ends, the bucket was deleted, or the connection is closed.
 func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(members []string)) error {
 	var known []string
 	tick := time.NewTicker(ttl / 3)
@@ -47,7 +47,7 @@ func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(
 			return nil
 		case errors.Is(err, jetstream.ErrStreamNotFound), h.bus.conn.IsClosed():
 			return err
-		case err == nil && !slices.Equal(members, known): // while NATS is away, all stays as it is
+		case err == nil && !slices.Equal(members, known): // without NATS, nothing changes
 			known = members
 			changed(members)
 		}
@@ -82,19 +82,20 @@ func (h *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, err
 	return members, nil
 }
 
-// leave takes the key away, so that the others need not wait for its end.
+// leave deletes the key, so that the others need not wait until it expires.
 func (h *heartbeats) leave() {
 	if h.bus.conn.Status() != nats.CONNECTED {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longPause)
 	defer cancel()
-	_ = h.bus.kv.Purge(ctx, h.kind+"."+h.id) // else it ends with its time
+	_ = h.bus.kv.Purge(ctx, h.kind+"."+h.id) // on failure, it expires
 }
 
-// share returns the partitions of one of the members. Each has as many as any
-// other, or one more; and when members come and go, few partitions move: each
-// goes to the member that ranks highest for it and still has room.
+// share returns the partitions of one of the members. The members' shares
+// differ by one partition at most. A partition goes to the member that ranks
+// highest for it and still has room, so few partitions move when the members
+// change.
 func share(members []string, id string, partitions int) map[int]bool {
 	mine := map[int]bool{}
 	if len(members) == 0 {
@@ -133,7 +134,7 @@ func share(members []string, id string, partitions int) map[int]bool {
 func rank(partition int, member string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(member + "/" + strconv.Itoa(partition)))
-	// FNV's last bytes hardly reach the upper bits: mix them.
+	// The last bytes hardly change the upper bits of FNV: mix them.
 	x := h.Sum64()
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for what should happen.
+// patience is how long a test waits for an expected event.
 const patience = 30 * time.Second
 
-// newContext ends with the test, or when it takes too long.
+// newContext returns a ctx that ends with the test, or after patience.
 func newContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -30,7 +30,7 @@ func newServer(t testing.TB) *Server {
 	return server
 }
 
-// connect connects as a service does: for ever.
+// connect connects like a service, with unlimited reconnects.
 func connect(t testing.TB, url string) *nats.Conn {
 	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func newBus(t testing.TB, url string, cfg Config) *Bus {
 	return b
 }
 
-// running runs f until the test ends, and has it end well.
+// running runs f until the test ends, and requires that it returns nil.
 func running(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	fresh       = firstPause  // for how long a holder counts as alive after it has answered
-	pingTimeout = time.Second // for its answer
+	fresh       = firstPause  // how long a holder counts as alive after a reply
+	pingTimeout = time.Second // for the reply to a ping
 	maxHolders  = 4096        // leases that are remembered
 )
 
-// holders finds the holders of leases, for all Remotes of a Bus: callers that
-// look for the same one share the question whether it is alive.
+// holders finds the holders of leases for all Remotes of a Bus. Callers that
+// look for the same holder share a ping.
 type holders struct {
 	mu      sync.Mutex
 	byLease map[string]*holding
@@ -28,10 +28,10 @@ type holders struct {
 
 // A holding is the state of the search for the holder of a lease.
 type holding struct {
-	turn chan struct{} // holds a value while a caller is asking; the fields below are that caller's
+	turn chan struct{} // a semaphore; its owner may use the fields below
 
 	revision uint64    // 0 if it is not known
-	alive    time.Time // when it answered last
+	alive    time.Time // when it replied last
 	missing  time.Time // when none was found last
 }
 
@@ -49,8 +49,8 @@ func (h *holders) of(lease string) *holding {
 	return found
 }
 
-// find returns the revision of a lease's tenure whose holder has just answered.
-// It waits for one until ctx ends, and then returns ErrNoHolder.
+// find returns the revision of the tenure whose holder has just replied. It
+// waits for a holder until ctx ends, and then returns ErrNoHolder.
 func (b *Bus) find(ctx context.Context, lease, chat string) (uint64, error) {
 	h := b.holders.of(lease)
 	for {
@@ -70,7 +70,7 @@ func (b *Bus) find(ctx context.Context, lease, chat string) (uint64, error) {
 	}
 }
 
-// look returns 0 when no holder has answered.
+// look returns 0 if no holder has replied.
 func (h *holding) look(ctx context.Context, b *Bus, lease, chat string) (uint64, error) {
 	select {
 	case h.turn <- struct{}{}:
@@ -117,8 +117,8 @@ func (h *holding) ping(ctx context.Context, b *Bus, lease, chat string) error {
 	return err
 }
 
-// again is called when the holder of a revision has not taken a request. It
-// waits a moment. The next caller of find asks for the revision anew.
+// again is called when the holder of a revision did not accept a request. It
+// waits a moment. The next call of find reads the revision again.
 func (b *Bus) again(ctx context.Context, lease string, revision uint64) error {
 	h := b.holders.of(lease)
 	select {

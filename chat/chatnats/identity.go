@@ -9,13 +9,13 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// identify returns the id under which the stream recognises an event that it
-// has: from the same forwarder or from another one that hears the same chat. It
-// is a hash of the chat, the kind, the event's own ids and its content, each
-// with its length. Times, usage and traces are not content: a backend may
-// choose new ones when it repeats an event.
+// identify returns the id by which the stream recognises a repetition, from
+// this forwarder or from another one in the same chat. It is a hash of the
+// chat, the kind, the event's own ids and its content, each with its length.
+// Times, usage and traces are not part of it, because a backend may change them
+// when it repeats an event.
 //
-// An event without ids gets one that no other event has.
+// An event without ids gets a unique id.
 func (e *encoder) identify(event events.Event, chat string) string {
 	e.fields = e.fields[:0]
 	e.add(chat)
@@ -76,14 +76,14 @@ func (e *encoder) number(n uint64) { e.fields = binary.AppendUvarint(e.fields, n
 
 const (
 	maxRequests = 4096    // whose tokens are remembered
-	maxTokens   = 1 << 18 // that are remembered, of all requests together
-	maxAhead    = 1024    // how far a token may be ahead of its request's others to be remembered
+	maxTokens   = 1 << 18 // remembered, of all requests together
+	maxAhead    = 1024    // a token further ahead of its request is not remembered
 )
 
-// attempts tells apart the answers that a backend gives under one request id.
-// When a token comes again with other text, a new attempt begins, and from
-// there on no token counts as a repetition of one of the attempt before. The
-// zero value is ready to use. It remembers the newest requests.
+// attempts distinguishes several answers under one request id. When a token
+// arrives again with other text, a new attempt starts. From then on no token
+// counts as a repetition of a token of the previous attempt. Only the newest
+// requests are remembered. The zero value is ready to use.
 type attempts struct {
 	requests map[requestKey]*attempt
 	order    []requestKey // by age
@@ -93,8 +93,8 @@ type attempts struct {
 type requestKey struct{ chat, request string }
 
 type attempt struct {
-	id     uint64   // 0 for the first one; the hash of the token that began another
-	tokens []uint64 // hashes by index; 0 for a token that has not come
+	id     uint64   // 0 for the first one, then the hash of the token that started it
+	tokens []uint64 // hashes by index; 0 for a token that has not arrived
 }
 
 // of returns the id of the attempt that a token belongs to.
@@ -131,7 +131,7 @@ func (a *attempts) of(chat string, token events.AIToken) uint64 {
 	return r.id
 }
 
-// hashOf is the same in every process, and never 0.
+// hashOf returns the same value in every process, and never 0.
 func hashOf(token events.AIToken) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(binary.AppendUvarint(nil, uint64(token.Index)))

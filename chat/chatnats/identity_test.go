@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forwardAll forwards events to their end, and returns what the stream has.
+// forwardAll forwards all events, and returns the contents of the stream.
 func forwardAll(t testing.TB, b *Bus, all ...events.Event) []events.Event {
 	t.Helper()
 	var topic bus.Topic[events.Event]
@@ -71,8 +71,8 @@ func answerOf(request string, words ...string) (all []events.Event) {
 	return all
 }
 
-// textOf puts an answer together as a reader does: a token takes the place of
-// one with its index, and ends what followed that.
+// textOf assembles an answer like a reader: a token replaces the token with its
+// index, and removes the later ones.
 func textOf(all []events.Event) string {
 	var words []string
 	for _, event := range all {

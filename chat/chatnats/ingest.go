@@ -20,9 +20,9 @@ import (
 //
 //	inbox.batch.flow.fail.sequence.operation.$FI
 //
-// All batches share one subscription. The forwarder's goroutine publishes; the
-// goroutine of the subscription writes what the server says into the open batch
-// and then fills wake.
+// All batches share one subscription. The forwarder's goroutine publishes. The
+// goroutine of the subscription records the server's replies in the open batch,
+// and then signals wake.
 type ingest struct {
 	conn  *nats.Conn
 	inbox string
@@ -33,11 +33,11 @@ type ingest struct {
 	open *batch // nil for none
 }
 
-// The operations of a message, and its end.
+// The operations of a message, with the end of the reply subject.
 const (
 	opStart  = ".0.$FI"
 	opAppend = ".1.$FI"
-	opEnd    = ".3.$FI" // ends the batch; is not stored itself
+	opEnd    = ".3.$FI" // ends the batch; is not stored
 )
 
 const (
@@ -52,19 +52,19 @@ type batch struct {
 	subject  string // of the first message
 	sent     uint64 // messages
 	begun    time.Time
-	progress time.Time // when the server last said something, or the first message went out
+	progress time.Time // time of the last reply, or of the first message
 	ending   bool      // the end was sent
 
 	// Of ingest.mu.
 	answered bool   // since the forwarder looked last
 	acked    uint64 // messages that are stored
-	flow     uint64 // messages for one acknowledgement, as the server says
-	ended    bool   // by the server: it stored acked messages and takes no more
+	flow     uint64 // messages for one acknowledgement, set by the server
+	ended    bool   // by the server, which stored acked messages and stores no more
 	refused  uint64 // the message that the server refused; 0 for none
 	err      error  // why the server refused a message or the batch
 }
 
-// A batchState is what the server has said about a batch.
+// A batchState is the state of a batch according to the server.
 type batchState struct {
 	acked, refused uint64
 	ended          bool
@@ -80,7 +80,7 @@ func newIngest(conn *nats.Conn) (*ingest, error) {
 
 func (i *ingest) close() { _ = i.sub.Unsubscribe() }
 
-// room reports whether the server takes another message now.
+// room reports whether the server accepts another message now.
 func (i *ingest) room() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -120,7 +120,7 @@ func (i *ingest) end() error {
 	return i.conn.PublishRequest(b.subject, b.replies+strconv.FormatUint(b.sent+1, 10)+opEnd, nil)
 }
 
-// abandon forgets the open batch.
+// abandon drops the open batch.
 func (i *ingest) abandon() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -164,7 +164,7 @@ func (i *ingest) receive(msg *nats.Msg) {
 	b := i.open
 	if b == nil || !strings.HasPrefix(msg.Subject, b.replies) {
 		i.mu.Unlock()
-		return // of a batch that was abandoned
+		return // a reply to an abandoned batch
 	}
 	b.answered = true
 	switch {
@@ -178,7 +178,7 @@ func (i *ingest) receive(msg *nats.Msg) {
 		b.refused, b.err = reply.Sequence, apiError(reply.Error)
 	case reply.Error != nil && b.err == nil:
 		b.refused, b.err = sequenceOf(msg.Subject, b.replies), reply.Error
-	case reply.Error != nil: // what follows the first error
+	case reply.Error != nil: // a consequence of the first error
 	default:
 		b.acked, b.ended = max(b.acked, reply.Count), true
 	}
@@ -189,7 +189,7 @@ func (i *ingest) receive(msg *nats.Msg) {
 	}
 }
 
-// sequenceOf returns which message of a batch a reply is to.
+// sequenceOf returns the number of the message that a reply is for.
 func sequenceOf(subject, replies string) uint64 {
 	digits, _, _ := strings.Cut(subject[len(replies):], ".")
 	sequence, _ := strconv.ParseUint(digits, 10, 64)

@@ -19,34 +19,37 @@ const DefaultLease = 6 * time.Second
 // ErrLeaseLost is the cause of a holder's ctx when its lease has ended.
 var ErrLeaseLost = errors.New("chatnats: the lease is lost")
 
-// LeaseConfig says how a lease is held. Its zero value is ready to use; all
-// instances that compete for a lease use the same TTL.
+// LeaseConfig is the configuration of [RunWithLease]. Its zero value is ready
+// to use. All instances that compete for a lease must use the same TTL.
 type LeaseConfig struct {
-	// TTL is how long a lease lasts without being renewed, a second or more: a
-	// holder renews it four times as often, and stops when three quarters of it
-	// have passed since it asked for the last renewal that it got. Another instance takes
-	// over when it has seen no renewal for all of it. Default: DefaultLease.
+	// TTL is how long a lease lasts without a renewal: a second or more. A
+	// holder renews it every quarter of the TTL. It stops three quarters of the
+	// TTL after the request of its last successful renewal. Another instance
+	// takes over when it has seen no renewal for the whole TTL. Default:
+	// DefaultLease.
 	TTL time.Duration
 
-	// ID is what the lease says about its holder. Default: a random one.
+	// ID identifies this instance; [Holder] returns it. Default: a random one.
 	ID string
 }
 
-// RunWithLease competes for the lease of a chat, and calls hold when it has it.
-// The ctx of hold ends when that of RunWithLease does, or with [ErrLeaseLost]
-// when the lease cannot be renewed. hold must then return at once: for a quarter
-// of the TTL no other instance has the lease. After a lost lease RunWithLease
-// competes again. When hold returns by itself, RunWithLease releases the lease
-// and returns the error of hold. It returns nil when ctx has ended.
+// RunWithLease competes for the lease of a chat, and calls hold when it has the
+// lease. The ctx of hold ends with that of RunWithLease, or with the cause
+// [ErrLeaseLost] when the lease cannot be renewed. hold must then return within
+// a quarter of the TTL: after that, another instance may have the lease. After
+// a lost lease RunWithLease competes again. When hold returns by itself,
+// RunWithLease releases the lease and returns the error of hold. It returns nil
+// when ctx has ended.
 //
-// One lease can stand for many chats: the id that is given names it, and is
-// Remote.Lease.
+// One lease can cover many chats: chat then only names the lease, and is the
+// value of Remote.Lease.
 //
-// The ctx's Err compares clocks when it is called. A process that was stopped
-// and goes on after its time gets the error at once, before any timer has fired.
+// The Err method of the ctx of hold compares the time at each call. After a
+// process was stopped for too long, Err returns an error immediately, even
+// before a timer has fired.
 //
-// Each tenure has a revision, greater than those before it. [Forward] and
-// [Serve] take it from the ctx of hold.
+// Each tenure has a revision, which is greater than all earlier ones. [Forward]
+// and [Serve] take it from the ctx of hold.
 func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, hold func(ctx context.Context) error) error {
 	setDefault(&cfg.TTL, DefaultLease)
 	setDefault(&cfg.ID, rand.Text())
@@ -78,7 +81,7 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 }
 
 // Holder returns the ID of the instance that holds the lease of a chat, or "".
-// The bucket does not know yet when a holder has died within the last TTL.
+// It may return the ID of a holder that failed within the last TTL.
 func Holder(ctx context.Context, b *Bus, chat events.ID) (string, error) {
 	entry, err := b.kv.Get(ctx, leaseKey(tokenOf(chat)))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -95,13 +98,13 @@ func Holder(ctx context.Context, b *Bus, chat events.ID) (string, error) {
 // A leaseValue is the value of a lease's key.
 type leaseValue struct {
 	ID       string `json:"id"`
-	Revision uint64 `json:"revision,omitzero"` // of the tenure; 0 before it has begun
+	Revision uint64 `json:"revision,omitzero"` // of the tenure; 0 before its start
 }
 
-// A lease is a key that only one can write: each write names the revision that
-// it replaces. Nothing depends on the clocks of servers, or on what two clocks say:
-// the holder and those who wait each measure a time that has passed, and the
-// holder's begins earlier and ends sooner.
+// A lease is a key in the bucket. Only one instance can write it, because each
+// write names the revision that it replaces. No two clocks are compared: the
+// holder and its rivals each measure a duration, and that of the holder starts
+// earlier and ends sooner.
 type lease struct {
 	bus   *Bus
 	cfg   LeaseConfig
@@ -109,11 +112,11 @@ type lease struct {
 	key   string
 
 	revision uint64    // of the key
-	asked    time.Time // when the renewal was asked for that revision stands for
+	asked    time.Time // when the write of revision was requested
 	tenure   uint64    // the first revision of this tenure
 
 	seen  uint64    // the revision of another holder
-	since time.Time // when it was seen first
+	since time.Time // when it was first seen
 }
 
 // acquire waits for the lease.
@@ -134,13 +137,13 @@ func (l *lease) acquire(ctx context.Context) error {
 	}
 }
 
-// try takes the lease if it is free, or if its holder has not renewed it for
+// try acquires the lease if it is free, or if its holder has not renewed it for
 // the TTL.
 func (l *lease) try(ctx context.Context) (won bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/2)
 	defer cancel()
 	asked := time.Now()
-	// Any server answers: one that is stopped must not cost the whole time.
+	// Any server may reply: a stopped one must not use up the whole time.
 	getting, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
 	entry, err := l.bus.kv.Get(getting, l.key)
 	stop()
@@ -173,9 +176,9 @@ func (l *lease) value(tenure uint64) []byte {
 	return value
 }
 
-// begin begins the tenure: in the stream, so that readers know of it, and in
-// the key, so that a Remote finds it. The error is ErrLeaseLost: if it does not
-// succeed in time, there is no tenure.
+// begin records the tenure in the stream, for readers, and in the key, for a
+// Remote. If that does not succeed in time, there is no tenure, and begin
+// returns ErrLeaseLost.
 func (l *lease) begin(ctx context.Context) error {
 	beginning, cancel := context.WithDeadline(ctx, l.until())
 	defer cancel()
@@ -206,7 +209,7 @@ func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) 
 	h.token, h.tenure = l.token, l.tenure
 	defer h.end(nil)
 	done := make(chan error, 1)
-	go func() { done <- hold(h) }() // ends soon after h has
+	go func() { done <- hold(h) }() // ends soon after h
 	tick := time.NewTicker(l.cfg.TTL / 4)
 	defer tick.Stop()
 	for {
@@ -230,11 +233,11 @@ func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) 
 	}
 }
 
-// until is when the holder stops, unless the lease is renewed.
+// until returns when the holder stops, unless the lease is renewed.
 func (l *lease) until() time.Time { return l.asked.Add(l.cfg.TTL * 3 / 4) }
 
-// renew writes the key again. A failed write may have arrived all the same: then
-// the revision is no longer known, and is looked up.
+// renew writes the key again. A write may have succeeded although an error was
+// returned; the next one then conflicts, and renew reads the revision.
 func (l *lease) renew(h *held) {
 	ctx, cancel := context.WithDeadline(h, l.until())
 	defer cancel()
@@ -247,7 +250,7 @@ func (l *lease) renew(h *held) {
 	case conflict(err):
 		entry, err := l.bus.kv.Get(ctx, l.key)
 		if err != nil {
-			return // there is another try
+			return // the next tick tries again
 		}
 		if !bytes.Equal(entry.Value(), l.value(l.tenure)) {
 			h.end(ErrLeaseLost)
@@ -257,11 +260,11 @@ func (l *lease) renew(h *held) {
 	}
 }
 
-// release gives the lease back, if it is still this one's.
+// release deletes the key, unless another instance has written it.
 func (l *lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
-	_ = l.bus.kv.Delete(ctx, l.key, jetstream.LastRevision(l.revision)) // else it ends with its time
+	_ = l.bus.kv.Delete(ctx, l.key, jetstream.LastRevision(l.revision)) // on failure, it expires
 }
 
 // held is the ctx of a holder.
@@ -283,7 +286,7 @@ func newHeld(parent context.Context, until time.Time) *held {
 	return h
 }
 
-// end ends the ctx, for good.
+// end cancels the ctx.
 func (h *held) end(cause error) {
 	h.cancel(cause)
 	h.timer.Stop()
@@ -300,8 +303,8 @@ func (h *held) extend(until time.Time) {
 	h.timer.Reset(time.Until(until))
 }
 
-// Err is nil as long as the lease lasts. It does not wait for a timer to say that
-// it is over.
+// Err returns nil while the lease lasts. It compares the time and does not rely
+// on the timer.
 func (h *held) Err() error {
 	if err := h.Context.Err(); err != nil {
 		return err
@@ -330,7 +333,7 @@ func (h *held) over() bool {
 	return time.Now().After(h.until)
 }
 
-// Value lets heldBy find the ctx from one that is derived from it.
+// Value lets heldBy find the holder's ctx in a derived ctx.
 func (h *held) Value(key any) any {
 	if key == (heldKey{}) {
 		return h
@@ -340,14 +343,14 @@ func (h *held) Value(key any) any {
 
 type heldKey struct{}
 
-// heldBy returns the ctx of a holder that ctx is, or is derived from.
+// heldBy returns the holder's ctx if ctx is one, or is derived from one.
 func heldBy(ctx context.Context) (*held, bool) {
 	h, ok := ctx.Value(heldKey{}).(*held)
 	return h, ok
 }
 
-// fenced returns ErrLeaseLost if ctx is that of a holder, or derived from it, and
-// the lease is lost or its time is over.
+// fenced returns ErrLeaseLost if ctx belongs to a holder whose lease is lost or
+// has expired.
 func fenced(ctx context.Context) error {
 	if h, ok := heldBy(ctx); ok && h.over() || errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return ErrLeaseLost

@@ -90,7 +90,8 @@ func TestLeaseContext_reportsExpiryBeforeTimerFires(t *testing.T) {
 }
 
 func init() {
-	// A contender says when it was certain to hold the lease: "held <nanoseconds>".
+	// A contender prints the times at which it had the lease: "held
+	// <nanoseconds>".
 	roles["contender"] = func(ctx context.Context, args map[string]string) error {
 		conn, err := nats.Connect(args["URL"], nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 		if err != nil {
@@ -102,7 +103,7 @@ func init() {
 		}
 		return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second, ID: args["ID"]}, func(ctx context.Context) error {
 			for tick := time.Tick(time.Millisecond); ; <-tick {
-				at := time.Now() // before the question: it is about this time or a later one
+				at := time.Now() // taken first: the check refers to this time or a later one
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -112,7 +113,8 @@ func init() {
 	}
 }
 
-// tenure follows what a contender says, until it has held for a while after the given time.
+// tenure reads the lines of a contender, until it has held the lease for a
+// while after the given time.
 func tenure(t testing.TB, c *child, claims *[]int64, after time.Time) {
 	t.Helper()
 	for {
@@ -126,10 +128,10 @@ func tenure(t testing.TB, c *child, claims *[]int64, after time.Time) {
 	}
 }
 
-// disjoint demands that no claim of one lies between two of the other that are
-// of one tenure.
+// disjoint requires that no claim of one contender lies between two claims of
+// one tenure of the other.
 func disjoint(t testing.TB, one, other []int64) {
-	const tenure = int64(time.Second / 2) // a longer silence is the end of one
+	const tenure = int64(time.Second / 2) // a longer silence ends a tenure
 	for i := 1; i < len(one); i++ {
 		if one[i]-one[i-1] > tenure {
 			continue
@@ -150,7 +152,7 @@ func TestRunWithLease_hasOneHolderDuringStopAndKill(t *testing.T) {
 	holder, other := start(0), (*child)(nil)
 	tenure(t, holder, &claims[0], time.Now())
 	other = start(1)
-	at := [2]int{0, 1} // whose claims are whose
+	at := [2]int{0, 1} // maps the contenders to their claims
 	for round := range 4 {
 		tenure(t, holder, &claims[at[0]], time.Now())
 		stopped := time.Now()
@@ -161,7 +163,7 @@ func TestRunWithLease_hasOneHolderDuringStopAndKill(t *testing.T) {
 		}
 		tenure(t, other, &claims[at[1]], stopped)
 		if round < 3 {
-			holder.cont() // it wakes up believing that it holds
+			holder.cont() // it resumes and assumes that it has the lease
 		}
 		tenure(t, other, &claims[at[1]], time.Now())
 		holder, other = other, holder
@@ -193,7 +195,7 @@ func TestRunWithLease_hasOneHolderDuringNetworkCut(t *testing.T) {
 				tick := time.NewTicker(time.Millisecond)
 				defer tick.Stop()
 				for {
-					at := time.Now().UnixNano() // before the question: see contender
+					at := time.Now().UnixNano() // taken first: see contender
 					if ctx.Err() != nil {
 						return nil
 					}
@@ -214,7 +216,7 @@ func TestRunWithLease_hasOneHolderDuringNetworkCut(t *testing.T) {
 	compete("two", server.URL, two)
 	torn.cut()
 	next(t, two)
-	torn.mend() // what the first one sent meanwhile arrives now
+	torn.mend() // the messages of the first one arrive now
 	require.Eventually(t, func() bool {
 		mu.Lock()
 		defer mu.Unlock()

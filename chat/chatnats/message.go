@@ -12,39 +12,39 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// The headers of an event's message. The body is its payload as JSON.
+// The headers of an event's message. The body is the event's payload as JSON.
 const (
 	HeaderRequest = "Parley-Request" // the event's requestId; not set without one
 	HeaderTrace   = "Parley-Trace"   // its traceId; not set without one
-	HeaderChat    = "Parley-Chat"    // its chat as JSON; set if the subject has a hash of it
+	HeaderChat    = "Parley-Chat"    // its chat id as JSON; set if the subject has only a hash
 	HeaderLease   = "Parley-Lease"   // the lease's token and revision; not set without a lease
 )
 
 // A Delivery is an event with its place in the stream.
 type Delivery struct {
 	Event    events.Event
-	ChatID   events.ID // of the subject: the event's own, or else the forwarder's
-	Sequence uint64    // in the stream: grows with each event, not by one
+	ChatID   events.ID // the event's own, or ForwardConfig.ChatID
+	Sequence uint64    // in the stream: increasing, with gaps
 	Time     time.Time // when the stream stored it, by the server's clock
 
-	// Redelivered reports whether the event may have been handled before: by this worker,
-	// or by one that had the request before it.
+	// Redelivered reports whether this worker, or an earlier one, may have
+	// handled the event before.
 	Redelivered bool
 }
 
 // An encoder makes the messages of one forwarder.
 type encoder struct {
 	bus   *Bus
-	chat  events.ID // of events that name none
+	chat  events.ID // of events without a chat id
 	lease string    // the value of HeaderLease; "" without a lease
 
-	id       string // with count, the identity of events that have none
+	id       string // with count, the identity of events without ids
 	count    uint64
 	attempts attempts
-	fields   []byte // kept for the next event
+	fields   []byte // reused for the next event
 }
 
-// encode makes the message of an event.
+// encode returns the message of an event.
 func (e *encoder) encode(event events.Event) (*nats.Msg, error) {
 	data, err := jsonv2.Marshal(event)
 	if err != nil {
@@ -77,8 +77,8 @@ func (e *encoder) encode(event events.Event) (*nats.Msg, error) {
 	return &nats.Msg{Subject: e.bus.prefix + "." + token + "." + string(event.Key()), Header: header, Data: data}, nil
 }
 
-// headerValue keeps the text of a backend inside of its header:
-// anything but plain text without a line's end is quoted.
+// headerValue quotes text that is not printable ASCII, so that a backend cannot
+// insert headers.
 func headerValue(s string) string {
 	for _, r := range s {
 		if r < ' ' || r > '~' {
@@ -88,8 +88,7 @@ func headerValue(s string) string {
 	return s
 }
 
-// errNoEvent is returned for a message of the stream that carries no event: the
-// beginning of a tenure.
+// errNoEvent is returned for a message that marks the start of a tenure.
 var errNoEvent = errors.New("chatnats: not an event")
 
 // decode reads a message of the stream.
@@ -114,7 +113,8 @@ func decode(subject string, header nats.Header, data []byte) (events.Event, even
 	return event, chat, err
 }
 
-// chatOfHeader returns the id of a chat whose token is its hash.
+// chatOfHeader returns the chat id of a header, and checks it against the hash
+// in the token.
 func chatOfHeader(value, token string) (events.ID, error) {
 	if unquoted, err := strconv.Unquote(value); err == nil && value[0] == '"' && value[1] == '\\' {
 		value = unquoted // by headerValue
@@ -137,7 +137,7 @@ func deliveryOf(msg jetstream.Msg, meta *jetstream.MsgMetadata) (Delivery, error
 	}, err
 }
 
-// unreadable logs a message of the stream that should be an event and is not.
+// unreadable logs that a message of the stream is not a valid event.
 func (b *Bus) unreadable(msg jetstream.Msg, err error) {
 	if !errors.Is(err, errNoEvent) {
 		b.log.Warn("chatnats: not an event", "subject", msg.Subject(), "error", err)

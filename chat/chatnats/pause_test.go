@@ -36,7 +36,7 @@ func TestWork_keepsOrderWhenPausedWorkerWakesUp(t *testing.T) {
 	reach(100)
 	one.stop()
 	two := worker("two")
-	reach(300) // by the second one, once the first one's time is over
+	reach(300) // by the second worker, after the first one's TTL
 	one.cont()
 	reach(900)
 	one.kill()

@@ -11,21 +11,21 @@ import (
 
 const (
 	pinGroup       = "readers"             // a consumer's only priority group
-	pinHeader      = "Nats-Pin-Id"         // set by the server on what it delivers to the pinned reader
-	unacknowledged = 1024                  // messages that may be delivered and not acknowledged
+	pinHeader      = "Nats-Pin-Id"         // set by the server for the pinned reader
+	unacknowledged = 1024                  // limit of delivered, unacknowledged messages
 	ackEvery       = 64                    // handled messages for one acknowledgement, at most
-	ackSoon        = 50 * time.Millisecond // after which one goes out for settled messages
-	redelivery     = time.Hour             // never waited for: the reader resets its consumer instead
-	shortest       = 4 * time.Second       // the least that a pin can last: a pull lasts a second or more
+	ackSoon        = 50 * time.Millisecond // interval of acknowledgements of settled messages
+	redelivery     = time.Hour             // not used: the reader resets its consumer instead
+	shortest       = 4 * time.Second       // minimum for a pin: a pull lasts a second or more
 )
 
 // A pinnedConsumer is a durable consumer that one reader at a time reads in
-// order, while others wait in reserve. It is JetStream's pinned consumer with
-// two additions. JetStream delivers unacknowledged messages again, but in no
-// order with new ones. So a reader that becomes the pinned one, or that sees a
-// gap, resets the consumer to its acknowledgement floor, and deliveries are
-// numbered anew. And a reader that was stopped for a while asks whether it is
-// still the pinned one before it handles the messages that it has.
+// order, while others stand by. It is JetStream's pinned consumer with two
+// additions. First, JetStream delivers unacknowledged messages again, but
+// between new ones. So a reader resets the consumer to its acknowledgement
+// floor when it becomes the pinned reader or sees a gap. A reset restarts the
+// numbers of the deliveries. Second, a reader that was stopped for a while asks
+// whether it is still pinned before it handles the messages that it has.
 type pinnedConsumer struct {
 	bus     *Bus
 	name    string
@@ -33,20 +33,20 @@ type pinnedConsumer struct {
 	ttl     time.Duration // how long the pinned reader may be silent
 
 	handle  func(ctx context.Context, d Delivery) error
-	taken   func(floor uint64) // called when the reader has become the pinned one: events from floor on will come
-	settled func() uint64      // the last sequence that can be acknowledged; nil for all that was handled
+	taken   func(floor uint64) // called when this reader is pinned; events from floor on follow
+	settled func() uint64      // the last sequence to acknowledge; nil for the last handled one
 
 	lease    lateness
 	consumer jetstream.Consumer
 	in       *puller
-	messages chan jetstream.Msg // that were delivered; the server stops before it is full
-	pin      string             // "" while another one has it
-	sure     time.Time          // when the pin was certainly ours
-	fresh    bool               // the consumer was reset: number 1 comes next
+	messages chan jetstream.Msg // delivered; the server stops before it is full
+	pin      string             // "" while this reader is not pinned
+	sure     time.Time          // when this reader was last known to be pinned
+	fresh    bool               // after a reset, until delivery number 1
 	next     uint64             // the number of the next delivery
 	last     uint64             // the sequence of the last event handled
-	repeated uint64             // events below may have been handled before
-	open     []handled          // and not acknowledged
+	repeated uint64             // events with a lower sequence may have been handled before
+	open     []handled          // handled and not acknowledged
 }
 
 type handled struct {
@@ -54,7 +54,7 @@ type handled struct {
 	sequence uint64
 }
 
-// openConsumer makes a durable consumer, unless it exists.
+// openConsumer creates a durable consumer, unless it exists.
 func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) error {
 	_, err := b.stream.Consumer(ctx, p.name)
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -70,13 +70,13 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	config.PriorityGroups = []string{pinGroup}
 	config.PinnedTTL = p.ttl
 	_, err = b.stream.CreateConsumer(ctx, config)
-	if errors.Is(err, jetstream.ErrConsumerExists) { // another reader was faster, with another beginning
+	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
 		return nil
 	}
 	return err
 }
 
-// run reads until ctx ends, or handle returns a handlingError. It then lets go of
+// run reads until ctx ends, or handle returns a handlingError. It then releases
 // the pin, so that the next reader need not wait.
 func (p *pinnedConsumer) run(ctx context.Context) error {
 	return p.bus.persist(ctx, p.name, p.read)
@@ -89,7 +89,7 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 	}
 	p.ttl = p.consumer.CachedInfo().Config.PinnedTTL
 	expiry := max(p.ttl/4, time.Second)
-	// Twice what may be ahead: there is as much again after a reset.
+	// Twice the limit: a reset can deliver the same number again.
 	messages := make(chan jetstream.Msg, 2*unacknowledged)
 	stopped := make(chan struct{})
 	p.messages = messages
@@ -142,8 +142,9 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 	}
 }
 
-// relieve has a consumer deliver again that has no reader any more, and that has
-// delivered all it has: without a message, no reader becomes the pinned one.
+// relieve resets a consumer that has no pinned reader and has unacknowledged
+// messages. The server pins a reader only when it has a message to deliver; if
+// all were delivered to the last reader, there is none.
 func (p *pinnedConsumer) relieve(ctx context.Context) error {
 	info, err := p.consumer.Info(ctx)
 	if err != nil || info.NumAckPending == 0 {
@@ -158,13 +159,13 @@ func (p *pinnedConsumer) relieve(ctx context.Context) error {
 	return err
 }
 
-// take handles a message, if it is the next one.
+// take handles a message if it is the next one.
 func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
 	}
-	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader has become the pinned one
+	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader is pinned now
 		p.pin, p.sure, p.last, p.repeated = pin, time.Now(), 0, meta.Sequence.Stream
 		p.lease.forget()
 		floor, err := p.reset(ctx)
@@ -174,11 +175,11 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 		return err
 	}
 	if len(p.messages) == 0 {
-		p.sure = time.Now() // it has come just now
+		p.sure = time.Now() // the message has just arrived
 	}
 	switch {
 	case p.fresh && meta.Sequence.Consumer != 1:
-		return nil // from before the reset
+		return nil // delivered before the reset
 	case meta.Sequence.Consumer != p.next:
 		return p.recover(ctx)
 	}
@@ -210,12 +211,12 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	return nil
 }
 
-// settle acknowledges the messages that are ready for it.
+// settle acknowledges the settled messages.
 func (p *pinnedConsumer) settle(ctx context.Context) error {
 	n := len(p.open)
 	if p.settled != nil {
 		upTo := p.settled()
-		if ctx.Err() != nil { // what waited in a channel that ended with it counts as read otherwise
+		if ctx.Err() != nil { // upTo includes values of channels that ended with ctx
 			return nil
 		}
 		for n > 0 && p.open[n-1].sequence > upTo {
@@ -228,7 +229,7 @@ func (p *pinnedConsumer) settle(ctx context.Context) error {
 	if pinned, err := p.certain(ctx); err != nil || !pinned {
 		return err
 	}
-	if err := p.open[n-1].msg.Ack(); err != nil { // stands for all before it
+	if err := p.open[n-1].msg.Ack(); err != nil { // acknowledges all earlier ones too
 		return err
 	}
 	clear(p.open[:n])
@@ -238,9 +239,9 @@ func (p *pinnedConsumer) settle(ctx context.Context) error {
 	return nil
 }
 
-// certain reports whether this reader is the pinned one. It asks if it has not
-// been told for so long that it may be no more: the pin outlasts the pulls, which
-// go out every quarter of its lifetime.
+// certain reports whether this reader is pinned. It asks the server if half of
+// the pin's lifetime has passed since the last confirmation. A pin cannot
+// expire sooner, because pulls renew it every quarter of its lifetime.
 func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
 	if time.Since(p.sure) < p.ttl/2 {
 		return true, nil
@@ -260,8 +261,8 @@ func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// recover starts over from the acknowledgement floor if this reader is still the
-// pinned one. If not, the next message tells.
+// recover resets the consumer if this reader is still pinned. If it is not, the
+// next message has another pin.
 func (p *pinnedConsumer) recover(ctx context.Context) error {
 	if p.pin == "" {
 		return nil
@@ -274,7 +275,7 @@ func (p *pinnedConsumer) recover(ctx context.Context) error {
 	return err
 }
 
-// reset makes the consumer deliver again from its acknowledgement floor on.
+// reset makes the consumer deliver again from its acknowledgement floor.
 func (p *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
 	answer, err := p.bus.stream.ResetConsumer(ctx, p.name)
 	if err != nil {
@@ -284,19 +285,19 @@ func (p *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
 	return answer.ResetSeq, nil
 }
 
-// release gives the pin back, if this reader has it.
+// release releases the pin, if this reader has it.
 func (p *pinnedConsumer) release(ctx context.Context) {
 	if p.pin == "" {
 		return
 	}
 	if p.settled != nil {
-		p.open = nil // it can no longer be known what the readers have taken
+		p.open = nil // it is no longer known which events the readers have received
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
-	_ = p.settle(ctx) // unacknowledged messages come again
+	_ = p.settle(ctx) // on failure, the messages are delivered again
 	if pinned, err := p.certain(ctx); err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
-		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // else the pin ends with its time
+		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // on failure, the pin expires
 	}
 	p.pin, p.open, p.last = "", nil, 0
 }

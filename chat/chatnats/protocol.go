@@ -15,15 +15,15 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A request goes to prefix.holder.LEASE.REVISION.CHAT: to one tenure of the
-// lease. So a holder whose tenure has ended gets none, and a client of NATS that
-// may publish to prefix.holder.*.*.CHAT alone speaks in that chat alone. It is
-// no subject of the stream, which has three tokens.
+// A request is sent to prefix.holder.LEASE.REVISION.CHAT, that is, to one
+// tenure of the lease. So a holder whose tenure has ended receives none. A NATS
+// client that may publish only to prefix.holder.*.*.CHAT can send only in that
+// chat. The stream does not store requests: its subjects have three tokens.
 func (b *Bus) holder(lease string, revision uint64, chat string) string {
 	return b.prefix + ".holder." + lease + "." + strconv.FormatUint(revision, 10) + "." + chat
 }
 
-// The verbs of a request.
+// The methods of a request.
 const (
 	verbPing        = "ping"
 	verbSend        = "send"
@@ -34,7 +34,7 @@ const (
 	verbRead        = "read"
 	verbEmit        = "emit"
 	verbAsk         = "ask"
-	verbNext        = "next" // of an answer: has the events before, and the asker is alive
+	verbNext        = "next" // reports the asker's position in an answer, and that it is alive
 	verbStop        = "stop" // ends an answer
 )
 
@@ -43,23 +43,23 @@ const (
 	headerVerb   = "Parley-Verb"
 	headerTime   = "Parley-Milliseconds" // how long the asker waits
 	headerStatus = "Parley-Status"
-	headerFrame  = "Parley-Frame" // how many events of the answer come before; +, how many bytes of this one
+	headerFrame  = "Parley-Frame" // number of preceding events; +, number of preceding bytes
 )
 
 // The statuses of a reply.
 const (
 	statusDone     = "done"      // the body is a reply
-	statusNotTaken = "not taken" // nothing was done: another holder may take it
-	statusTaken    = "taken"     // the question will be asked
-	statusAsked    = "asked"     // the question is out
+	statusNotTaken = "not taken" // nothing was done; another holder may accept it
+	statusTaken    = "taken"     // the question was accepted
+	statusAsked    = "asked"     // the question was sent
 	statusEvents   = "events"    // the body is a line for each event: its key and its JSON
-	statusPart     = "part"      // the body is the beginning of that of the next message
+	statusPart     = "part"      // the body is continued in the next message
 	statusEnd      = "end"       // the answer has ended; the body is a reply
-	statusAlive    = "alive"     // the holder is there
+	statusAlive    = "alive"     // the holder is alive
 )
 
-// inboxes is how the reply subjects begin that a holder publishes to. It may be
-// allowed to publish where an asker is not.
+// inboxes is the prefix of the reply subjects that a holder accepts. A holder
+// may have more permissions to publish than an asker.
 const inboxes = "_INBOX"
 
 func replyable(subject string) bool { return strings.HasPrefix(subject, inboxes) }
@@ -70,8 +70,8 @@ type emission struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// A question is the body of verbAsk. Asker is random: it keeps apart the
-// questions that have the same request id.
+// A question is the body of verbAsk. Asker is random: it distinguishes
+// questions with the same request id.
 type question struct {
 	chat.Question
 	Asker string
@@ -81,8 +81,8 @@ type question struct {
 type position struct {
 	Request string
 	Asker   string
-	Next    int    // how many events have come; one more when the end has
-	Again   bool   // what came after them is lost
+	Next    int    // how many events have arrived; one more after the end
+	Again   bool   // asks for the events from Next on again
 	Reason  string // of verbStop
 }
 
@@ -92,16 +92,16 @@ type reply struct {
 	Failure *failure        `json:"failure,omitzero"`
 }
 
-// A failure is an error on its way.
+// A failure is an encoded error.
 type failure struct {
 	Text      string          `json:"text"`
-	Known     string          `json:"known,omitzero"` // the text of a known error that it is
+	Known     string          `json:"known,omitzero"` // the text of the known error that matches
 	MaybeSent bool            `json:"maybeSent,omitzero"`
 	AI        *events.AIError `json:"ai,omitzero"`
 	Gap       *chat.GapError  `json:"gap,omitzero"`
 }
 
-// known are the errors that errors.Is finds at the other end.
+// known are the errors that errors.Is recognises in the asker's process.
 var known = []error{
 	chat.ErrNoToken, chat.ErrStalled, chat.ErrOffline, chat.ErrAborted, chat.ErrAmbiguous, chat.ErrStopped, chat.ErrTooLong,
 	chat.ErrNoUser, chat.ErrDuplicateRequest, chat.ErrQueueFull, conn.ErrNotReady,
@@ -143,7 +143,8 @@ func (f *failure) err() error {
 	return errors.New(f.Text)
 }
 
-// milliseconds returns what headerTime says, at least one and at most an hour.
+// milliseconds returns the duration in headerTime, at least a millisecond and
+// at most an hour.
 func milliseconds(msg *nats.Msg, otherwise time.Duration) time.Duration {
 	ms, err := strconv.ParseInt(msg.Header.Get(headerTime), 10, 64)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxy stands between a client and NATS, and can be cut: then bytes wait in
-// one direction or both, and connections stay open, as in a network partition.
+// A proxy connects a client to NATS, and can be cut. Then bytes wait in one
+// direction or both, and connections stay open, as in a network partition.
 type proxy struct {
 	URL      string
-	up, down sync.RWMutex // held for reading by bytes on their way, for writing while cut
-	delay    atomic.Int64 // nanoseconds that each read waits before it is passed on
+	up, down sync.RWMutex // read lock while forwarding bytes, write lock while cut
+	delay    atomic.Int64 // nanoseconds to wait before forwarding each read
 }
 
 func newProxy(t testing.TB, target string) *proxy {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	pull      = 2048            // messages that a consumer is asked for at a time
-	abandoned = time.Minute     // after which the server forgets a consumer without pulls
-	glance    = time.Second / 2 // between looks at whether the connection is still the same
+	pull      = 2048            // messages of one request to a consumer
+	abandoned = time.Minute     // after which the server deletes a consumer without pulls
+	glance    = time.Second / 2 // interval of checks for a reconnect
 )
 
 var (
@@ -21,15 +21,15 @@ var (
 	errReconnected = errors.New("chatnats: the connection was lost")
 )
 
-// A puller is a consumer that delivers. Its owner reads trouble: a message may
-// have been delivered and lost, with no later one that would show the gap.
+// A puller is a running consumer. Its owner reads trouble, which reports that a
+// delivered message may be lost, even if no later message shows the gap.
 type puller struct {
 	trouble chan error
-	stop    func() // ends it; nothing is taken any more when it returns
+	stop    func() // ends it; take is not called after stop has returned
 }
 
-// consume lets a consumer deliver to take, in order, one message at a time.
-// What take waits for must end before stop is called.
+// consume calls take for each message of a consumer, in order, one at a time.
+// The caller must unblock take before it calls stop.
 func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opts ...jetstream.PullConsumeOpt) (*puller, error) {
 	p := &puller{trouble: make(chan error, 1)}
 	report := func(err error) {
@@ -38,7 +38,7 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 		default: // one is enough
 		}
 	}
-	var mu sync.Mutex // held while a message is taken
+	var mu sync.Mutex // held during take
 	over := false
 	opts = append(opts, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) { report(err) }))
 	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
@@ -80,11 +80,12 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 	return p, nil
 }
 
-// A handlingError is one of the caller's own: there is no point in another try.
+// A handlingError is an error of the caller's handler, after which persist does
+// not retry.
 type handlingError struct{ error }
 
-// persist calls f again and again until ctx ends or there is no point in it,
-// with growing pauses while it fails at once.
+// persist calls f until it succeeds, ctx ends, or the error is permanent. The
+// pauses grow while f fails soon after its start.
 func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	pause := firstPause
 	var fatal handlingError

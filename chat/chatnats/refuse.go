@@ -16,14 +16,14 @@ const (
 	maxDenied = 1024             // subjects
 )
 
-// A denial is why a subject is denied, and until when it counts as that.
+// A denial is the reason why a subject is denied, and the time until which it
+// counts as denied.
 type denial struct {
 	err   error
 	until time.Time
 }
 
-// permanent reports whether the stream refuses a message however often it
-// comes.
+// permanent reports whether the stream refuses a message at each attempt.
 func permanent(err error) bool {
 	var failed *jetstream.APIError
 	return errors.As(err, &failed) && (failed.ErrorCode == codeTooLarge || failed.ErrorCode == codeHeaderTooLarge)
@@ -36,10 +36,10 @@ const (
 	codeInProcess      = 10158
 )
 
-// deny refuses the events that NATS does not let this connection publish. It is
-// called when the batch does not go on: the server answers nothing to them, and
-// reports only the last one as an error of the connection. It reports whether
-// there were any; the rest of the window then goes out in another batch.
+// deny refuses the events that this connection may not publish. It is called
+// when a batch makes no progress: the server does not reply to such events, and
+// reports only the last one as an error of the connection. deny reports whether
+// there were any. The rest of the window is then sent in another batch.
 func (f *forwarder) deny() bool {
 	err := f.bus.conn.LastError()
 	if err == f.lastErr || !errors.Is(err, nats.ErrPermissionViolation) {
@@ -73,8 +73,8 @@ func (f *forwarder) deny() bool {
 	return true
 }
 
-// refuseSent takes an event that the stream has refused for good out of the
-// window. The batch ends with it.
+// refuseSent removes an event from the window that the stream has refused
+// permanently. The refusal ends the batch.
 func (f *forwarder) refuseSent(i int, err error) {
 	if i < f.sent {
 		f.refuse(f.window[i].event, err)
@@ -87,7 +87,8 @@ func (f *forwarder) refuseSent(i int, err error) {
 	f.again()
 }
 
-// again has the window sent in another batch, without a pause.
+// again abandons the batch, so that the window is sent in another one without a
+// pause.
 func (f *forwarder) again() {
 	f.doubt = min(max(f.doubt, f.sent), len(f.window))
 	f.sent, f.acked = 0, 0

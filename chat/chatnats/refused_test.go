@@ -34,7 +34,7 @@ func newUserServer(t testing.TB, holder *server.Permissions) (holderURL, adminUR
 	return "nats://holder:p@" + address, "nats://admin:p@" + address
 }
 
-// refusals collects what OnRefused is called with.
+// refusals records the arguments of OnRefused.
 type refusals struct {
 	mu     sync.Mutex
 	events []events.Event

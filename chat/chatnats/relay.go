@@ -16,30 +16,31 @@ import (
 // maxFrame bounds the body of a frame that has several events.
 const maxFrame = 32 << 10
 
-// A relay sends the answer to one question to its asker. The events that the
-// asker has not confirmed are kept, to be sent again.
+// A relay sends the answer to one question to its asker. It keeps the events
+// that the asker has not confirmed, to send them again.
 type relay struct {
 	service  *service
 	key      relayKey
 	question chat.Question
 	inbox    string
-	patience time.Duration // for a word of the asker
+	patience time.Duration // how long the asker may be silent
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wake     chan struct{}
-	frame    []byte // kept for the next frame
-	whole    bool   // all events have been taken from the stream; written before coming closes
+	frame    []byte // reused for the next frame
+	whole    bool   // all events of the stream were read; written before coming closes
 
-	mu     sync.Mutex
-	stream *chat.Stream // nil until the question is out
-	next   int          // how many events the asker has
-	again  bool         // it has lost what came after them
-	heard  time.Time    // when it said so last
+	mu          sync.Mutex
+	stream      *chat.Stream // nil until the question is sent
+	next        int          // how many events the asker has
+	again       bool         // the asker has lost the later ones
+	lastMessage time.Time    // when the asker last sent a message
 }
 
 type relayKey struct{ chat, request, asker string }
 
-// startAnswer takes a question. s.mu is held.
+// startAnswer accepts a question. It reports whether the message was processed.
+// s.mu is held.
 func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 	var q question
 	err := jsonv2.Unmarshal(msg.Data, &q)
@@ -52,18 +53,18 @@ func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 	}
 	key := relayKey{tokenOf(q.ChatID), q.RequestID, q.Asker}
 	if s.relays[key] != nil {
-		return true // it has come twice
+		return true // received twice
 	}
 	if len(s.relays) >= maxAnswers {
 		return false
 	}
 	r := &relay{
 		service: s, key: key, question: q.Question, inbox: msg.Reply, patience: milliseconds(msg, DefaultDeadline),
-		wake: make(chan struct{}, 1), heard: time.Now(),
+		wake: make(chan struct{}, 1), lastMessage: time.Now(),
 	}
 	r.ctx, r.cancel = context.WithCancel(s.ctx)
 	s.relays[key] = r
-	s.running.Go(func() { // ends with the answer, or when the asker is gone
+	s.running.Go(func() { // ends with the answer, or when the asker is lost
 		r.run()
 		r.cancel()
 		s.mu.Lock()
@@ -73,8 +74,7 @@ func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 	return true
 }
 
-// moved is called when an asker has said how much of its answer it has, or that
-// it wants no more.
+// moved processes an asker's position in its answer, or its request to stop.
 func (s *service) moved(msg *nats.Msg, verb string) {
 	var p position
 	if jsonv2.Unmarshal(msg.Data, &p) != nil {
@@ -96,13 +96,13 @@ func (s *service) moved(msg *nats.Msg, verb string) {
 		return
 	}
 	if r == nil {
-		if p.Again { // the asker was lost for too long
+		if p.Again { // the asker was silent for too long
 			_ = s.publish(msg.Reply, statusEnd, strconv.Itoa(p.Next), endOf(ErrHolderLost))
 		}
 		return
 	}
 	r.mu.Lock()
-	r.heard = time.Now()
+	r.lastMessage = time.Now()
 	r.next = max(r.next, p.Next)
 	r.again = r.again || p.Again
 	r.mu.Unlock()
@@ -125,7 +125,7 @@ func (r *relay) stop(reason string) {
 	r.cancel()
 }
 
-// run asks the question and sends what becomes of it.
+// run asks the question, and sends the answer or the error.
 func (r *relay) run() {
 	r.send(statusTaken, 0, nil)
 	r.watch()
@@ -144,7 +144,7 @@ func (r *relay) run() {
 	r.send(statusAsked, 0, nil)
 	coming := make(chan events.Event, ahead)
 	var reading sync.WaitGroup
-	reading.Go(func() { // ends with the stream, once the events are taken or the relay has ended
+	reading.Go(func() { // ends when the stream is read, or r.ctx ends
 		defer close(coming)
 		for event, err := range stream.Events() {
 			if err != nil {
@@ -163,8 +163,8 @@ func (r *relay) run() {
 	reading.Wait()
 }
 
-// watch looks from time to time whether the asker is lost, and ends the answer
-// then. It needs no goroutine in between.
+// watch ends the answer when the asker is lost. It checks in intervals with a
+// timer, so that it needs no goroutine.
 func (r *relay) watch() {
 	switch {
 	case r.lost():
@@ -174,15 +174,15 @@ func (r *relay) watch() {
 	}
 }
 
-// lost reports whether the asker has said nothing for too long. While the
-// holder itself has no connection, it cannot know.
+// lost reports whether the asker was silent for too long. Without a connection
+// the holder receives nothing, so the result is false.
 func (r *relay) lost() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return time.Since(r.heard) > r.patience && r.service.bus.conn.IsConnected()
+	return time.Since(r.lastMessage) > r.patience && r.service.bus.conn.IsConnected()
 }
 
-// relay sends the events, and the end until the asker has that.
+// relay sends the events and the end, until the asker has confirmed the end.
 func (r *relay) relay(coming <-chan events.Event) {
 	var kept [][]byte // the lines of the events that the asker has not confirmed
 	base, sent := 0, 0
@@ -201,7 +201,7 @@ func (r *relay) relay(coming <-chan events.Event) {
 			sent = base
 		}
 		if ended && next > base+len(kept) {
-			return // the asker has the end
+			return // the asker has confirmed the end
 		}
 		if sent < base+len(kept) || again && ended {
 			sent = r.sendEvents(base, sent, kept)
@@ -240,14 +240,14 @@ func (r *relay) relay(coming <-chan events.Event) {
 func line(event events.Event) []byte {
 	data, err := jsonv2.Marshal(event)
 	if err != nil {
-		data = []byte("null") // it does not decode, and ends the answer with an error
+		data = []byte("null") // not a valid event: it ends the answer with an error
 	}
 	return append(append(append([]byte(event.Key()), ' '), data...), '\n')
 }
 
 // sendEvents sends the events from sent on, and returns how many are sent.
 func (r *relay) sendEvents(base, sent int, kept [][]byte) int {
-	limit := int(r.service.bus.conn.MaxPayload()) - 1024 // the header
+	limit := int(r.service.bus.conn.MaxPayload()) - 1024 // for the header
 	for sent < base+len(kept) {
 		first, offset := strconv.Itoa(sent), 0
 		frame := append(r.frame[:0], kept[sent-base]...)
@@ -282,7 +282,7 @@ func (r *relay) sendEnd(sent int) {
 	r.send(statusEnd, sent, endOf(err))
 }
 
-// endOf is the body of statusEnd for an answer whose question is out.
+// endOf returns the body of statusEnd for an answer whose question was sent.
 func endOf(err error) []byte {
 	data, failed := jsonv2.Marshal(reply{Failure: failureOf(err, true)})
 	if failed != nil {
@@ -295,7 +295,7 @@ func (r *relay) send(status string, first int, data []byte) {
 	r.sendFrame(status, strconv.Itoa(first), data)
 }
 
-// sendFrame sends a frame. The asker asks again for one that is lost.
+// sendFrame sends a frame. The asker requests lost frames again.
 func (r *relay) sendFrame(status, place string, data []byte) {
 	if err := r.service.publish(r.inbox, status, place, data); err != nil {
 		r.service.bus.log.Debug("chatnats: frame not sent", "status", status, "error", err)

@@ -18,22 +18,20 @@ const DefaultDeadline = 10 * time.Second
 
 // Causes of a [RemoteError], besides the errors of the holder's client.
 var (
-	// ErrNoHolder: no instance that holds the lease has answered, and nothing
-	// was sent.
+	// ErrNoHolder: no holder of the lease replied, and nothing was sent.
 	ErrNoHolder = errors.New("chatnats: no holder of the chat")
 
-	// ErrHolderLost: the holder that was asked has not answered in time, or has
-	// lost its lease.
+	// ErrHolderLost: the holder did not reply in time, or lost its lease.
 	ErrHolderLost = errors.New("chatnats: the holder is lost")
 
-	// ErrOtherChat: the request names another chat than the Remote.
+	// ErrOtherChat: the request is for another chat than the Remote's.
 	ErrOtherChat = errors.New("chatnats: the request is about another chat")
 )
 
 // A RemoteError reports a failed call or question of a [Remote].
 type RemoteError struct {
-	Verb      string
-	MaybeSent bool // false: the backend has certainly not seen it
+	Verb      string // the method that failed, such as "send" or "ask"
+	MaybeSent bool   // false: the request was not sent to the backend
 	Err       error
 }
 
@@ -44,18 +42,19 @@ func (e *RemoteError) Error() string {
 // Unwrap returns the cause.
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-// A Remote speaks in a chat through the instance that holds its socket and runs
-// [Serve], on any machine. Its methods do what those of chat.Client do. They
-// wait for the holder until Deadline has passed or ctx ends; their error is a
-// [*RemoteError]. A request that a holder has not taken goes to the next one.
-// Fill it in and use it; it is safe for concurrent use, and not to be changed then.
+// A Remote sends requests in a chat through the holder, the instance that has
+// the socket and runs [Serve]. Its methods correspond to those of chat.Client.
+// They wait for the holder until Deadline has passed or ctx ends, and return a
+// [*RemoteError]. A request that a holder did not accept goes to the next
+// holder. A Remote is safe for concurrent use; its fields must not change after
+// the first use.
 type Remote struct {
 	Bus *Bus
 
-	// ChatID is the chat that it speaks in.
+	// ChatID is the chat of the requests.
 	ChatID events.ID
 
-	// Lease is the id that the holder has given to RunWithLease. Default: ChatID.
+	// Lease is the id that the holder passed to RunWithLease. Default: ChatID.
 	Lease events.ID
 
 	// Deadline is how long a holder may be silent. Default: DefaultDeadline.
@@ -75,27 +74,27 @@ func (r *Remote) lease() string {
 	return tokenOf(id)
 }
 
-// SendMessage sends a message of a person; see chat.Client.SendMessage.
+// SendMessage sends a user's message; see chat.Client.SendMessage.
 func (r *Remote) SendMessage(ctx context.Context, m events.UserMessage) error {
 	setDefault(&m.ChatID, r.ChatID)
 	_, err := r.call(ctx, verbSend, m)
 	return err
 }
 
-// Deliver sends a message until the backend has acknowledged it, and returns
-// the acknowledgement; see chat.Client.Deliver.
+// Deliver sends a message until the backend acknowledges it, and returns the
+// acknowledgement; see chat.Client.Deliver.
 func (r *Remote) Deliver(ctx context.Context, m events.UserMessage) (json.RawMessage, error) {
 	setDefault(&m.ChatID, r.ChatID)
 	return r.call(ctx, verbDeliver, m)
 }
 
-// TypingStart says that a person has begun to type.
+// TypingStart reports that a user started typing.
 func (r *Remote) TypingStart(ctx context.Context, userID events.ID) error {
 	_, err := r.call(ctx, verbTypingStart, events.Typing{ChatID: r.ChatID, UserID: userID})
 	return err
 }
 
-// TypingStop says that a person has stopped typing.
+// TypingStop reports that a user stopped typing.
 func (r *Remote) TypingStop(ctx context.Context, userID events.ID) error {
 	_, err := r.call(ctx, verbTypingStop, events.Typing{ChatID: r.ChatID, UserID: userID})
 	return err
@@ -108,14 +107,14 @@ func (r *Remote) Abort(ctx context.Context, a events.Abort) error {
 	return err
 }
 
-// MarkRead says which messages a person has read.
+// MarkRead reports the messages that a user has read.
 func (r *Remote) MarkRead(ctx context.Context, read events.Read) error {
 	setDefault(&read.ChatID, r.ChatID)
 	_, err := r.call(ctx, verbRead, read)
 	return err
 }
 
-// Emit sends any event. The payload encodes as a JSON object, or is nil; a
+// Emit sends any event. The payload must encode as a JSON object, or be nil. A
 // chatId in it must be that of the Remote. See chat.Client.Emit.
 func (r *Remote) Emit(ctx context.Context, event string, payload any) error {
 	raw, err := jsonv2.Marshal(payload)
@@ -126,7 +125,7 @@ func (r *Remote) Emit(ctx context.Context, event string, payload any) error {
 	return err
 }
 
-// call performs a verb through the holder and returns the reply.
+// call calls a method through the holder and returns the reply.
 func (r *Remote) call(ctx context.Context, verb string, body any) (json.RawMessage, error) {
 	failed := &RemoteError{Verb: verb}
 	data, err := jsonv2.Marshal(body)
@@ -153,8 +152,9 @@ func (r *Remote) call(ctx context.Context, verb string, body any) (json.RawMessa
 	return a.Reply, nil
 }
 
-// request sends a request to the holder and waits for the reply. As long as no
-// holder takes it, it tries again. It reports whether it may have been taken.
+// request sends a request to the holder and waits for the reply. It tries again
+// until a holder accepts the request. sent reports whether a holder may have
+// accepted it.
 func (r *Remote) request(ctx context.Context, verb string, data []byte) (answer *nats.Msg, sent bool, err error) {
 	b, lease, chat := r.Bus, r.lease(), tokenOf(r.ChatID)
 	for {
@@ -179,7 +179,7 @@ func (r *Remote) request(ctx context.Context, verb string, data []byte) (answer 
 	}
 }
 
-// withCause adds the error of the caller's own ctx.
+// withCause adds the error of the caller's ctx.
 func withCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrHolderLost) {
 		return fmt.Errorf("%w: %w", err, cause)
@@ -187,8 +187,8 @@ func withCause(ctx context.Context, err error) error {
 	return err
 }
 
-// message makes a request. The holder is given a little less time than there
-// is, so that its reply can still arrive.
+// message returns a request. The holder gets a little less time than is left,
+// so that its reply can still arrive.
 func (r *Remote) message(ctx context.Context, subject, verb string, data []byte) *nats.Msg {
 	msg := nats.NewMsg(subject)
 	msg.Data = data

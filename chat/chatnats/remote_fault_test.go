@@ -70,7 +70,7 @@ func TestRemote_asksAgainAfterFailureUnderSameID(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// requestTo sends a request as a client of NATS can.
+// requestTo sends a request without a Remote.
 func requestTo(t testing.TB, b *Bus, chat events.ID, verb, reply string, body any) {
 	t.Helper()
 	revision, err := b.find(newContext(t), tokenOf(room), tokenOf(chat))
@@ -106,7 +106,7 @@ func TestServe_repliesToInboxesAlone(t *testing.T) {
 	require.NotEmpty(t, holder)
 }
 
-// received returns the next message that the backend has been sent.
+// received returns the next message that the backend has received.
 func received(t testing.TB, backend *chattest.Server) (m events.UserMessage) {
 	require.NoError(t, backend.Expect(t, "user:message", nil).Decode(&m))
 	return m
@@ -222,7 +222,7 @@ func TestRemote_passesHolderThatIsCutOff(t *testing.T) {
 	for i := range 100 {
 		require.NoError(t, send(fmt.Sprint(i)))
 	}
-	cut.mend() // what the first holder was sent meanwhile arrives now
+	cut.mend() // the requests to the first holder arrive now
 	require.NoError(t, send("after"))
 	require.Equal(t, "before", received(t, backend).MessageID)
 	for i := range 100 {
@@ -240,7 +240,8 @@ func TestServe_takesABurst(t *testing.T) {
 	const calls = 6000
 	errs := make(chan error, calls)
 	for range calls {
-		go func() { errs <- remote.TypingStart(context.Background(), events.IntID(1)) }() // ends with the call
+		// Ends with the call.
+		go func() { errs <- remote.TypingStart(context.Background(), events.IntID(1)) }()
 	}
 	for range calls {
 		require.ErrorIs(t, next(t, errs), conn.ErrNotReady, "the word of the client")
@@ -298,7 +299,7 @@ func TestServe_abortsQuestionOfCutOffRemote(t *testing.T) {
 	require.ErrorIs(t, err, ErrHolderLost)
 }
 
-func TestStream_offersWhatChatStreamOffers(t *testing.T) {
+func TestStream_behavesLikeChatStream(t *testing.T) {
 	server := newServer(t)
 	client := newHolder(t, newBackend(t, func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		emit(events.AIProcessing{Status: events.StatusWorking})

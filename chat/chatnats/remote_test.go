@@ -68,7 +68,7 @@ func TestRemote_streamsAnswerThroughHolder(t *testing.T) {
 	require.EqualValues(t, 7, final.Usage.CompletionTokens)
 
 	text = ""
-	for piece, err := range answer.Text() { // once more, from the beginning
+	for piece, err := range answer.Text() { // again, from the start
 		require.NoError(t, err)
 		text += piece
 	}
@@ -219,7 +219,7 @@ func TestRemote_continuesAnswerAfterNATSRestart(t *testing.T) {
 	for i := range 50 {
 		require.Equal(t, i, next(t, got).Index)
 	}
-	for i := range 100 { // on their way while NATS is away
+	for i := range 100 { // sent while NATS is unreachable
 		release <- i
 	}
 	server = restart(t, server, dir)

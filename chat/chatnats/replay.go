@@ -9,19 +9,19 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// A replay gives a worker that takes a partition over the requests in progress from
-// their first event on: when it meets a chat for the first time, it reads what
-// the stream has of it, and when a request goes on that had begun before, it first
-// hands out that beginning.
+// A replay delivers the open requests of a partition from their first event to
+// a worker that has taken it over. At the first event of a chat it reads the
+// earlier events of the chat from the stream. At the first event of an open
+// request it first delivers the earlier events of that request.
 type replay struct {
 	bus    *Bus
 	handle func(ctx context.Context, d Delivery) error
 
 	floor uint64                           // events below were acknowledged by another worker
-	chats map[string]map[string][]Delivery // by token: the open requests that began below floor
+	chats map[string]map[string][]Delivery // by token: the open requests that started below floor
 }
 
-// begin is called when the partition was taken over.
+// begin is called when this worker has taken over the partition.
 func (r *replay) begin(floor uint64) { r.floor, r.chats = floor, map[string]map[string][]Delivery{} }
 
 func (r *replay) deliver(ctx context.Context, d Delivery) error {
@@ -48,8 +48,8 @@ func (r *replay) deliver(ctx context.Context, d Delivery) error {
 }
 
 // read returns the events of a chat below the floor, by request, without the
-// requests that have ended. It reads up to an event of that chat which is known to
-// be there: a server that has not caught up would leave some out otherwise.
+// requests that have ended. It reads up to an event that is known to be stored,
+// to detect a server that has not caught up and would leave some out.
 func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[string][]Delivery, error) {
 	begun := map[string][]Delivery{}
 	lease := lateness{bus: r.bus}
@@ -69,7 +69,7 @@ func (r *replay) read(ctx context.Context, chat events.ID, until uint64) (map[st
 			}
 			event, _, err := decode(msg.Subject, msg.Header, msg.Data)
 			if err != nil {
-				continue // it was reported when it came the first time
+				continue // logged at its first delivery
 			}
 			drop, err := lease.drop(ctx, msg.Header, msg.Subject, msg.Sequence, event)
 			if err != nil {

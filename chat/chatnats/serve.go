@@ -14,27 +14,28 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Bounds of the work of a holder at a time. It does not take more.
+// Limits of the concurrent work of a holder. It does not accept more.
 const (
 	maxCalls   = 8192
 	maxAnswers = 8192
 	maxWaiting = 64 << 20 // bytes of requests
 )
 
-// ErrNoLease: the ctx is not that of RunWithLease.
+// ErrNoLease: the ctx of Serve is not derived from that of hold in
+// RunWithLease.
 var ErrNoLease = errors.New("chatnats: Serve needs the ctx of RunWithLease")
 
-// Serve lets every [Remote] of these chats speak through client, until ctx ends.
-// ctx is that of [RunWithLease] or derived from it; else the error is
-// [ErrNoLease]. Serve returns nil when ctx has ended, or why there is no
-// connection to NATS any more.
+// Serve handles the requests of every [Remote] of these chats with client,
+// until ctx ends. ctx must be the context of hold in [RunWithLease], or derived
+// from it; otherwise Serve returns [ErrNoLease]. Serve returns nil when ctx has
+// ended, and an error if the connection to NATS is closed at the start.
 //
-// When ctx ends, requests that have not reached the backend go to the next
-// holder, and answers that are in flight end with [ErrHolderLost]. After a lost lease
-// nothing more goes to the backend.
+// When ctx ends, requests that were not sent to the backend go to the next
+// holder, and answers in flight end with [ErrHolderLost]. After a lost lease
+// nothing more is sent to the backend.
 //
-// A request speaks in the chat of its subject alone, and its reply goes to a
-// subject that begins with _INBOX alone.
+// A request acts only in the chat of its subject. Its reply is sent only to a
+// subject that starts with _INBOX.
 func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID) error {
 	h, ok := heldBy(ctx)
 	if !ok {
@@ -60,26 +61,26 @@ func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID)
 	return nil
 }
 
-// A service answers the requests of one tenure with a client.
+// A service handles the requests of one tenure with a client.
 type service struct {
 	bus    *Bus
 	client *chat.Client
 	ctx    context.Context
 	chats  map[string]events.ID // by token
 
-	calling   context.Context // of calls: ends a little later than ctx, so that they can return
+	calling   context.Context // of calls; ends a little later than ctx, so that they can return
 	stopCalls context.CancelFunc
 	running   sync.WaitGroup
 
 	mu      sync.Mutex
-	closed  bool // nothing more is started
-	calls   int  // that are running
-	waiting int  // bytes of their requests
+	closed  bool // no new work is started
+	calls   int  // running calls
+	waiting int  // bytes of the requests of running calls
 	relays  map[relayKey]*relay
 }
 
-// close replies to requests that are not started that they are not taken, and
-// waits for the others: for longPause, and not after the lease's time.
+// close rejects the requests that are not started, with statusNotTaken. It
+// waits for the others for longPause, but not beyond the lease.
 func (s *service) close(sub *nats.Subscription, h *held) {
 	s.mu.Lock()
 	s.closed = true
@@ -120,7 +121,7 @@ func lastToken(subject string) int {
 	return n
 }
 
-// start starts the work on a request, unless there is too much of it.
+// start starts the work on a request, unless a limit is reached.
 func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +134,7 @@ func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 	}
 	s.calls++
 	s.waiting += size
-	s.running.Go(func() { // ends with the time that the asker gives it
+	s.running.Go(func() { // ends by the deadline in headerTime
 		s.serve(msg, verb, chatID)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -143,8 +144,8 @@ func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 	return true
 }
 
-// serve performs a verb. A request that has not been sent when the tenure ends
-// is not taken, so that the next holder can take it.
+// serve handles a request. If the request was not sent before the tenure ended,
+// the status is statusNotTaken, so that the next holder can accept it.
 func (s *service) serve(msg *nats.Msg, verb string, chatID events.ID) {
 	ctx, cancel := context.WithTimeout(s.calling, milliseconds(msg, DefaultDeadline))
 	defer cancel()
@@ -224,7 +225,7 @@ func (s *service) perform(ctx context.Context, verb string, data []byte, id even
 	case verbEmit:
 		return nil, with(data, func(e emission) error { return s.emit(ctx, e, id) })
 	}
-	return nil, errors.New("chatnats: unknown verb")
+	return nil, errors.New("chatnats: unknown method")
 }
 
 // emit sends any event in a chat.
@@ -262,8 +263,8 @@ func with[T any](data []byte, f func(T) error) error {
 	return f(body)
 }
 
-// in calls f if a body names the chat of its subject, or none, which stands for
-// it.
+// in calls f if a body has the chat of its subject, or none. None is replaced
+// by the chat of the subject.
 func in(id events.ID, named *events.ID, f func() error) error {
 	setDefault(named, id)
 	if *named != id {

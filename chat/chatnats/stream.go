@@ -11,9 +11,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// An Answer has the methods that [Stream] and *chat.Stream share, so that the
-// same code serves an answer that was asked for here and one that was asked for
-// through a holder.
+// An Answer has the methods that [Stream] and *chat.Stream share. Code that
+// uses it works with the answers of a Remote and of a chat.Client.
 type Answer interface {
 	RequestID() string
 	Tokens() <-chan events.AIToken
@@ -30,22 +29,22 @@ var (
 )
 
 // A Stream is the answer to a question that was asked through a [Remote]. It
-// keeps the answer, so that a reader may come late, be slow, or not come at all.
-// Its methods are safe for concurrent use.
+// keeps the whole answer: a reader may start late or be slow, and none is
+// required. Its methods are safe for concurrent use.
 type Stream struct {
 	remote   *Remote
 	ctx      context.Context
 	question chat.Question
 	asker    string
 	inbox    string
-	out      chan struct{} // closed when the question is out
+	out      chan struct{} // closed when the question was sent
 	done     chan struct{} // closed when the answer has ended
 	aborted  chan string   // the reason of Abort
 
-	// Of the following goroutine until done is closed.
+	// Owned by the goroutine of run until done is closed.
 	revision uint64 // of the holder's tenure
 	asked    bool
-	part     []byte // the beginning of the next frame
+	part     []byte // the first parts of the next frame
 	message  events.AIMessage
 	err      error
 
@@ -53,24 +52,24 @@ type Stream struct {
 	events   []events.Event
 	text     strings.Builder
 	progress chat.Progress
-	begun    time.Time     // when the question was out
+	begun    time.Time     // when the question was sent
 	changed  chan struct{} // closed when there is more; nil when no reader waits
 }
 
 // RequestID returns the request id of the question.
 func (s *Stream) RequestID() string { return s.question.RequestID }
 
-// Wait waits until the answer has ended and returns the final message, or the
-// error that it ended with: one that chat.Stream.Wait returns, ctx's, or a
-// [*RemoteError].
+// Wait blocks until the answer ends. It returns the final message, or the error
+// that ended the answer: an error of chat.Stream.Wait, the error of the ctx of
+// Ask, or a [*RemoteError].
 func (s *Stream) Wait() (events.AIMessage, error) {
 	<-s.done
 	return s.message, s.err
 }
 
-// Abort ends the stream with chat.ErrAborted, and has the holder ask the
-// backend to stop answering. It returns when the stream has ended, within a second.
-// Once the stream has ended it does nothing.
+// Abort ends the stream with chat.ErrAborted, and the holder asks the backend
+// to stop answering. Abort returns when the stream has ended, within about a
+// second. It has no effect after the end.
 func (s *Stream) Abort(reason string) {
 	select {
 	case s.aborted <- reason:
@@ -79,8 +78,8 @@ func (s *Stream) Abort(reason string) {
 	}
 }
 
-// Progress returns how far the answer has come. It waits for nothing.
-// FirstToken is measured here: the way through NATS is part of it.
+// Progress returns the progress of the answer and does not block. FirstToken is
+// measured in this process and includes the time that NATS takes.
 func (s *Stream) Progress() chat.Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,12 +93,12 @@ func (s *Stream) Progress() chat.Progress {
 	return p
 }
 
-// Tokens returns a channel of the answer's tokens from the first one on, in
-// order, each once. It closes after the last one, or when the ctx of Ask ends. Read it
-// to its end, or end that ctx.
+// Tokens returns a channel that receives each token of the answer once, in
+// order, from the first one. It is closed after the last token, or when the ctx
+// of Ask ends. The caller must read it until it is closed, or end that ctx.
 func (s *Stream) Tokens() <-chan events.AIToken {
 	tokens := make(chan events.AIToken, 64)
-	go func() { // ends with the answer, once that is read, or with s.ctx
+	go func() { // ends when the answer is read, or s.ctx ends
 		defer close(tokens)
 		for event := range s.Events() {
 			token, ok := event.(events.AIToken)
@@ -116,8 +115,8 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 	return tokens
 }
 
-// Text returns the text of the answer, piece by piece as it comes. The last pair
-// holds the error if the answer ended with one.
+// Text returns the text of the answer, piece by piece as it arrives. If the
+// answer ends with an error, the last pair has it.
 func (s *Stream) Text() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		some := false
@@ -140,8 +139,8 @@ func (s *Stream) Text() iter.Seq2[string, error] {
 	}
 }
 
-// Events returns the events of the answer as they come, the final message last.
-// The last pair holds the error if the answer ended with one.
+// Events returns the events of the answer as they arrive; the final message is
+// the last. If the answer ends with an error, the last pair has it.
 func (s *Stream) Events() iter.Seq2[events.Event, error] {
 	return func(yield func(events.Event, error) bool) {
 		for read := 0; ; {
@@ -175,7 +174,7 @@ func (s *Stream) Events() iter.Seq2[events.Event, error] {
 	}
 }
 
-// add takes events in.
+// add appends events, and wakes up the readers.
 func (s *Stream) add(more []events.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,14 +198,14 @@ func (s *Stream) add(more []events.Event) {
 	}
 }
 
-// first notes when the first token or message has come.
+// first records the time of the first token or message.
 func (s *Stream) first() {
 	if s.progress.FirstToken == 0 {
 		s.progress.FirstToken = max(time.Since(s.begun), 1)
 	}
 }
 
-// isAsked notes that the question is out.
+// isAsked records that the question was sent.
 func (s *Stream) isAsked() {
 	if s.asked {
 		return

@@ -10,12 +10,12 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A chat's id is one token of a subject, and part of a key. Ids that are
-// strings of letters, digits, - and _ stand for themselves; any other string is
-// written in base64 behind a slash, and an integer behind an equals sign, so that
-// "5" and 5 stay two chats. A lone equals sign is no chat. A longer id than
-// longestID is replaced by its hash, because the server closes a connection that
-// sends a long subject; HeaderChat has the id then.
+// A chat's id is encoded as one token of a subject, which is also part of a
+// key. A string of letters, digits, - and _ is not changed. Any other string is
+// written in base64 after a slash. An integer is written after an equals sign,
+// so that "5" and 5 are two chats. A single equals sign means no chat. An id
+// longer than longestID is replaced by its hash, because the server closes a
+// connection that sends a long subject. HeaderChat then has the id.
 const (
 	encodedString = "/"
 	encodedNumber = "="
@@ -27,8 +27,8 @@ const (
 // hashed reports whether a token has the hash of a chat's id.
 func hashed(token string) bool { return strings.HasPrefix(token, encodedHash) }
 
-// plain reports whether a string can stand for itself. It is on the path of
-// each event.
+// plain reports whether a string needs no encoding. It is called for each
+// event, so it uses no regexp.
 func plain(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -93,15 +93,16 @@ func chatOf(token string) (events.ID, error) {
 	return events.ID{}, errToken
 }
 
-// An event is published under prefix.chat.KEY. The stream keeps it as
-// prefix.partition.chat.KEY; what follows are filters for that.
+// An event is published under prefix.chat.KEY and stored under
+// prefix.partition.chat.KEY. The next functions return filters for the stored
+// subjects.
 
 func (b *Bus) partition(n int) string { return b.prefix + "." + strconv.Itoa(n) + ".>" }
 
 func (b *Bus) chat(id events.ID) string { return b.prefix + ".*." + tokenOf(id) + ".*" }
 
-// parseSubject returns the chat's token and the kind of an event that the
-// stream has kept under a subject.
+// parseSubject returns the chat's token and the kind of an event from the
+// subject under which it is stored.
 func parseSubject(subject string) (token string, key events.Key, err error) {
 	parts := strings.SplitN(subject, ".", 5)
 	if len(parts) != 4 {

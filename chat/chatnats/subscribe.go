@@ -11,27 +11,31 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// SubscribeConfig says which events a [Feed] has, and from where on. Its zero
-// value is all chats, from now.
+// SubscribeConfig selects the events of a [Feed]. Its zero value selects all
+// chats, from now.
 type SubscribeConfig struct {
-	// Chats are the chats whose events are wanted. Default: all of them.
+	// Chats are the chats to read. Default: all.
 	Chats []events.ID
 
-	// Sequence is the first event wanted; see Delivery.Sequence. Default: 0, from now.
+	// Sequence is that of the first event to read; see Delivery.Sequence.
+	// Default: 0, from now.
 	Sequence uint64
 
-	// Time is when the first event wanted was stored. Default: zero, from now.
+	// Time selects the events that were stored at this time or later. Default:
+	// zero, from now.
 	Time time.Time
 
-	// Durable is the name under which JetStream remembers how far the readers
-	// have come: another Feed of that name goes on from there, and Sequence and Time are
-	// for the first one alone. One Feed of a name is served at a time, and another one
-	// waits in reserve. Letters, digits, - and _. Default: nothing is remembered.
+	// Durable is the name under which JetStream stores the position of the
+	// readers. A later Feed of that name continues from there, and its Sequence
+	// and Time have no effect. Only one Feed of a name receives events at a
+	// time; others stand by. The name consists of letters, digits, - and _.
+	// Default: the position is not stored.
 	Durable string
 }
 
-// A Feed has the topics of a chat client, on any machine. Subscriptions live
-// until their ctx ends or Run returns; subscribing before Run loses nothing.
+// A Feed has the topics of a chat client, in any process. A subscription lasts
+// until its ctx ends or Run returns. A subscription that is made before Run
+// misses no event.
 type Feed struct {
 	Processing   bus.Source[events.AIProcessing]
 	Tokens       bus.Source[events.AIToken]
@@ -42,23 +46,24 @@ type Feed struct {
 	ChatMessages bus.Source[events.ChatMessage]
 	Presence     bus.Source[events.Presence]
 
-	// Events carries all of those, in the order of the stream: in each chat,
-	// that of the wire.
+	// Events carries the events of all topics above in the order of the stream.
+	// For each chat, this is the order in which the backend sent them.
 	Events bus.Source[events.Event]
 
-	// Deliveries carries the same with their places in the stream.
+	// Deliveries carries the same events with their positions in the stream.
 	Deliveries bus.Source[Delivery]
 
 	bus    *Bus
 	cfg    SubscribeConfig
-	start  uint64 // the first sequence wanted; 0 for that of cfg.Time
+	start  uint64 // the first sequence to read; 0 for cfg.Time
 	lease  lateness
 	topics *topics
 }
 
-// Subscribe makes a Feed. It asks JetStream where "now" is, and does not
-// deliver yet; that is Run's task. The error is JetStream's or about cfg. ctx
-// bounds Subscribe alone.
+// Subscribe returns a Feed, which delivers events when Run is called. It reads
+// the current end of the stream if cfg has no start, and creates the consumer
+// of a durable Feed. It returns an error of JetStream, or one about an invalid
+// field of cfg. ctx bounds only Subscribe.
 func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) {
 	switch {
 	case cfg.Sequence != 0 && !cfg.Time.IsZero():
@@ -87,12 +92,13 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 	return f, nil
 }
 
-// Run delivers until ctx ends, and then closes the topics and returns nil; or
-// until the stream or the durable consumer is gone or the connection is closed,
-// and then returns why. While NATS is away it waits. It is called once.
+// Run delivers events until ctx ends, and then returns nil. It returns an error
+// if the connection is closed, or the stream or the durable consumer was
+// deleted. While NATS is unreachable, Run waits. When it returns, all topics
+// are closed. It must be called only once.
 //
-// A subscription that blocks (bus.Block) holds the Feed up; any other one is dealt
-// with by its own policy.
+// A full subscription with bus.Block blocks the whole Feed. Other overflow
+// policies affect only their own subscription.
 func (f *Feed) Run(ctx context.Context) error {
 	defer f.topics.close()
 	var err error
@@ -107,7 +113,8 @@ func (f *Feed) Run(ctx context.Context) error {
 	return err
 }
 
-// follow reads on from f.start, and keeps it, until something may have been lost.
+// follow reads from f.start, and advances it, until an event may have been
+// lost.
 func (f *Feed) follow(ctx context.Context) error {
 	config := f.policy().config()
 	config.AckPolicy = jetstream.AckNonePolicy
@@ -118,7 +125,8 @@ func (f *Feed) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// In nats.go's own goroutine: another one would cost more than all the rest.
+	// take runs in nats.go's goroutine: another one would cost more than the
+	// rest.
 	taking, cancel := context.WithCancel(ctx)
 	broken := make(chan error, 1)
 	next := uint64(1)
@@ -140,7 +148,8 @@ func (f *Feed) follow(ctx context.Context) error {
 		in.stop()
 		tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = f.bus.stream.DeleteConsumer(tidying, consumer.CachedInfo().Name) // else it goes when it is abandoned
+		// On failure, the server deletes it after the inactivity threshold.
+		_ = f.bus.stream.DeleteConsumer(tidying, consumer.CachedInfo().Name)
 	}()
 	select {
 	case err := <-broken:
@@ -152,7 +161,7 @@ func (f *Feed) follow(ctx context.Context) error {
 	}
 }
 
-// take publishes a message, if it is the next one that the consumer has delivered.
+// take publishes a message if it is the next delivery.
 func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 	meta, err := msg.Metadata()
 	if err != nil {
@@ -179,7 +188,7 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 
 func (f *Feed) filters() []string {
 	if len(f.cfg.Chats) == 0 {
-		return nil // all there is: a filter that lets everything pass costs the server as much as any other
+		return nil // no filter: even a filter that matches all costs the server time
 	}
 	filters := make([]string, 0, len(f.cfg.Chats))
 	for _, id := range f.cfg.Chats {
@@ -195,9 +204,9 @@ func (f *Feed) policy() start {
 	return start{time: f.cfg.Time}
 }
 
-// A start is where a consumer begins that JetStream does not know yet.
+// A start is where a new consumer starts to read.
 type start struct {
-	sequence uint64 // or, if it is 0,
+	sequence uint64 // 0 for time
 	time     time.Time
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fill puts n tokens of one request into the stream.
+// fill stores n tokens of one request in the stream.
 func fill(t testing.TB, b *Bus, chat, request string, n int) {
 	var topic bus.Topic[events.Event]
 	f, err := Forward(newContext(t), b, topic.Source(), ForwardConfig{})
@@ -165,6 +165,6 @@ func TestFeed_standbyTakesOverDurable(t *testing.T) {
 	reader()
 	stop()
 	topic.Publish(token("room", "r", 1))
-	for next(t, seen) != 1 { // 0 may come again
+	for next(t, seen) != 1 { // 0 may be delivered again
 	}
 }

@@ -14,16 +14,16 @@ import (
 )
 
 // A tenure is the time for which one instance holds a lease. Its revision is
-// the one that the lease's key had when it was acquired: that of the next tenure is
-// greater. The stream keeps a message for each tenure, under the kind keyTenure.
+// that of the lease's key after the acquisition, so the next tenure has a
+// greater one. The stream has a message for each tenure, of the kind keyTenure.
 const keyTenure events.Key = "TENURE"
 
-// headerOf is the value of HeaderLease.
+// headerOf returns the value of HeaderLease.
 func headerOf(token string, revision uint64) string {
 	return token + " " + strconv.FormatUint(revision, 10)
 }
 
-// parseLease returns what headerOf was given; token is "" for any other value.
+// parseLease is the inverse of headerOf; token is "" for an invalid value.
 func parseLease(value string) (token string, revision uint64) {
 	token, digits, _ := strings.Cut(value, " ")
 	revision, err := strconv.ParseUint(digits, 10, 64)
@@ -33,9 +33,9 @@ func parseLease(value string) (token string, revision uint64) {
 	return token, revision
 }
 
-// begin writes the message of a tenure into the stream. A holder that is late
-// cannot write it: each one names the message that it follows, and a greater
-// revision is followed by none.
+// begin writes the message of a tenure to the stream. A late holder cannot
+// write one: each message names its predecessor, and begin returns ErrLeaseLost
+// if that has a greater revision.
 func (b *Bus) begin(ctx context.Context, token string, revision uint64) error {
 	for {
 		last, sequence, err := b.lastTenure(ctx, token)
@@ -51,7 +51,7 @@ func (b *Bus) begin(ctx context.Context, token string, revision uint64) error {
 		if !conflict(err) {
 			return err
 		}
-		select { // the server that was asked had not caught up, or another holder is at it
+		select { // the server had not caught up, or another holder was faster
 		case <-time.After(firstPause):
 		case <-ctx.Done():
 			return ctx.Err()
@@ -80,31 +80,29 @@ func (b *Bus) lastTenure(ctx context.Context, token string) (revision, sequence 
 
 func (b *Bus) tenures(token string) string { return b.prefix + ".*." + token + "." + string(keyTenure) }
 
-// lateness tells a reader which late events to drop: those that a holder sent
-// before it noticed that it had lost its lease, and that the stream has behind
-// the beginning of a later tenure. It is asked about messages in the order of
-// the stream.
+// lateness decides which late events a reader drops. An event is late if the
+// stream has stored it after the start of a later tenure of its lease. Its
+// methods must be called for messages in the order of the stream.
 //
-// The stream drops the next holder's copy of an event that it has already, so a
-// late event may be the only one. It is dropped where that cannot be, or where
-// it would be out of order: an event without an id of its own, and a token that
-// is not behind those that later tenures have of its request.
+// The stream drops the next holder's copy of a late event, so a late event may
+// be the only copy. Two kinds are dropped. An event without an id of its own
+// has no repetitions. A token is dropped if a later tenure has delivered that
+// index, or a greater one, of its request, because it would be out of order.
 type lateness struct {
 	bus    *Bus
-	newest map[string]uint64 // revision, by the lease's token
-	last   string            // the value of HeaderLease that came last
+	newest map[string]uint64 // the newest revision, by the lease's token
+	last   string            // the last value of HeaderLease that was not late
 	tokens map[requestKey]int
-	before map[requestKey]int // of the requests before those of tokens
+	before map[requestKey]int // of earlier requests than those in tokens
 }
 
 const (
-	maxLeases = 1 << 16 // that a reader remembers
+	maxLeases = 1 << 16 // remembered by a reader
 	lagging   = time.Second
 )
 
-// drop reports whether an event is to be dropped. For the first message of a
-// lease it asks the stream for the tenure that had begun before. The error is
-// that of JetStream.
+// drop reports whether to drop an event. For the first message of a lease it
+// asks the stream for the tenure at that time. It returns errors of JetStream.
 func (l *lateness) drop(ctx context.Context, header nats.Header, subject string, sequence uint64, event events.Event) (bool, error) {
 	late, err := l.late(ctx, header, subject, sequence)
 	if err != nil {
@@ -139,7 +137,7 @@ func (l *lateness) drop(ctx context.Context, header nats.Header, subject string,
 	return late && event != nil, nil
 }
 
-// note notes the index of a token that is not late.
+// note records the index of a token that is not late.
 func (l *lateness) note(key requestKey, index int) {
 	if len(l.tokens) >= maxRequests {
 		l.before, l.tokens = l.tokens, nil
@@ -150,7 +148,7 @@ func (l *lateness) note(key requestKey, index int) {
 	l.tokens[key] = index
 }
 
-// late reports whether a message is of an earlier tenure than one before it.
+// late reports whether a later tenure had started before a message was stored.
 func (l *lateness) late(ctx context.Context, header nats.Header, subject string, sequence uint64) (bool, error) {
 	value := header.Get(HeaderLease)
 	if value == "" || value == l.last {
@@ -181,12 +179,12 @@ func (l *lateness) remember(token string, revision uint64) {
 	l.newest[token], l.last = revision, ""
 }
 
-// forget is called when older messages come again.
+// forget is called before older messages are delivered again.
 func (l *lateness) forget() { *l = lateness{bus: l.bus} }
 
-// tenureAt returns the revision of the tenure that was the newest when a message
-// was stored. It asks for that message as well: a server that does not have it
-// has not caught up, and may not have the beginning of the tenure either.
+// tenureAt returns the revision of the newest tenure at the time when a message
+// was stored. It requests that message too: a server that does not have it has
+// not caught up, and may lack the start of the tenure too.
 func (b *Bus) tenureAt(ctx context.Context, token, subject string, sequence uint64) (revision uint64, err error) {
 	for asked := time.Now(); ; {
 		found, err := jetstreamext.GetLastMsgsFor(ctx, b.js, b.prefix, []string{b.tenures(token), subject},
@@ -207,7 +205,7 @@ func (b *Bus) tenureAt(ctx context.Context, token, subject string, sequence uint
 			}
 			current = current || msg.Sequence == sequence
 		}
-		if current || time.Since(asked) > lagging { // after that time the message has expired
+		if current || time.Since(asked) > lagging { // by then, a missing message has expired
 			return revision, nil
 		}
 		select {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// holderOf returns a ctx as RunWithLease gives to its function.
+// holderOf returns a ctx like that of hold in RunWithLease.
 func holderOf(t testing.TB, b *Bus, revision uint64) context.Context {
 	require.NoError(t, b.begin(newContext(t), "lease", revision))
 	h := newHeld(newContext(t), time.Now().Add(time.Hour))
@@ -37,14 +37,14 @@ func TestReaders_dropLateEvents(t *testing.T) {
 	one := holderOf(t, b, 5)
 	forwardAs(t, b, one, token("room", "r", 0), token("room", "r", 1))
 	two := holderOf(t, b, 7)
-	// This one's backend goes on with what is new.
+	// The backend of this holder continues with new events.
 	forwardAs(t, b, two, token("room", "r", 5), token("room", "r", 6))
 	info, err := b.stream.Info(newContext(t))
 	require.NoError(t, err)
 	late := info.State.LastSeq + 1
 	status := events.AIProcessing{ChatID: room, RequestID: "r", Status: events.StatusQueued}
 	forwardAs(t, b, one, token("room", "r", 2), token("room", "r", 3), status, token("room", "", 9))
-	// This one's backend has repeated r7, which the stream has already.
+	// The backend of this holder has repeated r7, which is already stored.
 	forwardAs(t, b, one, token("room", "r", 7), message("room", "r"))
 	forwardAs(t, b, two, token("room", "r", 7), message("room", "r"), token("room", "r", 8))
 
@@ -56,7 +56,7 @@ func TestReaders_dropLateEvents(t *testing.T) {
 		"from the first event": {1, append([]events.Event{
 			token("room", "r", 0), token("room", "r", 1), token("room", "r", 5), token("room", "r", 6),
 		}, behind...)},
-		// It does not know which tokens came before.
+		// This reader has not received the earlier tokens.
 		"from a late event": {late, append([]events.Event{token("room", "r", 2), token("room", "r", 3)}, behind...)},
 	} {
 		t.Run(name, func(t *testing.T) {

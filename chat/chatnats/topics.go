@@ -8,7 +8,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// topics are those of a chat client.
+// topics are the topics of a Feed.
 type topics struct {
 	processing   bus.Topic[events.AIProcessing]
 	tokens       bus.Topic[events.AIToken]
@@ -37,8 +37,8 @@ func newTopics(b *Bus) *topics {
 	return t
 }
 
-// publish brings an event to the topic of its kind, to Events and to
-// Deliveries. The error is ctx's.
+// publish publishes an event to the topic of its kind, to Events and to
+// Deliveries. It returns the error of ctx.
 func (t *topics) publish(ctx context.Context, d Delivery) error {
 	var err error
 	switch event := d.Event.(type) {
@@ -62,8 +62,8 @@ func (t *topics) publish(ctx context.Context, d Delivery) error {
 	return errors.Join(err, t.events.PublishContext(ctx, d.Event), t.deliveries.PublishContext(ctx, d))
 }
 
-// pending returns how many values wait in the channels of each topic's
-// subscriptions, added up. Those are always the newest of that topic.
+// pending returns the total number of values that wait in the subscriptions of
+// a topic. They are always the newest ones of that topic.
 func (t *topics) pending(key events.Key) int {
 	var own int
 	switch key {
@@ -87,7 +87,7 @@ func (t *topics) pending(key events.Key) int {
 	return own
 }
 
-// close ends every topic.
+// close closes every topic.
 func (t *topics) close() {
 	t.processing.Close()
 	t.tokens.Close()

@@ -17,8 +17,8 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 )
 
-// fleet starts what is not there yet, and the processes, and stops them when
-// the front end is done.
+// fleet starts the processes, and NATS and the backend unless their URLs are
+// given. It stops all of them when the front end ends.
 func fleet(ctx context.Context, s settings) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -84,14 +84,14 @@ func fleet(ctx context.Context, s settings) error {
 	}
 }
 
-// A line is a line of a process's output, or its end.
+// A line is a line of a process's output, or the end of the output.
 type line struct {
 	id, text string
 	ended    bool
 	err      error
 }
 
-// start starts this program once more, with a role.
+// start starts another process of this program, with a role.
 func start(ctx context.Context, s settings, role, id string, said chan<- line, all *sync.WaitGroup) (*exec.Cmd, error) {
 	program, err := os.Executable()
 	if err != nil {

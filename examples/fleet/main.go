@@ -1,13 +1,13 @@
-// Fleet is a chat service of several processes on one machine: two instances that
-// compete for the chat's socket, two workers that share what is heard, and a front end
-// that asks. Between them is NATS, which it brings along:
+// Fleet is a chat service of several processes on one machine. Two instances
+// compete for the chat's socket, two workers share its events, and a front end
+// asks questions. They communicate through NATS, which the program includes:
 //
 //	go run ./examples/fleet
 //	go run ./examples/fleet -questions 6
 //	go run ./examples/fleet -nats nats://one:4222,nats://two:4222
 //
-// When half of the answers have been worked on it kills the process that holds the socket, so that
-// the other instance takes over.
+// After half of the answers, it kills the process that holds the socket, so
+// that the other instance takes over.
 package main
 
 import (
@@ -20,7 +20,8 @@ import (
 	"syscall"
 )
 
-// settings are the flags. The processes of the fleet are this program with a role.
+// settings are the flags. Each process of the fleet is this program with a
+// role.
 type settings struct {
 	role      string
 	id        string
@@ -33,15 +34,15 @@ func main() {
 	var s settings
 	flag.StringVar(&s.role, "role", "", "`role` of this process: holder, worker or front; empty starts the whole fleet")
 	flag.StringVar(&s.id, "id", "", "the `name` of this process")
-	flag.StringVar(&s.nats, "nats", "", "the `URL`s of a NATS cluster; without them, a server is started in this process")
-	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; without it, one is started in this process")
-	flag.IntVar(&s.questions, "questions", 4, "`how many` questions the front end asks")
+	flag.StringVar(&s.nats, "nats", "", "the `URL`s of a NATS cluster; empty starts a server in this process")
+	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; empty starts a backend in this process")
+	flag.IntVar(&s.questions, "questions", 4, "the `number` of questions that the front end asks")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := map[string]func(context.Context, settings) error{"": fleet, "holder": holder, "worker": worker, "front": front}[s.role]
-	err := errors.New("no such role")
+	err := errors.New("unknown role")
 	if run != nil {
 		err = run(ctx, s)
 	}

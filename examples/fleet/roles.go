@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// rooms are the chats of the fleet: one socket is in all of them.
+// rooms are the chats of the fleet. One socket joins all of them.
 var rooms = []events.ID{
 	events.StringID("room-1"), events.StringID("room-2"), events.StringID("room-3"), events.StringID("room-4"),
 }
@@ -35,8 +35,8 @@ func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
 	return b, conn.Close, nil
 }
 
-// holder competes for the lease of the socket. While it has the lease, it forwards
-// events and serves remote requests.
+// holder competes for the lease of the socket. While it has the lease, it
+// forwards events and serves remote requests.
 func holder(ctx context.Context, s settings) error {
 	b, done, err := open(ctx, s.nats)
 	if err != nil {
@@ -53,7 +53,7 @@ func holder(ctx context.Context, s settings) error {
 		if err != nil {
 			return err
 		}
-		g, ctx := errgroup.WithContext(ctx) // the first one to end ends the others
+		g, ctx := errgroup.WithContext(ctx) // the first to fail cancels the others
 		g.Go(func() error { return client.Run(ctx) })
 		g.Go(forwarding.Wait)
 		g.Go(func() error {
@@ -69,7 +69,7 @@ func holder(ctx context.Context, s settings) error {
 	})
 }
 
-// worker works on its share of the requests: it counts the words of each answer.
+// worker counts the words of each answer in its share of the requests.
 func worker(ctx context.Context, s settings) error {
 	b, done, err := open(ctx, s.nats)
 	if err != nil {
@@ -77,12 +77,12 @@ func worker(ctx context.Context, s settings) error {
 	}
 	defer done()
 	words := map[string]int{}
-	// One at a time, for the sake of the map.
+	// Parallel is 1, because the map has no lock.
 	cfg := chatnats.GroupConfig{Name: "word-count", Sequence: 1, FromStart: true, Parallel: 1}
 	return chatnats.Work(ctx, b, cfg, func(_ context.Context, d chatnats.Delivery) error {
 		switch event := d.Event.(type) {
 		case events.AIToken:
-			words[event.RequestID] = event.Index + 1 // the same however often it comes
+			words[event.RequestID] = event.Index + 1 // a repetition does not change the count
 		case events.AIMessage:
 			fmt.Printf("counted %d words in the answer to %s\n", words[event.RequestID], event.RequestID)
 			delete(words, event.RequestID)
@@ -113,7 +113,7 @@ func front(ctx context.Context, s settings) error {
 		}
 		fmt.Printf("answer to %s: %s\n", question.RequestID, answer)
 		select {
-		case <-time.After(200 * time.Millisecond): // a person reads
+		case <-time.After(200 * time.Millisecond): // time to read the answer
 		case <-ctx.Done():
 			return ctx.Err()
 		}
