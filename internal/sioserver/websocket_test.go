@@ -65,7 +65,7 @@ func TestUpgrade_movesSessionToWebSocket(t *testing.T) {
 	})
 }
 
-func TestUpgrade_deliversWhatIsQueued(t *testing.T) {
+func TestUpgrade_deliversQueuedPackets(t *testing.T) {
 	r := serve(t, sioserver.Config{})
 	query := r.connectPolling()
 	w := r.dial(strings.Replace(query, "polling", "websocket", 1))
