@@ -40,8 +40,8 @@ type Config struct {
 
 	// Recovery is how long a lost session can be recovered, by Socket.IO's
 	// connection state recovery: with its id, its rooms and all events that the
-	// client has missed. The answer to its question goes on meanwhile. A client
-	// that disconnects, or is disconnected, has no session to recover.
+	// client has missed. The answer to its question continues meanwhile. A
+	// client that disconnects, or is disconnected, has no session to recover.
 	// Default: sessions are not recovered.
 	Recovery time.Duration
 

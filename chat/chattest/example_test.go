@@ -59,7 +59,7 @@ func Example() {
 	// It is noon.
 }
 
-// A client gives up half-way, and the answer hears of it.
+// A client aborts an answer, which ends the context of the answer.
 func ExampleAnswer() {
 	aborted := make(chan struct{})
 	server := chattest.NewServer(chattest.Config{
@@ -116,7 +116,7 @@ func ExampleServer_CloseClientConnections() {
 
 	<-presence // it has joined
 	server.CloseClientConnections()
-	<-presence // it has come back, and joined again
+	<-presence // it has reconnected, and joined again
 	fmt.Println("back, with", client.Ready(ctx))
 	// Output: back, with <nil>
 }

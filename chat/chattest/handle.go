@@ -30,9 +30,9 @@ var ErrNoReply = errors.New("chattest: no reply")
 // {"ok": true}. Each []byte in it is sent as a binary attachment. For an event
 // of the contract the backend's own handling follows.
 //
-// An error rejects the event: the backend's own handling is left out, the
-// client gets an error event with the error's text and, if it asks for an
-// acknowledgement, {"ok": false, "error"}, or the Reply of a
+// An error rejects the event: the backend does not handle it, and the client
+// receives an error event with the error's text. If it asks for an
+// acknowledgement, this is {"ok": false, "error"}, or the Reply of a
 // [*conn.ReplyError]. [Refuse] returns such a Handler. After [ErrNoReply]
 // nothing is sent.
 //

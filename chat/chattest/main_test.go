@@ -29,7 +29,7 @@ func start(t *testing.T, cfg chattest.Config) *chattest.Server {
 }
 
 // client makes a connection that runs until the test ends or stop is called,
-// and returns it with everything that it hears.
+// and returns it with the events that it receives.
 func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Conn, heard <-chan conn.Event, stop func()) {
 	t.Helper()
 	cfg.Logger = quiet.Logger
@@ -51,7 +51,8 @@ func inRoom(chatID events.ID, userID string) conn.Config {
 	}
 }
 
-// joined makes a client in a room, and returns once it has heard that it is there.
+// joined makes a client in a room, and returns once it has received its own
+// presence.
 func joined(t *testing.T, server *chattest.Server, chatID, userID string) (c *conn.Conn, heard <-chan conn.Event) {
 	t.Helper()
 	c, heard, _ = client(t, server, inRoom(events.StringID(chatID), userID))
@@ -77,7 +78,7 @@ func ask(t *testing.T, c *conn.Conn, q events.UserMessage) {
 	require.Equal(t, reply{OK: true}, call[reply](t, c, "user:message", q))
 }
 
-// reply is what the backend acknowledges with.
+// reply is the acknowledgement of the backend.
 type reply struct {
 	OK    bool
 	Error string

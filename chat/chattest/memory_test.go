@@ -88,7 +88,7 @@ func TestNewInMemory_reconnectsAfterLongOutage(t *testing.T) {
 	})
 }
 
-// An answer goes on over a cut, with what the backend kept for the client.
+// An answer continues after a cut, with the events that the backend has kept.
 func TestNewInMemory_continuesAnswerAcrossRecovery(t *testing.T) {
 	inBubble(t, chattest.Config{Recovery: 2 * time.Minute, Answer: chattest.Say("a b c d e f", time.Second)}, nil,
 		func(t *testing.T, server *chattest.Server, client *chat.Client) {

@@ -77,8 +77,8 @@ func members(n *sioserver.Namespace, room string) []*Socket {
 	return all
 }
 
-// audience returns the clients that hear k in a chat: the members of its room
-// if k has joined it, else k alone.
+// audience returns the clients that receive the events of k in a chat: the
+// members of its room if k has joined it, else k alone.
 func (s *Server) audience(k *Socket, chatID events.ID) []*Socket {
 	if room := members(k.io.Namespace(), roomOf(chatID)); slices.Contains(room, k) {
 		return room

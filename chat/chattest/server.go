@@ -135,5 +135,5 @@ func (s *Server) CloseClientConnections() { s.io.CloseClientConnections() }
 // that.
 func (s *Server) Freeze() { s.faults.freeze() }
 
-// Unfreeze lets a frozen server go on.
+// Unfreeze ends a Freeze.
 func (s *Server) Unfreeze() { s.faults.thaw() }

@@ -16,10 +16,10 @@ import (
 var ErrGone = errors.New("chattest: client is not connected")
 
 // A Socket is one client of the backend, for as long as its session lasts.
-// [SocketFromContext] returns the one that an Answer replies to, a [Received]
+// [SocketFromContext] returns the Socket of the client that asked, a [Received]
 // has its sender, and [Server.Sockets] lists all. Its methods are safe for
-// concurrent use and may be called from anywhere, an Answer or a Handler for
-// example.
+// concurrent use and may be called from any goroutine, also from an Answer or a
+// Handler.
 type Socket struct {
 	ID        string         // session id of the client
 	Namespace string         // "/" or one of Config.Namespaces
@@ -112,11 +112,13 @@ func (k *Socket) CallReply(ctx context.Context, name string, args ...any) (Reply
 
 // CloseNow breaks the client's connection, as a failing network does. Events
 // that were sent before are written first, unless that takes longer than a
-// second; later ones are lost without Config.Recovery. The client may come back.
+// second. Later ones are lost without Config.Recovery. The client may
+// reconnect.
 func (k *Socket) CloseNow() { k.io.CloseNow() }
 
 // Close closes the client's connection with a websocket close code and a text,
-// or with an Engine.IO close packet over long-polling. The client may come back.
+// or with an Engine.IO close packet over long-polling. The client may
+// reconnect.
 func (k *Socket) Close(code int, text string) { k.io.Close(code, text) }
 
 // Disconnect disconnects the client with a DISCONNECT packet, after everything

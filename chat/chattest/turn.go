@@ -129,8 +129,10 @@ func (s *Server) send(to []*Socket, ev events.Event) {
 	}
 }
 
-// sendError sends k the error event about an event that k or an Answer has sent.
+// sendError sends k the error event about an event that k or an Answer has
+// sent.
 func (s *Server) sendError(k *Socket, event string, err error) {
-	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()}) // strings: it cannot fail
+	// Strings can always be encoded.
+	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()})
 	_ = k.io.Emit(nameError, json.RawMessage(problem))
 }

@@ -21,7 +21,7 @@ type client struct {
 	decoder socketio.Decoder // under engine.receiving
 
 	mu      sync.Mutex
-	sockets map[string]*Socket // by namespace; nil for one that the server has disconnected
+	sockets map[string]*Socket // by namespace; nil after a disconnect by the server
 	connect *time.Timer        // ends a session without a socket
 	gone    bool
 }
@@ -41,7 +41,7 @@ func (c *client) start() {
 	defer c.mu.Unlock()
 	if !c.gone {
 		c.connect = time.AfterFunc(c.server.cfg.ConnectTimeout, func() {
-			c.engine.end(ReasonServerClose, sayGoodbye{code: closeNormal})
+			c.engine.end(ReasonServerClose, closeSession{code: closeNormal})
 		})
 	}
 }
@@ -53,11 +53,11 @@ const closeNormal = 1000
 func (c *client) message(data []byte, binary bool) {
 	p, whole, err := c.decoder.Add(data, binary)
 	if err != nil {
-		c.engine.end(ReasonParseError, sayGoodbye{code: closeNormal})
+		c.engine.end(ReasonParseError, closeSession{code: closeNormal})
 		return
 	}
 	if whole && !c.packet(p) {
-		c.engine.end(ReasonParseError, sayGoodbye{code: closeNormal})
+		c.engine.end(ReasonParseError, closeSession{code: closeNormal})
 	}
 }
 

@@ -57,7 +57,7 @@ func connectOnce(ctx context.Context, url string, transports []string) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // so that a test that hangs says so
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // so that a test that hangs fails
 	defer cancel()
 	go func() { ended <- c.Run(ctx) }() // ends with Close
 	_, err = conn.Call[int](ctx, c, "message-with-ack", 1)

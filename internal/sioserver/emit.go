@@ -78,8 +78,8 @@ func (s *Socket) Send(name string, args ...any) (*Call, error) {
 	return c, nil
 }
 
-// Wait waits for the acknowledgement, until ctx ends. It fails with [ErrGone] as
-// soon as the connection ends. It is called once.
+// Wait waits for the acknowledgement, until ctx ends. It fails with [ErrGone]
+// as soon as the connection ends. It is called once.
 func (c *Call) Wait(ctx context.Context) (Reply, error) {
 	defer func() {
 		c.socket.mu.Lock()

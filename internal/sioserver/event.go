@@ -46,7 +46,7 @@ func newEvent(s *Socket, p socketio.Packet) (*Event, error) {
 // missing is null.
 func (e *Event) Decode(arg int, into any) error { return decodeArg(e.Args, e.Attachments, arg, into) }
 
-// Ack sends the acknowledgement, if the client wants one and is still
+// Ack sends the acknowledgement, if the client asks for one and is still
 // connected. Each []byte in args becomes an attachment.
 func (e *Event) Ack(args ...any) error {
 	if !e.WantsAck {

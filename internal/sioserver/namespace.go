@@ -45,8 +45,8 @@ type Namespace struct {
 
 	mu       sync.Mutex
 	handlers Handlers
-	sockets  []*Socket            // that are connected or may be resumed, in the order of connecting
-	byPID    map[string]*Socket   // those that may be resumed
+	sockets  []*Socket            // connected or resumable, in the order of connecting
+	byPID    map[string]*Socket   // resumable
 	rooms    map[string][]*Socket // in the order of joining
 }
 
@@ -100,7 +100,7 @@ func (n *Namespace) Emit(rooms []string, name string, args ...any) error {
 }
 
 // Room returns the sockets of a room in the order in which they joined,
-// including those that may be resumed.
+// including the resumable ones.
 func (n *Namespace) Room(room string) []*Socket {
 	n.mu.Lock()
 	defer n.mu.Unlock()

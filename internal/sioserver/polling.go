@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// noopInterval is how often a GET is answered while an upgrade is under way.
+	// noopInterval is how often a GET is answered during an upgrade.
 	noopInterval = 100 * time.Millisecond
 
 	compressFrom = 1 << 10 // shorter bodies and messages are not compressed
@@ -53,21 +53,21 @@ func (e *engine) serveGet(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// poll waits for the packets that answer a GET; none means that the connection
-// is to be broken. last reports that the session ends with them.
+// poll waits for the packets that answer a GET. If there are none, the caller
+// breaks the connection. last reports that the session ends with them.
 func (e *engine) poll(ctx context.Context) (packets []engineio.Packet, last bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
-		_, goodbye := e.ending.(sayGoodbye)
+		_, closing := e.ending.(closeSession)
 		switch {
-		case e.finished && e.farewell == 0:
+		case e.finished && e.lastPacket == 0:
 			return nil, true
 		case e.finished:
-			return []engineio.Packet{{Type: e.farewell}}, true
+			return []engineio.Packet{{Type: e.lastPacket}}, true
 		case e.ws != nil: // the queue belongs to the websocket
 			return []engineio.Packet{{Type: engineio.TypeNoop}}, false
-		case goodbye:
+		case closing:
 			return append(e.take(), engineio.Packet{Type: engineio.TypeClose}), true
 		case len(e.queue) > 0:
 			return e.take(), false
@@ -143,7 +143,8 @@ func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 		defer e.mu.Unlock()
 		e.posting = false
 	}()
-	// A client may be slow to send its body: the end of the session ends the wait.
+	// A client may be slow to send its body. The end of the session ends the
+	// wait.
 	defer context.AfterFunc(e.ctx, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now()) })()
 
 	if r.Header.Get("Content-Type") == "application/octet-stream" { // of revision 3

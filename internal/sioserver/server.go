@@ -55,8 +55,8 @@ func (s *Server) addNamespace(name string, h Handlers) *Namespace {
 	return n
 }
 
-// Dynamic adds namespaces on demand: when a client connects to a namespace that
-// does not exist, match is called with its name and returns its handlers, or
+// Dynamic adds namespaces on demand. When a client connects to a namespace that
+// does not exist, match is called with its name. It returns the handlers, or
 // false if there is no such namespace. match must not call the server.
 func (s *Server) Dynamic(match func(name string) (Handlers, bool)) {
 	s.mu.Lock()

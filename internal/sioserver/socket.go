@@ -240,7 +240,7 @@ func (s *Socket) Disconnect() {
 // Close closes the connection with a websocket close code and text, or with an
 // Engine.IO close packet over long-polling. Queued events are sent first.
 func (s *Socket) Close(code int, text string) {
-	s.end(sayGoodbye{code, text})
+	s.end(closeSession{code, text})
 }
 
 // CloseNow breaks the TCP connection, as a failing network does, once the

@@ -30,7 +30,7 @@ func (e *engine) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	defer ws.Close()
 	defer context.AfterFunc(e.ctx, func() { ws.Close() })()
-	_ = ws.SetReadDeadline(time.Now().Add(e.server.cfg.UpgradeTimeout)) // a failure shows in reading
+	_ = ws.SetReadDeadline(time.Now().Add(e.server.cfg.UpgradeTimeout)) // reading fails then
 	if !e.probe(ws) {
 		e.stayPolling()
 		return
