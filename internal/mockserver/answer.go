@@ -104,10 +104,10 @@ func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token even
 
 // remarks are the sentences of the AI.
 var remarks = [...]string{
-	"Each word of this came as an event of its own, and went through a channel on its way to you.",
-	"The last event of an answer is its message, which holds the whole text and what it has cost.",
-	"Stop me whenever you like: an abort names its question, so nobody else's answer is touched.",
-	"Ask me for the time and I will call a tool of yours; ask for something long and you can watch a slow reader fall behind.",
+	"Each word of this text is an event of its own, and reaches you through a Go channel.",
+	"The last event of an answer is its message, which holds the whole text and its cost.",
+	"You can stop me at any time: an abort names its question, so no other answer is affected.",
+	"Ask me for the time and I will call a tool of yours; ask for something long to see a slow reader.",
 }
 
 func longText() string {

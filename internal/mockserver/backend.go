@@ -173,7 +173,7 @@ func (s *Server) passOn(ctx context.Context, r chattest.Received) (any, error) {
 		UserID events.ID `json:"userId"`
 	}
 	if err := r.Decode(&to); err != nil || to.UserID.IsZero() {
-		return nil, err // the server reports what is missing
+		return nil, err // the server reports a missing member
 	}
 	for _, k := range s.others(r.Socket, to.ChatID) {
 		_ = k.Emit(ctx, r.Name, r.Args[0]) // a client that is gone misses it

@@ -9,14 +9,23 @@ import (
 
 // Faults are the faults of the backend. The zero value has none.
 type Faults struct {
-	Pace        Duration `json:"pace"`        // before each token
-	Latency     Duration `json:"latency"`     // before each request and event is dealt with
-	Drop        float64  `json:"drop"`        // the share of tokens that are left out
-	Wrong       float64  `json:"wrong"`       // the share of tokens whose payload has the wrong shape
-	Error       float64  `json:"error"`       // the share of answers that end in an error half way
-	Stall       float64  `json:"stall"`       // the share of answers that fall silent half way
-	CutAfter    int      `json:"cutAfter"`    // tokens of an answer until the connection of its client is cut; 0 is never
-	KickAfter   int      `json:"kickAfter"`   // tokens of an answer until its client is disconnected; 0 is never
+	Pace    Duration `json:"pace"`    // before each token
+	Latency Duration `json:"latency"` // before each request and event is handled
+
+	// The share of tokens that are not sent, or have a payload of the wrong
+	// shape.
+	Drop  float64 `json:"drop"`
+	Wrong float64 `json:"wrong"`
+
+	// The share of answers that end in an error half way, or stop half way.
+	Error float64 `json:"error"`
+	Stall float64 `json:"stall"`
+
+	// How many tokens of an answer are sent before the client's connection is
+	// cut, or the client is disconnected; 0 is never.
+	CutAfter  int `json:"cutAfter"`
+	KickAfter int `json:"kickAfter"`
+
 	Restart     Duration `json:"restart"`     // how often the server restarts; 0 is never
 	Refuse      bool     `json:"refuse"`      // by a CONNECT_ERROR
 	Unavailable bool     `json:"unavailable"` // HTTP status 503

@@ -17,7 +17,7 @@ import (
 type Modes struct {
 	NoRequestIDs  bool // events have no requestId
 	NoStop        bool // ai:abort is ignored
-	OffContract   bool // payloads have other types: ids as numbers, times in milliseconds, counts as strings
+	OffContract   bool // payloads have other types, such as ids as numbers and counts as strings
 	EarlyEvents   bool // a client gets events before its CONNECT is answered
 	OwnMessageIDs bool // broadcast messages have new ids instead of their senders'
 }
@@ -90,7 +90,7 @@ func stringOf(v any) string {
 	return s
 }
 
-// emitRaw sends a payload of any shape to the clients that hear an answer.
+// emitRaw sends a payload of any shape to the clients that receive an answer.
 func (s *Server) emitRaw(ctx context.Context, q events.UserMessage, key events.Key, payload any) {
 	socket := chattest.SocketFromContext(ctx)
 	_ = socket.Emit(ctx, s.name(key), payload) // a client that is gone misses it
