@@ -35,10 +35,10 @@ type Faults struct {
 func (f *Faults) Flags(set *flag.FlagSet) {
 	set.TextVar(&f.Pace, "pace", f.Pace, "the `duration` before each token")
 	set.TextVar(&f.Latency, "latency", f.Latency, "the `duration` that each request and event waits")
-	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are left out, from 0 to 1")
+	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are not sent, from 0 to 1")
 	set.Float64Var(&f.Wrong, "wrong", f.Wrong, "the `share` of tokens with the wrong shape")
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
-	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that fall silent")
+	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that stop half way")
 	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the client's connection after so many `tokens` of each answer")
 	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after so many `tokens` of each answer")
 	set.TextVar(&f.Restart, "restart", f.Restart, "the `interval` between restarts of the server; 0: never")

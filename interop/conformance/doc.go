@@ -8,7 +8,7 @@
 // The behaviours are checked against internal/sioserver as well and, with
 // PARLEY_SERVERS=all, against the server of zishang520.
 //
-// The file gaps.go lists each behaviour that a transport or a foreign server does
-// not have, with the reason. Such a test is expected to fail. If it passes, the
-// suite fails.
+// The file gaps.go lists each behaviour that a transport or a foreign server
+// does not have, with the reason. Such a test is expected to fail. If it
+// passes, the suite fails.
 package conformance

@@ -68,7 +68,7 @@ func conform(t *testing.T, behaviour, script string, env []string, check func(r 
 	self, err := os.Executable()
 	require.NoError(t, err)
 	others := []string{"parley"}
-	if os.Getenv("PARLEY_SERVERS") == "all" { // set by make conformance: the rows below take minutes
+	if os.Getenv("PARLEY_SERVERS") == "all" { // set by make conformance; takes minutes
 		others = append(others, "zishang")
 	}
 	for _, name := range others {
@@ -122,8 +122,9 @@ func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, ch
 }
 
 // lossyAttempts is how often a row is tried against the server of zishang520,
-// which loses packets now and then: it reads from a websocket before it listens
-// to it, and takes a packet right after a CONNECT for one without.
+// which sometimes loses packets. It reads from a websocket before it registers
+// its listener. It also treats a packet right after a CONNECT as a packet
+// without a CONNECT.
 const lossyAttempts = 5
 
 // fails runs a check that may fail, and reports whether it does.

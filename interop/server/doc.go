@@ -27,8 +27,8 @@ type settings struct {
 }
 
 // Run serves the backend that Variable names, on the port after --port, until
-// the process is killed. It returns at once if Variable is not set. Test binaries
-// call it first in TestMain.
+// the process is killed. It returns at once if Variable is not set. Test
+// binaries call it first in TestMain.
 func Run() {
 	kind := os.Getenv(Variable)
 	if kind == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
-// A request is one that the backend has received.
+// A request is a received HTTP request.
 type request struct {
 	Method string `json:"method"`
 	URL    string `json:"url"`
@@ -71,7 +71,7 @@ func parley(s settings) http.Handler {
 	refuse := func(message, code string) error {
 		return &sioserver.ConnectError{Message: message, Data: map[string]string{"code": code}}
 	}
-	h := sioserver.Handlers{Connect: func(s *sioserver.Socket) { s.Data = &heard{} }, Event: b.event}
+	h := sioserver.Handlers{Connect: func(s *sioserver.Socket) { s.Data = &received{} }, Event: b.event}
 	io.Namespace("/custom", h)
 	h.Admit = func(s *sioserver.Socket) error {
 		var auth struct{ Token any }
@@ -92,8 +92,8 @@ type parleyBackend struct {
 	compress bool
 }
 
-// heard holds the numbers that a socket has sent.
-type heard struct{ numbers []json.RawMessage }
+// received holds the numbers that a socket has sent.
+type received struct{ numbers []json.RawMessage }
 
 // event handles an event as conformance.js does.
 func (b *parleyBackend) event(e *sioserver.Event) {
@@ -135,10 +135,10 @@ func (b *parleyBackend) event(e *sioserver.Event) {
 			_ = s.Emit("n", n)
 		}
 	case "n":
-		h := s.Data.(*heard)
+		h := s.Data.(*received)
 		h.numbers = append(h.numbers, e.Args[0])
 	case "heard":
-		_ = e.Ack(append([]json.RawMessage{}, s.Data.(*heard).numbers...))
+		_ = e.Ack(append([]json.RawMessage{}, s.Data.(*received).numbers...))
 	case "handshake":
 		_ = e.Ack(b.handshake(s))
 	case "requests":

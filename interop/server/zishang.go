@@ -12,8 +12,8 @@ import (
 )
 
 // zishang returns the backend on the server of zishang520, as its users write
-// it, behind a gate: the server reads from a websocket before it listens to it,
-// and so loses the CONNECT of a client that is fast.
+// it, wrapped in gated. The server reads from a websocket before it registers
+// its listener, so it loses the CONNECT of a fast client.
 func zishang(s settings) http.Handler {
 	options := socket.DefaultServerOptions()
 	options.SetServeClient(false)
@@ -83,7 +83,8 @@ func (b *zishangBackend) serve(c *socket.Socket) {
 	})
 	on("types", func(args []any, ack func(...any)) { ack(typeOf(plain(args))) })
 	on("date", func(_ []any, ack func(...any)) { ack("2026-11-22T10:20:30.400Z") })
-	on("surrogates", func(_ []any, ack func(...any)) { ack("\ufffd", "a\ufffdb", "😀") }) // Go has no others
+	// A Go string has no lone surrogates.
+	on("surrogates", func(_ []any, ack func(...any)) { ack("\ufffd", "a\ufffdb", "😀") })
 	on("same", func(args []any, ack func(...any)) {
 		var text []rune
 		for _, code := range args[1].([]any) {
@@ -176,7 +177,8 @@ func plain(v any) any {
 	return v
 }
 
-// gated returns a handler whose websockets can be read from once h has returned.
+// gated returns a handler whose websockets can be read from after h has
+// returned.
 func gated(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open := make(chan struct{})
