@@ -22,8 +22,8 @@ type Config struct {
 	Auth func(auth map[string]any) error
 
 	// Admit decides about each client that connects, after Auth and in the same
-	// way, with its query, headers and namespace. The client has no answer yet:
-	// events that Admit emits arrive before it.
+	// way, with its query, headers and namespace. The CONNECT is not answered
+	// yet: events that Admit emits arrive before the answer.
 	Admit func(k *Socket) error
 
 	// OnConnect is called for each client that has connected, before its first

@@ -96,8 +96,8 @@ func (s *Server) others(without *Received) string {
 	return strings.Join(lines, "\n        ")
 }
 
-// difference describes how a payload differs from the wanted one; "" if it does
-// not.
+// difference describes how a payload differs from the expected one. It returns
+// "" if they are equal.
 func difference(want, got any) string {
 	members, ok := want.(map[string]any)
 	object, isObject := got.(map[string]any)

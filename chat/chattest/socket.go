@@ -11,8 +11,8 @@ import (
 	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
-// ErrGone is returned by methods of a Socket whose client is not connected any
-// more.
+// ErrGone is returned by methods of a Socket whose client is no longer
+// connected.
 var ErrGone = errors.New("chattest: client is not connected")
 
 // A Socket is one client of the backend, for as long as its session lasts.
@@ -32,8 +32,8 @@ type Socket struct {
 	userID events.ID // under Server.mu; none until it is known
 }
 
-// UserID returns the client's user: the userId of its auth, else the first one
-// in its events, else none.
+// UserID returns the client's user: the userId of its auth, else the first
+// userId in its events, else the zero ID.
 func (k *Socket) UserID() events.ID {
 	k.server.mu.Lock()
 	defer k.server.mu.Unlock()
@@ -43,7 +43,7 @@ func (k *Socket) UserID() events.ID {
 // Recovered reports whether the client's session has been recovered.
 func (k *Socket) Recovered() bool { return k.io.Recovered() }
 
-// Transport returns the client's present transport, conn.WebSocket or
+// Transport returns the client's current transport, conn.WebSocket or
 // conn.Polling, or "" if it is not connected.
 func (k *Socket) Transport() string { return k.io.Transport() }
 
@@ -69,9 +69,9 @@ func gone(err error) error {
 	return err
 }
 
-// Call sends an event and waits for its acknowledgement, of which it returns
-// the first argument, or null without one. [Socket.CallReply] returns all. It
-// ends with ctx, and with [ErrGone] as soon as the connection ends.
+// Call sends an event, waits for its acknowledgement and returns the first
+// argument, or null if there is none. [Socket.CallReply] returns all arguments.
+// Call fails when ctx ends, and with [ErrGone] as soon as the connection ends.
 func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMessage, error) {
 	reply, err := k.CallReply(ctx, name, args...)
 	if err != nil {
@@ -88,7 +88,7 @@ type Reply struct {
 }
 
 // Bytes returns an argument that was sent as bytes. It returns false for any
-// other, a string of base64 included.
+// other argument, including a string of base64.
 func (r Reply) Bytes(arg int) ([]byte, bool) { return r.reply.Bytes(arg) }
 
 // CallReply sends an event and waits for its acknowledgement, as [Socket.Call]
@@ -122,8 +122,7 @@ func (k *Socket) CloseNow() { k.io.CloseNow() }
 func (k *Socket) Close(code int, text string) { k.io.Close(code, text) }
 
 // Disconnect disconnects the client with a DISCONNECT packet, after everything
-// that was sent before. A client does not reconnect then, unless it is
-// configured to.
+// that was sent before. By default, a client does not reconnect then.
 func (k *Socket) Disconnect() {
 	k.server.mu.Lock()
 	defer k.server.mu.Unlock()
