@@ -20,10 +20,10 @@ import (
 // should return.
 type Answer func(ctx context.Context, q events.UserMessage, emit func(events.Event))
 
-// Say returns an Answer that always sends the same text: the statuses queued and
-// working, then the words as tokens, then the message. Each token includes the
-// space after its word and follows a pause of the given length. The message's
-// usage counts words.
+// Say returns an Answer that always sends the same text: the statuses queued
+// and working, then the words as tokens, then the message. Each token includes
+// the space after its word and follows a pause of the given length. The
+// message's usage counts words.
 func Say(text string, pace time.Duration) Answer {
 	return func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		emit(events.AIProcessing{Status: events.StatusQueued})

@@ -41,7 +41,7 @@ func connect(server *chattest.Server, cfg chat.Config) (ctx context.Context, cli
 	}
 }
 
-// A join is refused, and then it is not.
+// The backend refuses the first join and accepts the second.
 func ExampleServer_Handle() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -62,7 +62,7 @@ func ExampleServer_Handle() {
 	// <nil>
 }
 
-// The backend has an event of its own.
+// The backend handles a custom event.
 func ExampleReceived_Decode() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -88,7 +88,7 @@ func ExampleCallTool() {
 			call := events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)}
 			result, err := chattest.CallTool(ctx, call)
 			if err != nil {
-				return // aborted, or gone
+				return // aborted or disconnected
 			}
 			chattest.Say("It is "+string(result), 0)(ctx, q, emit)
 		},
@@ -231,7 +231,7 @@ func (printing) Helper()                           {}
 func (printing) Context() context.Context          { return context.Background() }
 func (printing) Fatalf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// In a test: the abort of an answer reaches the backend, and names its request.
+// A test checks that an abort reaches the backend and names its request.
 func ExampleServer_Expect() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) { <-ctx.Done() },

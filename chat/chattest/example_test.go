@@ -12,7 +12,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A backend that looks something up before it answers.
+// The backend emits a tool call and its result before it answers.
 func Example() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -98,7 +98,7 @@ func ExampleAnswer() {
 	// context canceled
 }
 
-// The network fails, and the client comes back by itself.
+// The network fails, and the client reconnects.
 func ExampleServer_CloseClientConnections() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()

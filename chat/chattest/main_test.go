@@ -41,7 +41,7 @@ func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Con
 	return c, heard, stop
 }
 
-// inRoom is the Config of a client that joins a chat and says who it is.
+// inRoom is the Config of a client that joins a chat as a user.
 func inRoom(chatID events.ID, userID string) conn.Config {
 	return conn.Config{
 		Auth: func(context.Context) (any, error) { return map[string]string{"userId": userID}, nil },
@@ -72,7 +72,7 @@ func question(chatID, requestID string) events.UserMessage {
 	}
 }
 
-// ask sends a question and waits until the backend has taken it.
+// ask sends a question and waits for its acknowledgement.
 func ask(t *testing.T, c *conn.Conn, q events.UserMessage) {
 	t.Helper()
 	require.Equal(t, reply{OK: true}, call[reply](t, c, "user:message", q))
@@ -91,8 +91,8 @@ func call[R any](t *testing.T, c *conn.Conn, event string, args ...any) R {
 	return r
 }
 
-// until is the names of the events that come before one of the given name, and
-// that one.
+// until returns the first event with the given name, and the names of the
+// events before it.
 func until(t *testing.T, heard <-chan conn.Event, name string) (before []string, ev conn.Event) {
 	t.Helper()
 	for {

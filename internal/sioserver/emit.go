@@ -105,7 +105,7 @@ func (s *Socket) Call(ctx context.Context, name string, args ...any) (Reply, err
 	return c.Wait(ctx)
 }
 
-// write sends an event on the present connection; s.mu is held.
+// write sends an event on the current connection; s.mu is held.
 func (s *Socket) write(event encodedEvent, id int64) {
 	s.client.send(packetOf(socketio.Event, socketio.BinaryEvent, s.namespace.Name, id, event.data, event.attachments))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/seed67206a74/parley/internal/engineio"
 )
 
-// An engine is one Engine.IO session. Packets to the client are queued; the
-// poll that waits or the writer of the websocket takes them.
+// An engine is one Engine.IO session. Packets to the client are queued. The
+// waiting poll or the writer of the websocket takes them from the queue.
 type engine struct {
 	server  *Server
 	sid     string
@@ -67,7 +67,7 @@ func newEngine(s *Server, r *http.Request) *engine {
 	return e
 }
 
-// start makes the session known and queues its open packet. It returns false
+// start registers the session and queues its open packet. It returns false
 // after Server.Close.
 func (e *engine) start() bool {
 	e.mu.Lock()
@@ -97,7 +97,7 @@ func (e *engine) send(packets ...engineio.Packet) {
 	e.signal()
 }
 
-// signal wakes everything that waits; e.mu is held.
+// signal wakes all goroutines that wait for a change; e.mu is held.
 func (e *engine) signal() {
 	if e.changed != nil {
 		close(e.changed)
@@ -133,7 +133,7 @@ func (e *engine) beat() {
 }
 
 // receive handles one packet of the client. It returns false when the session
-// is over. Calls do not overlap.
+// has ended. Calls do not overlap.
 func (e *engine) receive(p engineio.Packet) bool {
 	e.receiving.Lock()
 	defer e.receiving.Unlock()
@@ -214,7 +214,7 @@ func (e *engine) finish(reason Reason) {
 	e.client.closed(reason)
 }
 
-// transport returns the name of the present transport, and its websocket if it
+// transport returns the name of the current transport, and its websocket if it
 // has one.
 func (e *engine) transport() (string, *websocket.Conn) {
 	e.mu.Lock()

@@ -106,8 +106,8 @@ func encodeEvent(name string, args []any) (encodedEvent, error) {
 	return encodedEvent{data, attachments}, err
 }
 
-// Values returns the arguments in a form that can be sent again: JSON as it
-// came, and decoded where there are attachments.
+// Values returns the arguments in a form that can be sent again: JSON
+// unchanged, and decoded values for arguments with attachments.
 func (e *Event) Values() []any {
 	values := make([]any, len(e.Args))
 	for i, arg := range e.Args {
@@ -115,7 +115,7 @@ func (e *Event) Values() []any {
 			values[i] = arg
 			continue
 		}
-		_ = e.Decode(i, &values[i]) // it was checked when it came
+		_ = e.Decode(i, &values[i]) // it was checked when it was received
 	}
 	return values
 }

@@ -20,7 +20,7 @@ const (
 	compressFrom = 1 << 10 // shorter bodies and messages are not compressed
 )
 
-// serveGet waits for packets and sends them. A second GET beside another ends
+// serveGet waits for packets and sends them. A second GET at the same time ends
 // the session.
 func (e *engine) serveGet(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
@@ -122,7 +122,7 @@ func (e *engine) writeBody(w http.ResponseWriter, r *http.Request, body []byte) 
 	return nil
 }
 
-// servePost handles the packets of a POST. A second POST beside another ends
+// servePost handles the packets of a POST. A second POST at the same time ends
 // the session, and so does a body that cannot be read or parsed.
 func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
@@ -173,5 +173,5 @@ func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "text/html")
-	_, _ = io.WriteString(w, "ok") // a client that is gone shows by its next poll
+	_, _ = io.WriteString(w, "ok") // if the client is gone, its next poll is missing
 }

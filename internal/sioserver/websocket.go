@@ -26,7 +26,7 @@ func (e *engine) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade makes a websocket of a request.
+// upgrade upgrades a request to a websocket.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	ws, err := s.upgrader.Upgrade(w, r, http.Header{"Set-Cookie": w.Header()["Set-Cookie"]})
 	if err != nil {
@@ -110,7 +110,7 @@ func (e *engine) writeWebSocket(ws *websocket.Conn) {
 			continue
 		case how != nil:
 			if say, ok := how.(closeSession); ok {
-				sendCloseFrame(ws, say) // the client's own ends the reader
+				sendCloseFrame(ws, say) // the client's close frame ends the reader
 			} else {
 				ws.Close()
 			}

@@ -94,7 +94,7 @@ func TestUpgrade_rejectsRequestsOfUpgradedSession(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, http.StatusBadRequest, r.rejected("EIO=4&"+upgraded))
 	w.write(`42["message",3]`)
-	assert.Equal(t, `42["message-back",3]`, w.read(), "the session goes on")
+	assert.Equal(t, `42["message-back",3]`, w.read(), "the session continues")
 }
 
 func TestUpgrade_rejectsWebSocketSessions(t *testing.T) {
