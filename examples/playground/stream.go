@@ -41,12 +41,12 @@ func (p *playground) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := &sse{w: w, control: http.NewResponseController(w)}
 	out.send("hello", map[string]any{"session": s.id, "user": user, "room": room, "backend": p.backend})
-	s.stream(s.ctx, out)
+	s.sendEvents(s.ctx, out)
 }
 
-// stream sends events to the tab until ctx ends, a write fails, or the buffer
-// of the conversation is full.
-func (s *session) stream(ctx context.Context, out *sse) {
+// sendEvents sends events to the tab until ctx ends, a write fails, or the
+// buffer of the conversation is full.
+func (s *session) sendEvents(ctx context.Context, out *sse) {
 	chatter := subscribe(ctx, "conversation", s.client.Events, 4096, bus.Fail, eventKey)
 	raw := subscribe(ctx, "event log", s.client.Raw, 1024, bus.DropOldest, rawKey)
 	states := subscribe(ctx, "states", s.client.States, 64, bus.DropOldest, stateKey)

@@ -14,7 +14,7 @@ import (
 // toolTimeout is how long a client may take to run its tool.
 const toolTimeout = 10 * time.Second
 
-// answer is the AI: the status first, then the text word by word, and the usage
+// answer sends the status first, then the text word by word, and the usage
 // last.
 func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	emit = s.emitter(ctx, q, emit)
@@ -96,7 +96,7 @@ func (s *Server) emitToken(ctx context.Context, q events.UserMessage, emit func(
 	}
 }
 
-// emitWrong sends a token in a shape that no token has.
+// emitWrong sends a token with an invalid payload.
 func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
 	s.emitRaw(ctx, q, events.KeyAIToken, shape)

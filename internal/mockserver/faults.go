@@ -58,7 +58,7 @@ func (f Faults) validate() error {
 	return nil
 }
 
-// by is true for a share of the calls.
+// by returns true with the probability share.
 func by(share float64) bool { return rand.Float64() < share }
 
 // A Duration is a time.Duration that is text in JSON: "250ms".

@@ -12,8 +12,8 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Modes are the manners of backends that do not keep the contract. The zero
-// value keeps it. Unlike faults they are fixed at start.
+// Modes imitate backends that differ from the contract. The zero value follows
+// the contract. Unlike faults, modes are fixed at start.
 type Modes struct {
 	NoRequestIDs  bool // events have no requestId
 	NoStop        bool // ai:abort is ignored
@@ -31,7 +31,7 @@ func (m *Modes) Flags(set *flag.FlagSet) {
 	set.BoolVar(&m.OwnMessageIDs, "own-message-ids", m.OwnMessageIDs, "send broadcast messages with new ids")
 }
 
-// greet sends the events that come before the answer to a CONNECT.
+// greet sends the events before the answer to a CONNECT.
 func (s *Server) greet(k *chattest.Socket) error {
 	if !s.cfg.Modes.EarlyEvents {
 		return nil

@@ -20,7 +20,8 @@ var panelPage []byte
 // maxBody is the longest body of a request.
 const maxBody = 64 << 10
 
-// handler returns the backend behind the panel and the faults of requests.
+// handler serves the panel. It applies the faults to all other requests and
+// passes them to the backend.
 func (s *Server) handler(backend http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/faults", http.StatusFound) })
@@ -91,7 +92,7 @@ func (s *Server) changeSettings(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, r, err)
 }
 
-// set changes the faults that are named in some JSON.
+// set changes the faults that the JSON names.
 func (s *Server) set(changes []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

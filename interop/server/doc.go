@@ -1,9 +1,9 @@
-// Package server holds the backend of the conformance tests a second and a
-// third time: on internal/sioserver, and on the server of zishang520. Both run
-// in a process of their own, as the one in Node does.
+// Package server has two more backends for the conformance tests: on
+// internal/sioserver, and on the server of zishang520. Each runs in its own
+// process, as the backend in Node does.
 //
-// Its tests put the clients of others in front of internal/sioserver: npm's
-// socket.io-client, and many connects at a time.
+// Its tests connect other clients to internal/sioserver: npm's
+// socket.io-client, and many clients at the same time.
 package server
 
 import (
