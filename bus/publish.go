@@ -188,8 +188,8 @@ func (s *Subscription[T]) evict() bool {
 	return true
 }
 
-// selectReplay returns the values that a new subscription gets, of those that the
-// topic keeps. If they exceed the limits, these are only the newest ones.
+// selectReplay returns the kept values that a new subscription receives. If
+// they exceed the limits, it returns only the newest ones.
 func (s *Subscription[T]) selectReplay(values []T) ([]T, []valueInfo) {
 	if s.funcs.filter != nil {
 		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })

@@ -31,10 +31,10 @@ type Subscription[T any] struct {
 	funcs   valueFuncs[T]
 	callers []uintptr // of Subscribe, if there is no name
 
-	// mu guards the fields below. It is locked after Topic.mu, and no other lock
-	// is taken while it is held. Values are sent on ch, and ch is closed, under
-	// mu. The one exception is the value in flight: the pump sends it outside mu,
-	// and ch stays open meanwhile.
+	// mu guards the fields below. It is locked after Topic.mu, and no other
+	// lock is taken while it is held. Sends on ch and its close happen under
+	// mu. The one exception is the value in flight: the pump sends it outside
+	// mu, and ch stays open meanwhile.
 	mu          sync.Mutex
 	state       state // 0 while the reader keeps up: Publish then takes the fast path
 	ch          chan T

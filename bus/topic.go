@@ -37,7 +37,9 @@ type Topic[T any] struct {
 	subs  atomic.Pointer[list[T]] // read by publishers; nil when empty
 	pools pools
 
-	mu      sync.Mutex // guards the fields below, and every store to subs; locked before Subscription.mu
+	// mu guards the fields below and every store to subs. It is locked before
+	// Subscription.mu.
+	mu      sync.Mutex
 	closed  bool
 	history []T    // a ring of the last Replay values once it is full
 	version uint64 // counts the values of history
@@ -151,8 +153,8 @@ func (t *Topic[T]) join(s *Subscription[T]) (closed bool) {
 	}
 }
 
-// admit does the part of join that needs the lock, unless the history has changed
-// since that version.
+// admit does the part of join that needs the lock, unless the history has
+// changed since that version.
 func (t *Topic[T]) admit(s *Subscription[T], version uint64, values []T, infos []valueInfo) (closed, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,22 +8,22 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// An Answer is the script of the AI: it replies to one user message. It runs in
-// a goroutine of its own.
+// An Answer replies to one user message in place of an AI. It runs in a
+// goroutine of its own.
 //
-// emit sends an event to the question's room, without blocking. A missing
-// chatId, traceId or requestId is the question's. Events arrive in the order in
-// which they were emitted.
+// emit sends an event to the question's room, without blocking. It sets a
+// missing chatId, traceId or requestId to that of the question. Events arrive
+// in the order in which they were emitted.
 //
 // The ctx ends when the answer is aborted, when the session of the client that
-// asked is over, and on Close. From then on emit does nothing, and the Answer
+// asked ends, and on Close. From then on emit does nothing, and the Answer
 // should return.
 type Answer func(ctx context.Context, q events.UserMessage, emit func(events.Event))
 
-// Say returns an Answer that is always the same text: the statuses queued and
-// working, then the words as tokens, then the message. Each token includes the
-// space after its word and follows a pause of the given length. The message's
-// usage counts words.
+// Say returns an Answer that always sends the same text: the statuses queued
+// and working, then the words as tokens, then the message. Each token includes
+// the space after its word and follows a pause of the given length. The
+// message's usage counts words.
 func Say(text string, pace time.Duration) Answer {
 	return func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		emit(events.AIProcessing{Status: events.StatusQueued})

@@ -79,7 +79,8 @@ func TestAnswer_fillsMissingRequestIDOfAnyEvent(t *testing.T) {
 		emit(events.AIToolCall{CallID: "c1", ToolName: "search", Args: []byte(`{"q":123456789012345678901234567890}`)})
 		emit(events.AIToolResult{CallID: "c1", ToolName: "search", Result: []byte(`[]`)})
 		emit(events.AIError{RequestID: "other", Message: "no more"})
-		emit(&events.AIError{Code: "overloaded", Message: "later"}) // the pointer is an error, and an Event too
+		// A pointer implements error, and Event too.
+		emit(&events.AIError{Code: "overloaded", Message: "later"})
 	}})
 	c, heard := joined(t, server, "room-1", "ada")
 	ask(t, c, question("room-1", "r1"))
@@ -116,8 +117,8 @@ func TestAnswer_keepsTokenOrder(t *testing.T) {
 	}
 }
 
-// stubborn answers with one token whenever it is told to, and once more when it
-// should have stopped.
+// stubborn emits a token, another one for each value of more, and a last one
+// after it should have stopped.
 func stubborn(more <-chan struct{}, stopped chan<- string) chattest.Answer {
 	return func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		for {

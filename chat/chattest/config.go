@@ -22,8 +22,8 @@ type Config struct {
 	Auth func(auth map[string]any) error
 
 	// Admit decides about each client that connects, after Auth and in the same
-	// way, with its query, headers and namespace. The client has no answer yet:
-	// events that Admit emits arrive before it.
+	// way, with its query, headers and namespace. The CONNECT is not answered
+	// yet: events that Admit emits arrive before the answer.
 	Admit func(k *Socket) error
 
 	// OnConnect is called for each client that has connected, before its first
@@ -40,8 +40,8 @@ type Config struct {
 
 	// Recovery is how long a lost session can be recovered, by Socket.IO's
 	// connection state recovery: with its id, its rooms and all events that the
-	// client has missed. The answer to its question goes on meanwhile. A client
-	// that disconnects, or is disconnected, has no session to recover.
+	// client has missed. The answer to its question continues meanwhile. A
+	// client that disconnects, or is disconnected, has no session to recover.
 	// Default: sessions are not recovered.
 	Recovery time.Duration
 

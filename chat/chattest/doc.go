@@ -17,7 +17,7 @@
 //
 // # A test of your own handler
 //
-// A handler for events of the backend is tested by sending it one:
+// To test a program's handler for events, send it one:
 //
 //	server := chattest.NewServer(chattest.Config{})
 //	defer server.Close()
@@ -27,9 +27,9 @@
 //
 // # Cookbook
 //
-// An answer is plain Go. It may emit every event of the contract, in any order
-// and with any index; wait, for ctx too; branch on the text of the question; and
-// go on as another answer, such as [Say] and [Echo].
+// An answer is a Go function. It may emit every event of the contract, in any
+// order and with any index. It may wait, branch on the text of the question,
+// and call another answer such as [Say] or [Echo].
 //
 //	Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 //		socket := chattest.SocketFromContext(ctx)
@@ -51,7 +51,7 @@
 //			…
 //		case "cut":
 //			emit(events.AIToken{Token: "Well…"})
-//			socket.CloseNow() // with Config.Recovery the answer can go on after that
+//			socket.CloseNow() // with Config.Recovery the answer can continue
 //		case "kick":
 //			socket.Disconnect()
 //		}
@@ -85,13 +85,13 @@
 //
 // Access and connections: Config.Auth and Config.Admit refuse a CONNECT, and
 // Config.Middleware a request, as any HTTP middleware does. Config.OnConnect is
-// called for each connection. Config.Fault plans what goes wrong on each TCP
+// called for each connection. Config.Fault plans the faults of each TCP
 // connection: a delay, a cut at a byte, a half-open connection, garbage, a slow
 // reader. Config.Names renames events; discovery reports the names.
 //
 // Received events: [Server.Expect] waits for the next event of a name and
-// compares it, [Server.Next] waits, and [Server.Received] lists. Bytes are told
-// from strings by [Received.Bytes].
+// compares it, [Server.Next] waits, and [Server.Received] lists. Received.Bytes
+// distinguishes bytes from strings.
 //
 //	server.Expect(t, "chat:join", nil)
 //	abort := server.Expect(t, "ai:abort", map[string]any{"requestId": stream.RequestID()})
@@ -118,45 +118,45 @@
 // # Rooms
 //
 // A client may join any number of rooms. Its events in a chat that it has not
-// joined are sent to itself only, which plays a backend without rooms. Each join
-// and leave sends a presence:update to the room. A user's id in it is the userId
-// of the client's auth, else the first userId in the client's events, else the
-// id of its socket. Namespaces have rooms of their own.
+// joined are sent to itself only, which plays a backend without rooms. Each
+// join and leave sends a presence:update to the room. A user's id in it is the
+// userId of the client's auth, else the first userId in the client's events,
+// else the id of its socket. Namespaces have rooms of their own.
 //
 // # Recovery
 //
-// With Config.Recovery a client whose connection is lost can recover its
-// session: with its id, its rooms, and each event that it has missed, once and
-// in order, before any new one. Until then it is not present in its rooms, and
-// the answer to its question goes on. Each event carries its offset as one more
-// string argument. The last 4,096 events of each client are kept: a client that
-// has missed more, or has received no event yet, gets a new session. An event
-// that asks for an acknowledgement is not sent again, and the call of a tool
-// fails with [ErrGone] while the client is away.
+// With Config.Recovery, a client that loses its connection can recover its
+// session. It keeps its id and its rooms. It receives each missed event once
+// and in order, before any new one. Until then it is not present in its rooms,
+// and the answer to its question continues. Each event carries its offset as
+// one more string argument. The last 4,096 events of each client are kept: a
+// client that has missed more, or has received no event yet, gets a new
+// session. An event that asks for an acknowledgement is not sent again, and the
+// call of a tool fails with [ErrGone] while the client is away.
 //
 // # Guarantees
 //
-//  1. A client receives the events of an answer in the order in which the answer
-//     emitted them, on every transport.
-//  2. Each received event is one step: no event of an answer comes between a
-//     chat:message and the acknowledgement of its user:message, and none of an
-//     aborted answer follows the acknowledgement of its ai:abort. The events of
-//     one client are handled one after the other, in the order in which they
-//     were sent, also the last ones before it disconnects.
+//  1. A client receives the events of an answer in the order in which the
+//     answer emitted them, on every transport.
+//  2. Each received event is one step. No event of an answer comes between a
+//     chat:message and the acknowledgement of its user:message. No event of an
+//     aborted answer follows the acknowledgement of its ai:abort. The events
+//     of one client are handled one after the other, in the order in which
+//     they were sent, including the last ones before it disconnects.
 //  3. String and integer ids keep their type, and integers every digit.
-//  4. Every handshake is answered, on every transport, also that of a client
-//     that sends its next packet before it has the answer to the last one.
+//  4. Every handshake is answered, on every transport, even if a client sends
+//     its next packet before it has received the answer to the last one.
 //  5. When Close returns, all answers and handlers have returned, the port is
 //     free, and no goroutine of the server is left: goleak needs no exceptions.
-//  6. It writes nothing to stdout and stderr, and leaves signals alone.
+//  6. It writes nothing to stdout and stderr, and does not handle signals.
 //
 // The page docs/protocol-rules.md lists the rules of the protocols, with the
 // test of each.
 //
 // # Hours in milliseconds
 //
-// [NewInMemory] starts a backend without a port, whose connections are pipes. In
-// a bubble of testing/synctest all waits take no time: pauses of an answer,
+// [NewInMemory] starts a backend without a port, whose connections are pipes.
+// In a bubble of testing/synctest all waits take no time: pauses of an answer,
 // reconnects, heartbeats, timeouts.
 //
 //	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +175,7 @@
 //
 // # Limits
 //
-// It serves every path, and web pages of any origin. Events that a client is too
-// slow to read are held in memory without limit. It is made for tests; do not
-// expose it to the internet.
+// It serves every path, and web pages of any origin. If a client reads too
+// slowly, its events are held in memory without limit. It is made for tests; do
+// not expose it to the internet.
 package chattest

@@ -32,7 +32,7 @@ func connect(server *chattest.Server, cfg chat.Config) (ctx context.Context, cli
 	ended := make(chan struct{})
 	go func() { // ends with stop
 		defer close(ended)
-		_ = client.Run(ctx) // Ready and States say how it went
+		_ = client.Run(ctx) // Ready and States report its result
 	}()
 	return ctx, client, func() {
 		_ = client.Close()
@@ -41,7 +41,7 @@ func connect(server *chattest.Server, cfg chat.Config) (ctx context.Context, cli
 	}
 }
 
-// A join is refused, and then it is not.
+// The backend refuses the first join and accepts the second.
 func ExampleServer_Handle() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -62,7 +62,7 @@ func ExampleServer_Handle() {
 	// <nil>
 }
 
-// The backend has an event of its own.
+// The backend handles a custom event.
 func ExampleReceived_Decode() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -81,14 +81,14 @@ func ExampleReceived_Decode() {
 	// Output: {"thanks":true} <nil>
 }
 
-// An answer has the client run a tool, and uses what comes back.
+// An answer calls a tool of the client and uses the result.
 func ExampleCallTool() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 			call := events.AIToolCall{CallID: "c1", ToolName: "clock", Args: []byte(`{"zone":"Asia/Tokyo"}`)}
 			result, err := chattest.CallTool(ctx, call)
 			if err != nil {
-				return // aborted, or gone
+				return // aborted or disconnected
 			}
 			chattest.Say("It is "+string(result), 0)(ctx, q, emit)
 		},
@@ -105,7 +105,8 @@ func ExampleCallTool() {
 	// Output: It is "noon in Asia/Tokyo" <nil>
 }
 
-// The network fails in the middle of an answer. The client gets its session back, and misses nothing.
+// The network fails in the middle of an answer. The client recovers its session
+// and misses no event.
 func ExampleSocket_CloseNow() {
 	server := chattest.NewServer(chattest.Config{
 		Recovery: time.Minute,
@@ -136,7 +137,7 @@ func ExampleSocket_CloseNow() {
 	// <nil> <nil> true
 }
 
-// A client is put out, and takes that for final.
+// After a disconnect by the server, a client does not reconnect.
 func ExampleSocket_Disconnect() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -159,7 +160,7 @@ func ExampleSocket_Disconnect() {
 	// conn: disconnected by the server
 }
 
-// A backend sends what the contract does not allow.
+// A backend sends a payload that the contract does not allow.
 func ExampleSocket_Emit() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -180,7 +181,7 @@ func ExampleSocket_Emit() {
 	// All the same. <nil>
 }
 
-// Somebody else writes in the room.
+// Another user writes in the room.
 func ExampleServer_Emit() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -197,7 +198,7 @@ func ExampleServer_Emit() {
 	// Output: Hello, Ada
 }
 
-// What clients have sent, as it came over the wire.
+// Received lists the events of clients, as they were sent.
 func ExampleServer_Received() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -209,7 +210,7 @@ func ExampleServer_Received() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := server.Next(ctx, "chat:read"); err != nil { // it has come
+	if _, err := server.Next(ctx, "chat:read"); err != nil { // it has arrived
 		fmt.Println(err)
 		return
 	}
@@ -230,7 +231,7 @@ func (printing) Helper()                           {}
 func (printing) Context() context.Context          { return context.Background() }
 func (printing) Fatalf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// In a test: the abort of an answer reaches the backend, and names its request.
+// A test checks that an abort reaches the backend and names its request.
 func ExampleServer_Expect() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) { <-ctx.Done() },
@@ -257,7 +258,7 @@ func ExampleServer_Expect() {
 	//   else: chat:join [{"chatId":"room-1"}]
 }
 
-// A proxy in front of the backend wants to know who is there.
+// A proxy in front of the backend requires authorization.
 func ExampleConfig_wrap() {
 	server := chattest.NewServer(chattest.Config{Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// A backend that looks something up before it answers.
+// The backend emits a tool call and its result before it answers.
 func Example() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -59,7 +59,7 @@ func Example() {
 	// It is noon.
 }
 
-// A client gives up half-way, and the answer hears of it.
+// A client aborts an answer, which ends the context of the answer.
 func ExampleAnswer() {
 	aborted := make(chan struct{})
 	server := chattest.NewServer(chattest.Config{
@@ -98,7 +98,7 @@ func ExampleAnswer() {
 	// context canceled
 }
 
-// The network fails, and the client comes back by itself.
+// The network fails, and the client reconnects.
 func ExampleServer_CloseClientConnections() {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
@@ -116,7 +116,7 @@ func ExampleServer_CloseClientConnections() {
 
 	<-presence // it has joined
 	server.CloseClientConnections()
-	<-presence // it has come back, and joined again
+	<-presence // it has reconnected, and joined again
 	fmt.Println("back, with", client.Ready(ctx))
 	// Output: back, with <nil>
 }

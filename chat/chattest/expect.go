@@ -22,14 +22,14 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Expect waits for the next event of a name, as [Server.Next] does, and compares
-// its first argument with payload. It fails the test if no event comes within
-// 10 seconds, or if they differ: the failure shows the wanted and the received
-// payload, and the other events that no Next has returned.
+// Expect waits for the next event of a name, as [Server.Next] does, and
+// compares its first argument with payload. It fails the test if no event comes
+// within 10 seconds, or if they differ. The failure shows the expected payload,
+// the received payload, and the other events that no Next has returned.
 //
-// A payload is anything that encoding/json encodes; a []byte only matches bytes.
-// Of an object only the members in payload are compared, so that ids made by
-// the client need not be known. nil matches any payload.
+// A payload is any value that encoding/json encodes; a []byte only matches
+// bytes. Of an object only the members in payload are compared, so a test need
+// not know ids made by the client. nil matches any payload.
 //
 //	server.Expect(t, "chat:join", map[string]any{"chatId": "room-1"})
 func (s *Server) Expect(t TB, name string, payload any) Received {
@@ -76,7 +76,8 @@ func wanted(payload any) string {
 // maxOthers is how many other events a failure shows.
 const maxOthers = 20
 
-// others lists the events that no Next has returned, without one, for a failure.
+// others lists the events that no Next has returned, except without, for a
+// failure.
 func (s *Server) others(without *Received) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +96,8 @@ func (s *Server) others(without *Received) string {
 	return strings.Join(lines, "\n        ")
 }
 
-// difference describes how a payload differs from the wanted one; "" if it does
-// not.
+// difference describes how a payload differs from the expected one. It returns
+// "" if they are equal.
 func difference(want, got any) string {
 	members, ok := want.(map[string]any)
 	object, isObject := got.(map[string]any)

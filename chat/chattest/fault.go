@@ -9,8 +9,8 @@ import (
 )
 
 // A Fault describes the faults of one TCP connection. The zero Fault is a
-// healthy connection. Byte positions count the bytes that the server has sent on
-// the connection, HTTP headers included.
+// healthy connection. Byte positions count the bytes that the server has sent
+// on the connection, HTTP headers included.
 type Fault struct {
 	// Refuse closes the connection as soon as it is accepted.
 	Refuse bool
@@ -41,8 +41,8 @@ type faultListener struct {
 
 	mu      sync.Mutex
 	count   int
-	frozen  chan struct{} // closed when the server may go on; nil if it may
-	closing []net.Conn    // to be closed then
+	frozen  chan struct{} // closed by Unfreeze; nil if not frozen
+	closing []net.Conn    // to be closed by Unfreeze
 	lost    []net.Conn    // half-open, to be closed with the listener
 }
 
@@ -192,8 +192,8 @@ func (c *faultConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection: when a frozen server goes on, and with the
-// listener if the connection is half-open.
+// Close closes the connection. A frozen server closes it after Unfreeze, and a
+// half-open connection is closed with the listener.
 func (c *faultConn) Close() error {
 	c.cancel()
 	c.listener.mu.Lock()

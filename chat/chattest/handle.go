@@ -10,15 +10,15 @@ import (
 )
 
 // A Handler handles one event of a client, see [Server.Handle]. Its ctx ends
-// when the client's session is over, and on Close.
+// when the client's session ends, and on Close.
 type Handler func(ctx context.Context, r Received) (reply any, err error)
 
-// Args are the arguments of an acknowledgement, for a Handler that replies with
-// any number but one.
+// Args are the arguments of an acknowledgement. A Handler returns them to reply
+// with no argument, or with more than one.
 type Args []any
 
-// ErrNoReply is returned by a Handler to ignore an event: no room is joined, no
-// question answered and nothing acknowledged.
+// ErrNoReply is returned by a Handler to ignore an event: the backend joins no
+// room, answers no question and sends no acknowledgement.
 var ErrNoReply = errors.New("chattest: no reply")
 
 // Handle sets the Handler of the events of a name: custom events, or those of
@@ -30,15 +30,15 @@ var ErrNoReply = errors.New("chattest: no reply")
 // {"ok": true}. Each []byte in it is sent as a binary attachment. For an event
 // of the contract the backend's own handling follows.
 //
-// An error rejects the event: the backend's own handling is left out, the
-// client gets an error event with the error's text and, if it asks for an
-// acknowledgement, {"ok": false, "error"}, or the Reply of a
+// An error rejects the event: the backend does not handle it, and the client
+// receives an error event with the error's text. If it asks for an
+// acknowledgement, this is {"ok": false, "error"}, or the Reply of a
 // [*conn.ReplyError]. [Refuse] returns such a Handler. After [ErrNoReply]
 // nothing is sent.
 //
 // A client's events are handled one after the other, so a Handler that blocks
-// delays the events behind it. It may wait for anything but these, for the
-// client's acknowledgements too.
+// delays the events behind it. It must not wait for these events. It may wait
+// for the client's acknowledgements.
 func (s *Server) Handle(name string, h Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

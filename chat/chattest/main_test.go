@@ -29,7 +29,7 @@ func start(t *testing.T, cfg chattest.Config) *chattest.Server {
 }
 
 // client makes a connection that runs until the test ends or stop is called,
-// and returns it with everything that it hears.
+// and returns it with the events that it receives.
 func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Conn, heard <-chan conn.Event, stop func()) {
 	t.Helper()
 	cfg.Logger = quiet.Logger
@@ -41,7 +41,7 @@ func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Con
 	return c, heard, stop
 }
 
-// inRoom is the Config of a client that joins a chat and says who it is.
+// inRoom is the Config of a client that joins a chat as a user.
 func inRoom(chatID events.ID, userID string) conn.Config {
 	return conn.Config{
 		Auth: func(context.Context) (any, error) { return map[string]string{"userId": userID}, nil },
@@ -51,7 +51,8 @@ func inRoom(chatID events.ID, userID string) conn.Config {
 	}
 }
 
-// joined makes a client in a room, and returns once it has heard that it is there.
+// joined makes a client in a room, and returns once it has received its own
+// presence.
 func joined(t *testing.T, server *chattest.Server, chatID, userID string) (c *conn.Conn, heard <-chan conn.Event) {
 	t.Helper()
 	c, heard, _ = client(t, server, inRoom(events.StringID(chatID), userID))
@@ -71,13 +72,13 @@ func question(chatID, requestID string) events.UserMessage {
 	}
 }
 
-// ask sends a question and waits until the backend has taken it.
+// ask sends a question and waits for its acknowledgement.
 func ask(t *testing.T, c *conn.Conn, q events.UserMessage) {
 	t.Helper()
 	require.Equal(t, reply{OK: true}, call[reply](t, c, "user:message", q))
 }
 
-// reply is what the backend acknowledges with.
+// reply is the acknowledgement of the backend.
 type reply struct {
 	OK    bool
 	Error string
@@ -90,8 +91,8 @@ func call[R any](t *testing.T, c *conn.Conn, event string, args ...any) R {
 	return r
 }
 
-// until is the names of the events that come before one of the given name, and
-// that one.
+// until returns the first event with the given name, and the names of the
+// events before it.
 func until(t *testing.T, heard <-chan conn.Event, name string) (before []string, ev conn.Event) {
 	t.Helper()
 	for {

@@ -7,9 +7,9 @@ import (
 )
 
 // NewInMemory starts a backend without a port: its connections are pipes in
-// memory, and its clients reach it through [Server.Transport] alone. In a
-// bubble of testing/synctest, in which it is started and closed, it uses the
-// bubble's clock: a test of hours of reconnects takes milliseconds.
+// memory, and its clients reach it only through [Server.Transport]. If it is
+// started and closed in a bubble of testing/synctest, it uses the bubble's
+// clock: a test of hours of reconnects takes milliseconds.
 //
 // The caller calls Close.
 func NewInMemory(cfg Config) *Server {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inBubble runs a client of a backend in memory, all of it in a bubble.
+// inBubble runs a backend in memory and a client of it in a bubble.
 func inBubble(t *testing.T, cfg chattest.Config, change func(*chat.Config), play func(t *testing.T, server *chattest.Server, client *chat.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		server := chattest.NewInMemory(cfg)
@@ -52,8 +52,8 @@ func TestNewInMemory_answersOnFakeClock(t *testing.T) {
 	})
 }
 
-// A backend that is away for ten minutes, and a client that tries again and
-// again: the waits are those of the policy.
+// The backend is down for ten minutes. The client waits between its attempts as
+// the policy requires.
 func TestNewInMemory_reconnectsAfterLongOutage(t *testing.T) {
 	var away atomic.Bool
 	inBubble(t, chattest.Config{Middleware: func(backend http.Handler) http.Handler {
@@ -88,7 +88,7 @@ func TestNewInMemory_reconnectsAfterLongOutage(t *testing.T) {
 	})
 }
 
-// An answer goes on over a cut, with what the backend kept for the client.
+// An answer continues after a cut, with the events that the backend has kept.
 func TestNewInMemory_continuesAnswerAcrossRecovery(t *testing.T) {
 	inBubble(t, chattest.Config{Recovery: 2 * time.Minute, Answer: chattest.Say("a b c d e f", time.Second)}, nil,
 		func(t *testing.T, server *chattest.Server, client *chat.Client) {

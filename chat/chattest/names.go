@@ -28,11 +28,11 @@ func (s *Server) SetNames(changes map[events.Key]string) {
 
 // encodedNames returns the payload of discovery; s.mu is held.
 func (s *Server) encodedNames() json.RawMessage {
-	names, _ := json.Marshal(s.names) // strings: it cannot fail
+	names, _ := json.Marshal(s.names) // strings can always be encoded
 	return names
 }
 
-// nameOf returns the present name of an event.
+// nameOf returns the current name of an event.
 func (s *Server) nameOf(key events.Key) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

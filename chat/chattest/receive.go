@@ -126,7 +126,7 @@ func action[T any](act func(*Server, *Socket, T)) func(*Server, *Socket, json.Ra
 
 func ignore[T any](*Server, *Socket, T) {}
 
-// say sends a user message to the clients that hear k, and starts its answer.
+// say sends a user message to the audience of k, and starts its answer.
 func (s *Server) say(k *Socket, q events.UserMessage) {
 	id := q.MessageID
 	if s.cfg.MessageID != nil {

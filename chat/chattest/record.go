@@ -39,10 +39,10 @@ func (r Received) DecodeArg(arg int, into any) error {
 }
 
 // Bytes returns an argument that was sent as bytes. It returns false for any
-// other, a string of base64 included.
+// other argument, including a string of base64.
 func (r Received) Bytes(arg int) ([]byte, bool) { return r.event.Bytes(arg) }
 
-// String returns the event as it stands in a packet:
+// String returns the event in the form of its packet:
 // chat:join [{"chatId":"room-1"}].
 func (r Received) String() string { return fmt.Sprintf("%s %s", r.Name, r.Args) }
 
@@ -103,8 +103,8 @@ func (r *record) take(name string) (event Received, ok bool, more <-chan struct{
 
 // Received returns the events of the given names that clients have sent, or all
 // events if there are no names, in the order in which they were handled. An
-// event is among them once it has been handled: its room is joined by then, and
-// its acknowledgement is sent. The last 10,000 are kept.
+// event is included after it has been handled: its room is joined by then, and
+// its acknowledgement is sent. The last 10,000 events are kept.
 //
 // An event that a client has just sent may not have arrived. [Server.Next]
 // waits.
@@ -121,7 +121,7 @@ func (s *Server) Received(names ...string) []Received {
 }
 
 // Next returns the first event of a name that no call of Next has returned
-// before. It waits for it until ctx ends or the Server is closed.
+// before. It waits for such an event until ctx ends or the Server is closed.
 func (s *Server) Next(ctx context.Context, name string) (Received, error) {
 	for {
 		s.mu.Lock()

@@ -130,7 +130,7 @@ func TestExpect_reportsMismatch(t *testing.T) {
 	assert.Contains(t, test.failure, "else: nothing")
 }
 
-func TestExpect_tellsBytesFromStrings(t *testing.T) {
+func TestExpect_distinguishesBytesFromStrings(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _ := joined(t, server, "room-1", "ada")
 	for _, tc := range []struct {

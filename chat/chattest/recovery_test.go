@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// speak says one token after the other until it is told to stop, and not more
-// than so many.
+// speak emits one token after the other until stop is closed, at most as many
+// as most.
 func speak(token func(), most int, stop <-chan struct{}) {
 	for range most {
 		token()
@@ -48,7 +48,7 @@ func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
 				token()
 				chattest.SocketFromContext(ctx).CloseNow()
 				cutAt <- index
-				speak(token, most, back) // while the client is away, on its way, and back
+				speak(token, most, back) // while the client is away, reconnecting, and back
 			}
 			close(cutAt)
 			emit(events.AIMessage{MessageID: "m", Role: "assistant"})
@@ -112,7 +112,7 @@ func TestRecovery_updatesPresenceAndReplaysMissedEvents(t *testing.T) {
 	c, heardByAda, _ := client(t, server, inRoom(events.StringID("room-1"), "ada"))
 	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByAda).Name)
 	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heardByBob).Name)
-	refuse.Store(true) // who is recovered is not asked again
+	refuse.Store(true) // a recovered client is not admitted again
 	server.Sockets()[1].CloseNow()
 	online := func(ids ...string) {
 		t.Helper()
@@ -161,10 +161,10 @@ func TestRecovery_expiresAfterTimeout(t *testing.T) {
 }
 
 func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
-	var wayBack sync.RWMutex
-	wait := func() { // while the way back is closed
-		wayBack.RLock()
-		defer wayBack.RUnlock()
+	var gate sync.RWMutex
+	wait := func() { // while gate is locked
+		gate.RLock()
+		defer gate.RUnlock()
 	}
 	server := start(t, chattest.Config{Recovery: time.Minute, Middleware: func(backend http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -174,13 +174,13 @@ func TestRecovery_failsAfterTooManyMissedEvents(t *testing.T) {
 	}})
 	c, _ := joined(t, server, "room-1", "ada")
 	session := server.Sockets()[0]
-	wayBack.Lock()
+	gate.Lock()
 	session.CloseNow()
 	for n := range 5_000 {
 		require.NoError(t, session.Emit(t.Context(), "n", n))
 	}
 	states := c.States.Chan(t.Context())
-	wayBack.Unlock()
+	gate.Unlock()
 	for state := wiretest.ReceiveFrom(t, states); state.SessionID == session.ID || state.Phase != conn.Ready; {
 		state = wiretest.ReceiveFrom(t, states)
 	}

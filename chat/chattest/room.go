@@ -16,12 +16,12 @@ type membership struct {
 // roomOf returns the name of a chat's room: the id as JSON, so that 42 and "42"
 // are two rooms.
 func roomOf(chatID events.ID) string {
-	name, _ := json.Marshal(chatID) // an ID: it cannot fail
+	name, _ := json.Marshal(chatID) // an ID can always be encoded
 	return string(name)
 }
 
-// join adds k to the room of a chat and reports presence to it. A payload
-// without a chatId joins none.
+// join adds k to the room of a chat and reports presence to the room. It does
+// nothing if the payload has no chatId.
 func (s *Server) join(k *Socket, to membership) {
 	if to.ChatID.IsZero() {
 		return
@@ -77,8 +77,8 @@ func members(n *sioserver.Namespace, room string) []*Socket {
 	return all
 }
 
-// audience returns the clients that hear k in a chat: the members of its room
-// if k has joined it, else k alone.
+// audience returns the clients that receive the events of k in a chat: the
+// members of its room if k has joined it, else k alone.
 func (s *Server) audience(k *Socket, chatID events.ID) []*Socket {
 	if room := members(k.io.Namespace(), roomOf(chatID)); slices.Contains(room, k) {
 		return room
@@ -97,7 +97,7 @@ func (s *Server) Room(chatID events.ID) []*Socket {
 }
 
 // Emit sends an event to the room of a chat, outside of any answer: a message
-// of another person, for example. A chatId that it leaves open is the room's.
+// of another user, for example. It sets a missing chatId to that of the room.
 // It has no effect if the room is empty.
 func (s *Server) Emit(chatID events.ID, ev events.Event) {
 	s.mu.Lock()

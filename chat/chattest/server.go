@@ -33,8 +33,8 @@ type Server struct {
 	stop context.CancelFunc
 
 	mu       sync.Mutex            // held for each step: one event received, or one sent
-	names    map[events.Key]string // complete
-	keys     map[string]events.Key // the other way round
+	names    map[events.Key]string // of all events
+	keys     map[string]events.Key // keys by name
 	turns    map[*turn]struct{}
 	handlers map[string]Handler
 	record   record
@@ -115,8 +115,8 @@ func urlOf(addr *net.TCPAddr) string {
 }
 
 // Close ends every connection and every answer, and frees the port. It returns
-// when all answers and handlers have returned, so none of them may call it. It
-// may be called any number of times.
+// when all answers and handlers have returned, so they must not call it. It may
+// be called any number of times.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.stop() // under the lock: nothing that holds it adds to s.running afterwards
@@ -127,13 +127,13 @@ func (s *Server) Close() {
 }
 
 // CloseClientConnections breaks every connection, as a failing network does.
-// Clients may come back. An Answer may call it.
+// Clients may reconnect. An Answer may call it.
 func (s *Server) CloseClientConnections() { s.io.CloseClientConnections() }
 
-// Freeze stops the server from reading and writing, as a process that is
-// stopped: connections stay open and new ones are not answered. Unfreeze ends
-// that.
+// Freeze stops the server from reading and writing, as if its process were
+// stopped. Connections stay open, and new ones are not answered, until
+// Unfreeze.
 func (s *Server) Freeze() { s.faults.freeze() }
 
-// Unfreeze lets a frozen server go on.
+// Unfreeze ends a Freeze.
 func (s *Server) Unfreeze() { s.faults.thaw() }

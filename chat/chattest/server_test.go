@@ -67,7 +67,7 @@ func TestClose_cancelsRunningAnswer(t *testing.T) {
 	server.Close()
 	assert.Equal(t, "r1", <-stopped, "before Close returns")
 	wiretest.ReceivePhase(t, states, conn.Waiting)
-	server.Close() // once more is no harm
+	server.Close() // a second call has no effect
 }
 
 func TestStart_reusesPortAfterClose(t *testing.T) {
@@ -161,7 +161,7 @@ type wire struct {
 	t *testing.T
 }
 
-// dial opens a websocket, and sends frames without waiting for anything.
+// dial opens a websocket, and sends frames without waiting for a reply.
 func dial(t *testing.T, server *chattest.Server, frames ...string) wire {
 	t.Helper()
 	url := "ws" + strings.TrimPrefix(server.URL, "http") + "/socket.io/?EIO=4&transport=websocket"

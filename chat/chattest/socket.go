@@ -11,15 +11,15 @@ import (
 	"github.com/seed67206a74/parley/internal/sioserver"
 )
 
-// ErrGone is returned by methods of a Socket whose client is not connected any
-// more.
+// ErrGone is returned by methods of a Socket whose client is no longer
+// connected.
 var ErrGone = errors.New("chattest: client is not connected")
 
 // A Socket is one client of the backend, for as long as its session lasts.
-// [SocketFromContext] returns the one that an Answer replies to, a [Received]
+// [SocketFromContext] returns the Socket of the client that asked, a [Received]
 // has its sender, and [Server.Sockets] lists all. Its methods are safe for
-// concurrent use and may be called from anywhere, an Answer or a Handler for
-// example.
+// concurrent use and may be called from any goroutine, also from an Answer or a
+// Handler.
 type Socket struct {
 	ID        string         // session id of the client
 	Namespace string         // "/" or one of Config.Namespaces
@@ -32,8 +32,8 @@ type Socket struct {
 	userID events.ID // under Server.mu; none until it is known
 }
 
-// UserID returns the client's user: the userId of its auth, else the first one
-// in its events, else none.
+// UserID returns the client's user: the userId of its auth, else the first
+// userId in its events, else the zero ID.
 func (k *Socket) UserID() events.ID {
 	k.server.mu.Lock()
 	defer k.server.mu.Unlock()
@@ -43,7 +43,7 @@ func (k *Socket) UserID() events.ID {
 // Recovered reports whether the client's session has been recovered.
 func (k *Socket) Recovered() bool { return k.io.Recovered() }
 
-// Transport returns the client's present transport, conn.WebSocket or
+// Transport returns the client's current transport, conn.WebSocket or
 // conn.Polling, or "" if it is not connected.
 func (k *Socket) Transport() string { return k.io.Transport() }
 
@@ -69,9 +69,9 @@ func gone(err error) error {
 	return err
 }
 
-// Call sends an event and waits for its acknowledgement, of which it returns
-// the first argument, or null without one. [Socket.CallReply] returns all. It
-// ends with ctx, and with [ErrGone] as soon as the connection ends.
+// Call sends an event, waits for its acknowledgement and returns the first
+// argument, or null if there is none. [Socket.CallReply] returns all arguments.
+// Call fails when ctx ends, and with [ErrGone] as soon as the connection ends.
 func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMessage, error) {
 	reply, err := k.CallReply(ctx, name, args...)
 	if err != nil {
@@ -88,7 +88,7 @@ type Reply struct {
 }
 
 // Bytes returns an argument that was sent as bytes. It returns false for any
-// other, a string of base64 included.
+// other argument, including a string of base64.
 func (r Reply) Bytes(arg int) ([]byte, bool) { return r.reply.Bytes(arg) }
 
 // CallReply sends an event and waits for its acknowledgement, as [Socket.Call]
@@ -112,16 +112,17 @@ func (k *Socket) CallReply(ctx context.Context, name string, args ...any) (Reply
 
 // CloseNow breaks the client's connection, as a failing network does. Events
 // that were sent before are written first, unless that takes longer than a
-// second; later ones are lost without Config.Recovery. The client may come back.
+// second. Later ones are lost without Config.Recovery. The client may
+// reconnect.
 func (k *Socket) CloseNow() { k.io.CloseNow() }
 
 // Close closes the client's connection with a websocket close code and a text,
-// or with an Engine.IO close packet over long-polling. The client may come back.
+// or with an Engine.IO close packet over long-polling. The client may
+// reconnect.
 func (k *Socket) Close(code int, text string) { k.io.Close(code, text) }
 
 // Disconnect disconnects the client with a DISCONNECT packet, after everything
-// that was sent before. A client does not reconnect then, unless it is
-// configured to.
+// that was sent before. By default, a client does not reconnect then.
 func (k *Socket) Disconnect() {
 	k.server.mu.Lock()
 	defer k.server.mu.Unlock()

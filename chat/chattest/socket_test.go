@@ -48,7 +48,7 @@ func TestSockets_listsConnectedClients(t *testing.T) {
 	assert.ErrorIs(t, both[1].Emit(t.Context(), "hello"), chattest.ErrGone)
 	_, err := both[1].Call(t.Context(), "hello")
 	assert.ErrorIs(t, err, chattest.ErrGone)
-	both[1].CloseNow() // no harm
+	both[1].CloseNow() // has no effect
 	both[1].Disconnect()
 }
 
@@ -157,7 +157,7 @@ func TestEmit_sendsOnlyToRoom(t *testing.T) {
 	assert.Equal(t, events.StringID("room-1"), said.ChatID)
 	assert.Equal(t, "Hello", said.Text)
 	server.Close()
-	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m3"}) // no harm
+	server.Emit(events.StringID("room-1"), events.ChatMessage{MessageID: "m3"}) // has no effect
 }
 
 func TestMiddleware_canRejectRequests(t *testing.T) {

@@ -20,7 +20,7 @@ type turn struct {
 type turnKey struct{}
 
 // SocketFromContext returns the client whose question is being answered. ctx is
-// that of an [Answer], or derived from it; for any other the result is nil.
+// that of an [Answer], or derived from it; for any other ctx the result is nil.
 func SocketFromContext(ctx context.Context) *Socket {
 	if t, ok := ctx.Value(turnKey{}).(*turn); ok {
 		return t.socket
@@ -29,10 +29,10 @@ func SocketFromContext(ctx context.Context) *Socket {
 }
 
 // CallTool calls a tool of the client whose question is being answered, and
-// returns its acknowledgement: by custom {"error": …} if the tool fails. A
-// missing chatId, traceId or requestId of the call is the question's. ctx is
-// that of an [Answer]; the call ends with it. The error is that of
-// [Socket.Call].
+// returns its acknowledgement. By convention this is {"error": …} if the tool
+// fails. It sets a missing chatId, traceId or requestId of the call to that of
+// the question. ctx is that of an [Answer]; the call ends with it. The error is
+// that of [Socket.Call].
 //
 // To call a tool without asking for an acknowledgement, emit the call. The
 // result is then an event of the client, for [Server.Next] and [Server.Handle].
@@ -95,7 +95,7 @@ func (s *Server) envelopeOf(q events.UserMessage) envelope {
 	return envelope{q.ChatID, q.TraceID, q.RequestID, s.cfg.OmitRequestIDs}
 }
 
-// around returns ev with the ids that it is missing.
+// around returns ev with its missing ids added.
 func (e envelope) around(ev events.Event) events.Event {
 	v := reflect.New(reflect.Indirect(reflect.ValueOf(ev)).Type()).Elem()
 	v.Set(reflect.Indirect(reflect.ValueOf(ev)))
@@ -129,8 +129,10 @@ func (s *Server) send(to []*Socket, ev events.Event) {
 	}
 }
 
-// sendError sends k the error event about an event that k or an Answer has sent.
+// sendError sends k the error event about an event that k or an Answer has
+// sent.
 func (s *Server) sendError(k *Socket, event string, err error) {
-	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()}) // strings: it cannot fail
+	// Strings can always be encoded.
+	problem, _ := json.Marshal(map[string]string{"event": event, "message": err.Error()})
 	_ = k.io.Emit(nameError, json.RawMessage(problem))
 }

@@ -1,5 +1,6 @@
-// Mockserver is a chat backend to develop against. It keeps rooms and presence, sends messages to their room, and
-// answers them token by token. It can also fail in many ways.
+// Mockserver is a chat backend to develop against. It keeps rooms and presence,
+// sends messages to their room, and answers them token by token. It can also
+// simulate many faults.
 //
 //	go run ./examples/mockserver
 //	go run ./examples/mockserver -addr localhost:4001 -pace 200ms -token secret
@@ -13,37 +14,43 @@
 //	socket.emit("user:message", { chatId: "room-1", requestId: "r1", messageId: "m1", userId: "ada", text: "Hello" });
 //	socket.on("ai:token", (token) => …);
 //
-// # What it does
+// # Events
 //
-// It is a chattest.Server, whose manual lists what it does for each event, with these additions:
+// It is a chattest.Server, whose package documentation describes each event.
+// These behaviours are added:
 //
-//   - A question that mentions "time" or "tool" calls the tool "clock" of the client that asked, if the client has
-//     registered it: its auth has the names of its tools, {"tools": ["clock"]}. The ai:tool_call asks for an
-//     acknowledgement. A question that mentions "long" has a long answer.
-//   - user:typingStart, user:typingStop and chat:read are passed on to the others in the room, under the same names.
-//   - Connection state recovery is on: a client that reconnects within -recovery (2m) has missed nothing. 0 disables it.
+//   - A question that mentions "time" or "tool" calls the tool "clock" of the
+//     client that asked, if the client has registered it. A client lists its
+//     tools in its auth: {"tools": ["clock"]}. The ai:tool_call asks for an
+//     acknowledgement.
+//   - A question that mentions "long" has a long answer.
+//   - user:typingStart, user:typingStop and chat:read are forwarded to the
+//     others in the room, under the same names.
+//   - Connection state recovery is on: a client that reconnects within
+//     -recovery (2m) misses no event. 0 disables it.
 //   - With -token, a client whose auth has another token, or none, is refused.
 //   - With -names, events have other names; discovery reports them.
 //
 // # Faults
 //
-// The page /faults shows the faults, who is connected, and buttons. Each is also a flag, and can be changed live:
+// The page /faults shows the faults and the connected clients, and has buttons.
+// Each fault is also a flag, and can be changed while the server runs:
 //
 //	curl localhost:4000/faults/state                                # {"faults": {…}, "clients": [{…}], "names": {…}}
-//	curl -X PATCH localhost:4000/faults/settings -d '{"drop": 0.2}' # what is not named stays; the state is the answer
+//	curl -X PATCH localhost:4000/faults/settings -d '{"drop": 0.2}' # other faults stay; the response is the state
 //	curl -X PATCH localhost:4000/faults/names -d '{"AI_TOKEN": "llm:delta"}'
 //	curl -X POST localhost:4000/faults/cut                          # every connection
-//	curl -X POST localhost:4000/faults/kick -d '{"id": "aTPd…"}'    # one client, by its session id; without, all
+//	curl -X POST localhost:4000/faults/kick -d '{"id": "aTPd…"}'    # one client, by its session id; all without an id
 //	curl -X POST localhost:4000/faults/restart -d '{"down": "5s"}'  # no session survives
 //
 // The settings, with shares from 0 to 1 and durations like "250ms":
 //
 //	pace         the pause before each token (default 40ms)
-//	latency      how long a request, and each event that comes in, waits before it is dealt with
-//	drop         the share of tokens that are left out; their indices are missing
+//	latency      how long a request, and each event that comes in, waits before it is handled
+//	drop         the share of tokens that are not sent; their indices are missing
 //	wrong        the share of tokens whose payload has the wrong shape
 //	error        the share of answers that end in an ai:error half way
-//	stall        the share of answers that fall silent half way
+//	stall        the share of answers that stop half way
 //	cutAfter     the client's connection is cut after so many tokens of each answer; 0 is never
 //	kickAfter    the client is disconnected after so many tokens of each answer; 0 is never
 //	restart      how often the server restarts by itself; 0s is never
@@ -52,7 +59,7 @@
 //
 // # Modes
 //
-// Backends in the wild have manners of their own. These flags copy some:
+// Some backends differ from the contract. These flags imitate them:
 //
 //	-no-request-ids   events have no requestId
 //	-no-stop          ai:abort is ignored
@@ -60,7 +67,7 @@
 //	-early-events     a client gets an event before its CONNECT is answered
 //	-own-message-ids  broadcast messages have new ids instead of their senders'
 //
-// There is no password on any of this: it is made for a developer's machine.
+// The faults have no password. The server is made for a developer's machine.
 package main
 
 import (

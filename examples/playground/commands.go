@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func command[T any](p *playground, run func(*session, context.Context, T) (any, 
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := p.session(r.PathValue("id"))
 		if s == nil {
-			http.Error(w, "this tab has no session any more: reload it", http.StatusNotFound)
+			http.Error(w, "the session of this tab has ended: reload the page", http.StatusNotFound)
 			return
 		}
 		var body T
@@ -55,7 +56,7 @@ type none struct{}
 func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error) {
 	text := strings.TrimSpace(body.Text)
 	if text == "" || len(text) > maxText {
-		return nil, errors.New("a message has some text, and not too much of it")
+		return nil, fmt.Errorf("a message must have between 1 and %d bytes", maxText)
 	}
 	q := chat.Question{UserID: s.user, Text: text, MessageID: rand.Text(), RequestID: rand.Text()}
 	ctx, abort := context.WithCancel(s.ctx)
@@ -148,7 +149,7 @@ func (s *session) rename(ctx context.Context, body struct {
 // cut breaks the tab's connection and prevents new ones for a while.
 func (s *session) cut(_ context.Context, body struct{ Seconds float64 }) (any, error) {
 	if !(body.Seconds >= 0 && body.Seconds <= maxCut.Seconds()) {
-		return nil, errors.New("the network is cut for up to a minute")
+		return nil, errors.New("the network can be cut for a minute at most")
 	}
 	s.network.cut(time.Duration(body.Seconds * float64(time.Second)))
 	return nil, nil
@@ -158,7 +159,7 @@ func (s *session) cut(_ context.Context, body struct{ Seconds float64 }) (any, e
 func (s *session) kick(ctx context.Context, _ none) (any, error) {
 	id := s.client.State().SessionID
 	if id == "" {
-		return nil, errors.New("there is no connection to be kicked from")
+		return nil, errors.New("this tab is not connected")
 	}
 	return nil, s.panel.do(ctx, http.MethodPost, "kick", map[string]string{"id": id})
 }

@@ -63,8 +63,9 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 	}
 	var err error
 	s.client, err = chat.New(p.backend, chat.Config{
-		ChatID:    s.room,
-		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true}, // the panel renames events while tabs are open
+		ChatID: s.room,
+		// The panel renames events while tabs are open.
+		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true},
 		Conn: conn.Config{
 			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
 			Logger: slog.New(slog.DiscardHandler), // the page shows the events

@@ -41,12 +41,12 @@ func (p *playground) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := &sse{w: w, control: http.NewResponseController(w)}
 	out.send("hello", map[string]any{"session": s.id, "user": user, "room": room, "backend": p.backend})
-	s.tell(s.ctx, out)
+	s.sendEvents(s.ctx, out)
 }
 
-// tell sends events to the tab until ctx ends, a write fails, or the buffer of
-// the conversation is full.
-func (s *session) tell(ctx context.Context, out *sse) {
+// sendEvents sends events to the tab until ctx ends, a write fails, or the
+// buffer of the conversation is full.
+func (s *session) sendEvents(ctx context.Context, out *sse) {
 	chatter := subscribe(ctx, "conversation", s.client.Events, 4096, bus.Fail, eventKey)
 	raw := subscribe(ctx, "event log", s.client.Raw, 1024, bus.DropOldest, rawKey)
 	states := subscribe(ctx, "states", s.client.States, 64, bus.DropOldest, stateKey)
@@ -71,7 +71,7 @@ func (s *session) tell(ctx context.Context, out *sse) {
 		case event, open := <-raw.C():
 			if open {
 				raw.took(event)
-				s.tellRaw(out, event)
+				s.sendRaw(out, event)
 			}
 		case state, open := <-states.C():
 			if open {
@@ -109,22 +109,22 @@ func (s *session) tell(ctx context.Context, out *sse) {
 	}
 }
 
-// tellRaw sends an event for the log. chat.Client has no topics for typing and
-// read receipts, so tellRaw recognizes them by their current names.
-func (s *session) tellRaw(out *sse, event conn.Event) {
+// sendRaw sends an event for the log. chat.Client has no topics for typing and
+// read receipts, so sendRaw recognizes them by their current names.
+func (s *session) sendRaw(out *sse, event conn.Event) {
 	out.send("log", logged{Name: event.Name, Args: event.Args})
 	switch event.Name {
 	case s.client.EventName(events.KeyUserTypingStart):
-		tellPayload[events.Typing](out, "typing", event)
+		sendPayload[events.Typing](out, "typing", event)
 	case s.client.EventName(events.KeyUserTypingStop):
-		tellPayload[events.Typing](out, "typed", event)
+		sendPayload[events.Typing](out, "typed", event)
 	case s.client.EventName(events.KeyChatRead):
-		tellPayload[events.Read](out, "read", event)
+		sendPayload[events.Read](out, "read", event)
 	}
 }
 
-// tellPayload sends the payload of an event, if it can be decoded.
-func tellPayload[T any](out *sse, kind string, event conn.Event) {
+// sendPayload sends the payload of an event, if it can be decoded.
+func sendPayload[T any](out *sse, kind string, event conn.Event) {
 	var payload T
 	if event.Decode(0, &payload) == nil {
 		out.send(kind, payload)

@@ -23,7 +23,7 @@ func tail(ctx context.Context, out io.Writer, o options) error {
 		return err
 	}
 	if o.payload != "" && (o.join == "" || !json.Valid([]byte(o.payload))) {
-		return errors.New("-payload is the JSON that goes with -join")
+		return errors.New("-payload must be JSON, and needs -join")
 	}
 	if o.join != "" {
 		var args []any

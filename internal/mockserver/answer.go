@@ -14,7 +14,7 @@ import (
 // toolTimeout is how long a client may take to run its tool.
 const toolTimeout = 10 * time.Second
 
-// answer is the AI: the status first, then the text word by word, and the usage
+// answer sends the status first, then the text word by word, and the usage
 // last.
 func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	emit = s.emitter(ctx, q, emit)
@@ -96,7 +96,7 @@ func (s *Server) emitToken(ctx context.Context, q events.UserMessage, emit func(
 	}
 }
 
-// emitWrong sends a token in a shape that no token has.
+// emitWrong sends a token with an invalid payload.
 func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token events.AIToken) {
 	shape := map[string]any{"chatId": q.ChatID, "requestId": q.RequestID, "token": []string{token.Token}, "index": fmt.Sprint(token.Index)}
 	s.emitRaw(ctx, q, events.KeyAIToken, shape)
@@ -104,10 +104,10 @@ func (s *Server) emitWrong(ctx context.Context, q events.UserMessage, token even
 
 // remarks are the sentences of the AI.
 var remarks = [...]string{
-	"Each word of this came as an event of its own, and went through a channel on its way to you.",
-	"The last event of an answer is its message, which holds the whole text and what it has cost.",
-	"Stop me whenever you like: an abort names its question, so nobody else's answer is touched.",
-	"Ask me for the time and I will call a tool of yours; ask for something long and you can watch a slow reader fall behind.",
+	"Each word of this text is an event of its own, and reaches you through a Go channel.",
+	"The last event of an answer is its message, which holds the whole text and its cost.",
+	"You can stop me at any time: an abort names its question, so no other answer is affected.",
+	"Ask me for the time and I will call a tool of yours; ask for something long to see a slow reader.",
 }
 
 func longText() string {

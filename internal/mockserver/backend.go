@@ -47,11 +47,11 @@ func Start(cfg Config) (*Server, error) {
 	return s, s.listen()
 }
 
-// Run serves until ctx ends, and restarts the server as its faults ask.
+// Run serves until ctx ends, and restarts the server as its faults require.
 func (s *Server) Run(ctx context.Context) error {
 	defer func() { s.current().Close() }()
 	for {
-		var due <-chan time.Time // never, unless it is to restart by itself
+		var due <-chan time.Time // nil (never) unless the fault is set
 		if every := time.Duration(s.faults().Restart); every > 0 {
 			due = time.After(every)
 		}
@@ -74,7 +74,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// listen starts a server, on the port of the one before if there was one.
+// listen starts a server. After a restart it uses the same port.
 func (s *Server) listen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *Server) admit(auth map[string]any) error {
 	return nil
 }
 
-// rename renames events from now on and sends all clients the names.
+// rename renames events from now on and sends the names to all clients.
 func (s *Server) rename(changes Names) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,8 +127,8 @@ func (s *Server) rename(changes Names) error {
 	return nil
 }
 
-// install sets the handlers of all events by their present names, and removes
-// those of the names before.
+// install sets the handlers of all events by their current names, and removes
+// the handlers of the earlier names.
 func (s *Server) install(server *chattest.Server, before, now Names) {
 	for _, name := range before {
 		server.Handle(name, nil)
@@ -136,7 +136,7 @@ func (s *Server) install(server *chattest.Server, before, now Names) {
 	for key, name := range now {
 		switch key {
 		case events.KeyUserTypingStart, events.KeyUserTypingStop, events.KeyChatRead:
-			server.Handle(name, s.passOn)
+			server.Handle(name, s.forward)
 		case events.KeyAIAbort:
 			if s.cfg.Modes.NoStop {
 				server.Handle(name, ignore)
@@ -163,8 +163,8 @@ func (s *Server) late(ctx context.Context, _ chattest.Received) (any, error) {
 	return nil, pause(ctx, s.faults().Latency)
 }
 
-// passOn sends an event unchanged to the others in its sender's room.
-func (s *Server) passOn(ctx context.Context, r chattest.Received) (any, error) {
+// forward sends an event unchanged to the others in its sender's room.
+func (s *Server) forward(ctx context.Context, r chattest.Received) (any, error) {
 	if err := pause(ctx, s.faults().Latency); err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (s *Server) passOn(ctx context.Context, r chattest.Received) (any, error) {
 		UserID events.ID `json:"userId"`
 	}
 	if err := r.Decode(&to); err != nil || to.UserID.IsZero() {
-		return nil, err // the server reports what is missing
+		return nil, err // the server reports a missing member
 	}
 	for _, k := range s.others(r.Socket, to.ChatID) {
 		_ = k.Emit(ctx, r.Name, r.Args[0]) // a client that is gone misses it

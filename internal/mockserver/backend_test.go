@@ -35,7 +35,8 @@ func serve(t *testing.T, cfg Config) *Server {
 	return b
 }
 
-// enter starts a client that runs until the test ends. The channel receives the result of Run.
+// enter starts a client that runs until the test ends. The channel receives the
+// result of Run.
 func enter(t *testing.T, url, user string, cfg chat.Config) (client *chat.Client, ended <-chan error) {
 	t.Helper()
 	cfg.ChatID = room

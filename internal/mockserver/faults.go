@@ -9,14 +9,23 @@ import (
 
 // Faults are the faults of the backend. The zero value has none.
 type Faults struct {
-	Pace        Duration `json:"pace"`        // before each token
-	Latency     Duration `json:"latency"`     // before each request and event is dealt with
-	Drop        float64  `json:"drop"`        // the share of tokens that are left out
-	Wrong       float64  `json:"wrong"`       // the share of tokens whose payload has the wrong shape
-	Error       float64  `json:"error"`       // the share of answers that end in an error half way
-	Stall       float64  `json:"stall"`       // the share of answers that fall silent half way
-	CutAfter    int      `json:"cutAfter"`    // tokens of an answer until the connection of its client is cut; 0 is never
-	KickAfter   int      `json:"kickAfter"`   // tokens of an answer until its client is disconnected; 0 is never
+	Pace    Duration `json:"pace"`    // before each token
+	Latency Duration `json:"latency"` // before each request and event is handled
+
+	// The share of tokens that are not sent, or have a payload of the wrong
+	// shape.
+	Drop  float64 `json:"drop"`
+	Wrong float64 `json:"wrong"`
+
+	// The share of answers that end in an error half way, or stop half way.
+	Error float64 `json:"error"`
+	Stall float64 `json:"stall"`
+
+	// How many tokens of an answer are sent before the client's connection is
+	// cut, or the client is disconnected; 0 is never.
+	CutAfter  int `json:"cutAfter"`
+	KickAfter int `json:"kickAfter"`
+
 	Restart     Duration `json:"restart"`     // how often the server restarts; 0 is never
 	Refuse      bool     `json:"refuse"`      // by a CONNECT_ERROR
 	Unavailable bool     `json:"unavailable"` // HTTP status 503
@@ -26,10 +35,10 @@ type Faults struct {
 func (f *Faults) Flags(set *flag.FlagSet) {
 	set.TextVar(&f.Pace, "pace", f.Pace, "the `duration` before each token")
 	set.TextVar(&f.Latency, "latency", f.Latency, "the `duration` that each request and event waits")
-	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are left out, from 0 to 1")
+	set.Float64Var(&f.Drop, "drop", f.Drop, "the `share` of tokens that are not sent, from 0 to 1")
 	set.Float64Var(&f.Wrong, "wrong", f.Wrong, "the `share` of tokens with the wrong shape")
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
-	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that fall silent")
+	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that stop half way")
 	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the client's connection after so many `tokens` of each answer")
 	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after so many `tokens` of each answer")
 	set.TextVar(&f.Restart, "restart", f.Restart, "the `interval` between restarts of the server; 0: never")
@@ -49,7 +58,7 @@ func (f Faults) validate() error {
 	return nil
 }
 
-// by is true for a share of the calls.
+// by returns true with the probability share.
 func by(share float64) bool { return rand.Float64() < share }
 
 // A Duration is a time.Duration that is text in JSON: "250ms".

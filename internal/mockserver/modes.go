@@ -12,12 +12,12 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
-// Modes are the manners of backends that do not keep the contract. The zero
-// value keeps it. Unlike faults they are fixed at start.
+// Modes imitate backends that differ from the contract. The zero value follows
+// the contract. Unlike faults, modes are fixed at start.
 type Modes struct {
 	NoRequestIDs  bool // events have no requestId
 	NoStop        bool // ai:abort is ignored
-	OffContract   bool // payloads have other types: ids as numbers, times in milliseconds, counts as strings
+	OffContract   bool // payloads have other types, such as ids as numbers and counts as strings
 	EarlyEvents   bool // a client gets events before its CONNECT is answered
 	OwnMessageIDs bool // broadcast messages have new ids instead of their senders'
 }
@@ -31,7 +31,7 @@ func (m *Modes) Flags(set *flag.FlagSet) {
 	set.BoolVar(&m.OwnMessageIDs, "own-message-ids", m.OwnMessageIDs, "send broadcast messages with new ids")
 }
 
-// greet sends the events that come before the answer to a CONNECT.
+// greet sends the events before the answer to a CONNECT.
 func (s *Server) greet(k *chattest.Socket) error {
 	if !s.cfg.Modes.EarlyEvents {
 		return nil
@@ -90,7 +90,7 @@ func stringOf(v any) string {
 	return s
 }
 
-// emitRaw sends a payload of any shape to the clients that hear an answer.
+// emitRaw sends a payload of any shape to the clients that receive an answer.
 func (s *Server) emitRaw(ctx context.Context, q events.UserMessage, key events.Key, payload any) {
 	socket := chattest.SocketFromContext(ctx)
 	_ = socket.Emit(ctx, s.name(key), payload) // a client that is gone misses it

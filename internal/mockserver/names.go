@@ -42,7 +42,7 @@ func (n Names) complete() Names {
 	return all
 }
 
-// validate looks for keys that there are not, and for names that cannot tell events apart.
+// validate rejects unknown keys, and names that do not distinguish the events.
 func (n Names) validate() error {
 	for key, name := range n {
 		if key.DefaultName() == "" {

@@ -20,7 +20,8 @@ var panelPage []byte
 // maxBody is the longest body of a request.
 const maxBody = 64 << 10
 
-// handler returns the backend behind the panel and the faults of requests.
+// handler serves the panel. It applies the faults to all other requests and
+// passes them to the backend.
 func (s *Server) handler(backend http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/faults", http.StatusFound) })
@@ -41,7 +42,8 @@ func (s *Server) handler(backend http.Handler) http.Handler {
 			backend.ServeHTTP(w, r)
 		}
 	})
-	panel := http.NewCrossOriginProtection().Handler(mux) // pages of other origins must not change the faults
+	// Pages of other origins must not change the faults.
+	panel := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/faults") {
 			panel.ServeHTTP(w, r)
@@ -90,7 +92,7 @@ func (s *Server) changeSettings(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, r, err)
 }
 
-// set changes the faults that are named in some JSON.
+// set changes the faults that the JSON names.
 func (s *Server) set(changes []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +120,7 @@ func (s *Server) changeNames(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, r, err)
 }
 
-// forEach does something to the client that the body names by its id, or to all.
+// forEach calls do for the client whose id is in the body, or for all clients.
 func (s *Server) forEach(do func(*chattest.Socket)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
@@ -139,7 +141,8 @@ func (s *Server) forEach(do func(*chattest.Socket)) http.HandlerFunc {
 	}
 }
 
-// askForRestart answers before it happens: the restart ends this request's connection as well.
+// askForRestart sends its response before the restart, which ends this
+// request's connection too.
 func (s *Server) askForRestart(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Down Duration `json:"down"`
@@ -154,7 +157,7 @@ func (s *Server) askForRestart(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case s.restart <- time.Duration(body.Down):
-	default: // one is on its way
+	default: // a restart is already requested
 	}
 }
 

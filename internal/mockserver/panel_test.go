@@ -89,7 +89,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 
 	change(t, b, `{"drop": 0, "wrong": 1}`)
 	bystander := joined(t, b.URL(), "bob", chat.Config{})
-	bystander.Tokens.Chan(t.Context()) // what nobody listens to is not decoded
+	bystander.Tokens.Chan(t.Context()) // events without a subscriber are not decoded
 	theirs := bystander.DecodeErrors.Chan(t.Context())
 	_, err = ask(t, client, "Hello").Wait()
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ type client struct {
 	decoder socketio.Decoder // under engine.receiving
 
 	mu      sync.Mutex
-	sockets map[string]*Socket // by namespace; nil for one that the server has disconnected
+	sockets map[string]*Socket // by namespace; nil after a disconnect by the server
 	connect *time.Timer        // ends a session without a socket
 	gone    bool
 }
@@ -41,23 +41,23 @@ func (c *client) start() {
 	defer c.mu.Unlock()
 	if !c.gone {
 		c.connect = time.AfterFunc(c.server.cfg.ConnectTimeout, func() {
-			c.engine.end(ReasonServerClose, sayGoodbye{code: closeNormal})
+			c.engine.end(ReasonServerClose, closeSession{code: closeNormal})
 		})
 	}
 }
 
 const closeNormal = 1000
 
-// message handles one message of the session. A packet that the protocol does
-// not allow ends the session.
+// message handles one message of the session. A packet that violates the
+// protocol ends the session.
 func (c *client) message(data []byte, binary bool) {
 	p, whole, err := c.decoder.Add(data, binary)
 	if err != nil {
-		c.engine.end(ReasonParseError, sayGoodbye{code: closeNormal})
+		c.engine.end(ReasonParseError, closeSession{code: closeNormal})
 		return
 	}
 	if whole && !c.packet(p) {
-		c.engine.end(ReasonParseError, sayGoodbye{code: closeNormal})
+		c.engine.end(ReasonParseError, closeSession{code: closeNormal})
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *client) packet(p socketio.Packet) bool {
 	case socketio.Ack, socketio.BinaryAck:
 		return socket.acknowledged(p)
 	}
-	return false // CONNECT_ERROR is the server's
+	return false // only a server sends CONNECT_ERROR
 }
 
 // connectTo resumes a session in a namespace, or begins a new one.
@@ -149,7 +149,7 @@ func (c *client) connected() {
 func (c *client) refuse(name string, why *ConnectError) {
 	data, err := json.Marshal(why)
 	if err != nil {
-		data, _ = json.Marshal(&ConnectError{Message: why.Message}) // without Data it cannot fail
+		data, _ = json.Marshal(&ConnectError{Message: why.Message}) // can always be encoded
 	}
 	c.send(socketio.Packet{Type: socketio.ConnectError, Namespace: []byte(name), ID: socketio.NoID, Data: data})
 }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// connects returns how often to connect over each transport: 500 times, or as
-// PARLEY_CONNECTS says.
+// connects returns how often to connect over each transport: the value of
+// PARLEY_CONNECTS, or 500.
 func connects(t *testing.T) int {
 	value := os.Getenv("PARLEY_CONNECTS")
 	if value == "" {
@@ -45,8 +45,8 @@ func TestConnects_areAllAnswered(t *testing.T) {
 	}
 }
 
-// connectOnce connects, has an event acknowledged and closes. A connect without
-// an answer fails, since it is not tried again.
+// connectOnce connects, calls an event and closes. An unanswered connect fails,
+// since it is not retried.
 func connectOnce(ctx context.Context, url string, transports []string) error {
 	c, err := conn.New(url[:len(url)-len("/socket.io/")], conn.Config{
 		Transports: transports,
@@ -57,7 +57,7 @@ func connectOnce(ctx context.Context, url string, transports []string) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // so that a test that hangs says so
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // so that a test that hangs fails
 	defer cancel()
 	go func() { ended <- c.Run(ctx) }() // ends with Close
 	_, err = conn.Call[int](ctx, c, "message-with-ack", 1)

@@ -32,11 +32,11 @@
 //  5. All waits use timers of package time, so the server works in a bubble of
 //     testing/synctest.
 //
-// Events that a client is too slow to read are kept in memory without limit.
-// Do not expose this server to the internet.
+// If a client reads too slowly, its events are held in memory without limit. Do
+// not expose this server to the internet.
 //
 // # Locks
 //
-// The order is Namespace.mu, Socket.mu, client.mu, engine.mu. Server.mu and
-// inbox.mu are innermost. Handlers run under none of them.
+// Locks are taken in the order Namespace.mu, Socket.mu, client.mu, engine.mu.
+// No lock is taken under Server.mu or inbox.mu. Handlers run without a lock.
 package sioserver

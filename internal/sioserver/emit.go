@@ -78,8 +78,8 @@ func (s *Socket) Send(name string, args ...any) (*Call, error) {
 	return c, nil
 }
 
-// Wait waits for the acknowledgement, until ctx ends. It fails with [ErrGone] as
-// soon as the connection ends. It is called once.
+// Wait waits for the acknowledgement, until ctx ends. It fails with [ErrGone]
+// as soon as the connection ends. It is called once.
 func (c *Call) Wait(ctx context.Context) (Reply, error) {
 	defer func() {
 		c.socket.mu.Lock()
@@ -105,7 +105,7 @@ func (s *Socket) Call(ctx context.Context, name string, args ...any) (Reply, err
 	return c.Wait(ctx)
 }
 
-// write sends an event on the present connection; s.mu is held.
+// write sends an event on the current connection; s.mu is held.
 func (s *Socket) write(event encodedEvent, id int64) {
 	s.client.send(packetOf(socketio.Event, socketio.BinaryEvent, s.namespace.Name, id, event.data, event.attachments))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/seed67206a74/parley/internal/engineio"
 )
 
-// An engine is one Engine.IO session. Packets to the client are queued; the
-// poll that waits or the writer of the websocket takes them.
+// An engine is one Engine.IO session. Packets to the client are queued. The
+// waiting poll or the writer of the websocket takes them from the queue.
 type engine struct {
 	server  *Server
 	sid     string
@@ -37,8 +37,11 @@ type engine struct {
 	deadline  *time.Timer // finishes a session that is ending
 	pongDue   bool
 	ending    ending // nil while the session is open
-	farewell  byte   // packet type for the GET that waits when the session is finished; 0 breaks its connection
 	finished  bool
+
+	// lastPacket is the type of the packet for the GET that waits when the
+	// session is finished. 0 breaks the connection of the GET.
+	lastPacket byte
 }
 
 // An ending is how a session ends once its queue is written.
@@ -47,24 +50,24 @@ type ending interface{ isEnding() }
 // breakConnection closes the TCP connection without a message.
 type breakConnection struct{}
 
-// sayGoodbye sends a websocket close frame, or an Engine.IO close packet to a
+// closeSession sends a websocket close frame, or an Engine.IO close packet to a
 // poll.
-type sayGoodbye struct {
+type closeSession struct {
 	code int // websocket close code
 	text string
 }
 
 func (breakConnection) isEnding() {}
-func (sayGoodbye) isEnding()      {}
+func (closeSession) isEnding()    {}
 
 func newEngine(s *Server, r *http.Request) *engine {
-	e := &engine{server: s, sid: rand.Text(), request: r, farewell: engineio.TypeClose}
+	e := &engine{server: s, sid: rand.Text(), request: r, lastPacket: engineio.TypeClose}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.client = newClient(e)
 	return e
 }
 
-// start makes the session known and queues its open packet. It returns false
+// start registers the session and queues its open packet. It returns false
 // after Server.Close.
 func (e *engine) start() bool {
 	e.mu.Lock()
@@ -94,7 +97,7 @@ func (e *engine) send(packets ...engineio.Packet) {
 	e.signal()
 }
 
-// signal wakes everything that waits; e.mu is held.
+// signal wakes all goroutines that wait for a change; e.mu is held.
 func (e *engine) signal() {
 	if e.changed != nil {
 		close(e.changed)
@@ -130,7 +133,7 @@ func (e *engine) beat() {
 }
 
 // receive handles one packet of the client. It returns false when the session
-// is over. Calls do not overlap.
+// has ended. Calls do not overlap.
 func (e *engine) receive(p engineio.Packet) bool {
 	e.receiving.Lock()
 	defer e.receiving.Unlock()
@@ -141,8 +144,8 @@ func (e *engine) receive(p engineio.Packet) bool {
 	case engineio.TypeMessage:
 		e.client.message(p.Data, p.Binary)
 	case engineio.TypePong:
-		// One that comes before its ping counts as well, as with npm's engine.io: a
-		// client whose reader is blocked sends it when the ping should be there.
+		// A pong before its ping counts too, as with npm's engine.io: a client
+		// whose reader is blocked sends it when the ping should have arrived.
 		e.mu.Lock()
 		if !e.finished {
 			e.pongDue = false
@@ -151,7 +154,7 @@ func (e *engine) receive(p engineio.Packet) bool {
 		e.mu.Unlock()
 	case engineio.TypeClose:
 		e.mu.Lock()
-		e.farewell = engineio.TypeNoop
+		e.lastPacket = engineio.TypeNoop
 		e.mu.Unlock()
 		e.finish(ReasonTransportClose)
 	case engineio.TypePing: // only the server sends pings
@@ -177,7 +180,7 @@ func (e *engine) end(reason Reason, how ending) {
 	}
 	e.ending = how
 	if _, broken := how.(breakConnection); broken {
-		e.farewell = 0
+		e.lastPacket = 0
 	}
 	e.deadline = time.AfterFunc(e.server.cfg.CloseTimeout, func() { e.finish(reason) })
 	e.signal()
@@ -185,7 +188,7 @@ func (e *engine) end(reason Reason, how ending) {
 	e.client.closed(reason)
 }
 
-// finish ends the session at once. What is queued is lost.
+// finish ends the session at once. Queued packets are lost.
 func (e *engine) finish(reason Reason) {
 	e.mu.Lock()
 	if e.finished {
@@ -211,7 +214,7 @@ func (e *engine) finish(reason Reason) {
 	e.client.closed(reason)
 }
 
-// transport returns the name of the present transport, and its websocket if it
+// transport returns the name of the current transport, and its websocket if it
 // has one.
 func (e *engine) transport() (string, *websocket.Conn) {
 	e.mu.Lock()

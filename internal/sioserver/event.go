@@ -46,7 +46,7 @@ func newEvent(s *Socket, p socketio.Packet) (*Event, error) {
 // missing is null.
 func (e *Event) Decode(arg int, into any) error { return decodeArg(e.Args, e.Attachments, arg, into) }
 
-// Ack sends the acknowledgement, if the client wants one and is still
+// Ack sends the acknowledgement, if the client asks for one and is still
 // connected. Each []byte in args becomes an attachment.
 func (e *Event) Ack(args ...any) error {
 	if !e.WantsAck {
@@ -106,8 +106,8 @@ func encodeEvent(name string, args []any) (encodedEvent, error) {
 	return encodedEvent{data, attachments}, err
 }
 
-// Values returns the arguments in a form that can be sent again: JSON as it
-// came, and decoded where there are attachments.
+// Values returns the arguments in a form that can be sent again: JSON
+// unchanged, and decoded values for arguments with attachments.
 func (e *Event) Values() []any {
 	values := make([]any, len(e.Args))
 	for i, arg := range e.Args {
@@ -115,7 +115,7 @@ func (e *Event) Values() []any {
 			values[i] = arg
 			continue
 		}
-		_ = e.Decode(i, &values[i]) // it was checked when it came
+		_ = e.Decode(i, &values[i]) // it was checked when it was received
 	}
 	return values
 }

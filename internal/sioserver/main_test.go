@@ -76,7 +76,7 @@ func newRig(t *testing.T, cfg sioserver.Config, listener net.Listener, dial func
 	}
 }
 
-// suite does what the servers of the protocols' test suites do.
+// suite handles events as the servers of the protocols' test suites do.
 var suite = sioserver.Handlers{
 	Connect: func(s *sioserver.Socket) {
 		auth := json.RawMessage("{}")

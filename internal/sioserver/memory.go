@@ -19,7 +19,7 @@ func NewMemory() *Memory {
 	return &Memory{dialed: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// DialContext connects to the listener, whatever the address.
+// DialContext connects to the listener. It ignores the address.
 func (m *Memory) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	select {

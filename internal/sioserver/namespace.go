@@ -9,9 +9,9 @@ import (
 // Handlers are the functions of a namespace; any may be nil. Those of one
 // socket run one after the other in a goroutine of the socket, and may block.
 type Handlers struct {
-	// Admit decides about a client that connects, before it gets an answer. An
-	// error refuses it: a [*ConnectError], or an error whose text is the
-	// message. A resumed session is not asked again.
+	// Admit decides about a client that connects, before its CONNECT is
+	// answered. An error refuses it: a [*ConnectError], or an error whose text
+	// is the message. Admit is not called for a resumed session.
 	Admit func(s *Socket) error
 
 	// Connect is called after the answer, for a new and for a resumed session.
@@ -24,9 +24,9 @@ type Handlers struct {
 	// came before.
 	Disconnect func(s *Socket, reason Reason)
 
-	// End is called when the session is over: with Config.Recovery that may be
-	// after Disconnect, or after Server.Close without it. The socket has left
-	// its rooms when End returns.
+	// End is called when the session has ended. With Config.Recovery this is
+	// when it can no longer be resumed, or at Server.Close. The socket leaves
+	// its rooms after End has returned.
 	End func(s *Socket)
 }
 
@@ -45,8 +45,8 @@ type Namespace struct {
 
 	mu       sync.Mutex
 	handlers Handlers
-	sockets  []*Socket            // that are connected or may be resumed, in the order of connecting
-	byPID    map[string]*Socket   // those that may be resumed
+	sockets  []*Socket            // connected or resumable, in the order of connecting
+	byPID    map[string]*Socket   // resumable
 	rooms    map[string][]*Socket // in the order of joining
 }
 
@@ -100,7 +100,7 @@ func (n *Namespace) Emit(rooms []string, name string, args ...any) error {
 }
 
 // Room returns the sockets of a room in the order in which they joined,
-// including those that may be resumed.
+// including the resumable ones.
 func (n *Namespace) Room(room string) []*Socket {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// noopInterval is how often a GET is answered while an upgrade is under way.
+	// noopInterval is how often a GET is answered during an upgrade.
 	noopInterval = 100 * time.Millisecond
 
 	compressFrom = 1 << 10 // shorter bodies and messages are not compressed
 )
 
-// serveGet waits for packets and sends them. A second GET beside another ends
+// serveGet waits for packets and sends them. A second GET at the same time ends
 // the session.
 func (e *engine) serveGet(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
@@ -53,21 +53,21 @@ func (e *engine) serveGet(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// poll waits for the packets that answer a GET; none means that the connection
-// is to be broken. last reports that the session ends with them.
+// poll waits for the packets that answer a GET. If there are none, the caller
+// breaks the connection. last reports that the session ends with them.
 func (e *engine) poll(ctx context.Context) (packets []engineio.Packet, last bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
-		_, goodbye := e.ending.(sayGoodbye)
+		_, closing := e.ending.(closeSession)
 		switch {
-		case e.finished && e.farewell == 0:
+		case e.finished && e.lastPacket == 0:
 			return nil, true
 		case e.finished:
-			return []engineio.Packet{{Type: e.farewell}}, true
+			return []engineio.Packet{{Type: e.lastPacket}}, true
 		case e.ws != nil: // the queue belongs to the websocket
 			return []engineio.Packet{{Type: engineio.TypeNoop}}, false
-		case goodbye:
+		case closing:
 			return append(e.take(), engineio.Packet{Type: engineio.TypeClose}), true
 		case len(e.queue) > 0:
 			return e.take(), false
@@ -122,7 +122,7 @@ func (e *engine) writeBody(w http.ResponseWriter, r *http.Request, body []byte) 
 	return nil
 }
 
-// servePost handles the packets of a POST. A second POST beside another ends
+// servePost handles the packets of a POST. A second POST at the same time ends
 // the session, and so does a body that cannot be read or parsed.
 func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
@@ -143,7 +143,8 @@ func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 		defer e.mu.Unlock()
 		e.posting = false
 	}()
-	// A client may be slow to send its body: the end of the session ends the wait.
+	// A client may be slow to send its body. The end of the session ends the
+	// wait.
 	defer context.AfterFunc(e.ctx, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now()) })()
 
 	if r.Header.Get("Content-Type") == "application/octet-stream" { // of revision 3
@@ -172,5 +173,5 @@ func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "text/html")
-	_, _ = io.WriteString(w, "ok") // a client that is gone shows by its next poll
+	_, _ = io.WriteString(w, "ok") // if the client is gone, its next poll is missing
 }

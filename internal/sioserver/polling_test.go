@@ -215,7 +215,7 @@ func TestPolling_rejectsOtherMethods(t *testing.T) {
 	status, _ := r.request("PUT", query, "40")
 	assert.Equal(t, http.StatusBadRequest, status)
 	status, _ = r.request("POST", query, "40")
-	assert.Equal(t, http.StatusOK, status, "the session goes on")
+	assert.Equal(t, http.StatusOK, status, "the session continues")
 }
 
 func TestPolling_compressesLongBodies(t *testing.T) {

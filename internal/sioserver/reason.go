@@ -1,6 +1,6 @@
 package sioserver
 
-// A Reason says why a connection has ended, in the words of npm's socket.io.
+// A Reason is why a connection has ended, in the words of npm's socket.io.
 type Reason string
 
 // The reasons.

@@ -12,8 +12,8 @@ import (
 // maxLogged is how many events are kept for a session that may be resumed.
 const maxLogged = 4096
 
-// An eventLog holds the events that a socket was sent, each with its offset as
-// its last argument.
+// An eventLog holds the events sent to a socket, each with its offset as its
+// last argument.
 type eventLog struct {
 	events []loggedEvent // the oldest first
 	count  int           // of all events
@@ -38,8 +38,8 @@ func (l *eventLog) add(event encodedEvent) encodedEvent {
 	return event
 }
 
-// after returns the events after the one of the given offset. It returns false
-// if that event is not known.
+// after returns the events after the event with the given offset. It returns
+// false if that event is not in the log.
 func (l *eventLog) after(offset string) ([]loggedEvent, bool) {
 	i := slices.IndexFunc(l.events, func(e loggedEvent) bool { return e.offset == offset })
 	if i < 0 {

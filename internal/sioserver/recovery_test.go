@@ -93,7 +93,7 @@ func TestRecovery_beginsNewSession(t *testing.T) {
 	}
 }
 
-func TestDisconnect_ignoresPacketsOnTheirWay(t *testing.T) {
+func TestDisconnect_ignoresPacketsInFlight(t *testing.T) {
 	r := serve(t, sioserver.Config{})
 	r.server.Namespace("/", sioserver.Handlers{Event: func(e *sioserver.Event) { e.Socket.Disconnect() }})
 	w, _ := connection(r, "40")

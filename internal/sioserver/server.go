@@ -55,8 +55,8 @@ func (s *Server) addNamespace(name string, h Handlers) *Namespace {
 	return n
 }
 
-// Dynamic adds namespaces on demand: when a client connects to a namespace that
-// does not exist, match is called with its name and returns its handlers, or
+// Dynamic adds namespaces on demand. When a client connects to a namespace that
+// does not exist, match is called with its name. It returns the handlers, or
 // false if there is no such namespace. match must not call the server.
 func (s *Server) Dynamic(match func(name string) (Handlers, bool)) {
 	s.mu.Lock()
@@ -95,7 +95,7 @@ func (s *Server) CloseClientConnections() {
 
 // Close ends all sessions and waits for all goroutines of the server. Handlers
 // must return when the context of their socket ends; they must not call Close.
-// The owner of the listener closes it before.
+// The owner of the listener closes it first.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -123,8 +123,8 @@ func (s *Server) allEngines() []*engine {
 	return all
 }
 
-// begin reports whether something new may run. If so, the caller calls
-// s.running.Done at its end.
+// begin reports whether a new request or goroutine may start. If so, the caller
+// calls s.running.Done at its end.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

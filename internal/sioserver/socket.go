@@ -31,10 +31,10 @@ type Socket struct {
 	inbox     inbox
 
 	mu        sync.Mutex
-	client    *client // of the present connection; nil without one
+	client    *client // of the current connection; nil without one
 	link      context.Context
 	unlink    context.CancelFunc
-	admitted  bool // the client has its answer
+	admitted  bool // the CONNECT is answered
 	recovered bool
 	ended     bool
 	expiry    *time.Timer // ends a session that may be resumed
@@ -68,11 +68,10 @@ func newSocket(n *Namespace, c *client, auth json.RawMessage) *Socket {
 // Namespace returns the socket's namespace.
 func (s *Socket) Namespace() *Namespace { return s.namespace }
 
-// Context ends when the session is over.
+// Context returns a context that ends with the session.
 func (s *Socket) Context() context.Context { return s.ctx }
 
-// Connected reports whether the socket is connected, and not waiting to be
-// resumed.
+// Connected reports whether the socket has a connection.
 func (s *Socket) Connected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +97,7 @@ func (s *Socket) Transport() string {
 	return name
 }
 
-// SessionID returns the Engine.IO session id of the present connection, or "".
+// SessionID returns the Engine.IO session id of the current connection, or "".
 func (s *Socket) SessionID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +143,7 @@ func (s *Socket) finish() {
 	s.namespace.remove(s)
 }
 
-// admit asks the handlers about the client, and answers it.
+// admit calls the Admit handler and answers the CONNECT.
 func (s *Socket) admit() bool {
 	if s.handlers.Admit != nil {
 		if err := s.handlers.Admit(s); err != nil {
@@ -177,12 +176,12 @@ func (s *Socket) sendConnect(c *client) {
 	if s.pid != "" {
 		reply["pid"] = s.pid
 	}
-	data, _ := json.Marshal(reply) // strings: it cannot fail
+	data, _ := json.Marshal(reply) // strings can always be encoded
 	c.send(socketio.Packet{Type: socketio.Connect, Namespace: []byte(s.namespace.Name), ID: socketio.NoID, Data: data})
 }
 
-// detach ends the connection of the socket with c, after last. The session is
-// over, unless it may be resumed.
+// detach ends the connection of the socket with c, after last. It ends the
+// session too, unless it may be resumed.
 func (s *Socket) detach(c *client, reason Reason, last func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +204,7 @@ func (s *Socket) detach(c *client, reason Reason, last func()) {
 	}
 }
 
-// endSession marks the session as over; s.mu is held.
+// endSession marks the session as ended; s.mu is held.
 func (s *Socket) endSession() {
 	s.ended = true
 	s.cancel()
@@ -221,7 +220,7 @@ func (s *Socket) expire() {
 	}
 }
 
-// Disconnect sends a DISCONNECT packet. The session is over; the connection and
+// Disconnect sends a DISCONNECT packet and ends the session. The connection and
 // the client's other namespaces stay.
 func (s *Socket) Disconnect() {
 	s.mu.Lock()
@@ -240,10 +239,10 @@ func (s *Socket) Disconnect() {
 // Close closes the connection with a websocket close code and text, or with an
 // Engine.IO close packet over long-polling. Queued events are sent first.
 func (s *Socket) Close(code int, text string) {
-	s.end(sayGoodbye{code, text})
+	s.end(closeSession{code, text})
 }
 
-// CloseNow breaks the TCP connection, as a failing network does, once the
+// CloseNow breaks the TCP connection, as a failing network does, after the
 // queued events are sent.
 func (s *Socket) CloseNow() { s.end(breakConnection{}) }
 

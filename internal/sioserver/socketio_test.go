@@ -74,7 +74,8 @@ func TestConnect_closesConnectionOnInvalidPackets(t *testing.T) {
 		{"40", "43[]"}, {"40", "431{}"}, {"40", "431"}, // acknowledgements
 		{"40", "41{}"},
 		{"40", `451-["x",{"_placeholder":true,"num":0}]`, `42["text"]`}, // an attachment is missing
-		{"40", "45-[]"}, {"40", `45["x"]`}, {"40", `4599999999999999999-["x"]`}, // no number of attachments
+		// no number of attachments
+		{"40", "45-[]"}, {"40", `45["x"]`}, {"40", `4599999999999999999-["x"]`},
 		{"40", "41", `42["x"]`}, // after a DISCONNECT
 	} {
 		t.Run(strings.Join(frames, " "), func(t *testing.T) {

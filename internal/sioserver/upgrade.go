@@ -30,7 +30,7 @@ func (e *engine) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	defer ws.Close()
 	defer context.AfterFunc(e.ctx, func() { ws.Close() })()
-	_ = ws.SetReadDeadline(time.Now().Add(e.server.cfg.UpgradeTimeout)) // a failure shows in reading
+	_ = ws.SetReadDeadline(time.Now().Add(e.server.cfg.UpgradeTimeout)) // reading fails then
 	if !e.probe(ws) {
 		e.stayPolling()
 		return
@@ -39,14 +39,14 @@ func (e *engine) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	e.serveWebSocket(ws)
 }
 
-// probe answers the client's probe and waits for its upgrade packet. If that
-// comes, the websocket is the session's transport from then on.
+// probe answers the client's probe and waits for its upgrade packet. When the
+// packet arrives, the websocket becomes the session's transport.
 func (e *engine) probe(ws *websocket.Conn) bool {
 	p, err := e.readFrame(ws)
 	if err != nil || p.Type != engineio.TypePing || string(p.Data) != "probe" {
 		return false
 	}
-	// The poll that waits is answered, so that the client can pause polling.
+	// The waiting poll is answered, so that the client can pause polling.
 	e.mu.Lock()
 	e.probed, e.nextNoop = true, time.Time{}
 	e.signal()
@@ -67,7 +67,7 @@ func (e *engine) probe(ws *websocket.Conn) bool {
 	return true
 }
 
-// stayPolling gives an upgrade up.
+// stayPolling abandons an upgrade.
 func (e *engine) stayPolling() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -26,7 +26,7 @@ func (e *engine) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade makes a websocket of a request.
+// upgrade upgrades a request to a websocket.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	ws, err := s.upgrader.Upgrade(w, r, http.Header{"Set-Cookie": w.Header()["Set-Cookie"]})
 	if err != nil {
@@ -77,7 +77,7 @@ func (e *engine) readFrame(ws *websocket.Conn) (engineio.Packet, error) {
 		return engineio.Packet{}, err
 	}
 	if int64(len(data)) > limit {
-		goodbye(ws, sayGoodbye{code: websocket.CloseMessageTooBig})
+		sendCloseFrame(ws, closeSession{code: websocket.CloseMessageTooBig})
 		return engineio.Packet{}, websocket.ErrReadLimit
 	}
 	if kind == websocket.BinaryMessage {
@@ -109,8 +109,8 @@ func (e *engine) writeWebSocket(ws *websocket.Conn) {
 		case len(packets) > 0:
 			continue
 		case how != nil:
-			if say, ok := how.(sayGoodbye); ok {
-				goodbye(ws, say) // the client's own ends the reader
+			if say, ok := how.(closeSession); ok {
+				sendCloseFrame(ws, say) // the client's close frame ends the reader
 			} else {
 				ws.Close()
 			}
@@ -132,8 +132,9 @@ func writeFrame(ws *websocket.Conn, p engineio.Packet) error {
 	return ws.WriteMessage(websocket.TextMessage, p.AppendText(make([]byte, 0, 1+len(p.Data))))
 }
 
-// goodbye sends a close frame.
-func goodbye(ws *websocket.Conn, say sayGoodbye) {
+// sendCloseFrame sends a close frame.
+func sendCloseFrame(ws *websocket.Conn, say closeSession) {
 	frame := websocket.FormatCloseMessage(say.code, say.text)
-	_ = ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(time.Second)) // else the connection is broken instead
+	// If the write fails, the client sees a broken connection.
+	_ = ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(time.Second))
 }

@@ -65,7 +65,7 @@ func TestUpgrade_movesSessionToWebSocket(t *testing.T) {
 	})
 }
 
-func TestUpgrade_deliversWhatIsQueued(t *testing.T) {
+func TestUpgrade_deliversQueuedPackets(t *testing.T) {
 	r := serve(t, sioserver.Config{})
 	query := r.connectPolling()
 	w := r.dial(strings.Replace(query, "polling", "websocket", 1))
@@ -94,7 +94,7 @@ func TestUpgrade_rejectsRequestsOfUpgradedSession(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, http.StatusBadRequest, r.rejected("EIO=4&"+upgraded))
 	w.write(`42["message",3]`)
-	assert.Equal(t, `42["message-back",3]`, w.read(), "the session goes on")
+	assert.Equal(t, `42["message-back",3]`, w.read(), "the session continues")
 }
 
 func TestUpgrade_rejectsWebSocketSessions(t *testing.T) {
