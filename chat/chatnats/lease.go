@@ -35,9 +35,9 @@ type LeaseConfig struct {
 
 // RunWithLease competes for the lease of a chat, and calls hold when it has the
 // lease. The ctx of hold ends with that of RunWithLease, or with the cause
-// [ErrLeaseLost] when the lease cannot be renewed. hold must then return within
-// a quarter of the TTL: after that, another instance may have the lease. After
-// a lost lease RunWithLease competes again. When hold returns by itself,
+// [ErrLeaseLost] when the lease cannot be renewed. hold must then return
+// immediately: a quarter of the TTL later, another instance may have the lease.
+// After a lost lease RunWithLease competes again. When hold returns by itself,
 // RunWithLease releases the lease and returns the error of hold. It returns nil
 // when ctx has ended.
 //

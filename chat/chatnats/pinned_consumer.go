@@ -15,7 +15,7 @@ const (
 	unacknowledged = 1024                  // limit of delivered, unacknowledged messages
 	ackEvery       = 64                    // handled messages for one acknowledgement, at most
 	ackSoon        = 50 * time.Millisecond // interval of acknowledgements of settled messages
-	redelivery     = time.Hour             // not used: the reader resets its consumer instead
+	redelivery     = time.Hour             // never reached: the reader resets its consumer
 	shortest       = 4 * time.Second       // minimum for a pin: a pull lasts a second or more
 )
 

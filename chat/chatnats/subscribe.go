@@ -26,7 +26,7 @@ type SubscribeConfig struct {
 	Time time.Time
 
 	// Durable is the name under which JetStream stores the position of the
-	// readers. A later Feed of that name continues from there, and its Sequence
+	// readers. Another Feed of that name continues from there, and its Sequence
 	// and Time have no effect. Only one Feed of a name receives events at a
 	// time; others stand by. The name consists of letters, digits, - and _.
 	// Default: the position is not stored.
@@ -47,7 +47,7 @@ type Feed struct {
 	Presence     bus.Source[events.Presence]
 
 	// Events carries the events of all topics above in the order of the stream.
-	// For each chat, this is the order in which the backend sent them.
+	// For each chat, this is the order in which its holder received them.
 	Events bus.Source[events.Event]
 
 	// Deliveries carries the same events with their positions in the stream.

@@ -85,9 +85,10 @@ func (b *Bus) tenures(token string) string { return b.prefix + ".*." + token + "
 // methods must be called for messages in the order of the stream.
 //
 // The stream drops the next holder's copy of a late event, so a late event may
-// be the only copy. Two kinds are dropped. An event without an id of its own
-// has no repetitions. A token is dropped if a later tenure has delivered that
-// index, or a greater one, of its request, because it would be out of order.
+// be the only copy. Two kinds are dropped. An event without an id of its own is
+// dropped, because the stream never drops another holder's copy of it. A token
+// is dropped if a later tenure has delivered that index, or a greater one, of
+// its request, because it would be out of order.
 type lateness struct {
 	bus    *Bus
 	newest map[string]uint64 // the newest revision, by the lease's token
