@@ -36,7 +36,7 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum and the listings of the exported API
+lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
 	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
@@ -44,6 +44,7 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a comple
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
 	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
 	go run ./internal/apilist/generate -check .
+	go run ./internal/prose
 
 .PHONY: prose
 prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
