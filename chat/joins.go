@@ -77,7 +77,11 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 	for _, room := range all {
 		reply, sent, err := r.sendJoin(ctx, s, room.chatID, func() bool {
 			i := r.index(room.chatID)
-			return i >= 0 && r.rooms[i].session != s // neither left nor joined meanwhile
+			if i < 0 || r.rooms[i].session == s {
+				return false // left, or joined by a Join meanwhile
+			}
+			r.rooms[i].session = s // so that no Join sends it again; an error ends s
+			return true
 		})
 		if err == nil && sent {
 			err = r.check(room.chatID, reply)
@@ -85,11 +89,6 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 		if err != nil {
 			return err
 		}
-		r.mu.Lock()
-		if i := r.index(room.chatID); i >= 0 {
-			r.rooms[i].session = s
-		}
-		r.mu.Unlock()
 	}
 	return nil
 }
@@ -196,8 +195,14 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	chatID := pending.chatID
 	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
 		i := r.index(chatID)
-		pending.sent = i < 0 || r.rooms[i].session != s
-		return pending.sent
+		if i >= 0 && r.rooms[i].session == s {
+			return false
+		}
+		if i >= 0 {
+			r.rooms[i].session = s // so that enter does not send it again
+		}
+		pending.sent = true
+		return true
 	})
 	if err == nil && sent {
 		err = r.check(chatID, reply)
@@ -205,6 +210,9 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil || !sent {
+		if i := r.index(chatID); i >= 0 && pending.sent {
+			r.rooms[i].session = nil
+		}
 		pending.sent = false
 		return err
 	}
