@@ -121,12 +121,13 @@ func TestPlayground_relaysTypingAndReceipts(t *testing.T) {
 	server := backend(t, chattest.Config{})
 	ada := open(t, serve(t, server.URL), "ada")
 	ada.ready()
+	// This waits for Ready. Typing events are dropped before that.
+	ada.post("read", `{"messageIDs": ["m1"]}`)
+	server.Expect(t, "chat:read", map[string]any{"messageIds": []string{"m1"}})
 	ada.post("typing", `{"typing": true}`)
 	server.Expect(t, "user:typingStart", map[string]any{"userId": "ada"})
 	ada.post("typing", `{"typing": false}`)
 	server.Expect(t, "user:typingStop", map[string]any{"userId": "ada"})
-	ada.post("read", `{"messageIDs": ["m1"]}`)
-	server.Expect(t, "chat:read", map[string]any{"messageIds": []string{"m1"}})
 
 	socket := server.Sockets()[0]
 	require.NoError(t, socket.Emit(t.Context(), "user:typingStart", map[string]string{"userId": "bob"}))
