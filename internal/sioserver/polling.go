@@ -23,24 +23,12 @@ const (
 // serveGet waits for packets and sends them. A second GET at the same time ends
 // the session.
 func (e *engine) serveGet(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	ok, duplicate := e.ws == nil && !e.finished && !e.getting, e.ws == nil && e.getting
-	if ok {
-		e.getting = true
-	}
-	e.mu.Unlock()
-	if duplicate {
-		e.finish(ReasonTransportError)
-	}
+	release, ok := e.reserve(&e.getting, func() bool { return true })
 	if !ok {
 		refuse(w, badRequest)
 		return
 	}
-	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.getting = false
-	}()
+	defer release()
 	packets, last := e.poll(r.Context())
 	if len(packets) == 0 {
 		panic(http.ErrAbortHandler) // net/http closes the connection
@@ -125,24 +113,12 @@ func (e *engine) writeBody(w http.ResponseWriter, r *http.Request, body []byte) 
 // servePost handles the packets of a POST. A second POST at the same time ends
 // the session, and so does a body that cannot be read or parsed.
 func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	ok, duplicate := e.ws == nil && !e.finished && e.ending == nil && !e.posting, e.ws == nil && e.posting
-	if ok {
-		e.posting = true
-	}
-	e.mu.Unlock()
-	if duplicate {
-		e.finish(ReasonTransportError)
-	}
+	release, ok := e.reserve(&e.posting, func() bool { return e.ending == nil })
 	if !ok {
 		refuse(w, badRequest)
 		return
 	}
-	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.posting = false
-	}()
+	defer release()
 	// A client may be slow to send its body. The end of the session ends the
 	// wait.
 	defer context.AfterFunc(e.ctx, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now()) })()
@@ -174,4 +150,25 @@ func (e *engine) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = io.WriteString(w, "ok") // if the client is gone, its next poll is missing
+}
+
+// reserve marks a kind of request as busy until release is called. It reports
+// false if the session has ended, uses websocket, or may not take the request;
+// allowed is called with mu held. A second request of a kind ends the session.
+func (e *engine) reserve(busy *bool, allowed func() bool) (release func(), ok bool) {
+	e.mu.Lock()
+	duplicate := e.ws == nil && *busy
+	ok = e.ws == nil && !e.finished && !*busy && allowed()
+	if ok {
+		*busy = true
+	}
+	e.mu.Unlock()
+	if duplicate {
+		e.finish(ReasonTransportError)
+	}
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		*busy = false
+	}, ok
 }
