@@ -104,8 +104,8 @@ func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, ch
 				r.run(check)
 				return
 			}
-			if !r.fails(check) {
-				t.Errorf("the known gap %q passes: remove it from gaps.go", reason)
+			if !r.failsOnce(check) {
+				t.Errorf("the known gap %q passes %d times: remove it from gaps.go", reason, gapAttempts)
 			}
 			if to != "" {
 				return
@@ -129,6 +129,11 @@ func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, ch
 // as if there were no CONNECT.
 const lossyAttempts = 5
 
+// gapAttempts is the maximum number of attempts until a known gap fails. A gap
+// that depends on timing passes now and then: the client of zishang520 posts at
+// once if the post begins before its next poll.
+const gapAttempts = 5
+
 // fails runs a check, and reports whether it fails.
 func (r *row) fails(check func(r *row)) bool {
 	recorder := new(recorder)
@@ -141,6 +146,16 @@ func (r *row) fails(check func(r *row)) bool {
 	}()
 	<-done
 	return recorder.failed
+}
+
+// failsOnce reports whether a check fails in any of gapAttempts attempts.
+func (r *row) failsOnce(check func(r *row)) bool {
+	for range gapAttempts {
+		if r.fails(check) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *row) run(check func(r *row)) {
