@@ -18,8 +18,8 @@ const shardQueue = 64
 //   - nil, if in closed and f returned nil for every value;
 //   - the first error of f, or its panic as a [*bus.PanicError]: the context of
 //     the other calls is then cancelled, and each worker stops after its call;
-//   - ctx.Err(), if ctx ended first; or the [*bus.PanicError] that ended it, see
-//     [WithCancelOnPanic].
+//   - ctx.Err(), if ctx ended first; or the [*bus.PanicError] that ended it,
+//     see [WithCancelOnPanic].
 //
 // The context that f gets ends with ctx, with the first error, and when Workers
 // returns.
