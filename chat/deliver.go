@@ -73,6 +73,11 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // [*DeliveryError]. A failed message does not stop the next one.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
+	ctx, release, err := c.conn.Hold(ctx) // Shutdown waits for it, also before its turn
+	if err != nil {
+		return nil, &DeliveryError{Message: m, Err: err}
+	}
+	defer release()
 	return c.deliveries.deliver(ctx, m)
 }
 
