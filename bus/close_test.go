@@ -29,8 +29,8 @@ var ends = map[string]struct {
 	"its context":  {func(e *ending) { e.cancel(); synctest.Wait() }, context.Canceled},
 	"topic closed": {func(e *ending) { e.topic.Close() }, bus.ErrClosed},
 	"limit hit": {func(e *ending) {
-		for e.sub.Err() == nil {
-			e.topic.Publish(fullAt)
+		for n := fullAt; e.sub.Err() == nil; n++ {
+			e.topic.Publish(n)
 		}
 	}, bus.ErrSlowConsumer},
 	"all at once": {func(e *ending) { e.sub.Close(); e.cancel(); e.topic.Close(); e.topic.Publish(fullAt) }, bus.ErrClosed},
