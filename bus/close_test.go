@@ -68,8 +68,8 @@ var moments = map[string]func(e *ending, end func()) (received []int){
 	},
 }
 
-// fullAt is the limit of the subscriptions: enough for the channel, the value
-// in flight and the overflow.
+// fullAt is the limit of the subscriptions: enough for the channel and a
+// backlog.
 const fullAt = 200
 
 // atTheLimit runs test in a bubble for each policy and kind of subscription.

@@ -49,8 +49,7 @@ func TestSubscription_matchesModelInEveryCombination(t *testing.T) {
 		topic, model := quiet[item](), modelTopic{replay: replay}
 		topic.Replay = replay
 		number := 0
-		// wait reports whether the model says that the publisher of the next
-		// value would block.
+		// next returns the next value, and whether its publisher has to wait.
 		next := func() (v item, wait bool) {
 			number++
 			v = item{number, random.IntN(20), random.IntN(8)}

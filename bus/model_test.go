@@ -81,15 +81,10 @@ func (m *modelTopic) subscribe(s settings) *modelSub {
 		values = slices.DeleteFunc(values, func(v item) bool { return !matchesItem(v) })
 	}
 	for _, v := range values {
-		if at := sub.find(v); at >= 0 {
-			sub.queue[at] = v
-		} else {
-			sub.queue = append(sub.queue, v)
-		}
+		sub.makeRoom(v)
+		sub.put(v)
 	}
-	for len(sub.queue) > s.limit || len(sub.queue) > 1 && s.bytes > 0 && sub.sum() > s.bytes {
-		sub.queue = sub.queue[1:]
-	}
+	sub.dropped = 0
 	sub.high = len(sub.queue)
 	if m.closed {
 		sub.err = bus.ErrClosed
@@ -207,10 +202,7 @@ func (s *modelSub) offer(v item) bool {
 	case bus.Block:
 		return false
 	case bus.DropOldest:
-		for !s.fits(v) {
-			s.queue = s.queue[1:]
-			s.dropped++
-		}
+		s.makeRoom(v)
 		s.put(v)
 	case bus.DropNewest:
 		s.dropped++
@@ -219,6 +211,13 @@ func (s *modelSub) offer(v item) bool {
 		s.end(bus.ErrSlowConsumer)
 	}
 	return true
+}
+
+func (s *modelSub) makeRoom(v item) {
+	for !s.fits(v) {
+		s.queue = s.queue[1:]
+		s.dropped++
+	}
 }
 
 func (s *modelSub) put(v item) {

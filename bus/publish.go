@@ -1,9 +1,6 @@
 package bus
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // publishSlowly offers v to subs when the first of them does not keep up, or
 // has functions to apply to v. It logs and waits for room only after v is in
@@ -11,7 +8,7 @@ import (
 func publishSlowly[T any](ctx context.Context, v T, subs *node[T]) error {
 	var err error
 	for _, r := range offerAll(v, subs) {
-		if e := r.s.await(ctx, v, r.info, r.room); e != nil {
+		if e := r.s.await(ctx, r, v); e != nil {
 			err = e
 		}
 	}
@@ -54,7 +51,7 @@ func (s *Subscription[T]) spill(v *T) bool {
 	if s.state != pumping {
 		return false
 	}
-	if n := s.capacity + s.backlog.len(); n >= min(s.high, s.options.limit) {
+	if n := cap(s.ch) + s.backlog.len(); n >= min(s.high, s.options.limit) {
 		n = s.pending()
 		if n >= s.options.limit {
 			return false
@@ -100,9 +97,7 @@ func (s *Subscription[T]) offer(v T, info valueInfo) (room <-chan struct{}) {
 		}
 		room = s.room
 	case DropOldest:
-		for !s.fits(info) {
-			s.evict()
-		}
+		s.makeRoom(info)
 		s.put(v, info)
 	case DropNewest:
 		s.dropped++
@@ -171,57 +166,50 @@ func (s *Subscription[T]) trySend(v *T) bool {
 	}
 }
 
-// evict drops the oldest pending value. The pump must be settled.
-func (s *Subscription[T]) evict() {
-	select {
-	case <-s.ch:
-		s.evicted++
-	default:
-		if s.backlog.len() == 0 {
-			return // the reader has received it
+// makeRoom drops the oldest pending values until a value with that info fits.
+// The pump must be settled.
+func (s *Subscription[T]) makeRoom(info valueInfo) {
+	for !s.fits(info) {
+		select {
+		case <-s.ch:
+			s.evicted++
+		default:
+			if s.backlog.len() == 0 {
+				return // the reader has received all
+			}
+			s.backlog.pop(1)
 		}
-		s.backlog.pop(1)
+		s.dropped++
 	}
-	s.dropped++
 }
 
-// selectReplay returns the kept values that a new subscription receives. If
-// they exceed the limits, it returns only the newest ones.
-func (s *Subscription[T]) selectReplay(values []T) ([]T, []valueInfo) {
-	if s.funcs.filter != nil {
-		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })
-	}
-	if s.funcs.key != nil {
-		values = s.funcs.conflated(values)
-	}
-	infos := make([]valueInfo, len(values))
-	first, bytes := len(values), 0
-	for first > 0 && len(values)-first < s.options.limit {
-		info := s.funcs.inspect(values[first-1])
-		if s.funcs.size != nil && info.size > s.options.bytes-bytes && first < len(values) {
-			break
+// inspectAll returns the values that pass the filter, with their infos.
+func (s *Subscription[T]) inspectAll(values []T) (wanted []T, infos []valueInfo) {
+	for _, v := range values {
+		if s.funcs.wants(v) {
+			wanted, infos = append(wanted, v), append(infos, s.funcs.inspect(v))
 		}
-		first--
-		bytes += info.size
-		infos[first] = info
 	}
-	return values[first:], infos[first:]
+	return wanted, infos
 }
 
-// placeAll adds values to a new subscription.
-func (s *Subscription[T]) placeAll(values []T, infos []valueInfo) {
+// replay adds values to a new subscription, under every policy as under
+// DropOldest. It does not count the values that it drops.
+func (s *Subscription[T]) replay(values []T, infos []valueInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, v := range values {
+		s.makeRoom(infos[i])
 		s.put(v, infos[i])
 	}
+	s.dropped, s.high = 0, s.pending()
 }
 
 // await offers v again whenever there may be room, and a last time when ctx
 // ends. It returns when the subscription has accepted v or has ended, or when
 // ctx ends. If v was not accepted, it is dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <-chan struct{}) (err error) {
-	for room != nil && err == nil {
+func (s *Subscription[T]) await(ctx context.Context, r pendingOffer[T], v T) (err error) {
+	for room := r.room; room != nil && err == nil; {
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -229,11 +217,12 @@ func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <
 		}
 		s.mu.Lock()
 		over := s.state&ended != 0
-		room = s.offer(v, info)
-		if room == nil && !over {
-			err = nil // there was room after all
-		} else if over || err != nil {
+		room = s.offer(v, r.info)
+		switch {
+		case over || room != nil && err != nil:
 			s.dropped++
+		case room == nil:
+			err = nil // there was room after all
 		}
 		s.mu.Unlock()
 		s.follow()

@@ -17,8 +17,8 @@ type Stats struct {
 	// Bytes is the sum of the sizes of the pending values, 0 without
 	// [LimitBytes].
 	Bytes int
-	// HighWater is the highest number of pending values so far, the value being
-	// published included.
+	// HighWater is the highest number of pending values so far. It may be one
+	// too high if the reader received a value during a publish.
 	HighWater int
 }
 

@@ -38,11 +38,10 @@ type Subscription[T any] struct {
 	mu          sync.Mutex
 	state       state // 0 while the reader keeps up: Publish then takes the fast path
 	ch          chan T
-	capacity    int    // of ch
 	sent        uint64 // values sent on ch
 	evicted     uint64 // values received from ch to drop them
 	clear       uint64 // while sent is below it, Publish skips look
-	sums        []uint // sums[n%len(sums)] is the size of the first n values sent; nil without sizes
+	sums        []uint // at n%len(sums): size of the first n values sent; nil without sizes
 	backlog     backlog[T]
 	sending     bool          // the pump sends the oldest value of the backlog; see settle
 	interrupt   chan struct{} // ends the pump's send; without a buffer
@@ -50,7 +49,7 @@ type Subscription[T any] struct {
 	dropped     uint64
 	high        int
 	room        chan struct{} // closes when there may be room; nil while no publisher waits
-	transitions []transition  // to be reported
+	transitions []SlowEvent   // to be reported
 	notifying   bool          // a publisher is reporting them
 	err         error
 	stop        func() bool // stops watching the context
@@ -65,11 +64,11 @@ func (s *Subscription[T]) look() bool {
 		return false
 	}
 	n := len(s.ch)
-	if n >= s.capacity {
+	if n >= cap(s.ch) {
 		return false
 	}
 	s.high = max(s.high, n+1)
-	s.clear = s.sent + uint64(min(s.high, s.capacity)-n)
+	s.clear = s.sent + uint64(min(s.high, cap(s.ch))-n)
 	return true
 }
 
@@ -92,14 +91,14 @@ const (
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	funcs, err := newValueFuncs[T](o)
-	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity()), capacity: o.capacity()}
+	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity())}
 	s.backlog.values = newChunkQueue[T](&t.pools.values)
 	s.backlog.infos = newChunkQueue[valueInfo](&t.pools.infos)
 	if funcs.any() {
 		s.enter(inspecting)
 	}
 	if funcs.size != nil {
-		s.sums = make([]uint, s.capacity+1)
+		s.sums = make([]uint, cap(s.ch)+1)
 	}
 	if o.name == "" {
 		var pcs [8]uintptr

@@ -60,6 +60,10 @@ func (t *Topic[T]) Publish(v T) {
 // while a subscription under [Block] has no room, that subscription drops v,
 // and PublishContext returns ctx.Err(). The others are not affected: even if
 // ctx has ended already, v reaches all subscriptions that have room.
+//
+// After an error the other subscriptions have v. To deliver it to each exactly
+// once, do not publish it again: pass a ctx that does not end before the
+// readers make room.
 func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	subs := t.subs.Load()
 	if t.Replay > 0 {
@@ -112,9 +116,9 @@ func (t *Topic[T]) record(v T) *node[T] {
 //
 // On a closed topic the subscription delivers the replay and closes.
 //
-// A replay longer than the subscription's limit is cut to its newest values,
-// under every policy. It does not fail the subscription, and the values cut are
-// not counted as dropped.
+// The replay is subject to the subscription's limits, under every policy as
+// under [DropOldest]: only its newest values are delivered. It does not fail
+// the subscription, and the values left out are not counted as dropped.
 func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[T] {
 	s, err := newSubscription(t, newOptions(opts))
 	if err == nil {
@@ -146,26 +150,19 @@ func (t *Topic[T]) join(s *Subscription[T]) (closed bool) {
 		t.mu.Lock()
 		history, version := slices.Concat(t.history[t.oldest:], t.history[:t.oldest]), t.version
 		t.mu.Unlock()
-		values, infos := s.selectReplay(history)
-		if closed, ok := t.admit(s, version, values, infos); ok {
+		values, infos := s.inspectAll(history)
+		t.mu.Lock()
+		if t.version == version {
+			s.replay(values, infos)
+			if !t.closed {
+				t.add(s)
+			}
+			closed = t.closed
+			t.mu.Unlock()
 			return closed
 		}
+		t.mu.Unlock()
 	}
-}
-
-// admit does the part of join that needs the lock, unless the history has
-// changed since that version.
-func (t *Topic[T]) admit(s *Subscription[T], version uint64, values []T, infos []valueInfo) (closed, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.version != version {
-		return false, false
-	}
-	s.placeAll(values, infos)
-	if !t.closed {
-		t.add(s)
-	}
-	return t.closed, true
 }
 
 // Active reports whether the topic has subscriptions. It costs one atomic load.

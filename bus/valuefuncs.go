@@ -49,19 +49,3 @@ type valueInfo struct {
 	size int
 	key  any
 }
-
-// conflated keeps the last value of each key, at the position of the first.
-func (f *valueFuncs[T]) conflated(values []T) []T {
-	at := make(map[any]int)
-	var kept []T
-	for _, v := range values {
-		key := f.key(v)
-		if i, ok := at[key]; ok {
-			kept[i] = v
-			continue
-		}
-		at[key] = len(kept)
-		kept = append(kept, v)
-	}
-	return kept
-}
