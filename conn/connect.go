@@ -35,7 +35,7 @@ func (c *Conn) connect(ctx context.Context) (*Session, error) {
 	return nil, err
 }
 
-// handshake makes one attempt. It sets awaited to what it waits for.
+// handshake makes one attempt. It sets awaited to the item that it waits for.
 func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error) {
 	packet, err := c.connectPacket(ctx)
 	if err != nil {
@@ -129,9 +129,8 @@ func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectRep
 	return reply, context.Cause(result)
 }
 
-// readConnectReply reads until the reply to CONNECT. Events may come before:
-// those of the server's middleware, and those that a resumed session has
-// missed. They are delivered after the reply.
+// readConnectReply reads until the reply to CONNECT. It keeps the events that
+// come before: from the server's middleware, or missed by a resumed session.
 func (c *Conn) readConnectReply(s *Session) (connectReply, error) {
 	for {
 		m, err := s.engine.Read()
