@@ -60,6 +60,7 @@ func TestFollow_yieldsEmptyBatchAfterEachTickOfSilence(t *testing.T) {
 func TestFollow_endsWithItsContext(t *testing.T) {
 	ss, s := open(t, StreamConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	ss.offerAll(token("r1", 0, "a"))
 	var errs []error
 	for _, err := range s.Follow(ctx, 0) {
