@@ -166,7 +166,8 @@ func yes(ok bool, positive, negative string) string {
 	return negative
 }
 
-// lines lists the names that differ from the contract, or reports that all are the contract's.
+// lines lists the names that differ from the contract. If none does, it counts
+// the names.
 func (n names) lines() []string {
 	if n == nil {
 		return nil

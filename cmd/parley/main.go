@@ -1,6 +1,6 @@
 // Parley is a client for AI chat backends and any other Socket.IO server, for
-// use in a shell. It asks questions, prints events as they arrive, sends events,
-// serves a mock backend, and reports how a server behaves.
+// use in a shell. It asks questions, prints events as they arrive, sends
+// events, serves a mock backend, and reports how a server behaves.
 //
 //	go install github.com/seed67206a74/parley/cmd/parley@latest
 //	parley mock &
