@@ -2,10 +2,15 @@ package conn
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/guard"
 	"golang.org/x/sync/errgroup"
 )
+
+// errHandlerPanicked is the error that the server receives.
+var errHandlerPanicked = errors.New("handler has panicked")
 
 // maxHandled limits the events that one handler processes at the same time.
 const maxHandled = 64
@@ -13,7 +18,8 @@ const maxHandled = 64
 // Handle calls fn with the first argument of each event of the given name. If
 // the server asked for an acknowledgement, it receives the result of fn: the
 // reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
-// the error sets another reply. A payload that does not fit Req is published on
+// the error sets another reply. A panic is logged, and the server receives an
+// error without its text. A payload that does not fit Req is published on
 // c.DecodeErrors and is not acknowledged.
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and
@@ -47,8 +53,18 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.ack.Context(), cancel)()
-				reply, err := fn(ctx, call.request)
-				_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
+				var reply Reply
+				guard.Then(func() (err error) {
+					reply, err = fn(ctx, call.request)
+					return err
+				}, func(err error) {
+					var panicked *bus.PanicError
+					if errors.As(err, &panicked) {
+						c.logPanic(name, panicked)
+						err = errHandlerPanicked
+					}
+					_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
+				})
 				return nil
 			})
 		}
