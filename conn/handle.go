@@ -24,9 +24,10 @@ const maxHandled = 64
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and
 // up to bus.DefaultLimit further events wait; beyond that, events are dropped,
-// which is logged. The ctx of fn ends when the session of the event ends, the
-// handler is removed, or c is closed. After that the reply is not sent, and
-// waiting events are not handled.
+// which is logged. The ctx of fn ends when the handler is removed or c is
+// closed. If the server asked for an acknowledgement, ctx also ends with the
+// session of the event. After that the reply is not sent, and waiting events
+// are not handled.
 //
 // The returned func removes the handler. Subscriptions to the same name receive
 // the event as well. If several handlers reply, the server uses the first
@@ -42,7 +43,7 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
-				if ctx.Err() != nil || call.ack.Context().Err() != nil {
+				if ctx.Err() != nil || call.session().Err() != nil {
 					return nil // the handler was removed or the session has ended
 				}
 				ctx, release, err := c.Hold(ctx)
@@ -52,7 +53,7 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				defer release()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
-				defer context.AfterFunc(call.ack.Context(), cancel)()
+				defer context.AfterFunc(call.session(), cancel)()
 				var reply Reply
 				guard.Then(func() (err error) {
 					reply, err = fn(ctx, call.request)
@@ -88,6 +89,15 @@ type handler[Req any] struct {
 type handlerCall[Req any] struct {
 	request Req
 	ack     Ack
+}
+
+// session returns the context that limits the call. A call without an
+// acknowledgement is independent of its session.
+func (h handlerCall[Req]) session() context.Context {
+	if !h.ack.Wanted() {
+		return context.Background()
+	}
+	return h.ack.Context()
 }
 
 func (h *handler[Req]) Active() bool { return true }

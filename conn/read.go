@@ -16,10 +16,10 @@ import (
 // its own goroutine. It begins with the events that came before the reply to
 // CONNECT. It returns the error that ended the session.
 //
-// At most one reader publishes at a time. The end of its session does not
-// interrupt a reader that is blocked on a subscription: that hands over its
-// event, and the reader of the next session waits for it. So a recovery neither
-// loses nor repeats the event. ctx is Run's: its end interrupts the reader.
+// At most one reader publishes at a time. A reader that is blocked on a
+// subscription delivers its event even if its session ends meanwhile. The
+// reader of the next session waits for that. So a recovery neither loses nor
+// repeats the event. ctx is Run's: its end interrupts the reader.
 func (c *Conn) read(ctx context.Context, s *Session) error {
 	select {
 	case c.reading <- struct{}{}:

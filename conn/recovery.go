@@ -28,9 +28,11 @@ type resumption struct {
 // s publishes no event that the next session asks for.
 //
 // A session is not resumed after a protocol error, because the server would
-// send the same data again. A session that was itself resumed needs care if the
-// server may not have noticed its end: when the server closes the old socket of
-// the same id, it removes the rooms of the new one.
+// send the same data again.
+//
+// A session that was itself resumed is resumed again only when the server has
+// noticed its end. Otherwise the server would later close the old socket, and
+// with it remove the rooms of the new socket, which has the same id.
 func (s *Session) resumption(err error) resumption {
 	s.mu.Lock()
 	s.over = true
@@ -68,7 +70,10 @@ func (r resumption) addTo(auth []byte) ([]byte, error) {
 	if r.pid == "" {
 		return auth, nil
 	}
-	c, err := encodeArgs([]any{map[string]string{"pid": r.pid, "offset": r.offset}})
+	c, err := encodeArgs([]any{struct {
+		PID    string `json:"pid"`
+		Offset string `json:"offset"`
+	}{r.pid, r.offset}})
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +112,9 @@ func (s *Session) advance(offset []byte) bool {
 // servers have at most 40.
 const maxOffset = 128
 
-// plausible reports whether a string may be an offset: it is short, of printable
-// ASCII without spaces, and of the same form as the last offset if that has a
-// known form.
+// plausible reports whether a string may be an offset. An offset is short, and
+// of printable ASCII without spaces. If the last offset has a known form, an
+// offset has the same form.
 func plausible(offset, last []byte) bool {
 	if len(offset) == 0 || len(offset) > maxOffset {
 		return false

@@ -23,7 +23,8 @@ func TestCall_returnsErrorOrPanic(t *testing.T) {
 
 func TestThen_reportsGoexit(t *testing.T) {
 	result := make(chan error, 1)
-	go guard.Then(func() error { runtime.Goexit(); return nil }, func(err error) { result <- err }) // ends by Goexit
+	exit := func() error { runtime.Goexit(); return nil }
+	go guard.Then(exit, func(err error) { result <- err }) // ends by Goexit
 	var exited *bus.PanicError
 	require.ErrorAs(t, <-result, &exited)
 	assert.Nil(t, exited.Value)
