@@ -104,10 +104,10 @@
 // subscription at the loss counts as received: it is delivered before those of
 // the next session.
 //
-// The next session starts anew after a disconnect by either side, a protocol
-// error, or one failed attempt to resume. It also does so if a resumed session
-// breaks, unless the server closed it or pingInterval plus pingTimeout have
-// passed: until then the server may not have noticed.
+// A session is not resumed after a disconnect by either side, after a protocol
+// error, or after one failed attempt. A session that was itself resumed and
+// then breaks is resumed again only if the server closed it, or after
+// pingInterval plus pingTimeout. Before that the server may not have noticed.
 //
 // Such a server adds an offset to its events, which is the last argument in
 // [Args] and [Event]. An event with no other argument has no payload, unless it
@@ -159,10 +159,10 @@
 // # Panics
 //
 // A panic of a user's function in a goroutine of this package is recovered and
-// logged, and the other work goes on. Conn.DecodeErrors reports the panic of a
-// [Listener], or of a subscription's function, with a *bus.PanicError. A panic
-// of Config.OnConnect is an *OnConnectError, and the server of a handler
-// receives an error.
+// logged, and the session continues. Conn.DecodeErrors reports the panic of a
+// [Listener], or of a subscription's function, with a *bus.PanicError. After a
+// panic of a handler the server receives an error. A panic of Config.OnConnect
+// is an *OnConnectError.
 //
 // Config.Auth, Config.Retry, a Dialer and a log handler also run in the
 // goroutine that called Run. A panic there passes through Run, and Run may be
