@@ -34,7 +34,7 @@ func TestLeave_cancelsJoinAfterReconnect(t *testing.T) {
 				l = w.accept("")
 				assert.Equal(t, `420["chat:join",{"chatId":"room-1"}]`, <-l.out)
 				left := make(chan error, 1)
-				go func() { left <- client.Leave(t.Context(), room1) }() // ends when the leave is written
+				go func() { left <- client.Leave(t.Context(), room1) }() // ends with the write
 				synctest.Wait()
 				l.send(reply)
 				require.NoError(t, <-left)

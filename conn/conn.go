@@ -43,8 +43,9 @@ type Conn struct {
 	working  int   // pieces of work that Shutdown waits for
 	cause    error // why the last session or attempt ended; nil since the last Ready
 
-	resume   resumption // used by Run only
-	epoch    uint64     // of the last session; used by Run only
+	resume   resumption    // used by Run only
+	epoch    uint64        // of the last session; used by Run only
+	reading  chan struct{} // holds a value while a reader publishes
 	counters counters
 }
 
@@ -67,6 +68,7 @@ func New(url string, cfg Config) (*Conn, error) {
 		target:  target,
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
+		reading: make(chan struct{}, 1),
 	}
 	c.states.Name, c.states.Logger, c.states.Replay = "States", c.log, 1
 	c.raw.Name, c.raw.Logger = "Raw", c.log

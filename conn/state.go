@@ -83,6 +83,15 @@ func (s State) String() string {
 // its session. The state is published before it is stored: when Ready returns,
 // States has published Ready.
 func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
+	defer func() { // also after a panic of a log handler
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.state, c.ready = s, ready
+		if s.Err != nil || s.Phase == Ready || s.Phase == Stopped {
+			c.cause = s.Err
+		}
+		c.wake()
+	}()
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
 		level = slog.LevelWarn
@@ -94,14 +103,6 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 		s.Since = last.Since
 	}
 	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
-
-	c.mu.Lock()
-	c.state, c.ready = s, ready
-	if s.Err != nil || s.Phase == Ready || s.Phase == Stopped {
-		c.cause = s.Err
-	}
-	c.wake()
-	c.mu.Unlock()
 }
 
 // Session returns the session that is Ready, or nil if none is.

@@ -43,6 +43,12 @@ type transport interface {
 	closeNow()
 }
 
+// Heartbeat returns the time within which each side notices that the other one
+// has gone.
+func (s *Session) Heartbeat() time.Duration {
+	return s.handshake.pingInterval + s.handshake.pingTimeout
+}
+
 func (s *Session) current() transport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
