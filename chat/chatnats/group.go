@@ -122,6 +122,9 @@ type worker struct {
 
 // open creates the consumers of the group, one for each partition.
 func (w *worker) open(ctx context.Context) error {
+	if _, err := w.bus.bucket(ctx, true); err != nil { // of the heartbeats
+		return err
+	}
 	from := start{sequence: w.cfg.Sequence, time: w.cfg.Time}
 	if from.sequence == 0 && from.time.IsZero() {
 		last, err := w.bus.lastSequence(ctx)

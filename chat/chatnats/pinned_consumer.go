@@ -54,12 +54,9 @@ type handled struct {
 	sequence uint64
 }
 
-// openConsumer creates a durable consumer, unless it exists.
+// openConsumer creates a durable consumer. If it exists, openConsumer checks
+// its configuration.
 func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) error {
-	_, err := b.stream.Consumer(ctx, p.name)
-	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return err
-	}
 	config := from.config()
 	config.Durable = p.name
 	config.FilterSubjects = p.filters
@@ -69,11 +66,17 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	config.PriorityPolicy = jetstream.PriorityPolicyPinned
 	config.PriorityGroups = []string{pinGroup}
 	config.PinnedTTL = p.ttl
-	_, err = b.stream.CreateConsumer(ctx, config)
-	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
-		return nil
+	consumer, err := b.stream.Consumer(ctx, p.name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = b.stream.CreateConsumer(ctx, config)
 	}
-	return err
+	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
+		consumer, err = b.stream.Consumer(ctx, p.name)
+	}
+	if err != nil {
+		return err
+	}
+	return checkConsumer(consumer.CachedInfo().Config, config)
 }
 
 // run reads until ctx ends, or handle returns a handlingError. It then releases

@@ -89,6 +89,7 @@ type handlingError struct{ error }
 func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	pause := firstPause
 	var fatal handlingError
+	var differs *ConfigError
 	for {
 		begun := time.Now()
 		err := f(ctx)
@@ -99,6 +100,8 @@ func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Conte
 			return nil
 		case errors.As(err, &fatal):
 			return fatal.error
+		case errors.As(err, &differs):
+			return err
 		case b.conn.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
 			return fmt.Errorf("chatnats: %s: %w", what, err)
 		}

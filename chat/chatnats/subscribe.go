@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -194,7 +195,8 @@ func (f *Feed) filters() []string {
 	for _, id := range f.cfg.Chats {
 		filters = append(filters, f.bus.chat(id))
 	}
-	return filters
+	slices.Sort(filters)
+	return slices.Compact(filters) // the server refuses equal filters
 }
 
 func (f *Feed) policy() start {
