@@ -24,6 +24,7 @@ type Bus struct {
 	prefix     string
 	partitions int
 	window     time.Duration // the stream's window for duplicates
+	maxAge     time.Duration // of the stream's events; 0 for no limit
 	ackTimeout time.Duration // without a reply, a batch is lost
 	log        *slog.Logger
 
@@ -79,7 +80,7 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, cfg Config) (*Bu
 		return nil, fmt.Errorf("chatnats: stream %s: %w", b.prefix, err)
 	}
 	made := b.stream.CachedInfo().Config
-	b.window = made.Duplicates
+	b.window, b.maxAge = made.Duplicates, made.MaxAge
 	if b.partitions, err = checkStream(made, cfg); err != nil {
 		return nil, err
 	}

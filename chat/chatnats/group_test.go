@@ -2,7 +2,6 @@ package chatnats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -206,25 +205,6 @@ func groupIsOpen(t testing.TB, b *Bus, group string) bool {
 	return err == nil
 }
 
-func TestWork_redeliversEventAfterHandlerError(t *testing.T) {
-	t.Parallel()
-	b := newBus(t, newServer(t).URL, Config{Partitions: 2})
-	fill(t, b, "room", "r", 5)
-	cfg := GroupConfig{Name: "answers", Sequence: 1}
-	broken := errors.New("broken")
-	err := Work(wiretest.Context(t), b, cfg, func(_ context.Context, d Delivery) error {
-		if d.Event.(events.AIToken).Index == 3 {
-			return broken
-		}
-		return nil
-	})
-	require.ErrorIs(t, err, broken)
-	w := newGroupRecorder(t, b, cfg)
-	w.worker("two")
-	done := w.until(func(done []work) bool { return len(done) == 2 })
-	require.Equal(t, 3, done[0].Event.(events.AIToken).Index)
-}
-
 func TestWork_limitsConcurrentHandlers(t *testing.T) {
 	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
@@ -261,6 +241,7 @@ func TestWork_rejectsInvalidConfig(t *testing.T) {
 		"a short TTL":   {Name: "a", TTL: 1},
 		"two starts":    {Name: "a", Sequence: 1, Time: message("", "").CreatedAt},
 		"less than one": {Name: "a", Parallel: -1},
+		"no attempt":    {Name: "a", MaxAttempts: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Error(t, Work(t.Context(), nil, cfg, nil))

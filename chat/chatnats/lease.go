@@ -310,7 +310,7 @@ func (l *lease) renew(h *held) {
 
 // record repeats the tenure's message in the stream before the stream drops it.
 func (l *lease) record(ctx context.Context) {
-	if age := l.bus.stream.CachedInfo().Config.MaxAge; age <= 0 || time.Since(l.begun) < age/2 {
+	if age := l.bus.maxAge; age <= 0 || time.Since(l.begun) < age/2 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/8)

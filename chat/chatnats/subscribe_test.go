@@ -175,3 +175,69 @@ func TestFeed_standbyTakesOverDurable(t *testing.T) {
 	for wiretest.ReceiveFrom(t, seen) != 1 { // 0 may be delivered again
 	}
 }
+
+func TestFeed_marksRepetitionsOfDurable(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{})
+	fill(t, b, "room", "r", 40)
+	cfg := SubscribeConfig{Durable: "reader", Sequence: 1}
+	feed := subscribe(t, b, cfg)
+	deliveries := feed.Deliveries.Chan(wiretest.Context(t), bus.Limit(1), bus.OnOverflow(bus.Block))
+	stop := running(t, feed.Run)
+	require.False(t, wiretest.ReceiveFrom(t, deliveries).Redelivered)
+	stop() // without having received the others
+	feed = subscribe(t, b, cfg)
+	deliveries = feed.Deliveries.Chan(wiretest.Context(t))
+	running(t, feed.Run)
+	require.True(t, wiretest.ReceiveFrom(t, deliveries).Redelivered)
+}
+
+func TestFeed_startsAfterEventsAcknowledgedByReader(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{})
+	fill(t, b, "room", "r", 40)
+	cfg := SubscribeConfig{Durable: "reader", Sequence: 1, ManualAck: true}
+	feed := subscribe(t, b, cfg)
+	deliveries := feed.Deliveries.Chan(wiretest.Context(t))
+	stop := running(t, feed.Run)
+	for range 40 {
+		require.False(t, wiretest.ReceiveFrom(t, deliveries).Redelivered)
+	}
+	feed.Ack(15)
+	feed.Ack(12) // has no effect
+	stop()
+	feed = subscribe(t, b, cfg)
+	deliveries = feed.Deliveries.Chan(wiretest.Context(t))
+	running(t, feed.Run)
+	for sequence := uint64(16); sequence <= 40; sequence++ {
+		d := wiretest.ReceiveFrom(t, deliveries)
+		require.Equal(t, sequence, d.Sequence)
+		require.True(t, d.Redelivered)
+	}
+	_, err := Subscribe(wiretest.Context(t), b, SubscribeConfig{ManualAck: true})
+	require.Error(t, err)
+}
+
+func TestFeed_reportsEventsDroppedByStream(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]SubscribeConfig{
+		"all chats": {},
+		"one chat":  {Chats: []events.ID{room}},
+		"durable":   {Durable: "reader"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, newServer(t).URL, Config{MaxBytes: 50_000})
+			fill(t, b, "room", "old", 1)
+			feed := subscribe(t, b, cfg)
+			gaps, deliveries := feed.Gaps.Chan(wiretest.Context(t)), feed.Deliveries.Chan(wiretest.Context(t))
+			fill(t, b, "room", "r", 1000)
+			info, err := b.stream.Info(wiretest.Context(t))
+			require.NoError(t, err)
+			require.Greater(t, info.State.FirstSeq, uint64(2))
+			running(t, feed.Run)
+			require.Equal(t, Gap{2, info.State.FirstSeq - 1}, wiretest.ReceiveFrom(t, gaps))
+			require.Equal(t, info.State.FirstSeq, wiretest.ReceiveFrom(t, deliveries).Sequence)
+		})
+	}
+}
