@@ -34,6 +34,20 @@ func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
 	return stage(func(out chan<- T) { sendAll(ctx, out, seq) })
 }
 
+// FromSeq2 sends the values of a sequence of values and errors, such as the text
+// of a chat.Stream. Its output closes as that of [FromSeq] does, and at the first
+// error, whose value is not sent. A stage cannot return the error. Ask the source
+// of the sequence for it, after the sink has returned.
+func FromSeq2[T any](ctx context.Context, seq iter.Seq2[T, error]) <-chan T {
+	return FromSeq(ctx, func(yield func(T) bool) {
+		for v, err := range seq {
+			if err != nil || !yield(v) {
+				return
+			}
+		}
+	})
+}
+
 // sendAll sends the values of seq.
 func sendAll[T any](ctx context.Context, out chan<- T, seq iter.Seq[T]) {
 	returned := false

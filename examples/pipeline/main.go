@@ -66,7 +66,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 		return err
 	}
 
-	all := pipe.FromSeq(ctx, sentences(stream.Text()))
+	all := pipe.Through(ctx, pipe.FromSeq2(ctx, stream.Text()), sentences)
 	// Drop sentences of one word.
 	long := pipe.Filter(ctx, all, func(s string) bool { return strings.Count(s, " ") > 0 })
 	numbered := pipe.Map(ctx, long, numbers())
@@ -81,7 +81,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 
 // sentences joins the pieces of a text and splits it into sentences. The last
 // sentence needs no full stop.
-func sentences(text iter.Seq2[string, error]) iter.Seq[string] {
+func sentences(text iter.Seq[string]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		rest := ""
 		for piece := range text {
