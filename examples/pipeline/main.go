@@ -23,6 +23,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // story is the answer of the backend in this process.
@@ -30,6 +31,7 @@ const story = "A stream sends one word at a time. Look! Each sentence is ready b
 	"A program that waits for the end prints nothing until then. Would you wait? Print each sentence as soon as it is complete."
 
 func main() {
+	usage.Set("pipeline [flags] [question]", "Pipeline turns the tokens of an answer into sentences while it arrives.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()

@@ -28,13 +28,17 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("playground [flags]", "Playground is a chat in the browser that shows the connection, the subscriptions and the events.")
 	addr := flag.String("addr", "localhost:5173", "the TCP `address` to serve on")
 	backend := flag.String("backend", "http://localhost:4000", "the chat backend's `URL`")
 	token := flag.String("token", "", "the `token` for the backend")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
