@@ -34,10 +34,9 @@ func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
 	return stage(func(out chan<- T) { sendAll(ctx, out, seq) })
 }
 
-// FromSeq2 sends the values of a sequence of values and errors, such as the text
-// of a chat.Stream. Its output closes as that of [FromSeq] does, and at the first
-// error, whose value is not sent. A stage cannot return the error. Ask the source
-// of the sequence for it, after the sink has returned.
+// FromSeq2 sends the values of seq, such as the text of a chat.Stream. Its
+// output closes as that of [FromSeq] does, and at the first error. The source
+// of seq reports that error, not the stage.
 func FromSeq2[T any](ctx context.Context, seq iter.Seq2[T, error]) <-chan T {
 	return FromSeq(ctx, func(yield func(T) bool) {
 		for v, err := range seq {

@@ -43,9 +43,9 @@ func Filter[T any](ctx context.Context, in <-chan T, keep func(T) bool) <-chan T
 	})
 }
 
-// Through sends the values of f(values), where values are the values of in. It is
-// the stage for a function that keeps state from value to value: the state is in
-// local variables, and what is left goes out after the loop.
+// Through sends the values of f(values), where values are the values of in. It
+// is the stage for a function that keeps state from value to value. The state
+// is in local variables, and the rest is yielded after the loop.
 //
 //	pairs := pipe.Through(ctx, numbers, func(values iter.Seq[int]) iter.Seq[[]int] {
 //		return func(yield func([]int) bool) {

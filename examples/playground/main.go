@@ -63,9 +63,10 @@ func run(ctx context.Context, out io.Writer, addr, backend, token string) error 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	fmt.Fprintf(out, "playground: open http://%s (backend: %s)\n", listener.Addr(), backend)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // ends with Shutdown or with the listener
+	fmt.Fprintf(out, "playground: open http://%s\n", listener.Addr())
+	fmt.Fprintf(out, "playground: backend: %s\n", panel{backend: backend, http: p.http}.describe(ctx))
 	select {
 	case err = <-served:
 		return err
