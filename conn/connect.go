@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -42,7 +43,7 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 		return nil, err
 	}
 	*awaited = "open packet"
-	engine, err := c.cfg.Dialer.Dial(ctx, c.endpoint())
+	engine, err := c.dial(ctx)
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -66,6 +67,29 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 	s.epoch = c.epoch
 	s.reply = reply
 	return s, nil
+}
+
+// dial opens an Engine.IO session. If the server does not know the path with a
+// slash at its end, dial tries Config.Path as it is. The next attempt begins
+// with the path that was found.
+func (c *Conn) dial(ctx context.Context) (Engine, error) {
+	to := c.endpoint()
+	engine, err := c.cfg.Dialer.Dial(ctx, to)
+	if !isUnknownPath(err) || strings.HasSuffix(c.cfg.Path, "/") {
+		return engine, err
+	}
+	other := *to.URL
+	other.Path = c.cfg.Path
+	if to.URL.Path == c.cfg.Path {
+		other.Path = withSlash(c.cfg.Path)
+	}
+	to.URL = &other
+	found, otherErr := c.cfg.Dialer.Dial(ctx, to)
+	if otherErr != nil {
+		return nil, err
+	}
+	c.dialURL = &other
+	return found, nil
 }
 
 // connectPacket returns the CONNECT packet, with the payload of Config.Auth.

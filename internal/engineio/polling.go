@@ -44,7 +44,7 @@ var errPaused = errors.New("polling is paused")
 func newPolling(o Options, u *url.URL) *polling {
 	p := &polling{
 		url:          u,
-		header:       o.Header,
+		header:       joinCookies(o.Header),
 		writeTimeout: o.WriteTimeout,
 		idle:         func() {},
 		pause:        func() bool { return false },
@@ -74,8 +74,12 @@ func newPolling(o Options, u *url.URL) *polling {
 func (p *polling) request(ctx context.Context, method string, body []byte) (*http.Response, error) {
 	u := *p.url
 	query := u.Query()
-	query.Set("t", rand.Text()) // prevents responses from a cache
-	u.RawQuery = query.Encode()
+	name := "t"
+	for query.Has(name) { // it is the user's
+		name = "_" + name
+	}
+	query.Set(name, rand.Text()) // prevents responses from a cache
+	u.RawQuery = encodeQuery(query)
 	// For this type of reader net/http sends no body, and cannot retry the
 	// request. A retried GET would lose the packets of the first response.
 	var reader io.Reader = io.MultiReader()
