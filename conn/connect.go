@@ -10,6 +10,7 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/seed67206a74/parley/internal/engineio"
 	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
@@ -158,10 +159,16 @@ func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectRep
 func (c *Conn) readConnectReply(s *Session) (connectReply, error) {
 	for {
 		m, err := s.engine.Read()
+		if engineio.IsClose(err) {
+			err = fmt.Errorf("%w: %s", err, otherParser)
+		}
 		if err != nil {
 			return connectReply{}, readError(err)
 		}
 		p, whole, err := s.packets.Add(m.Data, m.Binary)
+		if err != nil && m.Binary {
+			err = fmt.Errorf("%w: %s", err, otherParser)
+		}
 		if err != nil {
 			return connectReply{}, &ProtocolError{err}
 		}
@@ -182,6 +189,10 @@ func (c *Conn) readConnectReply(s *Session) (connectReply, error) {
 		}
 	}
 }
+
+// otherParser is the likely cause of a session that ends instead of a reply to
+// CONNECT.
+const otherParser = "the server did not accept CONNECT; it may use another parser, such as msgpack"
 
 // packetOverhead is the memory in bytes that an early packet needs besides its
 // content, at most.

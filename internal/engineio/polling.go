@@ -31,6 +31,7 @@ type polling struct {
 	body    io.ReadCloser
 	payload payloadReader
 	pause   func() bool // called before each GET; true makes read return errPaused
+	packets int         // read from body
 
 	mu      sync.Mutex
 	closing bool        // a close packet has been sent
@@ -142,9 +143,11 @@ func (p *polling) read() (packet, error) {
 			}
 			p.body = response.Body
 			p.payload.reset(p.body)
+			p.packets = 0
 		}
 		got, err := p.payload.next()
 		if err == nil {
+			p.packets++
 			return got, nil
 		}
 		p.body.Close()

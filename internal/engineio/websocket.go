@@ -188,6 +188,13 @@ func (w *webSocket) readError(err error) error {
 	return err
 }
 
+// IsClose reports whether the server ended a session regularly, by a close
+// packet or a close frame.
+func IsClose(err error) bool {
+	var frame *websocket.CloseError
+	return errors.Is(err, ErrClosed) || errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure
+}
+
 func (w *webSocket) tooLong() error { return tooLong(w.maxFrame) }
 
 // fill reads r to its end into the buffer. The library limits the compressed
