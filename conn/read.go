@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/internal/guard"
@@ -34,6 +35,7 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 			return err
 		}
 	}
+	close(s.earlyRead)
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
@@ -94,6 +96,7 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 		c.reportDecodeError(ctx, name, p.Data, ErrTooDeep)
 		return nil
 	}
+	c.pace(s, listeners)
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
 	for _, listener := range listeners {
 		err := guard.Call(func() error {
@@ -127,6 +130,33 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 		c.reportPanic(ctx, name, p.Data, panicked)
 	}
 	return nil
+}
+
+// A pacer is an Engine that can report a large payload, as
+// engineio.Session.Pace does.
+type pacer interface {
+	Pace() (until time.Time, ok bool)
+}
+
+// pace waits for the readers of an event's listeners while a large payload is
+// read.
+func (c *Conn) pace(s *Session, listeners []Listener) {
+	engine, ok := s.engine.(pacer)
+	if !ok {
+		return
+	}
+	until, ok := engine.Pace()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, until)
+	defer cancel()
+	for _, listener := range listeners {
+		if p, ok := listener.(Pacer); ok {
+			p.Pace(ctx)
+		}
+	}
+	c.raw.WaitForReaders(ctx)
 }
 
 // reportDecodeError publishes a DecodeError of an event that was not delivered.

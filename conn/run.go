@@ -118,7 +118,8 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	prepared := make(chan error, 1)
 	defer func() { <-prepared }()
 	defer s.end()
-	defer c.notReady() // before s.end, so callers wait for the next session
+	defer c.notReady()        // before s.end, so callers wait for the next session
+	waits := len(s.early) > 0 // checked before the reader begins
 	// The reader ends when s.engine is closed, at the latest by s.end, and its
 	// event is handed over, at the latest when ctx ends.
 	go guard.Then(func() error { return c.read(ctx, s) }, func(err error) {
@@ -126,7 +127,7 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 		s.engine.CloseNow() // ends a write that hangs
 	})
 	// prepare ends when s.ctx does at the latest.
-	go guard.Then(func() error { return c.prepare(s) }, func(err error) { prepared <- err })
+	go guard.Then(func() error { return c.prepare(s, waits) }, func(err error) { prepared <- err })
 	preparing := prepared // nil once prepare has returned
 
 	// When ctx ends, close the socket after closeTimeout, even if this
@@ -169,8 +170,16 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	}
 }
 
-// prepare runs Config.OnConnect, between Connected and Ready.
-func (c *Conn) prepare(s *Session) error {
+// prepare runs Config.OnConnect, between Connected and Ready. If waits is true,
+// it first waits until the events before the reply to CONNECT are published, so
+// that no event of the client is sent before them.
+func (c *Conn) prepare(s *Session, waits bool) error {
+	if waits {
+		select {
+		case <-s.earlyRead:
+		case <-s.ctx.Done():
+		}
+	}
 	if c.cfg.OnConnect == nil {
 		return nil
 	}

@@ -46,6 +46,7 @@ type Session struct {
 	decoder decoder
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
+	earlyRead chan struct{}     // closed when they have been published
 	earlySize int64             // their memory in bytes
 
 	batch []Message // used by serve only
@@ -66,6 +67,7 @@ func (c *Conn) newSession(engine Engine) *Session {
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
+		earlyRead: make(chan struct{}),
 		acks:      map[int64]chan<- body{},
 		packets:   socketio.Decoder{MaxAttachments: c.cfg.MaxAttachments, MaxBytes: c.cfg.MaxFrame},
 	}
