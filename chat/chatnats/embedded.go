@@ -64,8 +64,8 @@ func embed(dir string, port int) (*Server, error) {
 
 const startTimeout = 10 * time.Second
 
-// startServer starts a server. If it does not start, the error is the one that
-// the server logs.
+// startServer starts a server. If it does not start, startServer returns the
+// last error that the server has logged.
 func startServer(options *server.Options) (*server.Server, error) {
 	s, err := server.NewServer(options)
 	if err != nil {
