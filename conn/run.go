@@ -215,8 +215,8 @@ func parseConnectReply(data []byte) (connectReply, error) {
 	return reply, nil
 }
 
-// serve runs one session and is the only writer to its socket. It starts the
-// reader and prepare, and returns when both have ended.
+// serve runs one session and writes to its socket what callers do not write
+// themselves. It starts the reader and prepare, and returns when both have ended.
 func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	prepared := make(chan error, 1)
 	defer func() { <-prepared }()
@@ -254,11 +254,15 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 			}
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
-			items, err := s.write()
+			u := s.queue.take()
+			if u == nil {
+				continue
+			}
+			err := s.write(u)
 			if err != nil {
 				c.notReady() // before the callers get err and wait for the next session
 			}
-			s.queue.written(items, err)
+			s.queue.wrote(u.items, err, false)
 			if err != nil {
 				return c.lost(s, err)
 			}

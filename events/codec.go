@@ -37,7 +37,14 @@ var (
 // reading does not check it.
 type codec[T any] struct{ object }
 
-func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }
+// objects has the tables of all codecs.
+var objects = map[reflect.Type]*object{}
+
+func newCodec[T any]() *codec[T] {
+	c := &codec[T]{newObject(reflect.TypeFor[T]())}
+	objects[reflect.TypeFor[T]()] = &c.object
+	return c
+}
 
 func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 	raw, err := d.ReadValue()
@@ -58,7 +65,11 @@ func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 }
 
 func (c *codec[T]) encode(e *jsontext.Encoder, from *T) error {
-	return c.write(e, reflect.ValueOf(from).Elem())
+	b, err := c.append(e.AvailableBuffer(), reflect.ValueOf(from).Elem())
+	if err != nil {
+		return err
+	}
+	return e.WriteValue(b)
 }
 
 // lenient accepts the same JSON as a browser's JSON.parse.
@@ -86,6 +97,7 @@ const maxFields = 9
 
 type field struct {
 	name     string // in JSON
+	quoted   string // the name as JSON, and a colon
 	index    int    // in the struct
 	required bool
 	form     form
@@ -123,7 +135,7 @@ func newObject(t reflect.Type) object {
 			continue
 		}
 		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
-		o.fields = append(o.fields, field{name: name, index: i, required: option != "omitzero", form: formOf(f.Type)})
+		o.fields = append(o.fields, field{name: name, quoted: `"` + name + `":`, index: i, required: option != "omitzero", form: formOf(f.Type)})
 	}
 	return o
 }

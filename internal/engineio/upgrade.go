@@ -107,5 +107,6 @@ func (s *Session) switchOver() error {
 
 	old.closeNow()
 	s.reading = ws
+	s.control(ws)
 	return ws.write([]packet{{kind: upgrade}})
 }

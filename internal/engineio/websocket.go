@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,6 +33,8 @@ type webSocket struct {
 	ws           *websocket.Conn
 	maxFrame     int64
 	writeTimeout time.Duration
+	out          *batchConn
+	kind         [1]byte // of the packet that is written
 	buf          []byte
 }
 
@@ -59,7 +62,7 @@ func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, erro
 	}
 	open.conn.left = unlimited
 	ws.SetReadLimit(o.MaxFrame)
-	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout}, nil
+	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout, out: open.conn.batchConn}, nil
 }
 
 // openConn is the network connection of a websocket during the handshake.
@@ -115,7 +118,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 			return nil, err
 		}
 		o.stopClose = context.AfterFunc(ctx, func() { c.Close() })
-		o.conn = &limitedConn{Conn: c, left: maxResponse}
+		o.conn = &limitedConn{batchConn: newBatchConn(c), left: maxResponse}
 		return o.conn, nil
 	}
 }
@@ -123,7 +126,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 // A limitedConn fails after left bytes have been read. The websocket library
 // does not limit the headers of the response.
 type limitedConn struct {
-	net.Conn
+	*batchConn
 	left int64
 }
 
@@ -190,28 +193,59 @@ func (w *webSocket) fill(r io.Reader) error {
 }
 
 func (w *webSocket) write(packets []packet) error {
+	w.out.begin(flushFrom)
 	for _, p := range packets {
 		if err := w.writeFrame(p); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.out.flush()
 }
+
+// tryWrite writes packets as far as that does not block. If taken is false, it
+// has written nothing. If more is true, flush writes the rest.
+func (w *webSocket) tryWrite(packets []packet) (taken, more bool, err error) {
+	size := 0
+	for _, p := range packets {
+		size += len(p.data)
+	}
+	if size > tryBatch || !w.out.canTry() {
+		return false, false, nil
+	}
+	w.out.begin(math.MaxInt)
+	for _, p := range packets {
+		if err := w.writeFrame(p); err != nil {
+			return true, false, err
+		}
+	}
+	more, err = w.out.tryFlush()
+	return true, more, err
+}
+
+// flush writes the rest of tryWrite.
+func (w *webSocket) flush() error { return w.out.flush() }
 
 func (w *webSocket) writeFrame(p packet) error {
 	if err := w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
 		return err
 	}
-	w.ws.EnableWriteCompression(len(p.data) >= compressFrom)
-	if p.binary {
-		return w.ws.WriteMessage(websocket.BinaryMessage, p.data)
+	if p.kind == wsPong {
+		return w.ws.WriteMessage(websocket.PongMessage, p.data)
 	}
-	out, err := w.ws.NextWriter(websocket.TextMessage)
+	w.ws.EnableWriteCompression(len(p.data) >= compressFrom)
+	kind := websocket.TextMessage
+	if p.binary {
+		kind = websocket.BinaryMessage
+	}
+	out, err := w.ws.NextWriter(kind)
 	if err != nil {
 		return err
 	}
-	if _, err := out.Write([]byte{byte(p.kind)}); err != nil {
-		return err
+	if !p.binary {
+		w.kind[0] = byte(p.kind)
+		if _, err := out.Write(w.kind[:]); err != nil {
+			return err
+		}
 	}
 	if _, err := out.Write(p.data); err != nil {
 		return err
@@ -228,7 +262,17 @@ func (w *webSocket) close(within time.Duration) error {
 	return w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
 }
 
-func (w *webSocket) closeNow() { w.ws.Close() }
+// echoClose answers the server's close frame. It ignores an error: the session
+// has ended.
+func (w *webSocket) echoClose(code int) {
+	frame := websocket.FormatCloseMessage(code, "")
+	_ = w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(time.Second))
+}
+
+func (w *webSocket) closeNow() {
+	w.out.abandon()
+	w.ws.Close()
+}
 
 func tooLong(limit int64) error {
 	return &ProtocolError{fmt.Errorf("message exceeds %d bytes", limit)}
