@@ -81,11 +81,11 @@ func (m merged) AppendArg(b []byte, e *socketio.Encoder) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	open := start + len(b[start:]) - len(bytes.TrimLeft(b[start:], whitespace))
-	if len(m.base) == 0 || b[open] != '{' {
+	start = skip(b, start)
+	if len(m.base) == 0 || b[start] != '{' {
 		return b, nil
 	}
-	return m.base.insert(b, open+1), nil
+	return m.base.insert(b, start+1), nil
 }
 
 func (m merged) appendOwn(b []byte, e *socketio.Encoder) ([]byte, error) {
@@ -131,41 +131,64 @@ func (b base) insert(object []byte, at int) []byte {
 	return object
 }
 
-const whitespace = " \t\r\n"
-
 // memberNames returns the names of the members in b, which is a valid JSON
 // object after its opening brace.
 func memberNames(b []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		depth, isName := 0, true
-		for i := 0; i < len(b); i++ {
-			switch b[i] {
-			case '"':
-				start, escaped := i, false
-				for i++; b[i] != '"'; i++ {
-					if b[i] == '\\' {
-						i, escaped = i+1, true
-					}
-				}
-				if depth > 0 || !isName {
-					continue
-				}
-				name := b[start+1 : i]
-				if escaped {
-					name, _ = jsontext.AppendUnquote(nil, b[start:i+1]) // the error only reports invalid Unicode
-				}
-				if !yield(name) {
-					return
-				}
-			case ':':
-				isName = isName && depth > 0
-			case ',':
-				isName = isName || depth == 0
-			case '{', '[':
-				depth++
-			case '}', ']':
-				depth--
+		for i := skip(b, 0); b[i] != '}'; i = skip(b, i) {
+			end := stringEnd(b, i)
+			name := b[i+1 : end-1]
+			if bytes.IndexByte(name, '\\') >= 0 {
+				name, _ = jsontext.AppendUnquote(nil, b[i:end]) // the error only reports invalid Unicode
 			}
+			if !yield(name) {
+				return
+			}
+			i = valueEnd(b, skip(b, end))
+		}
+	}
+}
+
+// skip returns the index of the next byte that is not white space or a
+// delimiter between values.
+func skip(b []byte, i int) int {
+	for b[i] <= ' ' || b[i] == ',' || b[i] == ':' {
+		i++
+	}
+	return i
+}
+
+// valueEnd returns the index after the value that begins at b[i].
+func valueEnd(b []byte, i int) int {
+	for depth := 0; ; {
+		switch b[i] {
+		case '"':
+			i = stringEnd(b, i)
+		case '{', '[':
+			depth++
+			i++
+		case '}', ']':
+			depth--
+			i++
+		default:
+			i++
+		}
+		if depth == 0 && (b[i] == ',' || b[i] == '}' || b[i] <= ' ') {
+			return i
+		}
+	}
+}
+
+// stringEnd returns the index after the string that begins at b[i].
+func stringEnd(b []byte, i int) int {
+	for i++; ; i++ {
+		i += bytes.IndexByte(b[i:], '"')
+		escapes := 0
+		for b[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
 		}
 	}
 }

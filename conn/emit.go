@@ -45,7 +45,7 @@ func (c *Conn) TryEmit(event string, args ...any) error {
 
 func (c *Conn) tryEmit(o *outgoing) error {
 	c.mu.Lock()
-	s, closed := c.ready, c.closed || c.draining
+	s, closed := c.entering, c.closed || c.draining
 	c.mu.Unlock()
 	switch {
 	case closed:

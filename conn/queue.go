@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -147,7 +148,12 @@ func (q *queue) wrote(items []*outgoing, err error, again bool) []*outgoing {
 		close(r.done)
 	}
 	if again && len(q.items) > 0 {
-		return q.takeItems()
+		q.mu.Unlock()
+		runtime.Gosched() // other senders may add to the batch
+		q.mu.Lock()
+		if len(q.items) > 0 {
+			return q.takeItems()
+		}
 	}
 	q.writing = false
 	if len(q.items) > 0 || q.closed {
@@ -184,13 +190,6 @@ func expectResult(items []*outgoing) {
 			o.sent = &result{done: make(chan struct{})}
 		}
 	}
-}
-
-// crowded reports whether packets wait for the writer.
-func (q *queue) crowded() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.items) > 0
 }
 
 // withdraw removes o, and reports whether it was still in the queue.

@@ -296,5 +296,5 @@ func (c *Conn) lost(s *Session, writeErr error) error {
 func (c *Conn) notReady() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = nil
+	c.ready, c.entering = nil, nil
 }

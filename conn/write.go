@@ -3,7 +3,6 @@ package conn
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/seed67206a74/parley/internal/socketio"
 )
@@ -75,9 +74,6 @@ func (s *Session) writeNow(o *outgoing) (written bool) {
 		}
 		s.written(items)
 		s.forget()
-		if s.queue.crowded() {
-			runtime.Gosched() // other senders may add to the batch
-		}
 		items = s.queue.wrote(items, nil, !written)
 		written = true
 		if items == nil {

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,13 +28,14 @@ type batchConn struct {
 	try     func(fd uintptr) bool
 	closing atomic.Bool // writes do not block any more
 
-	mu       sync.Mutex // held during a write
-	hold     int        // Write only adds to the buffer up to this number of bytes
-	buf      []byte     // bytes that the socket has not taken
-	pooled   *[]byte    // where buf is from; nil while it is empty
-	sent     int        // of buf, by try
-	err      error      // of try
-	deadline time.Time
+	deadline atomic.Int64 // of writes that block, in Unix nanoseconds; 0 for none
+
+	mu     sync.Mutex // held during a write
+	hold   int        // Write only adds to the buffer up to this number of bytes
+	buf    []byte     // bytes that the socket has not taken
+	pooled *[]byte    // where buf is from; nil while it is empty
+	sent   int        // of buf, by try
+	err    error      // of try
 }
 
 func newBatchConn(c net.Conn) *batchConn {
@@ -73,6 +75,18 @@ func (w *batchConn) begin(limit int) {
 	w.hold = limit
 }
 
+// tryBegin is begin without a limit, for tryFlush. It returns false if the
+// connection cannot write without blocking, or the socket is full.
+func (w *batchConn) tryBegin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.raw == nil || len(w.buf) > 0 {
+		return false
+	}
+	w.hold = math.MaxInt
+	return true
+}
+
 // flush writes the buffer. It blocks until the deadline at most.
 func (w *batchConn) flush() error {
 	w.mu.Lock()
@@ -88,14 +102,14 @@ func (w *batchConn) flushLocked() error {
 	if w.closing.Load() {
 		return net.ErrClosed
 	}
-	if err := w.Conn.SetWriteDeadline(w.deadline); err != nil {
-		return err
+	if deadline := w.deadline.Load(); deadline != 0 {
+		if err := w.Conn.SetWriteDeadline(time.Unix(0, deadline)); err != nil {
+			return err
+		}
+		defer w.Conn.SetWriteDeadline(time.Time{}) // after a deadline tryLocked would fail as well
 	}
 	n, err := w.Conn.Write(w.buf)
 	w.drop(n)
-	if err == nil {
-		err = w.Conn.SetWriteDeadline(time.Time{}) // also tryLocked fails after it
-	}
 	return err
 }
 
@@ -132,19 +146,13 @@ func (w *batchConn) drop(n int) {
 	w.buf, w.pooled = nil, nil
 }
 
-// canTry reports whether a batch can be written without blocking: the socket
-// supports that, and has taken all bytes so far.
-func (w *batchConn) canTry() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.raw != nil && len(w.buf) == 0
-}
-
 // SetWriteDeadline sets the deadline of the next write that blocks.
 func (w *batchConn) SetWriteDeadline(t time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.deadline = t
+	if t.IsZero() {
+		w.deadline.Store(0)
+	} else {
+		w.deadline.Store(t.UnixNano())
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ type Session struct {
 	wsPing  atomic.Pointer[string] // data of a websocket's ping that has no pong yet
 
 	mu        sync.Mutex
-	transport transport   // an upgrade replaces it, and holds writing as well
+	transport transport   // an upgrade replaces it with writing held as well, so either lock protects a read
 	upgraded  *candidate  // the websocket of an upgrade; nil for none
 	deadline  time.Time   // of the next ping
 	pingTimer *time.Timer // runs pongForBusyReader; nil before the first expectPing
@@ -155,7 +155,7 @@ func (s *Session) Write(messages ...Message) error {
 func (s *Session) writeAll(messages []Message) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	err := s.current().write(s.collect(messages))
+	err := s.transport.write(s.collect(messages))
 	s.forget()
 	return err
 }
@@ -167,7 +167,7 @@ func (s *Session) TryWrite(messages ...Message) (taken, more bool, err error) {
 	if !s.writing.TryLock() {
 		return false, false, nil
 	}
-	if ws, ok := s.current().(*webSocket); ok {
+	if ws, ok := s.transport.(*webSocket); ok {
 		taken, more, err = ws.tryWrite(s.collect(messages))
 		s.forget()
 	}
@@ -177,13 +177,14 @@ func (s *Session) TryWrite(messages ...Message) (taken, more bool, err error) {
 
 // Flush writes the rest of the messages of TryWrite.
 func (s *Session) Flush() error {
-	if ws, ok := s.current().(*webSocket); ok {
-		s.writing.Lock()
-		err := ws.flush()
-		s.writing.Unlock()
-		if err != nil {
-			return err
-		}
+	s.writing.Lock()
+	var err error
+	if ws, ok := s.transport.(*webSocket); ok {
+		err = ws.flush()
+	}
+	s.writing.Unlock()
+	if err != nil {
+		return err
 	}
 	return s.sendPong()
 }
@@ -212,10 +213,10 @@ func (s *Session) sendPong() error {
 	for s.owesPong() && s.writing.TryLock() {
 		var err error
 		if s.pongDue.Swap(false) {
-			err = s.current().write(onePong)
+			err = s.transport.write(onePong)
 		}
 		if data := s.wsPing.Swap(nil); data != nil && err == nil {
-			err = s.current().write([]packet{{kind: wsPong, data: []byte(*data)}})
+			err = s.transport.write([]packet{{kind: wsPong, data: []byte(*data)}})
 		}
 		s.writing.Unlock()
 		if err != nil {

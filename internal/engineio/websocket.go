@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -195,6 +194,9 @@ func (w *webSocket) fill(r io.Reader) error {
 func (w *webSocket) write(packets []packet) error {
 	w.out.begin(flushFrom)
 	for _, p := range packets {
+		if err := w.expectWrite(); err != nil {
+			return err
+		}
 		if err := w.writeFrame(p); err != nil {
 			return err
 		}
@@ -209,10 +211,9 @@ func (w *webSocket) tryWrite(packets []packet) (taken, more bool, err error) {
 	for _, p := range packets {
 		size += len(p.data)
 	}
-	if size > tryBatch || !w.out.canTry() {
+	if size > tryBatch || !w.out.tryBegin() {
 		return false, false, nil
 	}
-	w.out.begin(math.MaxInt)
 	for _, p := range packets {
 		if err := w.writeFrame(p); err != nil {
 			return true, false, err
@@ -223,12 +224,19 @@ func (w *webSocket) tryWrite(packets []packet) (taken, more bool, err error) {
 }
 
 // flush writes the rest of tryWrite.
-func (w *webSocket) flush() error { return w.out.flush() }
-
-func (w *webSocket) writeFrame(p packet) error {
-	if err := w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
+func (w *webSocket) flush() error {
+	if err := w.out.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
 		return err
 	}
+	return w.out.flush()
+}
+
+// expectWrite sets the deadline of the frames that follow.
+func (w *webSocket) expectWrite() error {
+	return w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout))
+}
+
+func (w *webSocket) writeFrame(p packet) error {
 	if p.kind == wsPong {
 		return w.ws.WriteMessage(websocket.PongMessage, p.data)
 	}
