@@ -44,8 +44,8 @@
 // closed before the context ended. So nil means that the pipeline is complete.
 //
 // A panic in a function does not end the program. [Workers] and [Sharded]
-// return it as a [*PanicError]. A stage has no error to return: it drops the
-// value whose function panicked, logs the panic with its stack to
+// return it as a [*bus.PanicError]. A stage has no error to return: it drops
+// the value whose function panicked, logs the panic with its stack to
 // [slog.Default], and continues. If no value may be missing, start the pipeline
 // with [WithCancelOnPanic]: a panic in any of its stages then ends all of them,
 // and the sink returns it.

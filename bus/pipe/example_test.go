@@ -116,5 +116,5 @@ func ExampleWithCancelOnPanic() {
 	halves := pipe.Map(ctx, pipe.FromSeq(ctx, slices.Values([]int{1, 0})), func(n int) int { return 100 / n })
 	_, err := pipe.Collect(ctx, halves)
 	fmt.Println(err)
-	// Output: pipe: panic: runtime error: integer divide by zero
+	// Output: bus: panic: runtime error: integer divide by zero
 }

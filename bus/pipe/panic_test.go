@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
@@ -27,7 +28,7 @@ func exit() { runtime.Goexit() }
 // exit if value is nil.
 func requirePanic(t *testing.T, value any, err error) {
 	t.Helper()
-	var p *pipe.PanicError
+	var p *bus.PanicError
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, value, p.Value)
 	culprit := "pipe_test.explode"
@@ -96,7 +97,7 @@ func TestStage_dropsValueAndLogsOnPanic(t *testing.T) {
 			out := start(t.Context(), numbers(6), func() { explode("boom") })
 			assert.Equal(t, []int{0, 1, 2, 4, 5}, read(t, out))
 			assert.Equal(t, 1, strings.Count(logged.String(), "level=ERROR"))
-			assert.Contains(t, logged.String(), "pipe: panic: boom")
+			assert.Contains(t, logged.String(), "bus: panic: boom")
 			assert.Contains(t, logged.String(), "pipe_test.explode")
 		})
 	}
@@ -119,7 +120,7 @@ func TestFromSeq_closesAndLogsOnPanic(t *testing.T) {
 		explode("boom")
 	})
 	assert.Equal(t, []int{1}, read(t, out))
-	assert.Contains(t, logged.String(), "pipe: panic: boom")
+	assert.Contains(t, logged.String(), "bus: panic: boom")
 }
 
 // sinks are the functions at the end of a pipeline. They return the error only.
@@ -177,5 +178,5 @@ func TestWithCancelOnPanic_isCanceledByParentOrCancel(t *testing.T) {
 func TestPanicError_doesNotUnwrapPanicValue(t *testing.T) {
 	err := pipe.Workers(t.Context(), of(1), 1, func(context.Context, int) error { panic(io.EOF) })
 	assert.False(t, errors.Is(err, io.EOF))
-	assert.EqualError(t, err, "pipe: panic: EOF")
+	assert.EqualError(t, err, "bus: panic: EOF")
 }

@@ -47,8 +47,8 @@ func sendAll[T any](ctx context.Context, out chan<- T, seq iter.Seq[T]) {
 }
 
 // Collect returns all values of in after in has closed. If ctx ends first it
-// returns the values so far and ctx.Err(), or the [*PanicError] that ended ctx.
-// It keeps every value in memory, so ctx must end if in never closes.
+// returns the values so far and ctx.Err(), or the [*bus.PanicError] that ended
+// ctx. It keeps every value in memory, so ctx must end if in never closes.
 func Collect[T any](ctx context.Context, in <-chan T) ([]T, error) {
 	var values []T
 	for v := range Seq(ctx, in) {
@@ -58,8 +58,8 @@ func Collect[T any](ctx context.Context, in <-chan T) ([]T, error) {
 }
 
 // First returns the next value of in. If in closes instead it returns
-// [ErrEmpty]. If ctx ends first it returns ctx.Err(), or the [*PanicError] that
-// ended ctx.
+// [ErrEmpty]. If ctx ends first it returns ctx.Err(), or the [*bus.PanicError]
+// that ended ctx.
 func First[T any](ctx context.Context, in <-chan T) (T, error) {
 	v, ok := receive(ctx, in)
 	if ok {

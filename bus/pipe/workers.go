@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 
+	"github.com/seed67206a74/parley/bus"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -15,10 +16,10 @@ const shardQueue = 64
 // particular order. It returns when every call has returned:
 //
 //   - nil, if in closed and f returned nil for every value;
-//   - the first error of f, or its panic as a [*PanicError]: the context of the
-//     other calls is then cancelled, and each worker stops after its call;
-//   - ctx.Err(), if ctx ended first; or the [*PanicError] that ended it, see
-//     [WithCancelOnPanic].
+//   - the first error of f, or its panic as a [*bus.PanicError]: the context of
+//     the other calls is then cancelled, and each worker stops after its call;
+//   - ctx.Err(), if ctx ended first; or the [*bus.PanicError] that ended it,
+//     see [WithCancelOnPanic].
 //
 // The context that f gets ends with ctx, with the first error, and when Workers
 // returns.
@@ -85,7 +86,7 @@ func start(g *errgroup.Group, task func() error) {
 			if returned {
 				return
 			}
-			p := newPanicError(recover())
+			p := bus.NewPanicError(recover())
 			if p.Value != nil {
 				err = p
 				return
@@ -119,7 +120,7 @@ func ended(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if p, ok := errors.AsType[*PanicError](context.Cause(ctx)); ok {
+	if p, ok := errors.AsType[*bus.PanicError](context.Cause(ctx)); ok {
 		return p
 	}
 	return err

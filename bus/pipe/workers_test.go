@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/bus/pipe"
 )
 
@@ -264,6 +265,6 @@ func TestSharded_returnsPanicInKeyFunctionAsError(t *testing.T) {
 func TestSharded_returnsErrorForUnhashableKey(t *testing.T) {
 	err := pipe.Sharded(t.Context(), open(1), 2, func(int) any { return []int{1} },
 		func(context.Context, int) error { return nil })
-	var panicked *pipe.PanicError
+	var panicked *bus.PanicError
 	require.ErrorAs(t, err, &panicked)
 }

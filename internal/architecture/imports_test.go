@@ -24,7 +24,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"events":    {},
 	"reconnect": {},
 	"bus":       {},
-	"bus/pipe":  {tests: []string{"bus"}},
+	"bus/pipe":  {code: []string{"bus"}},
 
 	"internal/engineio": {},
 	"internal/socketio": {},
@@ -71,6 +71,11 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"internal/wiretest": {code: []string{"conn"}},
 	"docs":              {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
+
+	"cmd/parley": {
+		code:  []string{"bus", "bus/pipe", "chat", "conn", "events", "internal/mockserver", "reconnect"},
+		tests: []string{"chat/chattest", "internal/wiretest"},
+	},
 
 	"examples/...": {
 		code:  []string{"bus", "bus/pipe", "chat", "chat/chatnats", "chat/chattest", "conn", "events", "internal/mockserver", "reconnect"},

@@ -40,7 +40,7 @@ func main() {
 }
 
 // run checks the files under paths, or the whole tree, and prints the
-// findings.
+// findings. It ignores a path that is a file of another kind.
 func run(paths []string) (failed bool, err error) {
 	if len(paths) == 0 {
 		paths = []string{"."}
@@ -51,7 +51,7 @@ func run(paths []string) (failed bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if len(found) == 0 {
+		if info, err := os.Stat(path); len(found) == 0 && err == nil && info.IsDir() {
 			return false, fmt.Errorf("%s: no Go or Markdown files", path)
 		}
 		files = append(files, found...)
