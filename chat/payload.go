@@ -139,7 +139,8 @@ func memberNames(b []byte) iter.Seq[[]byte] {
 			end := stringEnd(b, i)
 			name := b[i+1 : end-1]
 			if bytes.IndexByte(name, '\\') >= 0 {
-				name, _ = jsontext.AppendUnquote(nil, b[i:end]) // the error only reports invalid Unicode
+				// The error only reports invalid Unicode.
+				name, _ = jsontext.AppendUnquote(nil, b[i:end])
 			}
 			if !yield(name) {
 				return

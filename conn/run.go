@@ -85,7 +85,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	return err
 }
 
-// serve runs one session and writes to its socket what callers do not write
+// serve runs one session. It writes the packets that callers do not write
 // themselves. It starts the reader and prepare, and returns when both have
 // ended.
 func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {

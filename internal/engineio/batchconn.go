@@ -20,8 +20,8 @@ const (
 // needs none.
 var batches = sync.Pool{New: func() any { return new([]byte) }}
 
-// A batchConn is the network connection beneath a websocket, and beneath TLS.
-// It buffers the frames of a batch, so they leave in one system call.
+// A batchConn is the network connection under a websocket, and under TLS. It
+// buffers the frames of a batch, so they leave in one system call.
 type batchConn struct {
 	net.Conn
 	raw     syscall.RawConn // nil if the connection cannot write without blocking

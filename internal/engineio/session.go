@@ -27,7 +27,7 @@ type Session struct {
 	wsPing  atomic.Pointer[string] // data of a websocket's ping that has no pong yet
 
 	mu        sync.Mutex
-	transport transport   // an upgrade replaces it with writing held as well, so either lock protects a read
+	transport transport   // an upgrade replaces it with mu and writing held
 	upgraded  *candidate  // the websocket of an upgrade; nil for none
 	deadline  time.Time   // of the next ping
 	pingTimer *time.Timer // runs pongForBusyReader; nil before the first expectPing

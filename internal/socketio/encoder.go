@@ -31,7 +31,7 @@ type Appender interface {
 // of the JSON module.
 const keptBuffer = 64 << 10
 
-// lenient accepts what JSON.parse accepts.
+// lenient accepts the same JSON as JSON.parse.
 var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // AppendArgs appends the arguments to b as a JSON array.
