@@ -35,8 +35,8 @@
 //  8. A server cannot make the connection use unbounded memory: see Limits.
 //
 // The goroutine that calls [Conn.Run] connects, changes the state and writes
-// the packets that callers do not write themselves. A second goroutine, the reader, reads packets, decodes events
-// for their listeners and publishes them.
+// the packets that callers do not write themselves. A second goroutine, the
+// reader, reads packets, decodes events for their listeners and publishes them.
 //
 // # States
 //
@@ -109,10 +109,11 @@
 //
 // # Sending
 //
-// A caller of [Conn.Emit] or [Call] writes the packet itself, if no other packet
-// waits and the socket takes it without blocking. Otherwise packets wait in a
-// queue of the session, up to Config.MaxQueue packets and Config.MaxQueueBytes.
-// [Conn.Emit] waits for room, and then until the event is written. If its session ends before it takes the event from the queue, the
+// The caller of [Conn.Emit] or [Call] writes the packet itself, if no other one
+// waits and the socket takes it without blocking. Otherwise the packet waits in
+// a queue of the session, up to Config.MaxQueue packets and
+// Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
+// written. If its session ends before it takes the event from the queue, the
 // event is sent on the next session. [Conn.TryEmit] never waits, and drops an
 // event that cannot be queued at once. [Conn.Close] writes the queued packets
 // and disconnects; [Conn.Shutdown] first waits for the work in progress.

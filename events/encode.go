@@ -64,12 +64,12 @@ func (o *object) append(b []byte, from reflect.Value) (_ []byte, err error) {
 
 func (f *form) append(b []byte, from reflect.Value) ([]byte, error) {
 	switch f.shape {
-	case aString:
+	case aString, aText:
 		return appendString(b, from.String()), nil
 	case anID:
 		id, _ := reflect.TypeAssert[ID](from)
 		return id.append(b), nil
-	case anInteger:
+	case anInteger, aCount:
 		return strconv.AppendInt(b, from.Int(), 10), nil
 	case aBoolean:
 		return strconv.AppendBool(b, from.Bool()), nil
