@@ -22,6 +22,7 @@ type chatKey struct{ user, chat string }
 type entry struct {
 	key       chatKey
 	requestID string
+	began     time.Time
 	ctx       context.Context // of the answer
 	cancel    context.CancelCauseFunc
 	own       bool // the server has made the chat for this question only

@@ -1,6 +1,7 @@
 // Package chathttp sends the answers of a chat backend to browsers. It serves
-// the UI message stream of the AI SDK (useChat), from an *http.ServeMux of the
-// program.
+// the UI message stream of the AI SDK (useChat), AG-UI, OpenAI chat
+// completions, server-sent events and NDJSON. Each protocol is a handler for an
+// *http.ServeMux of the program.
 //
 //	server, err := chathttp.New(client, chathttp.Config{
 //		Authorize: func(r *http.Request) (chathttp.Visitor, error) {

@@ -94,6 +94,11 @@ func routes(s *Server) http.Handler {
 	mux.HandleFunc("POST /chat", s.AISDK)
 	mux.HandleFunc("GET /chat/{id}/stream", s.ResumeAISDK)
 	mux.HandleFunc("POST /chat/{id}/stop", s.Stop)
+	mux.HandleFunc("/sse", s.SSE)
+	mux.HandleFunc("POST /ndjson", s.NDJSON)
+	mux.HandleFunc("GET /ndjson/{id}", s.ResumeNDJSON)
+	mux.HandleFunc("POST /v1/chat/completions", s.OpenAI)
+	mux.HandleFunc("POST /agui", s.AGUI)
 	return mux
 }
 

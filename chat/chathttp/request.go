@@ -27,6 +27,7 @@ type protocol struct {
 	contentType string
 	headers     func(h http.Header, e *entry) // may be nil
 	encoder     func(out *frames, e *entry, cfg *Config) encoder
+	whole       func() bool // reports whether to send one object; may be nil
 }
 
 // answerQuestion asks the question of a request and streams its answer.
@@ -46,6 +47,10 @@ func (s *Server) answerQuestion(w http.ResponseWriter, r *http.Request, p protoc
 		return
 	}
 	defer s.answers.leave(e)
+	if p.whole != nil && p.whole() {
+		s.sendWhole(w, r, e, p)
+		return
+	}
 	s.stream(w, r, e, p, 0)
 }
 

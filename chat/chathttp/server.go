@@ -51,7 +51,7 @@ func (s *Server) begin(r Request, q chat.Question) (*entry, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	e := &entry{
 		key:       chatKey{r.Visitor.UserID.String(), r.ChatID},
-		requestID: q.RequestID, ctx: ctx, cancel: cancel, own: r.own,
+		requestID: q.RequestID, began: time.Now(), ctx: ctx, cancel: cancel, own: r.own,
 		asked: make(chan struct{}), done: make(chan struct{}),
 	}
 	replaced, err := s.answers.add(e, &s.running)

@@ -82,7 +82,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 
 	"examples/...": {
-		code:  []string{"bus", "bus/pipe", "chat", "chat/chatnats", "chat/chattest", "conn", "events", "internal/mockserver", "reconnect"},
+		code:  []string{"bus", "bus/pipe", "chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events", "internal/mockserver", "reconnect"},
 		tests: []string{"internal/nodetest", "internal/wiretest"},
 	},
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
