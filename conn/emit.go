@@ -53,7 +53,11 @@ func (c *Conn) tryEmit(data body) error {
 		c.counters.dropped.Add(1)
 		return ErrNotReady
 	}
-	if _, err := s.queue.tryPut(s.outgoing(socketio.Event, socketio.NoID, data)); err != nil {
+	o := s.outgoing(socketio.Event, socketio.NoID, data)
+	if err := s.checkSize(o.messages); err != nil {
+		return err
+	}
+	if _, err := s.queue.tryPut(o); err != nil {
 		c.counters.dropped.Add(1)
 		return ErrNotReady // a session that has just ended is not ready either
 	}

@@ -128,6 +128,7 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
 			items, err := s.write()
+			s.ending(err)
 			if err != nil {
 				c.notReady() // before the callers get err and wait for the next session
 			}

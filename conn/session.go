@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
@@ -44,6 +45,9 @@ type Session struct {
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
+
+	largest     atomic.Int64 // size of the largest message so far
+	refusedSize atomic.Int64 // size of the message that ended the session; 0 for none
 
 	batch []Message // used by serve only
 }
@@ -127,7 +131,8 @@ func (s *Session) call(ctx context.Context, reply any, event string, data body) 
 func (s *Session) request(ctx context.Context, data body) (answer body, handed bool, err error) {
 	id, reply := s.expectAck()
 	defer s.takeAck(id)
-	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
+	o := s.outgoing(socketio.Event, id, data)
+	if handed, err := s.sendPacket(ctx, o); err != nil {
 		return body{}, handed, err
 	}
 	select {
@@ -140,7 +145,8 @@ func (s *Session) request(ctx context.Context, data body) (answer body, handed b
 		case answer := <-reply: // it arrived just before the end
 			return answer, true, nil
 		default:
-			return body{}, true, ErrSessionLost
+			handed, err = s.blame(o.messages, true, ErrSessionLost)
+			return body{}, handed, err
 		}
 	}
 }
@@ -171,7 +177,18 @@ func (s *Session) outgoing(t socketio.Type, id int64, b body) *outgoing {
 // send queues a packet and waits until it is written. handed reports whether
 // the server may have received any of it.
 func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
-	o := s.outgoing(t, id, b)
+	return s.sendPacket(ctx, s.outgoing(t, id, b))
+}
+
+func (s *Session) sendPacket(ctx context.Context, o *outgoing) (handed bool, err error) {
+	if err := s.checkSize(o.messages); err != nil {
+		return false, err
+	}
+	handed, err = s.queueAndWait(ctx, o)
+	return s.blame(o.messages, handed, err)
+}
+
+func (s *Session) queueAndWait(ctx context.Context, o *outgoing) (handed bool, err error) {
 	if err := s.queue.put(ctx, o); err != nil {
 		return false, err
 	}
