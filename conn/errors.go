@@ -130,8 +130,10 @@ func (e *TransportError) Unwrap() error { return e.Err }
 // reports whether the server may have received it anyway.
 type SendError struct {
 	Event     string
-	MaybeSent bool  // false: the server has not received it
-	Err       error // the ctx's error, ErrSessionLost, ErrNotReady, ErrClosed, *TooLargeError, or Run's error
+	MaybeSent bool // false: the server has not received it
+	// Err is the error of the ctx, ErrSessionLost, ErrNotReady, ErrClosed, a
+	// *TooLargeError, or the error of Run.
+	Err error
 }
 
 func (e *SendError) Error() string {

@@ -156,6 +156,9 @@ func (c *Conn) prepare(s *Session) error {
 // before the reader has reported that.
 func (c *Conn) lost(s *Session, writeErr error) error {
 	s.queue.close()
+	if s.refusedSize.Load() > 0 {
+		return &TransportError{writeErr} // over polling the reader continues
+	}
 	if readErr := s.awaitReader(); readErr != nil {
 		return readErr
 	}
