@@ -39,7 +39,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
@@ -48,7 +48,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"chat/chatnats": {
 		code:  []string{"bus", "chat", "conn", "events"},
-		tests: []string{"chat/chattest", "reconnect"},
+		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
 	},
 
 	"internal/apilist":           {code: []string{"internal/modules"}},
