@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/internal/engineio"
 	"github.com/seed67206a74/parley/internal/socketio"
@@ -70,14 +71,14 @@ func (r resumption) addTo(auth []byte) ([]byte, error) {
 	if r.pid == "" {
 		return auth, nil
 	}
-	c, err := encodeArgs([]any{struct {
+	own, err := jsonv2.Marshal(struct {
 		PID    string `json:"pid"`
 		Offset string `json:"offset"`
-	}{r.pid, r.offset}})
+	}{r.pid, r.offset}, decoderOptions...)
 	if err != nil {
 		return nil, err
 	}
-	object := bytes.TrimSuffix(c.data[1:len(c.data)-1], []byte{'}'})
+	object := bytes.TrimSuffix(own, []byte{'}'})
 	rest := bytes.TrimLeft(bytes.TrimPrefix(auth, []byte{'{'}), " \t\r\n")
 	if len(rest) == 0 || rest[0] == '}' {
 		return append(object, '}'), nil
