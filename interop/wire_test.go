@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seen is the server's view of a client, and the events that came before CONNECT
-// was answered.
+// seen is the server's view of a client, and the events that came before the
+// reply to CONNECT.
 type seen struct {
 	Query     map[string]any
 	Namespace string
@@ -100,7 +100,7 @@ func TestHandshake_hasTextOfAllowRequest(t *testing.T) {
 }
 
 // The limit of npm's server is exact over each transport: the largest message
-// arrives, and one that is a byte longer is not sent.
+// arrives, and a message that is a byte longer is not sent.
 func TestMaxPayload_isKnownFromHandshake(t *testing.T) {
 	server := nodetest.Start(t, "wire.js", "MAX_PAYLOAD=1000")
 	for name, way := range transports {
@@ -124,5 +124,21 @@ func TestMaxPayload_isKnownFromHandshake(t *testing.T) {
 			assert.Len(t, bytes, 700)
 			assert.EqualValues(t, 1, c.Stats().Sessions)
 		})
+	}
+}
+
+// Older servers of npm behave alike over each transport.
+func TestOldServers_serveEachTransport(t *testing.T) {
+	for _, version := range []string{"3.0", "4.0", "4.6"} {
+		server := nodetest.Start(t, "wire.js", "SOCKET_IO=socket.io-"+version)
+		for name, way := range transports {
+			t.Run(version+" by "+name, func(t *testing.T) {
+				got := view(t, server.URL()+"/admin?tenant=acme", conn.Config{Transports: way})
+				assert.Equal(t, seen{
+					Query: map[string]any{"tenant": "acme"}, Namespace: "/admin", Path: "/socket.io/",
+					Early: []string{"text", "bytes", "after"}, Reply: "hello name",
+				}, got)
+			})
+		}
 	}
 }
