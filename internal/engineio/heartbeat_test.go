@@ -36,6 +36,7 @@ func (m *memoryTransport) write(packets []packet) error {
 
 func (m *memoryTransport) readUntil(time.Time)       {}
 func (m *memoryTransport) close(time.Duration) error { return nil }
+func (m *memoryTransport) sizeOf(p packet) int       { return len(p.data) }
 func (m *memoryTransport) closeNow()                 { close(m.closed) }
 
 // The reader is blocked from some time on, and each ping is late. Whichever
