@@ -37,8 +37,8 @@
 //  8. A server cannot make the connection use unbounded memory: see Limits.
 //
 // The goroutine that calls [Conn.Run] connects, changes the state and writes
-// the packets. A second goroutine, the reader, reads packets, decodes events
-// for their listeners and publishes them.
+// the packets that callers do not write themselves. A second goroutine, the
+// reader, reads packets, decodes events for their listeners and publishes them.
 //
 // # States
 //
@@ -111,7 +111,9 @@
 //
 // # Sending
 //
-// Packets wait in a queue of the session, up to Config.MaxQueue packets and
+// The caller of [Conn.Emit] or [Call] writes the packet itself, if no other one
+// waits and the socket takes it without blocking. Otherwise the packet waits in
+// a queue of the session, up to Config.MaxQueue packets and
 // Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
 // written. If its session ends before it takes the event from the queue, the
 // event is sent on the next session. [Conn.TryEmit] never waits, and drops an
@@ -144,8 +146,8 @@
 // payload does not fit the type of a subscription, has a placeholder without
 // attachment, or nests deeper than Config.MaxNesting. A late acknowledgement is
 // dropped. Emit, TryEmit and Call fail with a *SendError that wraps
-// ErrNotReady, ErrSessionLost, ErrClosed, the error of their ctx, or the error
-// of Run.
+// ErrNotReady, ErrSessionLost, ErrClosed, a *TooLargeError, the error of their
+// ctx, or the error of Run.
 //
 // # Limits
 //
@@ -156,6 +158,10 @@
 //	MaxQueue, MaxQueueBytes        packets that wait to be written          1,024 packets, 16 MiB
 //	HandshakeTimeout               auth, dial, open packet and CONNECT      20 s
 //	WriteTimeout                   the writing of a message, or of a post   10 s
+//
+// The server's own limit for a message, maxPayload, is known from its
+// handshake. An event over it fails with a *TooLargeError in its *SendError,
+// and nothing is sent. A CONNECT payload over it ends Run with an *AuthError.
 //
 // The response to a handshake is at most 64 KiB, and closing a session takes at
 // most a second. A subscription has its own limit: see package bus.
