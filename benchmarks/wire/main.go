@@ -1,6 +1,6 @@
 // Wire measures clients of a Socket.IO server: how fast they send, call and
 // receive. The server is a separate process on the loopback interface. It
-// counts what it receives, and sends tokens as fast as the socket takes them.
+// counts the messages, and sends tokens as fast as the socket takes them.
 //
 //	go run ./wire                          # all rows, three rounds
 //	go run ./wire -rounds 1 -events 20000  # shorter
