@@ -20,6 +20,9 @@ var (
 	// ErrOption reports that an option's function is for values of another type
 	// than the topic's.
 	ErrOption = errors.New("bus: option for another type")
+
+	// ErrNoBlock reports that the topic does not allow the policy [Block].
+	ErrNoBlock = errors.New("bus: topic does not allow Block")
 )
 
 // A Subscription is one reader's channel of a [Topic]. It is safe for
@@ -91,6 +94,9 @@ const (
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	funcs, err := newValueFuncs[T](o)
+	if t.NoBlock && o.policy == Block {
+		err = ErrNoBlock
+	}
 	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity())}
 	s.backlog.values = newChunkQueue[T](&t.pools.values)
 	s.backlog.infos = newChunkQueue[valueInfo](&t.pools.infos)
@@ -113,7 +119,8 @@ func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 func (s *Subscription[T]) C() <-chan T { return s.ch }
 
 // Err returns nil while the subscription is open, then the reason for its end:
-// the error of its context, [ErrClosed], [ErrSlowConsumer] or [ErrOption].
+// the error of its context, [ErrClosed], [ErrSlowConsumer], [ErrOption] or
+// [ErrNoBlock].
 // Later reasons do not replace the first. Err is set before the channel closes,
 // possibly while values are still pending.
 func (s *Subscription[T]) Err() error {

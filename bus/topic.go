@@ -34,6 +34,16 @@ type Topic[T any] struct {
 	// several may. Changes caused by OnSlow are reported after it returns.
 	OnSlow func(SlowEvent)
 
+	// OnActive, if not nil, is called after a subscription was added, before
+	// Subscribe returns, and after the last one was removed. It runs under no
+	// lock, and calls may overlap: [Topic.Active] reports the current state.
+	// The owner of the topic can start and stop its source of values there.
+	OnActive func()
+
+	// NoBlock refuses subscriptions under [Block], with [ErrNoBlock]. It is for
+	// topics whose publisher must not wait.
+	NoBlock bool
+
 	subs  atomic.Pointer[node[T]] // the newest subscription; nil when there is none
 	pools pools
 
@@ -129,6 +139,9 @@ func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[
 		return s
 	}
 	closed := t.join(s)
+	if t.OnActive != nil && !closed {
+		t.OnActive()
+	}
 	s.watch(ctx)
 	if closed {
 		s.end(ErrClosed, false)

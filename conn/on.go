@@ -3,45 +3,27 @@ package conn
 import (
 	"context"
 	"errors"
-	"reflect"
 
 	"github.com/seed67206a74/parley/bus"
 )
 
-// On returns the source of the events with the given name. It decodes the first
+// On returns a source of the events with the given name. It decodes the first
 // argument of each into T; an event without arguments is the zero T. A payload
-// that does not fit T is published on c.DecodeErrors instead. For the same name
-// and type On returns the same source. Its subscriptions remain over any number
-// of sessions, until their ctx ends or c is closed.
+// that does not fit T is published on c.DecodeErrors instead. While a source of
+// the same name and type has subscriptions, On returns that source, so that
+// each event is decoded once. Its subscriptions remain over any number of
+// sessions, until their ctx ends or c is closed. A source without subscriptions
+// uses no memory of c.
 func On[T any](c *Conn, name string) bus.Source[T] {
+	for _, listener := range c.routes.to([]byte(name)) {
+		if l, ok := listener.(*topicListener[T]); ok {
+			return l.topic.Source()
+		}
+	}
 	l := &topicListener[T]{}
 	l.topic.Name, l.topic.Logger = name, c.log
-	return c.routes.topic(topicKey{name, reflect.TypeFor[T]()}, l).(*topicListener[T]).topic.Source()
-}
-
-// topic returns the listener with that key. It adds l if there is none.
-func (r *routes) topic(key topicKey, l Listener) Listener {
-	r.mu.Lock()
-	if known, ok := r.topics[key]; ok {
-		r.mu.Unlock()
-		return known
-	}
-	if r.topics == nil {
-		r.topics = map[topicKey]Listener{}
-	}
-	r.topics[key] = l
-	r.replace(nil, []Route{{key.name, l}})
-	closed := r.closed
-	r.mu.Unlock()
-	if closed {
-		l.Close()
-	}
-	return l
-}
-
-type topicKey struct {
-	name string
-	typ  reflect.Type
+	l.topic.OnActive = func() { c.routes.sync(Route{name, l}) }
+	return l.topic.Source()
 }
 
 // topicListener is the listener behind On.

@@ -93,7 +93,7 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	if last := c.State(); (last.Phase == Ready) == (s.Phase == Ready) && !last.Since.IsZero() {
 		s.Since = last.Since
 	}
-	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
+	c.states.Publish(s)
 
 	c.mu.Lock()
 	c.state, c.ready = s, ready
