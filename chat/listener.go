@@ -46,9 +46,9 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	if err := p.Decode(&l.next); err != nil {
 		return err
 	}
-	err := l.topic.PublishContext(ctx, l.next)
+	err := l.topic.PublishSized(ctx, l.next, p.Memory())
 	if l.all.Active() {
-		err = errors.Join(err, l.all.PublishContext(ctx, l.next))
+		err = errors.Join(err, l.all.PublishSized(ctx, l.next, p.Memory()))
 	}
 	var stream *Stream // of the event
 	if l.streams != nil && l.streams.waiting() {

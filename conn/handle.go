@@ -77,11 +77,11 @@ type handlerCall[Req any] struct {
 func (h *handler[Req]) Active() bool { return true }
 func (h *handler[Req]) Close()       { h.cancel() }
 
-func (h *handler[Req]) Receive(_ context.Context, p Payload) error {
+func (h *handler[Req]) Receive(ctx context.Context, p Payload) error {
 	call := handlerCall[Req]{ack: p.Ack()}
 	if err := p.Decode(&call.request); err != nil && err != ErrNoPayload {
 		return err
 	}
-	h.calls.Publish(call)
+	_ = h.calls.PublishSized(ctx, call, p.Memory()) // no subscription blocks
 	return nil
 }

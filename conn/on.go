@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/seed67206a74/parley/bus"
 )
@@ -20,7 +21,8 @@ func On[T any](c *Conn, name string) bus.Source[T] {
 			return l.topic.Source()
 		}
 	}
-	l := &topicListener[T]{}
+	t := reflect.TypeFor[T]()
+	l := &topicListener[T]{size: int(t.Size()), element: largestElement(t)}
 	l.topic.Name, l.topic.Logger = name, c.log
 	l.topic.OnActive = func() { c.routes.sync(Route{name, l}) }
 	return l.topic.Source()
@@ -28,8 +30,9 @@ func On[T any](c *Conn, name string) bus.Source[T] {
 
 // topicListener is the listener behind On.
 type topicListener[T any] struct {
-	topic bus.Topic[T]
-	next  T // the reader decodes into it, so that an event allocates no T
+	topic         bus.Topic[T]
+	next          T   // the reader decodes into it, so that an event allocates no T
+	size, element int // the memory of a T and of its largest element
 }
 
 func (l *topicListener[T]) Active() bool { return l.topic.Active() }
@@ -45,5 +48,5 @@ func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	case err != nil:
 		return err
 	}
-	return l.topic.PublishContext(ctx, l.next)
+	return l.topic.PublishSized(ctx, l.next, l.size+p.body.memory(l.element))
 }

@@ -104,7 +104,7 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		if err != nil {
 			return false, fmt.Errorf("event %q: %w", name, err)
 		}
-		if c.raw.PublishContext(s.ctx, Event{string(name), args, p.Binary}) != nil {
+		if c.raw.PublishSized(s.ctx, Event{string(name), args, p.Binary}, payload.Memory()) != nil {
 			delivered = false
 		}
 	}
@@ -114,5 +114,5 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 // reportDecodeError publishes a DecodeError of an event that was not delivered.
 func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
-	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
+	c.decodeErrors.PublishSized(s.ctx, DecodeError{string(name), bytes.Clone(data), err}, elementMemory+len(data))
 }
