@@ -24,7 +24,9 @@
 //     events of all names together. Two channels have no order between them.
 //  2. An event without an active listener is not decoded.
 //  3. A slow subscription does not delay others, unless it uses bus.Block. Then
-//     it blocks the events of this connection; pings are still answered.
+//     it blocks the events of this connection; pings are still answered. Over
+//     polling, a response with many events is delivered at the pace of its
+//     readers, see [Pacer].
 //  4. Subscriptions, handlers and routes belong to the Conn. They remain over
 //     any number of reconnects and calls of Run.
 //  5. An acknowledgement reaches only the call that waits for it, on the same

@@ -39,6 +39,13 @@ func IntID(n int64) ID { return ID{integerID, strconv.FormatInt(n, 10)} }
 // String returns the string or the integer's digits, and "" for the zero ID.
 func (id ID) String() string { return id.text }
 
+// Same reports whether both IDs have the same text. Backends send one ID as a
+// string and as an integer, so IntID(5) is the same as StringID("5"). The zero
+// ID is the same as itself only.
+func (id ID) Same(other ID) bool {
+	return id.text == other.text && id.IsZero() == other.IsZero()
+}
+
 // IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id.kind == noID }
 

@@ -18,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // settings are the flags. Each process of the fleet is this program with a
@@ -31,6 +33,7 @@ type settings struct {
 }
 
 func main() {
+	usage.Set("fleet [flags]", "Fleet is a chat service of several processes on one machine, over NATS JetStream.")
 	var s settings
 	flag.StringVar(&s.role, "role", "", "`role` of this process: holder, worker or front; empty starts the whole fleet")
 	flag.StringVar(&s.id, "id", "", "the `name` of this process")
@@ -38,6 +41,7 @@ func main() {
 	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; empty starts a backend in this process")
 	flag.IntVar(&s.questions, "questions", 4, "the `number` of questions that the front end asks")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

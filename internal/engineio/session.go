@@ -19,6 +19,7 @@ type Session struct {
 	cancel    context.CancelFunc
 
 	reading    transport   // used by the reader only
+	paceUntil  time.Time   // used by the reader only; zero outside of a large payload
 	readerBusy atomic.Bool // no Read is active
 
 	writing sync.Mutex  // held during a write
@@ -130,6 +131,25 @@ func (s *Session) Read() (Message, error) {
 			return Message{}, &ProtocolError{errors.New("second open packet")}
 		}
 	}
+}
+
+// paceFrom is the number of packets from which a payload is large.
+const paceFrom = 64
+
+// Pace reports whether the last message is from a large polling payload, whose
+// packets arrive faster than one by one. The caller of Read should then wait
+// for its own readers, until the given time at most: the ping timeout after the
+// payload became large.
+func (s *Session) Pace() (until time.Time, ok bool) {
+	p, ok := s.reading.(*polling)
+	if !ok || p.packets < paceFrom {
+		s.paceUntil = time.Time{}
+		return time.Time{}, false
+	}
+	if s.paceUntil.IsZero() {
+		s.paceUntil = time.Now().Add(s.handshake.pingTimeout)
+	}
+	return s.paceUntil, true
 }
 
 // readError returns ErrPingTimeout for a timeout, else err.

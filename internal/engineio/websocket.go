@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,8 +37,30 @@ type webSocket struct {
 }
 
 // dialWebSocket opens a websocket at u, whose scheme is http or https. It fails
-// when ctx ends.
+// when ctx ends. If the server refuses permessage-deflate, or grants it with
+// parameters that the websocket library does not support, dialWebSocket dials
+// once more without it.
 func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
+	ws, err := openWebSocket(ctx, o, u)
+	if !o.NoCompression && isExtensionError(err) {
+		o.NoCompression = true
+		ws, err = openWebSocket(ctx, o, u)
+	}
+	return ws, err
+}
+
+// errExtension reports that the server granted permessage-deflate with
+// parameters that the library does not support. It requires that both sides
+// give up context takeover, but a server need not mention the client's side.
+var errExtension = errors.New("unsupported parameters of permessage-deflate")
+
+func isExtensionError(err error) bool {
+	var refused *HandshakeError
+	return errors.Is(err, errExtension) ||
+		errors.As(err, &refused) && strings.Contains(refused.Message, "Sec-WebSocket-Extensions")
+}
+
+func openWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
 	to := *u
 	to.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 
@@ -45,13 +68,16 @@ func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, erro
 	// waits for the response. So the connection is closed when ctx ends.
 	var open openConn
 	dialer := open.dialer(o)
-	ws, response, err := dialer.DialContext(ctx, to.String(), o.Header)
+	ws, response, err := dialer.DialContext(ctx, to.String(), o.headerTo(u))
 	defer func() { open.stop() }()
-	if err != nil {
-		if response != nil {
-			return nil, statusError(response)
-		}
+	switch {
+	case err == nil:
+	case response == nil:
 		return nil, err
+	case errors.Is(err, websocket.ErrBadHandshake):
+		return nil, webSocketStatusError(response)
+	default:
+		return nil, errExtension
 	}
 	if !open.stop() {
 		ws.Close()
@@ -152,7 +178,7 @@ func (w *webSocket) read() (packet, error) {
 	if kind == websocket.BinaryMessage {
 		return packet{message, true, w.buf}, nil
 	}
-	return parsePacket(w.buf)
+	return parseText(w.buf) // binary data in base64 follows the query parameter b64
 }
 
 func (w *webSocket) readError(err error) error {
@@ -160,6 +186,13 @@ func (w *webSocket) readError(err error) error {
 		return w.tooLong()
 	}
 	return err
+}
+
+// IsClose reports whether the server ended a session regularly, by a close
+// packet or a close frame.
+func IsClose(err error) bool {
+	var frame *websocket.CloseError
+	return errors.Is(err, ErrClosed) || errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure
 }
 
 func (w *webSocket) tooLong() error { return tooLong(w.maxFrame) }
