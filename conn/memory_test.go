@@ -28,8 +28,8 @@ func array(n int, value string) string {
 	return "[" + strings.TrimSuffix(strings.Repeat(value+",", n), ",") + "]"
 }
 
-// The heap that the pending events keep is at most twice their limit, whatever
-// the server sends.
+// The heap that the pending events keep is at most twice their limit, for
+// any events of the server.
 func TestOn_boundsMemoryOfPendingEvents(t *testing.T) {
 	text := `"` + strings.Repeat("x", 200_000) + `"`
 	t.Run("text", func(t *testing.T) { boundsMemory[string](t, text) })
