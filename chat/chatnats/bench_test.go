@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,7 +59,7 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 func bareRound(b *testing.B, url string, round int) time.Duration {
-	ctx := newContext(b)
+	ctx := wiretest.Context(b)
 	n := newBus(b, url, Config{Prefix: fmt.Sprintf("bare-%d", round)}) // the same stream
 	defer n.conn.Close()
 	js, err := jetstream.New(n.conn, jetstream.WithPublishAsyncMaxPending(4096))
@@ -99,7 +100,7 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 }
 
 func roundOver(b *testing.B, n *Bus) time.Duration {
-	ctx, cancel := context.WithCancel(newContext(b))
+	ctx, cancel := context.WithCancel(wiretest.Context(b))
 	defer cancel()
 	feed := subscribe(b, n, SubscribeConfig{})
 	got := feed.Events.Chan(ctx, bus.OnOverflow(bus.Block))
@@ -155,9 +156,9 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	var here, there time.Duration
 	for range b.N {
-		answer, err := client.Ask(newContext(b), ask)
+		answer, err := client.Ask(wiretest.Context(b), ask)
 		here += read(answer, err)
-		through, err := remote.Ask(newContext(b), ask)
+		through, err := remote.Ask(wiretest.Context(b), ask)
 		there += read(through, err)
 	}
 	b.ReportMetric(float64(b.N*tokens)/here.Seconds(), "local-tokens/s")
@@ -174,7 +175,7 @@ func BenchmarkLatency(b *testing.B) {
 	const tokens = 500 // a round
 	server := newServer(b)
 	n := newBus(b, server.URL, Config{})
-	ctx, cancel := context.WithCancel(newContext(b))
+	ctx, cancel := context.WithCancel(wiretest.Context(b))
 	defer cancel()
 	feed := subscribe(b, n, SubscribeConfig{})
 	got := feed.Tokens.Chan(ctx)
@@ -253,7 +254,7 @@ func BenchmarkFootprint(b *testing.B) {
 		topic.Close()
 		require.NoError(b, f.Wait())
 		memory += heap() - before
-		info, err := n.stream.Info(newContext(b))
+		info, err := n.stream.Info(wiretest.Context(b))
 		require.NoError(b, err)
 		file += float64(info.State.Bytes)
 	}

@@ -24,6 +24,7 @@ func restart(t testing.TB, s *Server, dir string) *Server {
 }
 
 func TestEmbedded_keepsStreamAcrossRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, err := Embedded(dir)
 	require.NoError(t, err)
@@ -36,13 +37,7 @@ func TestEmbedded_keepsStreamAcrossRestart(t *testing.T) {
 }
 
 func TestEmbedded_requiresDirectory(t *testing.T) {
+	t.Parallel()
 	_, err := Embedded("")
 	require.Error(t, err)
-}
-
-func TestOpen_rejectsDifferentPartitionCount(t *testing.T) {
-	s := newServer(t)
-	newBus(t, s.URL, Config{Partitions: 3})
-	_, err := Open(newContext(t), connect(t, s.URL), Config{Partitions: 4})
-	require.ErrorContains(t, err, "has 3 partitions")
 }

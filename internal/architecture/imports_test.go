@@ -48,7 +48,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"chat/chatnats": {
 		code:  []string{"bus", "chat", "conn", "events"},
-		tests: []string{"chat/chattest", "reconnect"},
+		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
 	},
 
 	"internal/apilist":           {code: []string{"internal/modules"}},
