@@ -39,11 +39,12 @@ func (a Ack) Send(ctx context.Context, args ...any) error {
 	if !a.Wanted() {
 		return nil
 	}
-	data, err := encodeArgs(args)
+	o, err := a.session.conn.encodeArgs(args)
 	if err != nil {
 		return err
 	}
-	_, err = a.session.send(ctx, socketio.Ack, a.id, data)
+	defer o.release()
+	_, err = a.session.send(ctx, socketio.Ack, a.id, o)
 	return err
 }
 

@@ -38,6 +38,7 @@ type Conn struct {
 	changed  chan struct{} // closed and replaced whenever one of these changes
 	state    State
 	ready    *Session           // the session that is Ready; nil if none is
+	entering *Session           // ready, from just before Ready is published; for TryEmit
 	stop     context.CancelFunc // ends the active Run; nil if none is active
 	stopped  chan struct{}      // closed when the active Run has returned
 	closed   bool

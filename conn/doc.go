@@ -37,8 +37,8 @@
 //  8. A server cannot make the connection use unbounded memory: see Limits.
 //
 // The goroutine that calls [Conn.Run] connects, changes the state and writes
-// the packets. A second goroutine, the reader, reads packets, decodes events
-// for their listeners and publishes them.
+// the packets that callers do not write themselves. A second goroutine, the
+// reader, reads packets, decodes events for their listeners and publishes them.
 //
 // # States
 //
@@ -111,7 +111,9 @@
 //
 // # Sending
 //
-// Packets wait in a queue of the session, up to Config.MaxQueue packets and
+// The caller of [Conn.Emit] or [Call] writes the packet itself, if no other one
+// waits and the socket takes it without blocking. Otherwise the packet waits in
+// a queue of the session, up to Config.MaxQueue packets and
 // Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
 // written. If its session ends before it takes the event from the queue, the
 // event is sent on the next session. [Conn.TryEmit] never waits, and drops an

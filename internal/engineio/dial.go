@@ -165,6 +165,7 @@ func dial(ctx context.Context, o Options, name string) (*Session, error) {
 			return nil, err
 		}
 		s.transport = ws
+		s.control(ws)
 	case Polling:
 		s.transport = newPolling(o, requestURL(o, name, ""))
 	default:

@@ -29,6 +29,8 @@ const (
 	message packetType = '4'
 	upgrade packetType = '5'
 	noop    packetType = '6'
+
+	wsPong packetType = 'P' // the websocket's own pong, no packet of Engine.IO
 )
 
 // A packet is one Engine.IO packet. The data of a received packet aliases the

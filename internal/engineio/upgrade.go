@@ -116,5 +116,6 @@ func (s *Session) switchOver() error {
 	s.transport, s.reading = ws, ws
 	ws.readUntil(s.deadline)
 	old.closeNow()
+	s.control(ws)
 	return nil
 }
