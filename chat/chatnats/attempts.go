@@ -59,11 +59,13 @@ func (w *worker) finish(ctx context.Context, d Delivery) bool {
 	for d.Attempt = 1; ; d.Attempt++ {
 		err := w.attempt(ctx, d)
 		if err == nil {
+			w.bus.count.handled.Add(1)
 			return true
 		}
 		if w.ctx.Err() != nil || errors.Is(err, errNotStarted) {
 			return false
 		}
+		w.bus.count.failed.Add(1)
 		_, last := errors.AsType[*termError](err)
 		if last || d.Attempt >= w.cfg.MaxAttempts || errors.Is(err, ErrHung) {
 			return w.bury(ctx, DeadLetter{d, err})
@@ -140,6 +142,7 @@ func (w *worker) bury(ctx context.Context, dead DeadLetter) bool {
 			return false
 		}
 	}
+	w.bus.count.dead.Add(1)
 	log.Error("chatnats: dead letter", "error", errors.Join(dead.Err, err))
 	if w.cfg.OnDead != nil {
 		defer func() {

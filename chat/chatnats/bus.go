@@ -28,6 +28,7 @@ type Bus struct {
 	ackTimeout time.Duration // without a reply, a batch is lost
 	log        *slog.Logger
 
+	count    counters
 	leases   leaseWatch
 	bucketMu sync.Mutex
 	opened   *bucket // nil until it is used

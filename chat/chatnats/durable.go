@@ -16,7 +16,7 @@ const DefaultTTL = shortest
 func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
 	p := &pinnedConsumer{
-		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
+		bus: f.bus, name: feedConsumer + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
 		gaps: f.gaps, gap: f.lost, handle: r.publish, settled: r.settled, forgets: true, taken: func(uint64) { r.open = nil },
 	}
 	if f.cfg.ManualAck {

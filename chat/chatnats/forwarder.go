@@ -352,6 +352,7 @@ func (f *forwarder) confirm(n int) {
 	f.window = f.window[n:]
 	f.sent = max(f.sent-n, 0)
 	f.confirmed.Add(uint64(n))
+	f.bus.count.forwarded.Add(uint64(n))
 	if len(f.window) == 0 && cap(f.window) > flow*flows {
 		f.window = slices.Clip(f.window[:0])
 	}

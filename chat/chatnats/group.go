@@ -182,9 +182,13 @@ func (w *worker) open(ctx context.Context) error {
 	return nil
 }
 
+func groupConsumerOf(name string, partition int) string {
+	return groupConsumer + name + "-" + strconv.Itoa(partition)
+}
+
 func (w *worker) consumer(n int) *pinnedConsumer {
 	return &pinnedConsumer{
-		bus: w.bus, name: "group-" + w.cfg.Name + "-" + strconv.Itoa(n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
+		bus: w.bus, name: groupConsumerOf(w.cfg.Name, n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
 		lease: lateness{bus: w.bus}, gaps: gaps{bus: w.bus, filtered: true},
 	}
 }

@@ -30,6 +30,10 @@ type LeaseConfig struct {
 	// DefaultLease.
 	TTL time.Duration
 
+	// Max limits how many leases the Bus of this instance holds at a time, so
+	// that several instances share the leases. Default: 0, no limit.
+	Max int
+
 	// ID identifies this instance; [Holder] returns it. Default: a random one.
 	ID string
 }
@@ -62,6 +66,10 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 	for {
 		err := b.persist(ctx, "lease", l.acquire)
 		if ctx.Err() != nil {
+			if l.tenure != 0 {
+				b.count.leases.Add(-1)
+				l.release(ctx)
+			}
 			return nil
 		}
 		if err != nil {
@@ -71,6 +79,7 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 		if err == nil {
 			err = l.held(ctx, hold)
 		}
+		b.count.leases.Add(-1)
 		if !errors.Is(err, ErrLeaseLost) {
 			if ctx.Err() != nil {
 				return nil
@@ -122,7 +131,7 @@ type lease struct {
 
 	revision uint64    // of the key
 	asked    time.Time // when the write of revision was requested
-	tenure   uint64    // the first revision of this tenure
+	tenure   uint64    // the first revision of this tenure; 0 before it
 	begun    time.Time // when the tenure was recorded in the stream
 
 	seen  uint64    // the key's sequence when it was last looked at
@@ -134,7 +143,7 @@ func (l *lease) acquire(ctx context.Context) (err error) {
 	if l.bucket, err = l.bus.bucket(ctx, true); err != nil {
 		return err
 	}
-	l.since = time.Time{}
+	l.since, l.tenure = time.Time{}, 0
 	changed, remove := l.bus.leases.add(l.bucket, l.key)
 	defer remove()
 	for {
@@ -189,6 +198,15 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	case !free && time.Since(l.since) < l.cfg.TTL:
 		return false, nil
 	}
+	if !l.bus.count.reserve(l.cfg.Max) {
+		l.seen, l.since = sequence, time.Now() // tries again after the TTL
+		return false, nil
+	}
+	defer func() {
+		if !won {
+			l.bus.count.leases.Add(-1)
+		}
+	}()
 	revision, err := l.bucket.Update(ctx, l.key, l.value(0), sequence)
 	if conflict(err) {
 		return false, nil // another contender was faster

@@ -25,6 +25,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/bus/pipe"
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chathttp"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -38,6 +39,7 @@ var (
 	err       error
 	serverURL string
 	client    *chat.Client
+	web       *chathttp.Server
 	c         *conn.Conn
 	stream    *chat.Stream
 	tokens    <-chan events.AIToken

@@ -46,6 +46,10 @@ var allowed = map[string]struct{ code, tests []string }{
 		code:  []string{"conn", "events", "internal/sioserver", "internal/socketio"},
 		tests: []string{"bus", "chat", "internal/wiretest", "reconnect"},
 	},
+	"chat/chathttp": {
+		code:  []string{"chat", "conn", "events"},
+		tests: []string{"chat/chattest", "internal/sioserver"},
+	},
 	"chat/chatnats": {
 		code:  []string{"bus", "chat", "conn", "events"},
 		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
@@ -70,7 +74,7 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"conn", "reconnect"},
 	},
 	"internal/wiretest": {code: []string{"conn"}},
-	"docs":              {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
+	"docs":              {tests: []string{"bus/pipe", "chat/chathttp", "chat/chattest", "conn"}},
 
 	"cmd/parley": {
 		code:  []string{"bus", "bus/pipe", "chat", "conn", "events", "internal/mockserver", "reconnect"},
@@ -80,7 +84,8 @@ var allowed = map[string]struct{ code, tests []string }{
 	"examples/internal/usage": {},
 	"examples/...": {
 		code: []string{
-			"bus", "bus/pipe", "chat", "chat/chatnats", "chat/chattest", "conn", "events", "examples/internal/usage", "internal/mockserver", "reconnect",
+			"bus", "bus/pipe", "chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
+			"examples/internal/usage", "internal/mockserver", "reconnect",
 		},
 		tests: []string{"internal/nodetest", "internal/wiretest"},
 	},
