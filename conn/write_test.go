@@ -215,7 +215,7 @@ func TestEmit_keepsOrderOfEachCaller(t *testing.T) {
 	assert.Zero(t, c.Stats().Queued)
 }
 
-// A filter holds up the goroutine that publishes Ready, after the newer
+// A filter blocks the goroutine that publishes Ready, after the newer
 // subscription has it.
 func TestTryEmit_sendsOnceReadyIsPublished(t *testing.T) {
 	frames := make(chan string, 1)
