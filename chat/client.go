@@ -86,7 +86,7 @@ func New(url string, cfg Config) (*Client, error) {
 	if c.base, err = newBase(cfg.ChatID, cfg.Meta); err != nil {
 		return nil, err
 	}
-	if _, err := jsonv2.Marshal(c.base.with(cfg.JoinPayload)); err != nil {
+	if _, err := jsonv2.Marshal(c.base.with(cfg.JoinPayload), encoderOptions); err != nil {
 		return nil, fmt.Errorf("chat: Config.JoinPayload: %w", err)
 	}
 	c.streams = streams{cfg: cfg.Stream, conn: streamBackend{c.conn, c}, byRequest: map[string]*Stream{}}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -43,8 +44,10 @@ func (l *eventListener[T]) Active() bool {
 func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	var zero T
 	l.next = zero
-	if err := p.Decode(&l.next); err != nil {
-		return err
+	wrong := p.Decode(&l.next)
+	if conn.Unreadable(wrong) {
+		l.refuse(p, wrong)
+		return wrong
 	}
 	err := l.topic.PublishContext(ctx, l.next)
 	if l.all.Active() {
@@ -57,7 +60,18 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.offer(l.next, stream, p.Ack())
 	}
-	return err
+	return cmp.Or(err, wrong)
+}
+
+// refuse ends the stream of an event that cannot be read, so that no caller
+// waits for it. A tool call is acknowledged with the error.
+func (l *eventListener[T]) refuse(p conn.Payload, err error) {
+	if l.streams != nil && l.streams.waiting() {
+		l.streams.unreadable(l.next, err)
+	}
+	if l.tools != nil && l.tools.wanted() {
+		l.tools.refuse(l.next, p.Ack(), err)
+	}
 }
 
 func (l *eventListener[T]) Close() {
@@ -80,14 +94,12 @@ func (a *abortListener) Active() bool { return a.streams.waiting() || a.tools.wa
 
 func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	var abort events.Abort
-	if err := p.Decode(&abort); err != nil {
-		return err
-	}
-	if abort.RequestID != "" { // otherwise the abort names no answer
+	err := p.Decode(&abort)
+	if !conn.Unreadable(err) && abort.RequestID != "" { // otherwise the abort names no answer
 		a.tools.abort(abort)
 		a.streams.aborted(abort)
 	}
-	return nil
+	return err
 }
 
 func (a *abortListener) Close() { a.names.Close() }

@@ -40,7 +40,9 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 			n[key] = name
 		}
 	}
-	for key, name := range n {
+	sent, received := map[string]events.Key{}, map[string]events.Key{} // keys by name
+	for key := range events.Keys() {
+		name := n[key]
 		if nameFunc != nil {
 			name = nameFunc(key, name)
 		}
@@ -50,9 +52,28 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 		case conn.Reserved(name):
 			return nil, fmt.Errorf("chat: the name %q of %s is reserved", name, key)
 		}
+		for _, used := range directions(key, sent, received) {
+			if other, taken := used[name]; taken {
+				return nil, fmt.Errorf("chat: %s and %s have the same name %q", other, key, name)
+			}
+			used[name] = key
+		}
 		n[key] = name
 	}
 	return n, nil
+}
+
+// directions returns sent for an event that the client sends, received for one
+// that it receives, and both for an event of either kind.
+func directions[T any](key events.Key, sent, received T) []T {
+	switch key {
+	case events.KeyJoin, events.KeyUserMessage, events.KeyUserTypingStart, events.KeyUserTypingStop, events.KeyChatRead:
+		return []T{sent}
+	case events.KeyAIAbort, events.KeyAIToolResult:
+		return []T{sent, received}
+	default:
+		return []T{received}
+	}
 }
 
 // A nameTable holds the current names, and changes them atomically.
@@ -162,7 +183,8 @@ func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
 // map keep their name. The change is atomic: it neither loses nor repeats an
 // event.
 //
-// An unknown key, or a name that is empty or reserved, is an error and changes
+// An unknown key, a name that is empty or reserved, and a name that two keys
+// of sent events or two keys of received events have are errors, and change
 // nothing. SetNames has precedence over Discovery, Discovery over Config.Names,
 // and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {

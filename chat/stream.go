@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -21,7 +22,8 @@ import (
 //   - an error of the backend, a [*events.AIError]
 //   - the end of Ask's ctx
 //   - [ErrAborted], [ErrNoToken], [ErrStalled], [ErrOffline], a [*GapError],
-//     [ErrAmbiguous] or [ErrTooLong]
+//     [ErrAmbiguous], [ErrIndex] or [ErrTooLong]
+//   - a [*conn.DecodeError] if an event of the answer cannot be read
 //   - an error of StreamConfig.Resume
 //   - [ErrStopped] after Close, or when Run returns
 //
@@ -58,7 +60,7 @@ type Stream struct {
 func newStream(ctx context.Context, owner *streams, q Question) *Stream {
 	s := &Stream{owner: owner, question: q, ctx: ctx, release: func() {}, done: make(chan struct{})}
 	s.alive, s.kill = context.WithCancel(ctx)
-	s.answer.limit = owner.cfg.ReorderLimit
+	s.answer.limit, s.answer.scheme = owner.cfg.ReorderLimit, owner.cfg.Index
 	return s
 }
 
@@ -235,7 +237,7 @@ func (s *Stream) begun() {
 // with mu held, in a phase before closing, and unlocks mu.
 func (s *Stream) check() {
 	gap := s.answer.gap()
-	if gap == nil && s.final == nil && !s.answer.tooLong { // true for nearly every token
+	if gap == nil && s.final == nil && !s.answer.tooLong && s.answer.misfit == nil { // true for nearly every token
 		s.limits.noGap()
 		s.mu.Unlock()
 		return
@@ -257,6 +259,12 @@ func (s *Stream) evaluate(gap *GapError) {
 		// In a goroutine, because the reader must not block; it ends within
 		// abortTimeout.
 		end = func() { go s.abandon(ErrTooLong, "") }
+	case s.answer.misfit != nil:
+		end = func() { go s.abandon(s.answer.misfit, "") } // as above
+	case final != nil && s.heardOn == s.askedOn && s.answer.countsFromOne(final.Text):
+		// No token was lost with a session: there is no token 0.
+		err := fmt.Errorf("%w: the first token has the index 1", ErrIndex)
+		end = func() { s.end(events.AIMessage{}, err) }
 	case late && final == nil && cfg.OnGap == FailOnGap:
 		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.bufferFull():

@@ -38,6 +38,11 @@ type StreamConfig struct {
 	// OnGap is the policy after GapTimeout. Default: FillGap.
 	OnGap GapPolicy
 
+	// Index is how the backend counts the tokens of an answer. If the indices
+	// plainly do not fit, the Stream ends with ErrIndex. The tokens of a Stream
+	// always have their position from 0 as index. Default: IndexFromZero.
+	Index IndexScheme
+
 	// ReorderLimit is how many out-of-order tokens are buffered. One more ends
 	// the wait for the missing token, as GapTimeout does. With a negative
 	// value, only the size of the whole answer is limited. Default:
@@ -71,6 +76,26 @@ const (
 
 	// FailOnGap ends the Stream with a GapError.
 	FailOnGap
+)
+
+// An IndexScheme is a way in which backends count the tokens of an answer.
+type IndexScheme int
+
+const (
+	// IndexFromZero counts from 0, as in the contract.
+	IndexFromZero IndexScheme = iota
+
+	// IndexFromOne counts from 1.
+	IndexFromOne
+
+	// IndexRestarts counts from the first index again and again, for example
+	// after each tool call: an index that is lower than the next one begins a
+	// new part. Repeated tokens are not detected.
+	IndexRestarts
+
+	// IndexNone ignores the index. Tokens are in the order of their arrival,
+	// and neither missing nor repeated tokens are detected.
+	IndexNone
 )
 
 func (c *StreamConfig) setDefaults() {

@@ -117,6 +117,14 @@ func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	return s
 }
 
+// unreadable ends the stream of an event of which only some fields could be
+// decoded.
+func (ss *streams) unreadable(event events.Event, err error) {
+	if s, _ := ss.find(event); s != nil {
+		s.fail(err)
+	}
+}
+
 // find returns the stream with the event's request id. An event without one
 // belongs to the only open stream of its chat whose request id the backend has
 // never used. If there are several and the event is part of an answer, find
@@ -181,7 +189,7 @@ func (ss *streams) unlessAbandoned(event events.Event, s *Stream) (only *Stream,
 
 // sameChat reports whether two ids are those of the same chat. The zero ID
 // matches any chat.
-func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
+func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a.Same(b) }
 
 // all returns the streams whose question was written. Before that, Ask itself
 // ends the stream.

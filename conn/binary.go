@@ -28,6 +28,8 @@ var encoders = sync.Pool{New: func() any {
 	e := new(encoder)
 	e.options = jsonv2.JoinOptions(
 		jsontext.AllowInvalidUTF8(true),
+		jsontext.AllowDuplicateNames(true), // in a json.RawMessage
+		jsontext.PreserveRawStrings(true),
 		jsonv2.WithMarshalers(jsonv2.MarshalToFunc(e.takeOut)),
 	)
 	return e

@@ -66,7 +66,8 @@ func (c *Conn) tryEmit(data body) error {
 //
 // If ctx ends first, Call returns, and a later acknowledgement is dropped. An
 // error before the acknowledgement is a [*SendError]. If the acknowledgement
-// does not fit R, the error is a [*DecodeError].
+// does not fit R, the error is a [*DecodeError]. If that has Delivered, Call
+// returns the acknowledgement as well, without the fields that do not fit.
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
 	data, err := encodeEvent(event, args)
@@ -75,11 +76,11 @@ func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, er
 	} else {
 		err = &SendError{Event: event, Err: err}
 	}
-	if err != nil {
+	if Unreadable(err) {
 		var zero R
 		return zero, err
 	}
-	return reply, nil
+	return reply, err
 }
 
 // decodeReply decodes the acknowledgement of an event. Its error is a
@@ -90,7 +91,7 @@ func (c *Conn) decodeReply(event string, data body, reply any) error {
 		err = decodeReply(event, data, reply)
 	}
 	if err != nil {
-		return &DecodeError{Event: event, Raw: data.data, Err: err}
+		return decodeError(event, data.data, err)
 	}
 	return nil
 }

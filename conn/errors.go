@@ -143,20 +143,6 @@ func (e *SendError) Error() string {
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// A DecodeError reports an event whose payload did not fit the type of a
-// subscription or handler. It is published on Conn.DecodeErrors and does not
-// end the session.
-type DecodeError struct {
-	Event string          // the event's name
-	Raw   json.RawMessage // its arguments, as a JSON array
-	Err   error
-}
-
-func (e DecodeError) Error() string { return fmt.Sprintf("conn: event %q: %v", e.Event, e.Err) }
-
-// Unwrap returns the mismatch.
-func (e DecodeError) Unwrap() error { return e.Err }
-
 // A ReplyError is an error of a handler with its own acknowledgement for the
 // server. For any other error the acknowledgement is {"error": "…"} with its
 // text.

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -10,7 +11,8 @@ import (
 
 // On returns the source of the events with the given name. It decodes the first
 // argument of each into T; an event without arguments is the zero T. A payload
-// that does not fit T is published on c.DecodeErrors instead. For the same name
+// that does not fit T is published on c.DecodeErrors instead; see
+// [Payload.Decode]. For the same name
 // and type On returns the same source. Its subscriptions remain over any number
 // of sessions, until their ctx ends or c is closed.
 func On[T any](c *Conn, name string) bus.Source[T] {
@@ -59,9 +61,9 @@ func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	err := p.Decode(&l.next)
 	switch {
 	case errors.Is(err, ErrNoPayload):
-		l.next = zero
-	case err != nil:
+		l.next, err = zero, nil
+	case Unreadable(err):
 		return err
 	}
-	return l.topic.PublishContext(ctx, l.next)
+	return cmp.Or(l.topic.PublishContext(ctx, l.next), err)
 }

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -78,12 +79,12 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
 		return true, nil
 	}
-	if exceedsDepth(p.Data, c.cfg.MaxNesting) {
-		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
-		return true, nil
-	}
 	delivered = true
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	tooDeep := exceedsDepth(p.Data, c.cfg.MaxNesting)
+	if tooDeep {
+		payload.err = ErrTooDeep
+	}
 	for _, listener := range listeners {
 		if !listener.Active() {
 			continue
@@ -91,15 +92,21 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		err := listener.Receive(s.ctx, payload)
 		switch {
 		case err == nil:
-		case !isJSON(p.Data):
+		case !tooDeep && !isJSON(p.Data):
+			var failed *DecodeError
+			if errors.As(err, &failed) {
+				err = failed.Err // without the name
+			}
 			return false, fmt.Errorf("event %q: %w", name, err)
-		case s.ctx.Err() != nil:
+		case s.ctx.Err() != nil && Unreadable(err):
 			delivered = false
 		default:
 			c.reportDecodeError(s, name, p.Data, err)
 		}
 	}
-	if c.raw.Active() {
+	if c.raw.Active() && tooDeep {
+		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
+	} else if c.raw.Active() {
 		args, err := payload.Args()
 		if err != nil {
 			return false, fmt.Errorf("event %q: %w", name, err)
@@ -109,10 +116,4 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		}
 	}
 	return delivered, nil
-}
-
-// reportDecodeError publishes a DecodeError of an event that was not delivered.
-func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
-	c.counters.decodeErrors.Add(1)
-	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
 }
