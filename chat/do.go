@@ -19,6 +19,11 @@ func onSession(do doFunc, ctx context.Context, event func() string, fn func(ctx 
 		failed = fn(ctx, s)
 		return failed
 	})
+	return sendError(err, failed, event)
+}
+
+// sendError returns the error of do, whose function returned failed at last.
+func sendError(err, failed error, event func() string) error {
 	if err != nil && (failed == nil || notSent(failed)) {
 		return &conn.SendError{Event: event(), Err: err}
 	}
@@ -36,10 +41,13 @@ func notSent(err error) bool {
 // if not nil, is called with each session before the attempt. The error is a
 // *conn.SendError.
 func (c *Client) send(ctx context.Context, name func() string, payload any, sending func(s *conn.Session)) error {
-	return onSession(c.conn.Do, ctx, name, func(ctx context.Context, s *conn.Session) error {
+	var failed error
+	err := c.conn.Do(ctx, func(ctx context.Context, s *conn.Session) error {
 		if sending != nil {
 			sending(s)
 		}
-		return s.Emit(ctx, name(), c.base.with(payload))
+		failed = s.Emit(ctx, name(), c.base.with(payload))
+		return failed
 	})
+	return sendError(err, failed, name)
 }

@@ -74,6 +74,11 @@ func (l *eventListener[T]) refuse(p conn.Payload, err error) {
 	}
 }
 
+func (l *eventListener[T]) Pace(ctx context.Context) {
+	l.topic.WaitForReaders(ctx)
+	l.all.WaitForReaders(ctx)
+}
+
 func (l *eventListener[T]) Close() {
 	l.topic.Close()
 	l.all.Close()

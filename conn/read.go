@@ -2,9 +2,11 @@ package conn
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
 )
@@ -79,6 +81,7 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
 		return true, nil
 	}
+	c.pace(s, listeners)
 	delivered = true
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
 	tooDeep := exceedsDepth(p.Data, c.cfg.MaxNesting)
@@ -116,4 +119,31 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		}
 	}
 	return delivered, nil
+}
+
+// A pacer is an Engine that can report a large payload, as
+// engineio.Session.Pace does.
+type pacer interface {
+	Pace() (until time.Time, ok bool)
+}
+
+// pace waits for the readers of an event's listeners while a large payload is
+// read.
+func (c *Conn) pace(s *Session, listeners []Listener) {
+	engine, ok := s.engine.(pacer)
+	if !ok {
+		return
+	}
+	until, ok := engine.Pace()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, until)
+	defer cancel()
+	for _, listener := range listeners {
+		if p, ok := listener.(Pacer); ok {
+			p.Pace(ctx)
+		}
+	}
+	c.raw.WaitForReaders(ctx)
 }

@@ -46,7 +46,14 @@ var (
 //	payload       a string in place of the whole object
 type codec[T any] struct{ object }
 
-func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }
+// objects has the tables of all codecs.
+var objects = map[reflect.Type]*object{}
+
+func newCodec[T any]() *codec[T] {
+	c := &codec[T]{newObject(reflect.TypeFor[T]())}
+	objects[reflect.TypeFor[T]()] = &c.object
+	return c
+}
 
 func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 	raw, err := d.ReadValue()
@@ -63,7 +70,11 @@ func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 }
 
 func (c *codec[T]) encode(e *jsontext.Encoder, from *T) error {
-	return c.write(e, reflect.ValueOf(from).Elem())
+	b, err := c.append(e.AvailableBuffer(), reflect.ValueOf(from).Elem())
+	if err != nil {
+		return err
+	}
+	return e.WriteValue(b)
 }
 
 // lenient accepts the same JSON as a browser's JSON.parse.
@@ -94,6 +105,7 @@ const maxFields = 9
 
 type field struct {
 	name     string // in JSON
+	quoted   string // the name as JSON, and a colon
 	index    int    // in the struct
 	required bool
 	form     form
@@ -138,7 +150,9 @@ func newObject(t reflect.Type) object {
 		}
 		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
 		required := option != "omitzero"
-		o.fields = append(o.fields, field{name: name, index: i, required: required, form: formOf(f.Type), needed: required})
+		o.fields = append(o.fields, field{
+			name: name, quoted: `"` + name + `":`, index: i, required: required, form: formOf(f.Type), needed: required,
+		})
 		last := len(o.fields) - 1
 		for accepted := range strings.SplitSeq(f.Tag.Get("read"), ",") {
 			switch name, arg, _ := strings.Cut(accepted, "="); name {

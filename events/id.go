@@ -51,14 +51,7 @@ func (id ID) IsZero() bool { return id.kind == noID }
 
 // MarshalJSONTo writes a string, an integer, or null for the zero ID.
 func (id ID) MarshalJSONTo(e *jsontext.Encoder) error {
-	switch id.kind {
-	case stringID:
-		return e.WriteToken(jsontext.String(id.text))
-	case integerID:
-		return e.WriteValue(jsontext.Value(id.text))
-	default:
-		return e.WriteToken(jsontext.Null)
-	}
+	return e.WriteValue(id.append(e.AvailableBuffer()))
 }
 
 // UnmarshalJSONFrom reads a string, an integer, or null as the zero ID. Any
