@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
@@ -44,6 +45,9 @@ type Session struct {
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
+
+	largest     atomic.Int64 // size of the largest message so far
+	refusedSize atomic.Int64 // size of the message that ended the session; 0 for none
 
 	batch []Message // used by the queue's writer only
 }
@@ -143,7 +147,8 @@ func (s *Session) request(ctx context.Context, o *outgoing) (answer body, handed
 		case answer := <-reply: // it arrived just before the end
 			return answer, true, nil
 		default:
-			return body{}, true, ErrSessionLost
+			handed, err = s.blame(o.messages, true, ErrSessionLost)
+			return body{}, handed, err
 		}
 	}
 }
