@@ -63,8 +63,8 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 	return n, nil
 }
 
-// directions returns sent for an event that the client sends, received for one
-// that it receives, and both for an event of either kind.
+// directions returns sent for the events that the client sends, and received
+// for the events that it receives. It returns both for the events of both kinds.
 func directions[T any](key events.Key, sent, received T) []T {
 	switch key {
 	case events.KeyJoin, events.KeyUserMessage, events.KeyUserTypingStart, events.KeyUserTypingStop, events.KeyChatRead:
@@ -183,9 +183,9 @@ func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
 // map keep their name. The change is atomic: it neither loses nor repeats an
 // event.
 //
-// An unknown key, a name that is empty or reserved, and a name that two keys
-// of sent events or two keys of received events have are errors, and change
-// nothing. SetNames has precedence over Discovery, Discovery over Config.Names,
+// An unknown key, or a name that is empty or reserved, is an error and changes
+// nothing. So is a name that two sent events or two received events have.
+// SetNames has precedence over Discovery, Discovery over Config.Names,
 // and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	changes = maps.Clone(changes)

@@ -237,7 +237,8 @@ func (s *Stream) begun() {
 // with mu held, in a phase before closing, and unlocks mu.
 func (s *Stream) check() {
 	gap := s.answer.gap()
-	if gap == nil && s.final == nil && !s.answer.tooLong && s.answer.misfit == nil { // true for nearly every token
+	// true for nearly every token
+	if gap == nil && s.final == nil && !s.answer.tooLong && s.answer.misfit == nil {
 		s.limits.noGap()
 		s.mu.Unlock()
 		return

@@ -44,7 +44,7 @@ func (t *Tools) setDefaults() {
 
 // HandleTool adds a tool, or replaces the tool of the same name. fn runs for
 // each tool call of the backend with that name, and gets the call's args
-// decoded into Args as by [conn.Payload.Decode]; a call without args gets the
+// decoded into Args as by [conn.Payload.Decode]. A call without args gets the
 // zero Args. [ToolCallFromContext] returns the call itself. The returned func
 // removes the tool.
 //
@@ -53,8 +53,8 @@ func (t *Tools) setDefaults() {
 // toolName and result. An error, a panic and args of the wrong type are sent as
 // {"error": "…"}, or as the reply of a [*conn.ReplyError]. In that case the
 // event has a field error instead of result. If a client has any tool, a call
-// of an unknown tool gets an error, and so does a call that cannot be read if
-// the backend asked for an acknowledgement.
+// of an unknown tool gets an error. So does a call that cannot be read, if the
+// backend asked for an acknowledgement.
 //
 // Each call runs in its own goroutine, up to Config.Tools.MaxConcurrent at the
 // same time. The ctx of a call ends when
