@@ -64,7 +64,7 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 }
 
 // directions returns sent for the events that the client sends, and received
-// for the events that it receives. It returns both for the events of both kinds.
+// for the events that it receives. It returns both for events of both kinds.
 func directions[T any](key events.Key, sent, received T) []T {
 	switch key {
 	case events.KeyJoin, events.KeyUserMessage, events.KeyUserTypingStart, events.KeyUserTypingStop, events.KeyChatRead:

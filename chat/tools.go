@@ -43,7 +43,7 @@ func (t *Tools) setDefaults() {
 }
 
 // HandleTool adds a tool, or replaces the tool of the same name. fn runs for
-// each tool call of the backend with that name, and gets the call's args
+// each tool call of the backend with that name. It gets the call's args,
 // decoded into Args as by [conn.Payload.Decode]. A call without args gets the
 // zero Args. [ToolCallFromContext] returns the call itself. The returned func
 // removes the tool.
