@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -13,7 +14,12 @@ import (
 // caller sets the MessageID. The zero ChatID means the client's own. Use
 // [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
-	return c.say(ctx, events.KeyUserMessage, m)
+	chatID := m.ChatID
+	setDefault(&chatID, c.cfg.ChatID)
+	question := ownMessage(chatID, m.MessageID, m.UserID)
+	return c.asking(&question, func(sending func(*conn.Session)) error {
+		return c.send(ctx, c.names.named(events.KeyUserMessage), m, sending)
+	})
 }
 
 // TypingStart reports that a user has begun to type. The event is volatile: if
@@ -70,7 +76,38 @@ func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 // sent unchanged. Emit waits and fails as [Client.SendMessage] does. Use
 // Conn().Emit to send several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
-	return c.conn.Emit(ctx, event, c.base.with(payload))
+	question := c.possibleQuestion(event)
+	if question == nil {
+		return c.conn.Emit(ctx, event, c.base.with(payload))
+	}
+	return c.asking(question, func(sending func(*conn.Session)) error {
+		return c.send(ctx, func() string { return event }, payload, sending)
+	})
+}
+
+// possibleQuestion returns an own message of unknown content if the backend may
+// answer the event, and otherwise nil.
+func (c *Client) possibleQuestion(event string) *own {
+	if event == c.names.name(events.KeyUserMessage) {
+		return &own{}
+	}
+	return nil
+}
+
+// asking calls send, which sends a message that the backend may answer. The
+// func that send gets must be called before each attempt.
+func (c *Client) asking(question *own, send func(sending func(*conn.Session)) error) error {
+	var unsent func()
+	err := send(func(*conn.Session) {
+		if unsent == nil {
+			unsent = c.streams.writing(*question)
+		}
+	})
+	var failed *conn.SendError
+	if unsent != nil && errors.As(err, &failed) && !failed.MaybeSent {
+		unsent()
+	}
+	return err
 }
 
 func (c *Client) say(ctx context.Context, key events.Key, payload any) error {

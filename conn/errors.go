@@ -1,11 +1,13 @@
 package conn
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/seed67206a74/parley/internal/engineio"
 )
@@ -113,6 +115,11 @@ type SendError struct {
 	Event     string
 	MaybeSent bool  // false: the server has not received it
 	Err       error // the ctx's error, ErrSessionLost, ErrNotReady, ErrClosed, or Run's error
+
+	// State is the reason why the call was still waiting when its ctx ended,
+	// such as "Run is not running" or "waiting, attempt 3: connection refused".
+	// It is "" if the call was not waiting for the connection.
+	State string
 }
 
 func (e *SendError) Error() string {
@@ -120,11 +127,27 @@ func (e *SendError) Error() string {
 	if e.MaybeSent {
 		outcome = "may have been sent"
 	}
+	if e.State != "" {
+		outcome += " (" + e.State + ")"
+	}
 	return fmt.Sprintf("conn: event %q %s: %v", e.Event, outcome, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
+
+// stateAt returns the State of a SendError whose call was waiting for Ready
+// when it failed with err.
+func (c *Conn) stateAt(err error) string {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return "" // err has the reason
+	}
+	health := c.Health()
+	if health == nil {
+		return ""
+	}
+	return strings.TrimPrefix(health.Error(), ErrNotReady.Error()+": ")
+}
 
 // A DecodeError reports an event whose payload did not fit the type of a
 // subscription or handler. It is published on Conn.DecodeErrors and does not

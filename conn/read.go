@@ -47,7 +47,10 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if call := s.takeAck(p.ID); call != nil {
-			call <- body{bytes.Clone(p.Data), p.Binary}
+			select {
+			case call <- body{bytes.Clone(p.Data), p.Binary}:
+			default: // CallRepeatedly has the acknowledgement of another attempt
+			}
 		}
 	case socketio.Disconnect:
 		return ErrDisconnected

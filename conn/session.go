@@ -124,23 +124,31 @@ func (s *Session) call(ctx context.Context, reply any, event string, data body) 
 // request sends an event and waits for its acknowledgement. handed reports
 // whether the server may have received the event.
 func (s *Session) request(ctx context.Context, data body) (answer body, handed bool, err error) {
-	id, reply := s.expectAck()
+	reply := make(chan body, 1)
+	id := s.expectAck(reply)
 	defer s.takeAck(id)
 	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
 		return body{}, handed, err
 	}
+	return s.await(ctx, reply)
+}
+
+// await waits for the acknowledgement of an event that was sent. The server may
+// always have received the event.
+func (s *Session) await(ctx context.Context, reply <-chan body) (answer body, handed bool, err error) {
 	select {
 	case answer := <-reply:
 		return answer, true, nil
 	case <-ctx.Done():
-		return body{}, true, ctx.Err()
+		err = ctx.Err()
 	case <-s.ended:
-		select {
-		case answer := <-reply: // it arrived just before the end
-			return answer, true, nil
-		default:
-			return body{}, true, ErrSessionLost
-		}
+		err = ErrSessionLost
+	}
+	select {
+	case answer := <-reply: // it arrived just before the end
+		return answer, true, nil
+	default:
+		return body{}, true, err
 	}
 }
 
@@ -222,16 +230,15 @@ func (s *Session) write() (items []*outgoing, err error) {
 	return items, err
 }
 
-// expectAck returns an id for a packet that asks for an acknowledgement, and
-// the channel that receives the acknowledgement's payload.
-func (s *Session) expectAck() (id int64, reply <-chan body) {
-	ch := make(chan body, 1)
+// expectAck returns an id for a packet that asks for an acknowledgement. The
+// reader sends the acknowledgement's payload to reply, which has room for one.
+func (s *Session) expectAck(reply chan<- body) (id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id = s.nextID
 	s.nextID++
-	s.acks[id] = ch
-	return id, ch
+	s.acks[id] = reply
+	return id
 }
 
 // waiting returns the number of calls that wait for an acknowledgement.
