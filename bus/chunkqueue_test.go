@@ -76,7 +76,7 @@ func TestSubscription_releasesChunksAfterCatchingUp(t *testing.T) {
 			<-sub.C()
 		}
 		synctest.Wait()
-		assert.Equal(t, newChunkQueue[int](&topic.pools.values), sub.overflow)
+		assert.Equal(t, newChunkQueue[int](&topic.pools.values), sub.backlog.values)
 		assert.Zero(t, sub.state, "back on the fast path")
 		topic.Close()
 	})
@@ -90,7 +90,7 @@ func TestConflate_releasesSlotsOfNaNKeys(t *testing.T) {
 		topic.Publish(math.NaN())
 	}
 	sub.mu.Lock()
-	assert.LessOrEqual(t, len(sub.conflation.slots), 3)
+	assert.LessOrEqual(t, len(sub.backlog.slots), 3)
 	sub.mu.Unlock()
 	sub.Close()
 }

@@ -29,8 +29,8 @@ var ends = map[string]struct {
 	"its context":  {func(e *ending) { e.cancel(); synctest.Wait() }, context.Canceled},
 	"topic closed": {func(e *ending) { e.topic.Close() }, bus.ErrClosed},
 	"limit hit": {func(e *ending) {
-		for e.sub.Err() == nil {
-			e.topic.Publish(fullAt)
+		for n := fullAt; e.sub.Err() == nil; n++ {
+			e.topic.Publish(n)
 		}
 	}, bus.ErrSlowConsumer},
 	"all at once": {func(e *ending) { e.sub.Close(); e.cancel(); e.topic.Close(); e.topic.Publish(fullAt) }, bus.ErrClosed},
@@ -68,8 +68,8 @@ var moments = map[string]func(e *ending, end func()) (received []int){
 	},
 }
 
-// fullAt is the limit of the subscriptions: enough for the channel, the value
-// in flight and the overflow.
+// fullAt is the limit of the subscriptions: enough for the channel and a
+// backlog.
 const fullAt = 200
 
 // atTheLimit runs test in a bubble for each policy and kind of subscription.

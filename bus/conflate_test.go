@@ -67,7 +67,7 @@ func TestConflate_ordersKeysByFirstUnreadValue(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := newRand()
 				topic := quiet[reading]()
-				sub := topic.Subscribe(t.Context(), bus.Conflate(sensor), bus.LimitBytes(1<<40, size))
+				sub := topic.Subscribe(t.Context(), bus.Conflate(sensor), bus.LimitBytes(1<<30, size))
 				var model []reading
 				published, received := 0, 0
 				for n := range 4000 {
@@ -155,8 +155,7 @@ func TestConflate_deliversLatestValuesOfConcurrentPublishers(t *testing.T) {
 	}
 }
 
-// The only pending value may be in flight, where it can neither be dropped nor
-// counted as received.
+// The pump may be sending the only pending value.
 func TestDropOldest_respectsLimitsWithConflate(t *testing.T) {
 	limits := map[string]bus.Option{"count": bus.Limit(1), "bytes": bus.LimitBytes(10, size)}
 	for name, limit := range limits {
@@ -180,7 +179,7 @@ func TestDropOldest_respectsLimitsWithConflate(t *testing.T) {
 }
 
 func TestConflate_unblocksPublisherWhenReplacementIsSmaller(t *testing.T) {
-	for name, key := range map[string]int{"in flight": 0, "in the overflow": 1} {
+	for name, key := range map[string]int{"oldest": 0, "newest": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				topic := quiet[reading]()
@@ -201,6 +200,25 @@ func TestConflate_unblocksPublisherWhenReplacementIsSmaller(t *testing.T) {
 				assert.Equal(t, bus.Stats{Dropped: 1, Pending: 3, Bytes: 10, HighWater: 3}, sub.Stats())
 				sub.Close()
 			})
+		})
+	}
+}
+
+func TestConflate_appliesPolicyToLargerValueAboveByteLimit(t *testing.T) {
+	for policy, want := range map[bus.Policy][]reading{
+		bus.Fail:       {{0, 4}, {1, 4}, {2, 2}},
+		bus.DropOldest: {{1, 8}, {2, 2}},
+		bus.DropNewest: {{0, 4}, {1, 4}, {2, 2}},
+	} {
+		t.Run(policy.String(), func(t *testing.T) {
+			topic := quiet[reading]()
+			sub := topic.Subscribe(t.Context(), bus.Conflate(sensor), bus.LimitBytes(10, size), bus.OnOverflow(policy))
+			for _, r := range []reading{{0, 4}, {1, 4}, {2, 2}, {1, 8}} {
+				topic.Publish(r)
+			}
+			assert.LessOrEqual(t, sub.Stats().Bytes, 10)
+			topic.Close()
+			assert.Equal(t, want, rest(sub.C()))
 		})
 	}
 }

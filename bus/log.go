@@ -22,26 +22,25 @@ type SlowEvent struct {
 	// pending.
 	CaughtUp bool
 
-	// Stats are the subscription's counts at that moment. Pending may be one
-	// too high and Delivered one too low, because the subscription has yet to
-	// notice the last receive.
+	// Stats are the subscription's counts at that moment.
 	Stats Stats
 }
 
-// A transition is a change between slow and caught up, with the counts at that
-// moment. It is recorded under the subscription's lock and reported outside.
-type transition struct {
-	caughtUp bool
-	stats    Stats
-}
-
-// recordTransition queues a transition for notify. The caller holds mu.
+// recordTransition queues an event for notify. The caller holds mu, and the
+// pump is settled.
 func (s *Subscription[T]) recordTransition(caughtUp bool) {
-	s.transitions = append(s.transitions, transition{caughtUp, s.count()})
+	s.transitions = append(s.transitions, SlowEvent{
+		Topic:        s.topic.Name,
+		Subscription: s.name(),
+		Policy:       s.options.policy,
+		Limit:        s.options.limit,
+		CaughtUp:     caughtUp,
+		Stats:        s.count(),
+	})
 }
 
-// notify reports the queued transitions, one after the other in their order. If
-// a call of notify is running, in another publisher or because the logger or
+// notify reports the queued events, one after the other in their order. If a
+// call of notify is running, in another publisher or because the logger or
 // OnSlow publishes, that call reports them.
 func (s *Subscription[T]) notify() {
 	s.mu.Lock()
@@ -52,47 +51,44 @@ func (s *Subscription[T]) notify() {
 	s.notifying = true
 	defer func() { s.notifying = false }()
 	for len(s.transitions) > 0 {
-		t := s.transitions[0]
+		e := s.transitions[0]
 		s.transitions = s.transitions[1:]
-		s.notifyOne(t)
+		s.notifyOne(e)
 	}
 	s.transitions = nil
 }
 
-// notifyOne passes a transition to the logger and to OnSlow. It releases mu
+// notifyOne passes an event to the logger and to OnSlow. It releases mu
 // meanwhile.
-func (s *Subscription[T]) notifyOne(t transition) {
+func (s *Subscription[T]) notifyOne(e SlowEvent) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	level, message := slog.LevelWarn, "bus: slow subscription is at its limit"
-	if t.caughtUp {
+	if e.CaughtUp {
 		level, message = slog.LevelInfo, "bus: subscription has caught up"
 	}
 	logger := s.topic.Logger
 	if logger == nil {
 		logger = slog.Default()
 	}
-	name := s.options.name
-	if name == "" {
-		name = callSite(s.callers)
-	}
 	logger.LogAttrs(context.Background(), level, message,
-		slog.String("topic", s.topic.Name),
-		slog.String("subscription", name),
-		slog.String("policy", s.options.policy.String()),
-		slog.Int("limit", s.options.limit),
-		slog.Int("pending", t.stats.Pending),
-		slog.Uint64("dropped", t.stats.Dropped))
-	if hook := s.topic.OnSlow; hook != nil {
-		hook(SlowEvent{
-			Topic:        s.topic.Name,
-			Subscription: name,
-			Policy:       s.options.policy,
-			Limit:        s.options.limit,
-			CaughtUp:     t.caughtUp,
-			Stats:        t.stats,
-		})
+		slog.String("topic", e.Topic),
+		slog.String("subscription", e.Subscription),
+		slog.String("policy", e.Policy.String()),
+		slog.Int("limit", e.Limit),
+		slog.Int("pending", e.Stats.Pending),
+		slog.Uint64("dropped", e.Stats.Dropped))
+	if s.topic.OnSlow != nil {
+		s.topic.OnSlow(e)
 	}
+}
+
+// name returns the subscription's name, or the file and line that subscribed.
+func (s *Subscription[T]) name() string {
+	if s.options.name != "" {
+		return s.options.name
+	}
+	return callSite(s.callers)
 }
 
 // callSite returns the file and line of the first frame outside this package.

@@ -250,7 +250,7 @@ func TestOnSlow_receivesConsistentStats(t *testing.T) {
 	options := map[string][]bus.Option{
 		"spilled":   {bus.Limit(200)},
 		"conflated": {bus.Limit(2), bus.Conflate(itself)},
-		"in flight": {bus.Limit(1), bus.Conflate(itself)},
+		"one":       {bus.Limit(1), bus.Conflate(itself)},
 		"bytes":     {bus.LimitBytes(10, func(int) int { return 6 }), bus.Conflate(itself)},
 	}
 	for name, opts := range options {

@@ -81,15 +81,10 @@ func (m *modelTopic) subscribe(s settings) *modelSub {
 		values = slices.DeleteFunc(values, func(v item) bool { return !matchesItem(v) })
 	}
 	for _, v := range values {
-		if at := sub.find(v); at >= 0 {
-			sub.queue[at] = v
-		} else {
-			sub.queue = append(sub.queue, v)
-		}
+		sub.makeRoom(v)
+		sub.put(v)
 	}
-	for len(sub.queue) > s.limit || len(sub.queue) > 1 && s.bytes > 0 && sub.sum() > s.bytes {
-		sub.queue = sub.queue[1:]
-	}
+	sub.dropped = 0
 	sub.high = len(sub.queue)
 	if m.closed {
 		sub.err = bus.ErrClosed
@@ -101,7 +96,7 @@ func (m *modelTopic) subscribe(s settings) *modelSub {
 
 func (m *modelTopic) wouldWait(v item) bool {
 	return slices.ContainsFunc(m.subs, func(s *modelSub) bool {
-		return s.policy == bus.Block && (!s.filtering || matchesItem(v)) && s.find(v) < 0 && s.full(v)
+		return s.policy == bus.Block && (!s.filtering || matchesItem(v)) && !s.fits(v)
 	})
 }
 
@@ -181,27 +176,22 @@ func (s *modelSub) sum() (bytes int) {
 	return bytes
 }
 
-func (s *modelSub) full(v item) bool {
-	return len(s.queue) >= s.limit || s.exceedsBytes(v)
-}
-
-func (s *modelSub) exceedsBytes(v item) bool {
-	return s.bytes > 0 && len(s.queue) > 0 && s.sum()+v.size > s.bytes
+func (s *modelSub) fits(v item) bool {
+	n, bytes := len(s.queue), s.sum()
+	if at := s.find(v); at >= 0 {
+		n, bytes = n-1, bytes-s.queue[at].size
+	}
+	return n == 0 || n < s.limit && (s.bytes == 0 || bytes+v.size <= s.bytes)
 }
 
 // offer reports false if the publisher has to wait.
 func (s *modelSub) offer(v item) bool {
-	if at := s.find(v); at >= 0 {
-		s.queue[at] = v
-		s.dropped++
-		return true
-	}
-	if !s.full(v) {
+	if s.fits(v) {
 		if s.slow && len(s.queue) == 0 {
 			s.slow = false
 			s.caughtUp = append(s.caughtUp, true)
 		}
-		s.add(v)
+		s.put(v)
 		return true
 	}
 	if !s.slow {
@@ -212,13 +202,8 @@ func (s *modelSub) offer(v item) bool {
 	case bus.Block:
 		return false
 	case bus.DropOldest:
-		s.queue = s.queue[1:]
-		s.dropped++
-		for s.exceedsBytes(v) {
-			s.queue = s.queue[1:]
-			s.dropped++
-		}
-		s.add(v)
+		s.makeRoom(v)
+		s.put(v)
 	case bus.DropNewest:
 		s.dropped++
 	case bus.Fail:
@@ -228,7 +213,19 @@ func (s *modelSub) offer(v item) bool {
 	return true
 }
 
-func (s *modelSub) add(v item) {
+func (s *modelSub) makeRoom(v item) {
+	for !s.fits(v) {
+		s.queue = s.queue[1:]
+		s.dropped++
+	}
+}
+
+func (s *modelSub) put(v item) {
+	if at := s.find(v); at >= 0 {
+		s.queue[at] = v
+		s.dropped++
+		return
+	}
 	s.queue = append(s.queue, v)
 	s.high = max(s.high, len(s.queue))
 }

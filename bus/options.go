@@ -28,10 +28,7 @@ type options struct {
 // [DefaultLimit]. A value below 1 counts as 1.
 //
 // Memory beyond the channel's buffer (128 values at most) is used only while
-// values are pending in it. The topic may keep that memory for later use. A
-// value counts as pending until the subscription has noticed the receive, so a
-// subscription with a backlog beyond its channel may apply its policy one value
-// early.
+// values are pending in it. The topic may keep that memory for later use.
 func Limit(n int) Option {
 	return func(o *options) { o.limit = max(n, 1) }
 }
@@ -71,21 +68,22 @@ func Filter[T any](want func(T) bool) Option {
 // The unit is that of size's result. [Stats] reports the sum. [Filter]
 // describes how size is called, and the error on a topic of another type.
 func LimitBytes[T any](n int, size func(T) int) Option {
-	return func(o *options) { o.bytes, o.size = n, size }
+	return func(o *options) { o.bytes, o.size = max(n, 0), size }
 }
 
 // Conflate keeps only the latest pending value of each key. A new value
-// replaces the pending value of its key, at the same place in the order, even
-// at the limit. The old value counts as dropped. After Publish has returned,
-// the reader cannot receive it. If no value of its key is pending, a value goes
-// behind all others and is subject to the limits. A key that does not equal
-// itself, such as NaN, matches no other.
+// replaces the pending value of its key, at the same place in the order. The
+// old value counts as dropped, and the reader cannot receive it after Publish
+// has returned. If no value of its key is pending, a value goes behind all
+// others. A key that does not equal itself, such as NaN, matches no other.
 //
-// A replay is conflated before it is cut to the limits. The channel has no
-// buffer, so that every pending value can be replaced. This costs a goroutine
-// switch for each value that is published while no reader waits, and for each
-// that replaces the next value to be read. [Filter] describes how key is
-// called, and the error on a topic of another type.
+// The [Policy] decides about a value of another key at the limit, and about a
+// larger value of the same key that would exceed [LimitBytes].
+//
+// The channel has no buffer, so that every pending value can be replaced. This
+// costs a goroutine switch for each value that is published while no reader
+// waits, and for each that replaces the next value to be read. [Filter]
+// describes how key is called, and the error on a topic of another type.
 func Conflate[T any, K comparable](key func(T) K) Option {
 	return func(o *options) {
 		o.key = func(v T) any {
@@ -108,9 +106,9 @@ func newOptions(opts []Option) options {
 
 // capacity returns the size of the channel's buffer. Under Conflate there is no
 // buffer, so that every pending value can be replaced. Under Block the buffer
-// is smaller than the limit: at the limit one value is in flight, and the pump
-// wakes waiting publishers when the reader makes room. With a limit on sizes as
-// well there is no buffer, because any value can reach the limit.
+// is smaller than the limit: at the limit the pump runs, and wakes waiting
+// publishers when the reader makes room. With a limit on sizes as well there is
+// no buffer, because any value can reach the limit.
 func (o options) capacity() int {
 	if o.key != nil || o.policy == Block && o.size != nil {
 		return 0

@@ -107,8 +107,8 @@ func TestLimit_acceptsValueAfterEachReceive(t *testing.T) {
 					topic.Publish(n)
 				}
 				for n := range 3 * limit {
+					synctest.Wait() // the pump sends the next value
 					require.Equal(t, n, <-sub.C())
-					synctest.Wait()
 					topic.Publish(limit + n)
 				}
 				require.NoError(t, sub.Err())

@@ -1,17 +1,14 @@
 package bus
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // publishSlowly offers v to subs when the first of them does not keep up, or
 // has functions to apply to v. It logs and waits for room only after v is in
 // every subscription that has room.
-func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
+func publishSlowly[T any](ctx context.Context, v T, subs *node[T]) error {
 	var err error
 	for _, r := range offerAll(v, subs) {
-		if e := r.s.await(ctx, v, r.info, r.room); e != nil {
+		if e := r.s.await(ctx, r, v); e != nil {
 			err = e
 		}
 	}
@@ -19,7 +16,7 @@ func publishSlowly[T any](ctx context.Context, v T, subs *list[T]) error {
 }
 
 // offerAll offers v to subs and returns the offers that are not finished.
-func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
+func offerAll[T any](v T, subs *node[T]) (rest []pendingOffer[T]) {
 	// Deferred, so that it also runs when a function of a later subscription
 	// panics.
 	defer func() {
@@ -27,7 +24,7 @@ func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
 			r.s.follow()
 		}
 	}()
-	for ; subs != nil; subs = subs.next {
+	for ; subs != nil; subs = subs.next.Load() {
 		s := subs.s
 		var info valueInfo
 		if s.funcs.any() {
@@ -46,22 +43,22 @@ func offerAll[T any](v T, subs *list[T]) (rest []pendingOffer[T]) {
 	return rest
 }
 
-// spill appends v to a backlog if no other rule applies, and reports whether it
-// did. The effect is that of offer. Like look, it reads the channel's length,
-// which the pump and the reader keep changing, only if the length can matter.
-// The caller holds mu.
+// spill appends v to the backlog if no other rule applies, and reports whether
+// it did. The effect is that of offer. Like look, it reads the channel's
+// length, which the pump and the reader keep changing, only if the length can
+// matter. The caller holds mu.
 func (s *Subscription[T]) spill(v *T) bool {
 	if s.state != pumping {
 		return false
 	}
-	if n := s.capacity + s.held(); n >= min(s.high, s.options.limit) {
-		n = len(s.ch) + s.held()
+	if n := cap(s.ch) + s.backlog.len(); n >= min(s.high, s.options.limit) {
+		n = s.pending()
 		if n >= s.options.limit {
 			return false
 		}
 		s.high = max(s.high, n+1)
 	}
-	s.overflow.push(v)
+	s.backlog.values.push(v)
 	return true
 }
 
@@ -76,21 +73,21 @@ type pendingOffer[T any] struct {
 // If the publisher has to wait, offer returns a channel that closes when there
 // may be room. The caller holds mu, and calls follow after releasing it.
 func (s *Subscription[T]) offer(v T, info valueInfo) (room <-chan struct{}) {
-	switch n := s.pending(); {
-	case s.state&ended != 0:
+	if s.state&ended != 0 {
 		return nil
-	case s.funcs.key != nil && s.replace(v, info):
-		return nil
-	case !s.full(n, info):
-		if n == 0 && s.state&slow != 0 {
+	}
+	if s.state&slow != 0 || !s.fits(info) {
+		s.settle()
+	}
+	if s.fits(info) {
+		if s.state&slow != 0 && s.pending() == 0 {
 			s.state &^= slow
 			s.recordTransition(true)
 		}
-		s.place(v, info)
+		s.put(v, info)
 		return nil
 	}
 
-	// At the limit.
 	first := s.state&slow == 0
 	s.enter(slow)
 	switch s.options.policy {
@@ -100,18 +97,8 @@ func (s *Subscription[T]) offer(v T, info valueInfo) (room <-chan struct{}) {
 		}
 		room = s.room
 	case DropOldest:
-		dropped := s.evict()
-		for dropped && s.exceedsBytes(info) {
-			dropped = s.evict()
-		}
-		if !dropped && s.inFlight && s.full(s.pending(), info) {
-			if first {
-				s.recordTransition(false)
-			}
-			s.replaceInFlight(v, info)
-			return nil
-		}
-		s.place(v, info)
+		s.makeRoom(info)
+		s.put(v, info)
 	case DropNewest:
 		s.dropped++
 	default:
@@ -127,104 +114,102 @@ func (s *Subscription[T]) offer(v T, info valueInfo) (room <-chan struct{}) {
 // follow finishes an offer after mu is released.
 func (s *Subscription[T]) follow() {
 	if s.Err() != nil {
-		s.topic.leave(s)
-		s.unwatch()
+		s.finish()
 	}
 	s.notify()
 }
 
-// place adds v behind all pending values.
-func (s *Subscription[T]) place(v T, info valueInfo) {
-	s.high = max(s.high, min(s.pending()+1, s.options.limit))
-	if s.funcs.size != nil {
-		s.sizes.cut(len(s.ch) + s.held())
-		s.sizes.push(info)
+// fits reports whether the limits allow a value with that info. The only
+// pending value may be of any size.
+func (s *Subscription[T]) fits(info valueInfo) bool {
+	n := len(s.ch)
+	bytes := s.bytes(n)
+	n += s.backlog.len()
+	if old, ok := s.backlog.slots[info.key]; ok {
+		n, bytes = n-1, bytes-old.info.size
 	}
-	if s.state&pumping != 0 || !s.trySend(&v) {
-		s.queue(v, info)
-		if s.state&pumping == 0 {
-			s.startPump()
+	return n == 0 || n < s.options.limit && (s.funcs.size == nil || info.size <= s.options.bytes-bytes)
+}
+
+// put replaces the pending value of v's key with v, or adds v behind all
+// pending values.
+func (s *Subscription[T]) put(v T, info valueInfo) {
+	if old, ok := s.backlog.slots[info.key]; ok {
+		if old.value == s.backlog.values.front() {
+			s.settle() // the reader may have received it
+			old, ok = s.backlog.slots[info.key]
 		}
+		if ok {
+			s.backlog.replace(old, v, info)
+			s.dropped++
+			s.signalRoom() // if v is smaller
+			return
+		}
+	}
+	s.high = max(s.high, s.pending()+1)
+	if s.backlog.len() == 0 && s.trySend(&v) {
+		s.countSent(info)
+		return
+	}
+	s.backlog.push(&v, info, &s.funcs)
+	if s.state&pumping == 0 {
+		s.startPump()
 	}
 }
 
 func (s *Subscription[T]) trySend(v *T) bool {
 	select {
 	case s.ch <- *v:
-		s.sent++
 		return true
 	default:
 		return false
 	}
 }
 
-// evict drops the oldest pending value that is not in flight, and reports
-// whether there was one.
-//
-// Receiving the value from the channel keeps the order. If the pump is blocked
-// in its send, the same step moves the value in flight, which is the next one,
-// into the channel. If the reader has emptied the channel, the first value of
-// the overflow is dropped. If the overflow is empty too, the value in flight
-// may be the only pending one; see replaceInFlight.
-func (s *Subscription[T]) evict() bool {
-	skip := 0
-	select {
-	case <-s.ch:
-		s.sent--
-	default:
-		if s.overflow.size == 0 {
-			return false
+// makeRoom drops the oldest pending values until a value with that info fits.
+// The pump must be settled.
+func (s *Subscription[T]) makeRoom(info valueInfo) {
+	for !s.fits(info) {
+		select {
+		case <-s.ch:
+			s.evicted++
+		default:
+			if s.backlog.len() == 0 {
+				return // the reader has received all
+			}
+			s.backlog.pop(1)
 		}
-		// The newest infos are the overflow's. The one before them, if any, is
-		// that of the value in flight.
-		s.sizes.cut(s.held())
-		skip = max(0, s.sizes.infos.size-s.overflow.size)
-		s.unqueue(1)
+		s.dropped++
 	}
-	if s.sizes.infos.size > skip {
-		s.sizes.popAfter(skip)
-	}
-	s.dropped++
-	return true
 }
 
-// selectReplay returns the kept values that a new subscription receives. If
-// they exceed the limits, it returns only the newest ones.
-func (s *Subscription[T]) selectReplay(values []T) ([]T, []valueInfo) {
-	if s.funcs.filter != nil {
-		values = slices.DeleteFunc(values, func(v T) bool { return !s.funcs.filter(v) })
-	}
-	if s.funcs.key != nil {
-		values = s.funcs.conflated(values)
-	}
-	infos := make([]valueInfo, len(values))
-	first, bytes := len(values), 0
-	for first > 0 && len(values)-first < s.options.limit {
-		info := s.funcs.inspect(values[first-1])
-		if s.funcs.size != nil && info.size > s.options.bytes-bytes && first < len(values) {
-			break
+// inspectAll returns the values that pass the filter, with their infos.
+func (s *Subscription[T]) inspectAll(values []T) (wanted []T, infos []valueInfo) {
+	for _, v := range values {
+		if s.funcs.wants(v) {
+			wanted, infos = append(wanted, v), append(infos, s.funcs.inspect(v))
 		}
-		first--
-		bytes += info.size
-		infos[first] = info
 	}
-	return values[first:], infos[first:]
+	return wanted, infos
 }
 
-// placeAll adds values to a new subscription.
-func (s *Subscription[T]) placeAll(values []T, infos []valueInfo) {
+// replay adds values to a new subscription, under every policy as under
+// DropOldest. It does not count the values that it drops.
+func (s *Subscription[T]) replay(values []T, infos []valueInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, v := range values {
-		s.place(v, infos[i])
+		s.makeRoom(infos[i])
+		s.put(v, infos[i])
 	}
+	s.dropped, s.high = 0, s.pending()
 }
 
 // await offers v again whenever there may be room, and a last time when ctx
 // ends. It returns when the subscription has accepted v or has ended, or when
 // ctx ends. If v was not accepted, it is dropped.
-func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <-chan struct{}) (err error) {
-	for room != nil && err == nil {
+func (s *Subscription[T]) await(ctx context.Context, r pendingOffer[T], v T) (err error) {
+	for room := r.room; room != nil && err == nil; {
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -232,11 +217,12 @@ func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <
 		}
 		s.mu.Lock()
 		over := s.state&ended != 0
-		room = s.offer(v, info)
-		if room == nil && !over {
-			err = nil // there was room after all
-		} else if over || err != nil {
+		room = s.offer(v, r.info)
+		switch {
+		case over || room != nil && err != nil:
 			s.dropped++
+		case room == nil:
+			err = nil // there was room after all
 		}
 		s.mu.Unlock()
 		s.follow()
@@ -244,10 +230,9 @@ func (s *Subscription[T]) await(ctx context.Context, v T, info valueInfo, room <
 	return err
 }
 
-// signalRoom wakes all publishers that wait for room, if there is room or the
-// subscription has ended.
+// signalRoom wakes all publishers that wait for room.
 func (s *Subscription[T]) signalRoom() {
-	if s.room != nil && (s.state&ended != 0 || !s.full(s.pending(), valueInfo{})) {
+	if s.room != nil {
 		close(s.room)
 		s.room = nil
 	}

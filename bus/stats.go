@@ -17,8 +17,8 @@ type Stats struct {
 	// Bytes is the sum of the sizes of the pending values, 0 without
 	// [LimitBytes].
 	Bytes int
-	// HighWater is the highest number of pending values so far, the value being
-	// published included.
+	// HighWater is the highest number of pending values so far. It may be one
+	// too high if the reader received a value during a publish.
 	HighWater int
 }
 
@@ -32,32 +32,19 @@ func (s *Subscription[T]) Stats() Stats {
 func (s *Subscription[T]) report() (stats Stats, isSlow, isEnded bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inFlight {
-		s.settle()
-		stats = s.counted
-	} else {
-		stats = s.count()
-	}
-	return stats, s.state&slow != 0, s.state&ended != 0
+	s.settle()
+	return s.count(), s.state&slow != 0, s.state&ended != 0
 }
 
-// count returns the counts. They are exact unless the reader has taken the
-// value in flight and the pump has yet to notice. That value may then count as
-// pending. It does not if Pending would exceed the limit, or if the channel
-// holds more values than were sent. count reads the channel's length once,
-// because the reader keeps changing it.
+// count returns the counts. The pump must be settled. count reads the channel's
+// length once, because the reader keeps changing it.
 func (s *Subscription[T]) count() Stats {
 	n := len(s.ch)
-	pending := n + s.held()
-	if s.inFlight && (pending > s.options.limit || int64(s.sent) < int64(n)) {
-		pending--
-	}
-	s.sizes.cut(pending)
 	return Stats{
-		Delivered: s.sent + uint64(s.held()) - uint64(pending),
+		Delivered: s.sent - s.evicted - uint64(n),
 		Dropped:   s.dropped,
-		Pending:   pending,
-		Bytes:     s.sizes.bytes,
+		Pending:   n + s.backlog.len(),
+		Bytes:     s.bytes(n),
 		HighWater: s.high,
 	}
 }
@@ -80,7 +67,7 @@ type TopicStats struct {
 // moment and adds no cost to publishing.
 func (t *Topic[T]) Stats() TopicStats {
 	var total TopicStats
-	for subs := t.subs.Load(); subs != nil; subs = subs.next {
+	for subs := t.subs.Load(); subs != nil; subs = subs.next.Load() {
 		one, isSlow, isEnded := subs.s.report()
 		if isEnded {
 			continue

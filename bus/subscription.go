@@ -30,31 +30,27 @@ type Subscription[T any] struct {
 	options options
 	funcs   valueFuncs[T]
 	callers []uintptr // of Subscribe, if there is no name
+	node    *node[T]  // in the topic's list, if it is there; guarded by Topic.mu
 
 	// mu guards the fields below. It is locked after Topic.mu, and no other
-	// lock is taken while it is held. Sends on ch and its close happen under
-	// mu. The one exception is the value in flight: the pump sends it outside
-	// mu, and ch stays open meanwhile.
+	// lock is taken while it is held. Values are sent on ch under mu, except by
+	// the pump while sending is true. ch is closed under mu, while it is false.
 	mu          sync.Mutex
 	state       state // 0 while the reader keeps up: Publish then takes the fast path
 	ch          chan T
-	capacity    int    // of ch
-	sent        uint64 // values sent on ch, less the values that evict received
+	sent        uint64 // values sent on ch
+	evicted     uint64 // values received from ch to drop them
 	clear       uint64 // while sent is below it, Publish skips look
+	sums        []uint // at n%len(sums): size of the first n values sent; nil without sizes
+	backlog     backlog[T]
+	sending     bool          // the pump sends the oldest value of the backlog; see settle
+	interrupt   chan struct{} // ends the pump's send; without a buffer
+	taken       chan struct{} // has a value after the pump's send, until moved has counted it
 	dropped     uint64
 	high        int
-	overflow    chunkQueue[T]  // the values that do not fit into ch
-	sizes       sizeQueue      // in use if funcs has a size
-	conflation  conflation[T]  // in use if funcs has a key
-	inFlight    bool           // the pump is sending a value, older than any in overflow
-	wake        chan struct{}  // interrupts the pump's send
-	sends       uint64         // ended sends of the pump, interrupted ones included
-	counted     Stats          // when the last of them ended
-	settled     sync.Cond      // signals that one has ended; its lock is mu
-	substitute  *substitute[T] // for the value in flight
-	room        chan struct{}  // closes when there may be room; nil while no publisher waits
-	transitions []transition   // to be reported
-	notifying   bool           // a publisher is reporting them
+	room        chan struct{} // closes when there may be room; nil while no publisher waits
+	transitions []SlowEvent   // to be reported
+	notifying   bool          // a publisher is reporting them
 	err         error
 	stop        func() bool // stops watching the context
 }
@@ -68,11 +64,11 @@ func (s *Subscription[T]) look() bool {
 		return false
 	}
 	n := len(s.ch)
-	if n >= s.capacity {
+	if n >= cap(s.ch) {
 		return false
 	}
 	s.high = max(s.high, n+1)
-	s.clear = s.sent + uint64(min(s.high, s.capacity)-n)
+	s.clear = s.sent + uint64(min(s.high, cap(s.ch))-n)
 	return true
 }
 
@@ -87,23 +83,23 @@ type state uint8
 
 const (
 	ended      state = 1 << iota // accepts no more values; err is the reason
-	discarded                    // the values outside ch have been dropped
 	shut                         // ch is closed
-	pumping                      // a pump runs: values go through overflow, to keep order
+	pumping                      // a pump runs: values go through the backlog, to keep order
 	slow                         // was at the limit and has not caught up since
 	inspecting                   // funcs has a function; never cleared
 )
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	funcs, err := newValueFuncs[T](o)
-	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity()), capacity: o.capacity()}
-	s.overflow = newChunkQueue[T](&t.pools.values)
-	s.sizes.infos = newChunkQueue[valueInfo](&t.pools.infos)
-	s.conflation.keys = newChunkQueue[any](&t.pools.keys)
+	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity())}
+	s.backlog.values = newChunkQueue[T](&t.pools.values)
+	s.backlog.infos = newChunkQueue[valueInfo](&t.pools.infos)
 	if funcs.any() {
 		s.enter(inspecting)
 	}
-	s.settled.L = &s.mu
+	if funcs.size != nil {
+		s.sums = make([]uint, cap(s.ch)+1)
+	}
 	if o.name == "" {
 		var pcs [8]uintptr
 		n := runtime.Callers(2, pcs[:])
@@ -137,21 +133,10 @@ func (s *Subscription[T]) watch(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { s.end(ctx.Err(), true) })
 	s.mu.Lock()
 	s.stop = stop
+	over := s.state&ended != 0
 	s.mu.Unlock()
-	s.unwatch() // it may have ended before stop was set
-}
-
-// unwatch stops watching the context after the channel has closed. Until then
-// the end of ctx still drops pending values.
-func (s *Subscription[T]) unwatch() {
-	s.mu.Lock()
-	var stop func() bool
-	if s.state&shut != 0 {
-		stop, s.stop = s.stop, nil
-	}
-	s.mu.Unlock()
-	if stop != nil {
-		stop()
+	if over { // before stop was set
+		s.finish()
 	}
 }
 
@@ -162,69 +147,56 @@ func (s *Subscription[T]) unwatch() {
 func (s *Subscription[T]) end(err error, discard bool) {
 	s.mu.Lock()
 	s.endLocked(err)
-	if discard && s.state&shut == 0 {
-		s.enter(discarded)
-		s.dropped += uint64(s.overflow.size)
-		s.sizes.truncate(max(0, s.sizes.infos.size-s.overflow.size))
-		s.unqueueAll()
-		// The pump may be about to send. Waiting for the send to end, which it
-		// does at once, ensures that nothing is sent after end has returned.
+	if discard {
 		s.settle()
-		s.shutLocked()
+		s.dropped += uint64(s.backlog.len())
+		s.backlog.clear()
 	}
 	s.mu.Unlock()
-	s.topic.leave(s)
-	s.unwatch()
+	s.finish()
 }
 
+// endLocked makes the subscription accept no more values. The caller holds mu,
+// and calls finish after releasing it.
 func (s *Subscription[T]) endLocked(err error) {
-	if s.state&ended != 0 {
-		return
-	}
-	s.enter(ended)
-	s.err = err
-	s.signalRoom()
-	if s.state&pumping == 0 {
-		s.shutLocked()
+	if s.state&ended == 0 {
+		s.enter(ended)
+		s.err = err
+		s.signalRoom()
 	}
 }
 
-// shutLocked closes the channel, once.
-func (s *Subscription[T]) shutLocked() {
-	if s.state&shut == 0 {
-		s.enter(shut)
-		close(s.ch)
+// finish removes an ended subscription from its topic. If no value is left to
+// send, it closes the channel and stops watching the context. Until then the
+// end of ctx still drops pending values.
+func (s *Subscription[T]) finish() {
+	s.topic.leave(s)
+	s.mu.Lock()
+	var stop func() bool
+	if s.backlog.len() == 0 {
+		if s.state&shut == 0 {
+			s.enter(shut)
+			close(s.ch)
+		}
+		stop, s.stop = s.stop, nil
+	}
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
 	}
 }
 
 // pending returns the number of values that the reader has yet to receive. It
-// may be one too high while a value is in flight: the reader may have taken
-// that value, and the pump has yet to notice. settle makes it exact.
-func (s *Subscription[T]) pending() int {
-	return min(len(s.ch)+s.held(), s.options.limit)
-}
+// is one too high if the reader has received the value that the pump sends;
+// settle makes it exact.
+func (s *Subscription[T]) pending() int { return len(s.ch) + s.backlog.len() }
 
-// bytes returns the sum of the sizes of the pending values, as exact as
-// pending.
-func (s *Subscription[T]) bytes() int {
-	s.sizes.cut(len(s.ch) + s.held())
-	return s.sizes.bytes
-}
-
-// full reports whether n pending values leave no room for one more.
-func (s *Subscription[T]) full(n int, info valueInfo) bool {
-	return n >= s.options.limit || n > 0 && s.exceedsBytes(info)
-}
-
-// exceedsBytes reports whether one more value exceeds the limit on sizes.
-func (s *Subscription[T]) exceedsBytes(info valueInfo) bool {
-	return s.funcs.size != nil && info.size > s.options.bytes-s.bytes()
-}
-
-// held returns the number of pending values outside the channel.
-func (s *Subscription[T]) held() int {
-	if s.inFlight {
-		return s.overflow.size + 1
+// bytes returns the sum of the sizes of the pending values, n of which are in
+// the channel. It is as exact as pending.
+func (s *Subscription[T]) bytes(n int) int {
+	if s.sums == nil {
+		return 0
 	}
-	return s.overflow.size
+	ring := uint64(len(s.sums))
+	return int(s.sums[s.sent%ring]-s.sums[(s.sent-uint64(n))%ring]) + s.backlog.bytes
 }

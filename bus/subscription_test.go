@@ -34,7 +34,7 @@ func TestSubscribe_returnsClosedSubscriptionForCanceledContext(t *testing.T) {
 }
 
 // spilled returns a subscription with 1000 pending values: 128 in the channel,
-// one in flight and the others in the overflow.
+// and the others in the backlog.
 func spilled(ctx context.Context, topic *bus.Topic[int], opts ...bus.Option) *bus.Subscription[int] {
 	sub := topic.Subscribe(ctx, opts...)
 	for n := range 1000 {

@@ -34,7 +34,7 @@ type Topic[T any] struct {
 	// several may. Changes caused by OnSlow are reported after it returns.
 	OnSlow func(SlowEvent)
 
-	subs  atomic.Pointer[list[T]] // read by publishers; nil when empty
+	subs  atomic.Pointer[node[T]] // the newest subscription; nil when there is none
 	pools pools
 
 	// mu guards the fields below and every store to subs. It is locked before
@@ -60,12 +60,16 @@ func (t *Topic[T]) Publish(v T) {
 // while a subscription under [Block] has no room, that subscription drops v,
 // and PublishContext returns ctx.Err(). The others are not affected: even if
 // ctx has ended already, v reaches all subscriptions that have room.
+//
+// After an error the other subscriptions have v. To deliver it to each exactly
+// once, do not publish it again: pass a ctx that does not end before the
+// readers make room.
 func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 	subs := t.subs.Load()
 	if t.Replay > 0 {
 		subs = t.record(v)
 	}
-	for ; subs != nil; subs = subs.next {
+	for ; subs != nil; subs = subs.next.Load() {
 		// The fast path is written out here because calls would cost about as
 		// much as the rest. There is room, and only the holder of mu sends, so
 		// the send does not block.
@@ -89,7 +93,7 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 // record keeps v for replay and returns the subscriptions to deliver it to.
 // Both happen under one lock, as do the replay and the insertion in join. So a
 // new subscription gets each value exactly once, replayed or published.
-func (t *Topic[T]) record(v T) *list[T] {
+func (t *Topic[T]) record(v T) *node[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -112,9 +116,9 @@ func (t *Topic[T]) record(v T) *list[T] {
 //
 // On a closed topic the subscription delivers the replay and closes.
 //
-// A replay longer than the subscription's limit is cut to its newest values,
-// under every policy. It does not fail the subscription, and the values cut are
-// not counted as dropped.
+// The replay is subject to the subscription's limits, under every policy as
+// under [DropOldest]: only its newest values are delivered. It does not fail
+// the subscription, and the values left out are not counted as dropped.
 func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[T] {
 	s, err := newSubscription(t, newOptions(opts))
 	if err == nil {
@@ -146,33 +150,19 @@ func (t *Topic[T]) join(s *Subscription[T]) (closed bool) {
 		t.mu.Lock()
 		history, version := slices.Concat(t.history[t.oldest:], t.history[:t.oldest]), t.version
 		t.mu.Unlock()
-		values, infos := s.selectReplay(history)
-		if closed, ok := t.admit(s, version, values, infos); ok {
+		values, infos := s.inspectAll(history)
+		t.mu.Lock()
+		if t.version == version {
+			s.replay(values, infos)
+			if !t.closed {
+				t.add(s)
+			}
+			closed = t.closed
+			t.mu.Unlock()
 			return closed
 		}
+		t.mu.Unlock()
 	}
-}
-
-// admit does the part of join that needs the lock, unless the history has
-// changed since that version.
-func (t *Topic[T]) admit(s *Subscription[T], version uint64, values []T, infos []valueInfo) (closed, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.version != version {
-		return false, false
-	}
-	s.placeAll(values, infos)
-	if !t.closed {
-		t.subs.Store(&list[T]{s, t.subs.Load()})
-	}
-	return t.closed, true
-}
-
-// leave removes s from the list if it is there.
-func (t *Topic[T]) leave(s *Subscription[T]) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.subs.Store(t.subs.Load().without(s))
 }
 
 // Active reports whether the topic has subscriptions. It costs one atomic load.
@@ -189,8 +179,11 @@ func (t *Topic[T]) Close() {
 	t.mu.Lock()
 	t.closed = true
 	subs := t.subs.Swap(nil)
+	for n := subs; n != nil; n = n.next.Load() {
+		n.s.node = nil
+	}
 	t.mu.Unlock()
-	for ; subs != nil; subs = subs.next {
+	for ; subs != nil; subs = subs.next.Load() {
 		subs.s.end(ErrClosed, false)
 	}
 }
@@ -198,27 +191,4 @@ func (t *Topic[T]) Close() {
 // Source returns the topic's subscribing half.
 func (t *Topic[T]) Source() Source[T] {
 	return Source[T]{topic: t}
-}
-
-// A list is an immutable list of a topic's subscriptions, so publishers walk it
-// without a lock. Subscribing adds a new head. Removing makes a new list that
-// shares the tail. Nil is the empty list.
-type list[T any] struct {
-	s    *Subscription[T]
-	next *list[T]
-}
-
-// without returns the list without s. It returns l itself if s is not in it.
-func (l *list[T]) without(s *Subscription[T]) *list[T] {
-	if l == nil {
-		return nil
-	}
-	if l.s == s {
-		return l.next
-	}
-	next := l.next.without(s)
-	if next == l.next {
-		return l
-	}
-	return &list[T]{l.s, next}
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -81,6 +82,43 @@ func TestClose_doesNotAllocateWhenRepeated(t *testing.T) {
 	sub.Close()
 	assert.Zero(t, testing.AllocsPerRun(10, sub.Close))
 	topic.Close()
+}
+
+// The cost is counted in allocations.
+func TestClose_costDoesNotGrowWithSubscriptions(t *testing.T) {
+	var topic bus.Topic[int]
+	defer topic.Close()
+	var subs []*bus.Subscription[int]
+	for range 5000 {
+		subs = append(subs, topic.Subscribe(t.Context(), bus.Limit(1)))
+	}
+	oldest := 0
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		subs[oldest].Close()
+		oldest++
+	}), 1.0)
+}
+
+func TestPublish_reachesSubscriptionsThatRemain(t *testing.T) {
+	random := newRand()
+	var topic bus.Topic[int]
+	var open []*bus.Subscription[int]
+	for n := range 2000 {
+		if len(open) < 10 || random.IntN(2) == 0 {
+			open = append(open, topic.Subscribe(t.Context(), bus.Limit(1)))
+		} else {
+			i := random.IntN(len(open))
+			open[i].Close()
+			open = slices.Delete(open, i, i+1)
+		}
+		topic.Publish(n)
+		assert.Equal(t, len(open), topic.Stats().Subscriptions)
+		for _, sub := range open {
+			require.Equal(t, n, <-sub.C())
+		}
+	}
+	topic.Close()
+	assert.False(t, topic.Active())
 }
 
 func TestFail_removesSubscriptionFromTopic(t *testing.T) {

@@ -122,36 +122,91 @@ func (s *Stream) Progress() Progress {
 	return p
 }
 
+// Follow iterates over the events of the answer like [Stream.Events], in
+// batches, for a reader with a ctx. A batch has the events that have arrived
+// since the last one, 256 at most. It is valid until the next iteration.
+//
+// If no event has arrived for a tick, Follow yields an empty batch. A tick of 0
+// or less never passes. If the answer ends with an error, the last pair has the
+// error. If ctx ends first, the last pair has ctx's error, and the answer
+// continues.
+func (s *Stream) Follow(ctx context.Context, tick time.Duration) iter.Seq2[[]events.Event, error] {
+	return func(yield func([]events.Event, error) bool) {
+		var silence *time.Timer
+		var ticks <-chan time.Time
+		if tick > 0 {
+			silence = time.NewTimer(tick)
+			defer silence.Stop()
+			ticks = silence.C
+		}
+		var batch []events.Event
+		for at := (place{}); ; {
+			tokens, others, changed := s.snapshot()
+			for batch = batch[:0]; len(batch) < maxBatch; {
+				isToken, ok := at.step(tokens, others)
+				if !ok {
+					break
+				}
+				if isToken {
+					batch = append(batch, tokens[at.tokens-1])
+				} else {
+					batch = append(batch, others[at.others-1].event)
+				}
+			}
+			if len(batch) > 0 {
+				if !yield(batch, nil) {
+					return
+				}
+				continue
+			}
+			if changed == nil {
+				if message, err := s.Wait(); err != nil {
+					yield(nil, err)
+				} else {
+					yield(append(batch, message), nil)
+				}
+				return
+			}
+			if silence != nil {
+				silence.Reset(tick)
+			}
+			select {
+			case <-changed:
+			case <-ticks:
+				if !yield(batch, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+// maxBatch limits the memory that a reader of Follow needs.
+const maxBatch = 256
+
 // follow calls token and other with the events of the answer, from the first,
 // as they arrive. other may be nil. follow returns true when the answer has
 // ended, and false when ctx has ended or one of the two has returned false.
 func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, other func(events.Event) bool) bool {
-	tokensRead, othersRead := 0, 0
-	for {
-		s.mu.Lock()
-		// Both are append-only: their current elements can be read without the
-		// lock.
-		tokens, others, over := s.answer.tokens, s.answer.others, s.phase == phaseEnded
-		if !over && s.changed == nil {
-			s.changed = make(chan struct{})
+	for at := (place{}); ; {
+		tokens, others, changed := s.snapshot()
+		if other == nil {
+			others = nil
 		}
-		changed := s.changed
-		s.mu.Unlock()
-
-		for tokensRead < len(tokens) || other != nil && othersRead < len(others) {
-			if other != nil && othersRead < len(others) && others[othersRead].after <= tokensRead {
-				othersRead++
-				if !other(others[othersRead-1].event) {
-					return false
-				}
-				continue
+		for isToken, ok := at.step(tokens, others); ok; isToken, ok = at.step(tokens, others) {
+			if isToken {
+				ok = token(tokens[at.tokens-1])
+			} else {
+				ok = other(others[at.others-1].event)
 			}
-			tokensRead++
-			if !token(tokens[tokensRead-1]) {
+			if !ok {
 				return false
 			}
 		}
-		if over {
+		if changed == nil {
 			return true
 		}
 		select {
@@ -160,4 +215,36 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 			return false
 		}
 	}
+}
+
+// snapshot returns the events that have arrived, and a channel that is closed
+// at the next change, nil after the end. The events can be read without the
+// lock, because both lists are append-only.
+func (s *Stream) snapshot() (tokens []events.AIToken, others []placed, changed chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseEnded {
+		return s.answer.tokens, s.answer.others, nil
+	}
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.answer.tokens, s.answer.others, s.changed
+}
+
+// A place is the number of events that a reader has read.
+type place struct{ tokens, others int }
+
+// step moves to the next event and reports whether it is a token. ok is false
+// if there is none.
+func (p *place) step(tokens []events.AIToken, others []placed) (isToken, ok bool) {
+	switch {
+	case p.others < len(others) && others[p.others].after <= p.tokens:
+		p.others++
+		return false, true
+	case p.tokens < len(tokens):
+		p.tokens++
+		return true, true
+	}
+	return false, false
 }

@@ -158,6 +158,10 @@
 // The response to a handshake is at most 64 KiB, and closing a session takes at
 // most a second. A subscription has its own limit: see package bus.
 //
+// Events that the server sends before its reply to CONNECT are delivered after
+// the reply, in order. They are dropped if the attempt fails. Together they are
+// limited by MaxFrame.
+//
 // # Methods by phase
 //
 // All methods may be called in each phase, from any number of goroutines:

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -48,9 +49,13 @@ var (
 // CONNECT_ERROR packet, an Engine.IO error 4 (forbidden), or HTTP status 401 or
 // 403.
 type RefusedError struct {
-	Message string          // from the server
+	Message string          // from the server; "" if it is not a string
 	Data    json.RawMessage // from the server; nil if it sent none
 	Status  int             // the HTTP status; 0 if the refusal was a packet
+
+	// Payload is the payload of the CONNECT_ERROR packet as it was received. It
+	// may be invalid JSON. It is nil if there was none.
+	Payload json.RawMessage
 }
 
 func (e *RefusedError) Error() string {
@@ -58,10 +63,22 @@ func (e *RefusedError) Error() string {
 	if e.Status != 0 {
 		text += " with HTTP status " + strconv.Itoa(e.Status)
 	}
-	if e.Message != "" {
+	switch {
+	case e.Message != "":
 		text += ": " + e.Message
+	case len(e.Payload) > 0:
+		text += ": " + excerpt(e.Payload)
 	}
 	return text
+}
+
+// excerpt returns the beginning of a payload, for an error.
+func excerpt(payload []byte) string {
+	const limit = 200
+	if len(payload) > limit {
+		return string(bytes.ToValidUTF8(payload[:limit], nil)) + "…"
+	}
+	return string(payload)
 }
 
 // A ProtocolError reports that the server violated the protocol. It ends the
@@ -237,15 +254,24 @@ func asProtocolError(err error) error {
 	return nil
 }
 
-// refusedError decodes the payload of a CONNECT_ERROR packet: an object with
-// message and data, or a string.
-func refusedError(data []byte) error {
-	var refusal struct {
-		Message string          `json:"message"`
-		Data    json.RawMessage `json:"data"`
+// refusedError decodes the payload of a CONNECT_ERROR packet. Usually it is an
+// object with message and data, or a string.
+func refusedError(payload []byte) error {
+	refused := &RefusedError{Payload: bytes.Clone(payload)}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) == nil {
+		_ = json.Unmarshal(members["message"], &refused.Message) // Payload has any other value
+		refused.Data = members["data"]
+	} else {
+		_ = json.Unmarshal(payload, &refused.Message)
 	}
-	if json.Unmarshal(data, &refusal) != nil {
-		_ = json.Unmarshal(data, &refusal.Message) // a string, or a payload without a message
+	return refused
+}
+
+// disconnectedError returns the error for a DISCONNECT packet.
+func disconnectedError(payload []byte) error {
+	if len(payload) == 0 {
+		return ErrDisconnected
 	}
-	return &RefusedError{Message: refusal.Message, Data: refusal.Data}
+	return fmt.Errorf("%w: %s", ErrDisconnected, excerpt(payload))
 }

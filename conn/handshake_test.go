@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
@@ -24,7 +25,6 @@ func TestReady_returnsProtocolErrorOnInvalidOpenPacket(t *testing.T) {
 		"a message":              `4hello`,
 		"an unknown packet type": `x`,
 		"a negative interval":    `0{"sid":"s","pingInterval":-1,"pingTimeout":1}`,
-		"an interval too long":   `0{"sid":"s","pingInterval":1e300,"pingTimeout":1}`,
 		"no timeout":             `0{"sid":"s","pingInterval":25000}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,30 +72,33 @@ func TestRun_stopsDuringHandshakeOnCancelOrTimeout(t *testing.T) {
 			accepted <- c
 		}
 	}()
-	for name, url := range map[string]string{
-		"no answer to the upgrade": "http://" + silent.Addr().String(),
-		"no open packet":           wiretest.Serve(t, func(p *wiretest.Peer) { accepted <- p.WS.NetConn(); p.UntilGone() }),
-		"no answer to CONNECT": wiretest.Serve(t, func(p *wiretest.Peer) {
+	type server struct{ url, missing string }
+	for name, server := range map[string]server{
+		"no answer to the upgrade": {"http://" + silent.Addr().String(), "no open packet"},
+		"no open packet":           {wiretest.Serve(t, func(p *wiretest.Peer) { accepted <- p.WS.NetConn(); p.UntilGone() }), "no open packet"},
+		"no answer to CONNECT": {wiretest.Serve(t, func(p *wiretest.Peer) {
 			p.Send(wiretest.OpenPacket)
 			p.Receive()
 			accepted <- p.WS.NetConn()
 			p.UntilGone()
-		}),
+		}), "no reply to CONNECT"},
 	} {
 		t.Run(name+", cancelled", func(t *testing.T) {
-			_, ended, cancel := start(t, url, conn.Config{Transports: []string{conn.WebSocket}})
+			_, ended, cancel := start(t, server.url, conn.Config{Transports: []string{conn.WebSocket}})
 			defer wiretest.ReceiveFrom(t, accepted).Close()
 			cancel()
 			assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 		})
 		t.Run(name+", out of time", func(t *testing.T) {
-			_, ended, _ := start(t, url, conn.Config{
+			_, ended, _ := start(t, server.url, conn.Config{
 				Transports:       []string{conn.WebSocket},
 				HandshakeTimeout: 300 * time.Millisecond,
 				Reconnect:        noRetry,
 			})
 			defer wiretest.ReceiveFrom(t, accepted).Close()
-			assert.ErrorContains(t, wiretest.ReceiveFrom(t, ended), "cannot connect: no answer within 300ms")
+			err := wiretest.ReceiveFrom(t, ended)
+			assert.ErrorContains(t, err, "cannot connect: "+server.missing+" within 300ms")
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
 		})
 	}
 }
@@ -116,6 +119,24 @@ func TestAuth_retriesUnlessErrorIsPermanent(t *testing.T) {
 		return nil, reconnect.Permanent(down)
 	}})
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, ended), down)
+}
+
+func TestAuth_reportsHandshakeTimeout(t *testing.T) {
+	for name, auth := range map[string]func(ctx context.Context) (any, error){
+		"its ctx": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() },
+		"another": func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, errors.New("gave up") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, ended, _ := start(t, "http://localhost", conn.Config{Auth: auth, Reconnect: noRetry})
+				err := wiretest.ReceiveFrom(t, ended)
+				var failed *conn.AuthError
+				assert.ErrorAs(t, err, &failed)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.ErrorContains(t, err, "no result within 20s")
+			})
+		})
+	}
 }
 
 func TestAuth_acceptsOnlyObjectOrNil(t *testing.T) {

@@ -55,7 +55,6 @@ func TestRun_keepsSessionOnUnexpectedPackets(t *testing.T) {
 		"an acknowledgement of nothing":               func(p *wiretest.Peer) { p.Send(`4399["x"]`); p.Send(`430[]`) },
 		"a binary one of nothing":                     func(p *wiretest.Peer) { p.Send(`461-99[{}]`); p.SendBinary([]byte("x")) },
 		"CONNECT twice":                               func(p *wiretest.Peer) { p.Send(`40{"sid":"another"}`) },
-		"a refusal after CONNECT":                     func(p *wiretest.Peer) { p.Send(`44{"message":"too late"}`) },
 		"an event of another namespace":               func(p *wiretest.Peer) { p.Send(`42/other,["heard","theirs"]`) },
 		"DISCONNECT of another namespace":             func(p *wiretest.Peer) { p.Send(`41/other,`) },
 		"a binary event of another":                   func(p *wiretest.Peer) { p.Send(`451-/other,["heard",{}]`); p.SendBinary([]byte("x")) },

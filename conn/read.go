@@ -9,8 +9,16 @@ import (
 )
 
 // read reads packets from the socket and publishes the events in wire order, in
-// its own goroutine. It returns the error that ended the session.
+// its own goroutine. It begins with the events that came before the reply to
+// CONNECT. It returns the error that ended the session.
 func (c *Conn) read(s *Session) error {
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		if err := c.packet(s, p); err != nil {
+			return err
+		}
+	}
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
@@ -53,7 +61,9 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 			}
 		}
 	case socketio.Disconnect:
-		return ErrDisconnected
+		return disconnectedError(p.Data)
+	case socketio.ConnectError:
+		return refusedError(p.Data)
 	}
 	return nil
 }

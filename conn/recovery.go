@@ -21,7 +21,8 @@ type resumption struct {
 
 // after returns the resumption of s, which has ended with err.
 func after(s *Session, err error) resumption {
-	if s.reply.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) {
+	var refused *RefusedError
+	if s.reply.PID == "" || len(s.offset) == 0 || errors.Is(err, ErrDisconnected) || errors.As(err, &refused) {
 		return resumption{}
 	}
 	return resumption{s.reply.PID, string(s.offset)}

@@ -42,23 +42,24 @@ type Session struct {
 	decoder decoder
 	offset  []byte // the last offset that the server sent
 
+	early     []socketio.Packet // events that came before the reply to CONNECT
+	earlySize int64             // their memory in bytes
+
 	batch []Message // used by serve only
 }
 
 // connectReply is the payload of the server's CONNECT packet.
 type connectReply struct {
-	SID string `json:"sid"` // the socket's id
-	PID string `json:"pid"` // private, for recovery; "" if the server has it disabled
+	SID string // the socket's id
+	PID string // private, for recovery; "" if the server has it disabled
 }
 
-// newSession returns a session before the reply to its CONNECT. Until the reply
-// it has the recovery id and the offset of the session to resume.
+// newSession returns a session before the reply to its CONNECT. It has the
+// offset of the session to resume.
 func (c *Conn) newSession(engine Engine) *Session {
 	s := &Session{
 		conn:      c,
 		engine:    engine,
-		epoch:     c.epoch,
-		reply:     connectReply{PID: c.resume.pid},
 		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),

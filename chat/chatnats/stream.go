@@ -18,6 +18,7 @@ type Answer interface {
 	Tokens() <-chan events.AIToken
 	Text() iter.Seq2[string, error]
 	Events() iter.Seq2[events.Event, error]
+	Follow(ctx context.Context, tick time.Duration) iter.Seq2[[]events.Event, error]
 	Progress() chat.Progress
 	Abort(reason string)
 	Wait() (events.AIMessage, error)

@@ -78,19 +78,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/seed67206a74/parley/internal/mockserver"
 )
 
 func main() {
-	cfg := mockserver.Config{Faults: mockserver.Faults{Pace: mockserver.Duration(40 * time.Millisecond)}}
-	flag.StringVar(&cfg.Addr, "addr", ":4000", "the TCP `address` to serve on")
-	flag.StringVar(&cfg.Token, "token", "", "the `token` that a client's auth must have; default: any")
-	flag.DurationVar(&cfg.Recovery, "recovery", 2*time.Minute, "the `duration` for which a lost session can be recovered; 0: no recovery")
-	flag.Var(&cfg.Names, "names", "other event names, as `KEY=name,…`")
-	cfg.Faults.Flags(flag.CommandLine)
-	cfg.Modes.Flags(flag.CommandLine)
+	cfg := mockserver.Defaults()
+	cfg.Flags(flag.CommandLine)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -72,6 +72,11 @@ var allowed = map[string]struct{ code, tests []string }{
 	"internal/wiretest": {code: []string{"conn"}},
 	"docs":              {tests: []string{"bus/pipe", "chat/chattest", "conn"}},
 
+	"cmd/parley": {
+		code:  []string{"bus", "bus/pipe", "chat", "conn", "events", "internal/mockserver", "reconnect"},
+		tests: []string{"chat/chattest", "internal/wiretest"},
+	},
+
 	"examples/...": {
 		code:  []string{"bus", "bus/pipe", "chat", "chat/chatnats", "chat/chattest", "conn", "events", "internal/mockserver", "reconnect"},
 		tests: []string{"internal/nodetest", "internal/wiretest"},

@@ -2,11 +2,11 @@ package engineio
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
-
-	"github.com/go-json-experiment/json"
 )
 
 // A Message is a text or binary message of a session. The data of a received
@@ -74,42 +74,45 @@ type handshake struct {
 	maxPayload   int64         // limit of a POST body in bytes; 0 for no limit
 }
 
-// maxInterval is the longest ping interval or timeout that is accepted. A
-// longer one detects no lost connection in useful time, and may overflow
-// time.Duration.
+// maxInterval limits the ping interval and the ping timeout. A longer one would
+// detect no lost connection in useful time, and may overflow time.Duration.
 const maxInterval = 24 * time.Hour
 
+// parseHandshake parses the payload of the open packet. Of duplicate members
+// the last one counts, as with JSON.parse.
 func parseHandshake(data []byte) (handshake, error) {
-	var open struct {
-		SID          string   `json:"sid"`
-		Upgrades     []string `json:"upgrades"`
-		PingInterval float64  `json:"pingInterval"`
-		PingTimeout  float64  `json:"pingTimeout"`
-		MaxPayload   float64  `json:"maxPayload"`
-	}
-	if err := json.Unmarshal(data, &open); err != nil {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
 		return handshake{}, fmt.Errorf("open packet: %w", err)
 	}
-	if open.SID == "" {
-		return handshake{}, fmt.Errorf("open packet: no sid")
+	var h handshake
+	if json.Unmarshal(members["sid"], &h.sid) != nil || h.sid == "" {
+		return handshake{}, errors.New("open packet: no sid")
 	}
-	h := handshake{sid: open.SID, upgrades: open.Upgrades}
+	_ = json.Unmarshal(members["upgrades"], &h.upgrades) // of another type: none
 	var err error
-	if h.pingInterval, err = milliseconds("pingInterval", open.PingInterval); err != nil {
+	if h.pingInterval, err = milliseconds(members, "pingInterval"); err != nil {
 		return handshake{}, err
 	}
-	if h.pingTimeout, err = milliseconds("pingTimeout", open.PingTimeout); err != nil {
+	if h.pingTimeout, err = milliseconds(members, "pingTimeout"); err != nil {
 		return handshake{}, err
 	}
-	if open.MaxPayload >= 1 && open.MaxPayload <= 1<<40 { // otherwise there is no limit
-		h.maxPayload = int64(open.MaxPayload)
+	var limit float64
+	_ = json.Unmarshal(members["maxPayload"], &limit) // of another type: no limit
+	if limit >= 1 && limit <= 1<<40 {
+		h.maxPayload = int64(limit)
 	}
 	return h, nil
 }
 
-func milliseconds(name string, ms float64) (time.Duration, error) {
-	if !(ms > 0 && ms <= float64(maxInterval.Milliseconds())) {
-		return 0, fmt.Errorf("open packet: %s is out of range: %v ms", name, ms)
+// milliseconds returns a duration of the open packet, at most maxInterval.
+func milliseconds(members map[string]json.RawMessage, name string) (time.Duration, error) {
+	ms, err := strconv.ParseFloat(string(members[name]), 64)
+	switch {
+	case ms > float64(maxInterval.Milliseconds()): // or infinite, which is an error as well
+		return maxInterval, nil
+	case err != nil || !(ms > 0):
+		return 0, fmt.Errorf("open packet: invalid %s", name)
 	}
 	return time.Duration(ms * float64(time.Millisecond)), nil
 }

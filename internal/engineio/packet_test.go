@@ -22,6 +22,21 @@ func TestParseHandshake_readsAllFields(t *testing.T) {
 	assert.Equal(t, handshake{sid: "s1", upgrades: []string{"websocket"}, maxPayload: 1000000, pingInterval: 25 * time.Second, pingTimeout: 20*time.Second + 500*time.Microsecond}, h)
 }
 
+func TestParseHandshake_limitsIntervals(t *testing.T) {
+	for _, ms := range []string{"100000000", "1e300", "1e999"} {
+		h, err := parseHandshake([]byte(`{"sid":"s1","pingInterval":25000,"pingTimeout":` + ms + `}`))
+		require.NoError(t, err, ms)
+		assert.Equal(t, maxInterval, h.pingTimeout, ms)
+		assert.Equal(t, 25*time.Second, h.pingInterval, ms)
+	}
+}
+
+func TestParseHandshake_usesLastDuplicateMember(t *testing.T) {
+	h, err := parseHandshake([]byte(`{"sid":1,"maxPayload":"x","upgrades":["a"],"pingInterval":{},"sid":"s1","maxPayload":5,"upgrades":["websocket"],"pingInterval":1,"pingTimeout":2,"pingInterval":3}`))
+	require.NoError(t, err)
+	assert.Equal(t, handshake{sid: "s1", upgrades: []string{"websocket"}, maxPayload: 5, pingInterval: 3 * time.Millisecond, pingTimeout: 2 * time.Millisecond}, h)
+}
+
 func FuzzParseHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := parseHandshake(data)

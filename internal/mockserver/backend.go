@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"flag"
 	"maps"
 	"net"
 	"strings"
@@ -23,6 +24,25 @@ type Config struct {
 	Names    Names
 	Faults   Faults
 	Modes    Modes
+}
+
+// Defaults returns the Config of the programs that serve the mock backend.
+func Defaults() Config {
+	return Config{
+		Addr:     ":4000",
+		Recovery: 2 * time.Minute,
+		Faults:   Faults{Pace: Duration(40 * time.Millisecond)},
+	}
+}
+
+// Flags adds a flag for each field.
+func (c *Config) Flags(set *flag.FlagSet) {
+	set.StringVar(&c.Addr, "addr", c.Addr, "the TCP `address` to serve on")
+	set.StringVar(&c.Token, "token", c.Token, "the `token` that a client's auth must have; default: any")
+	set.DurationVar(&c.Recovery, "recovery", c.Recovery, "the `duration` for which a lost session can be recovered; 0: no recovery")
+	set.Var(&c.Names, "names", "other event names, as `KEY=name,…`")
+	c.Faults.Flags(set)
+	c.Modes.Flags(set)
 }
 
 // A Server is a chattest.Server with an AI and faults, across its restarts.

@@ -82,6 +82,9 @@ func (c *client) packet(p socketio.Packet) bool {
 	}
 	switch p.Type {
 	case socketio.Disconnect:
+		if p.Data != nil {
+			return false
+		}
 		c.mu.Lock()
 		delete(c.sockets, name)
 		c.mu.Unlock()

@@ -70,7 +70,8 @@ func Parse(data []byte) (Packet, error) {
 		p.Namespace, rest = name, after
 	}
 
-	if len(rest) > 0 && isDigit(rest[0]) {
+	hasID := p.Type != Disconnect && p.Type != ConnectError
+	if hasID && len(rest) > 0 && isDigit(rest[0]) {
 		id, after, ok := number(rest)
 		if !ok {
 			return p, fmt.Errorf("%w: acknowledgement id", ErrMalformed)
@@ -95,10 +96,8 @@ func (p Packet) check() error {
 	switch p.Type {
 	case Connect:
 		ok = first == 0 || first == '{'
-	case Disconnect:
-		ok = first == 0
-	case ConnectError:
-		ok = first == '{' || first == '"'
+	case Disconnect, ConnectError:
+		ok = true // backends send any payload, or none
 	case Event, BinaryEvent:
 		ok = first == '['
 	case Ack, BinaryAck:

@@ -32,7 +32,7 @@ func TestTail_printsServerEvents(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	server.Handle("enter", price)
-	lines, leave := startTail(t, "-url", server.URL, "-auth", `{"token":"t"}`, "-join", "enter", "-payload", `{"id":7}`)
+	lines, leave := startTail(t, server.URL, "-auth", `{"token":"t"}`, "-join", "enter", "-payload", `{"id":7}`)
 
 	assert.Equal(t, []string{
 		`price "gold" 42.5`,
@@ -41,18 +41,18 @@ func TestTail_printsServerEvents(t *testing.T) {
 	}, lines(3), "control characters are replaced")
 	assert.Equal(t, map[string]any{"token": "t"}, server.Sockets()[0].Auth)
 	server.Expect(t, "enter", map[string]any{"id": 7})
-	assert.NoError(t, leave())
+	assert.Equal(t, success, leave())
 }
 
 func TestTail_filtersByEventName(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{})
 	defer server.Close()
 	server.Handle("enter", price)
-	lines, leave := startTail(t, "-url", server.URL, "-join", "enter", "price")
+	lines, leave := startTail(t, server.URL, "-join", "enter", "price")
 	assert.Equal(t, []string{
 		`price "gold" 42.5`, `price {"_placeholder":true,"num":0} [attachment 0: 5 bytes]`,
 	}, lines(2))
-	assert.NoError(t, leave())
+	assert.Equal(t, success, leave())
 }
 
 func TestTail_usesNamespaceOfURL(t *testing.T) {
@@ -65,10 +65,10 @@ func TestTail_usesNamespaceOfURL(t *testing.T) {
 		p.Send(`42/admin,["here",2]`)
 		p.UntilGone()
 	})
-	lines, leave := startTail(t, "-url", url+"/admin")
+	lines, leave := startTail(t, url+"/admin")
 	assert.Equal(t, []string{"here 2"}, lines(1))
 	assert.Equal(t, "40/admin,", <-asked)
-	assert.NoError(t, leave())
+	assert.Equal(t, success, leave())
 }
 
 func TestTail_endsOnServerDisconnect(t *testing.T) {
@@ -78,25 +78,25 @@ func TestTail_endsOnServerDisconnect(t *testing.T) {
 		r.Socket.Disconnect()
 		return nil, nil
 	})
-	var out strings.Builder
-	err := run(t.Context(), []string{"tail", "-json", "-url", server.URL, "-join", "enter"}, noInput, &out, io.Discard)
-	assert.ErrorIs(t, err, conn.ErrDisconnected)
-	all := records(t, out.String())
+	code, out, complaints := runCommand(t, "", "tail", "-json", server.URL, "-join", "enter")
+	assert.Equal(t, failure, code)
+	assert.Equal(t, "parley tail: "+conn.ErrDisconnected.Error()+"\n", complaints)
+	all := records(t, out)
 	assert.Equal(t, "stopped", all[len(all)-1].State)
 	assert.Equal(t, conn.ErrDisconnected.Error(), all[len(all)-1].Error)
 }
 
 // startTail starts the program. lines returns its next n events without their
 // times, and leave ends it.
-func startTail(t *testing.T, arguments ...string) (lines func(n int) []string, leave func() error) {
+func startTail(t *testing.T, arguments ...string) (lines func(n int) []string, leave func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
-	ended := make(chan error, 1)
+	ended := make(chan int, 1)
 	go func() { // ends with leave or with the test
-		err := run(ctx, append([]string{"tail"}, arguments...), noInput, in, io.Discard)
+		code := run(ctx, append([]string{"tail"}, arguments...), streams{in: strings.NewReader(""), out: in, err: io.Discard})
 		in.Close()
-		ended <- err
+		ended <- code
 	}()
 	t.Cleanup(cancel)
 	scanner := bufio.NewScanner(out)
@@ -109,7 +109,7 @@ func startTail(t *testing.T, arguments ...string) (lines func(n int) []string, l
 		}
 		return events
 	}
-	leave = func() error {
+	leave = func() int {
 		cancel()
 		_, err := io.Copy(io.Discard, out)
 		require.NoError(t, err)

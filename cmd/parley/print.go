@@ -15,7 +15,6 @@ import (
 type printer struct {
 	out  io.Writer
 	json bool
-	now  func() time.Time
 }
 
 // A record is a line of JSON: an event, or a state of the connection.
@@ -85,12 +84,12 @@ func (p printer) state(s conn.State) error {
 }
 
 func (p printer) record(r record) error {
-	r.At = p.now()
+	r.At = time.Now()
 	return json.NewEncoder(p.out).Encode(r)
 }
 
 func (p printer) text(line string) error {
-	_, err := fmt.Fprintf(p.out, "%s %s\n", p.now().Format("15:04:05.000"), strings.ReplaceAll(clean(line), "\n", " "))
+	_, err := fmt.Fprintf(p.out, "%s %s\n", time.Now().Format("15:04:05.000"), strings.ReplaceAll(clean(line), "\n", " "))
 	return err
 }
 
