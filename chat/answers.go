@@ -1,6 +1,11 @@
 package chat
 
-import "github.com/seed67206a74/parley/events"
+import (
+	"cmp"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+)
 
 // A backend may leave requestId out. This file decides which stream an event
 // without it belongs to, and others.go follows the answers that belong to no
@@ -9,9 +14,10 @@ import "github.com/seed67206a74/parley/events"
 // answers are the answers of one chat that may arrive without requestId.
 type answers struct {
 	open   map[*Stream]struct{} // sent, and the backend has not used their request ids
-	others []*other             // in the order of their expiry
-	users  map[string]int       // number of own messages in open and others, by user
-	grown  uint64               // number of others since the first
+	others []*other
+	until  time.Time      // when others are forgotten; zero for never
+	users  map[string]int // number of own messages in open and others, by user
+	grown  uint64         // number of others since the first
 }
 
 // own identifies a message of this client. The zero value is a message of
@@ -109,7 +115,7 @@ func (ss *streams) abandon(s *Stream, answered bool) {
 		left--
 	}
 	for range left {
-		ss.expect(&other{own: s.own, requestID: s.question.RequestID})
+		ss.expect(&other{own: s.own, requestID: s.question.RequestID, begun: s.hasTokens()})
 	}
 }
 
@@ -182,27 +188,32 @@ func isAnswer(event events.Event) bool {
 func (ss *streams) nameless() bool { return ss.omits || !ss.names }
 
 // stray follows an event without requestId that belongs to no open stream: it
-// is of an other. ss.mu is held.
+// is of an other. The number of others is what matters, not which of them the
+// event is of. ss.mu is held.
 func (ss *streams) stray(chat string, event events.Event) {
-	o := ss.first(chat)
-	switch event.(type) {
-	case events.AIToken:
-		if o == nil {
-			ss.expect(&other{own: own{chat: chat}})
-		} else if a := ss.byChat[o.chat]; !o.until.IsZero() {
-			a.others = append(a.others[1:], o)
-			o.until = ss.expiry()
-		}
-	case events.AIMessage, events.AIError:
-		if o != nil {
-			ss.forget(o)
-			ss.tidy(o.chat)
-		}
-	default:
+	if !isAnswer(event) {
 		return
 	}
 	ss.omits = true
-	ss.updateFollowed()
+	defer ss.updateFollowed()
+	ss.othersIn(chat) // removes the expired ones
+	begun, waiting := ss.findOther(chat, true), ss.findOther(chat, false)
+	if token, ok := event.(events.AIToken); ok {
+		o := begun
+		if token.Index <= 0 || begun == nil {
+			o = waiting // it begins
+		}
+		if o == nil {
+			ss.expect(&other{own: own{chat: chat}, begun: true})
+			return
+		}
+		o.begun = true
+		// The event does not show which of them it is of.
+		ss.byChat[o.chat].until = ss.expiry()
+	} else if o := cmp.Or(begun, waiting); o != nil {
+		ss.forget(o)
+		ss.tidy(o.chat)
+	}
 }
 
 // posted follows a message in a chat. If it is not of this client, it may be a

@@ -95,7 +95,7 @@ func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.
 // a repeated event.
 func (c *Client) DeliverEvent(ctx context.Context, event string, payload any) (reply json.RawMessage, err error) {
 	return c.deliveries.deliver(ctx, delivery{
-		name: func() string { return event }, payload: payload, question: c.possibleQuestion(event),
+		name: func() string { return event }, payload: payload, question: c.possibleQuestion(event, payload),
 		failed: DeliveryError{Event: event, Payload: payload},
 	})
 }

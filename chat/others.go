@@ -12,6 +12,7 @@ import (
 type other struct {
 	own
 	requestID string // of an abandoned question
+	begun     bool   // a token has arrived
 	until     time.Time
 }
 
@@ -33,7 +34,7 @@ func (ss *streams) expect(o *other) {
 	if ss.others >= maxOthers {
 		for chat, a := range ss.byChat {
 			for len(a.others) > 0 {
-				ss.forget(a.others[0])
+				ss.forget(a.others[len(a.others)-1])
 			}
 			ss.tidy(chat)
 		}
@@ -61,8 +62,8 @@ func (ss *streams) expect(o *other) {
 	ss.updateFollowed()
 }
 
-// expiry returns the time at which an other that arrives now expires; zero for
-// never.
+// expiry returns the time until which an answer is expected whose sign of life
+// is now; zero for no limit.
 func (ss *streams) expiry() time.Time {
 	if ss.cfg.AbandonedTimeout < 0 {
 		return time.Time{}
@@ -98,14 +99,17 @@ func (ss *streams) forget(o *other) {
 // expire removes the others of a chat that have expired. ss.mu is held.
 func (ss *streams) expire(chat string) {
 	a := ss.byChat[chat]
-	if a == nil || len(a.others) == 0 {
+	if a == nil || len(a.others) == 0 || ss.cfg.AbandonedTimeout < 0 {
 		return
 	}
-	for now := time.Now(); len(a.others) > 0 && !a.others[0].until.IsZero() && now.After(a.others[0].until); {
+	for now := time.Now(); len(a.others) > 0 && now.After(a.expiry()); {
 		ss.forget(a.others[0])
 	}
 	ss.tidy(chat)
 }
+
+// expiry returns the time at which the first other expires.
+func (a *answers) expiry() time.Time { return latest(a.others[0].until, a.until) }
 
 // othersIn returns the number of others that may arrive in a chat. ss.mu is
 // held.
@@ -122,18 +126,17 @@ func (ss *streams) othersIn(chat string) (n int) {
 	return n
 }
 
-// first returns the first other that may arrive in a chat, or nil. ss.mu is
-// held.
-func (ss *streams) first(chat string) (first *other) {
-	if ss.othersIn(chat) == 0 {
-		return nil
-	}
+// findOther returns an other that may arrive in a chat, and has begun or not. If
+// there is none, it returns nil. ss.mu is held.
+func (ss *streams) findOther(chat string, begun bool) (found *other) {
 	ss.chatsOf(chat, func(chat string) {
-		if a := ss.byChat[chat]; a != nil && len(a.others) > 0 && (first == nil || a.others[0].until.Before(first.until)) {
-			first = a.others[0]
+		if a := ss.byChat[chat]; a != nil && found == nil {
+			if i := slices.IndexFunc(a.others, func(o *other) bool { return o.begun == begun }); i >= 0 {
+				found = a.others[i]
+			}
 		}
 	})
-	return first
+	return found
 }
 
 // grownIn returns a number that grows with each other that may arrive in a
@@ -215,12 +218,16 @@ func (ss *streams) nextOther(chat string) (fewer <-chan struct{}, expiry time.Ti
 	if ending != nil {
 		return ending.done, time.Time{}
 	}
-	o := ss.first(chat)
-	if o == nil {
+	if ss.othersIn(chat) == 0 {
 		return nil, time.Time{}
 	}
 	if ss.fewer == nil {
 		ss.fewer = make(chan struct{})
 	}
-	return ss.fewer, o.until
+	ss.chatsOf(chat, func(chat string) {
+		if a := ss.byChat[chat]; a != nil && len(a.others) > 0 && (expiry.IsZero() || a.expiry().Before(expiry)) {
+			expiry = a.expiry()
+		}
+	})
+	return ss.fewer, expiry
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
@@ -76,7 +78,7 @@ func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 // sent unchanged. Emit waits and fails as [Client.SendMessage] does. Use
 // Conn().Emit to send several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
-	question := c.possibleQuestion(event)
+	question := c.possibleQuestion(event, payload)
 	if question == nil {
 		return c.conn.Emit(ctx, event, c.base.with(payload))
 	}
@@ -85,13 +87,22 @@ func (c *Client) Emit(ctx context.Context, event string, payload any) error {
 	})
 }
 
-// possibleQuestion returns an own message of unknown content if the backend may
-// answer the event, and otherwise nil.
-func (c *Client) possibleQuestion(event string) *own {
-	if event == c.names.name(events.KeyUserMessage) {
+// possibleQuestion returns the own message of an event that the backend may
+// answer, and nil for any other event.
+func (c *Client) possibleQuestion(event string, payload any) *own {
+	if event != c.names.name(events.KeyUserMessage) {
+		return nil
+	}
+	var ids struct {
+		ChatID    events.ID `json:"chatId"`
+		MessageID string    `json:"messageId"`
+		UserID    events.ID `json:"userId"`
+	}
+	encoded, err := jsonv2.Marshal(c.base.with(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if err != nil || jsonv2.Unmarshal(encoded, &ids, jsontext.AllowDuplicateNames(true)) != nil {
 		return &own{}
 	}
-	return nil
+	return new(ownMessage(ids.ChatID, ids.MessageID, ids.UserID))
 }
 
 // asking calls send, which sends a message that the backend may answer. The

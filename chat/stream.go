@@ -322,6 +322,13 @@ func (s *Stream) hasFinal() bool {
 	return s.final != nil
 }
 
+// hasTokens reports whether a token has arrived.
+func (s *Stream) hasTokens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answer.next > 0
+}
+
 // wake wakes the goroutines that wait for a change; mu is held.
 func (s *Stream) wake() {
 	if s.changed != nil {
