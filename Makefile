@@ -25,11 +25,14 @@ chromium: # Debian's, with a font for its pictures
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; } || \
 		{ echo "the browser tests need Chromium: apt-get install chromium" >&2; exit 1; }
 
+MOCK_ADDR ?= localhost:4000
+DEV_ADDR ?= localhost:5173
 .PHONY: dev
-dev: ## a mock server on port 4000 and the playground on port 5173, until they are interrupted
-	@dir=$$(mktemp -d); trap 'kill $$mock 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
+dev: SHELL := bash
+dev: ## a mock server on MOCK_ADDR and the playground on DEV_ADDR, until they are interrupted or one of them ends
+	@dir=$$(mktemp -d); trap 'kill $$(jobs -p) 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
 	go build -o "$$dir/" ./examples/mockserver ./examples/playground || exit; \
-	"$$dir/mockserver" & mock=$$!; "$$dir/playground"
+	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/playground" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
 
 .PHONY: picture
 picture: chromium ## the README's picture anew, and what the browser tests see in interop/browser/screenshots
@@ -65,7 +68,7 @@ chaos: interop/node/node_modules ## the network and the server broken at random 
 .PHONY: soak
 soak: interop/node/node_modules ## everything at once for SOAK; fails when goroutines, heap or file descriptors grow
 	cd interop && PARLEY_INTEROP=required PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestSoak$$' ./chaos
-	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^TestFailoverSoak$$' .
+	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^(TestFailover|TestForward_catchesUpAfterLeaderIsKilledTwice)' .
 
 .PHONY: bench
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md

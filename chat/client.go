@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"sync/atomic"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
 
@@ -86,7 +86,7 @@ func New(url string, cfg Config) (*Client, error) {
 	if c.base, err = newBase(cfg.ChatID, cfg.Meta); err != nil {
 		return nil, err
 	}
-	if _, err := jsonv2.Marshal(c.base.with(cfg.JoinPayload)); err != nil {
+	if _, err := new(socketio.Encoder).Append(nil, c.base.with(cfg.JoinPayload)); err != nil {
 		return nil, fmt.Errorf("chat: Config.JoinPayload: %w", err)
 	}
 	c.streams = streams{cfg: cfg.Stream, conn: streamBackend{c.conn, c}, byRequest: map[string]*Stream{}}

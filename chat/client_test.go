@@ -11,9 +11,9 @@ import (
 	"net/url"
 	"testing"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
@@ -56,16 +56,21 @@ func TestMembers_mergesPayloadAndStaysUnchanged(t *testing.T) {
 		}{
 			{nil, `{"chatId":7,"a":1,"b":"meta"}`},
 			{map[string]any{"b": "a longer value of its own", "c": nil}, `{"chatId":7,"a":1,"b":"a longer value of its own","c":null}`},
-			{json.RawMessage(`{"chatId": 9007199254740993}`), `{"a":1,"b":"meta","chatId":9007199254740993}`},
+			{json.RawMessage(`{"chatId": 9007199254740993}`), `{"a":1,"b":"meta","chatId": 9007199254740993}`},
+			{json.RawMessage(` { } `), ` {"chatId":7,"a":1,"b":"meta" } `},
+			{json.RawMessage(`{"x":{"a":["b"]},"y":"\"a\":,{","\u0061":[],"z":{"b":1}}`), `{"chatId":7,"b":"meta","x":{"a":["b"]},"y":"\"a\":,{","\u0061":[],"z":{"b":1}}`},
+			{map[string]any{"a": 1, "b": 2, "chatId": 3}, `{"a":1,"b":2,"chatId":3}`},
+			{events.Abort{Reason: "x", Extra: map[string]json.RawMessage{"b": nil}}, `{"chatId":7,"a":1,"reason":"x","b":null}`},
+			{(*events.Abort)(nil), `null`},
 			{[]int{1}, `[1]`},
 			{"text", `"text"`},
 		} {
-			got, err := jsonv2.Marshal(base.with(tc.own))
+			got, err := new(socketio.Encoder).Append(nil, base.with(tc.own))
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, string(got))
 		}
 	}
-	_, err = jsonv2.Marshal(base.with(make(chan int)))
+	_, err = new(socketio.Encoder).Append(nil, base.with(make(chan int)))
 	assert.Error(t, err)
 }
 
@@ -106,7 +111,10 @@ func TestRun_reportsRejectedHandshake(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	states := client.States.Chan(t.Context())
-	want := &conn.RefusedError{Message: "not you", Data: json.RawMessage(`{"code":401}`)}
+	want := &conn.RefusedError{
+		Message: "not you", Data: json.RawMessage(`{"code":401}`),
+		Payload: json.RawMessage(`{"message":"not you","data":{"code":401}}`),
+	}
 	assert.Equal(t, want, client.Run(t.Context()))
 	state := wiretest.ReceiveFrom(t, states)
 	for state.Phase != conn.Stopped {
@@ -251,12 +259,12 @@ func TestDecodeErrors_reportsInvalidPayloadsInsteadOfEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})
 	tokens, failures := client.Tokens.Chan(t.Context()), client.DecodeErrors.Chan(t.Context())
-	wiretest.ReceiveFrom(t, stage.peers).Send(`42["ai:token",{"token":"x"}]`, `42["ai:token",{"token":7,"index":0}]`,
+	wiretest.ReceiveFrom(t, stage.peers).Send(`42["ai:token",{"index":0}]`, `42["ai:token",{"token":7,"index":0}]`,
 		`42["ai:token"]`, `42["ai:token",{"token":"x","index":0,"extra":true},"offset"]`)
-	for _, field := range []string{"index", "token"} {
+	for range 2 {
 		var wrong *events.FieldError
 		require.ErrorAs(t, wiretest.ReceiveFrom(t, failures), &wrong)
-		assert.Equal(t, field, wrong.Field)
+		assert.Equal(t, "token", wrong.Field)
 	}
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, failures), conn.ErrNoPayload)
 	token := wiretest.ReceiveFrom(t, tokens)

@@ -9,10 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // Defaults of [Delivery].
@@ -129,7 +128,7 @@ func (d *deliveries) deliver(ctx context.Context, m delivery) (json.RawMessage, 
 	}
 	defer d.count.Add(-1)
 	payload := d.payload(m.payload)
-	if _, err := jsonv2.Marshal(payload, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
+	if _, err := new(socketio.Encoder).AppendArgs(nil, []any{payload}); err != nil {
 		return nil, m.fail(err)
 	}
 	select {

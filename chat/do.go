@@ -23,6 +23,11 @@ func onSession(on sessions, ctx context.Context, event func() string, fn func(ct
 		failed = fn(ctx, s)
 		return failed
 	})
+	return sendError(on, ctx, err, failed, event)
+}
+
+// sendError returns the error of Do, whose function returned failed at last.
+func sendError(on sessions, ctx context.Context, err, failed error, event func() string) error {
 	if err != nil && (failed == nil || notSent(failed)) {
 		return &conn.SendError{Event: event(), Err: err, State: stateAt(on, ctx)}
 	}
@@ -50,10 +55,13 @@ func notSent(err error) bool {
 // if not nil, is called with each session before the attempt. The error is a
 // *conn.SendError.
 func (c *Client) send(ctx context.Context, name func() string, payload any, sending func(s *conn.Session)) error {
-	return onSession(c.conn, ctx, name, func(ctx context.Context, s *conn.Session) error {
+	var failed error
+	err := c.conn.Do(ctx, func(ctx context.Context, s *conn.Session) error {
 		if sending != nil {
 			sending(s)
 		}
-		return s.Emit(ctx, name(), c.base.with(payload))
+		failed = s.Emit(ctx, name(), c.base.with(payload))
+		return failed
 	})
+	return sendError(c.conn, ctx, err, failed, name)
 }

@@ -67,6 +67,11 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	return err
 }
 
+func (l *eventListener[T]) Pace(ctx context.Context) {
+	l.topic.WaitForReaders(ctx)
+	l.all.WaitForReaders(ctx)
+}
+
 func (l *eventListener[T]) Close() {
 	l.topic.Close()
 	l.all.Close()

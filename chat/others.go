@@ -231,3 +231,26 @@ func (ss *streams) nextOther(chat string) (fewer <-chan struct{}, expiry time.Ti
 	})
 	return ss.fewer, expiry
 }
+
+// wroteEarly records that a message was sent before the first Ask.
+func (ss *streams) wroteEarly() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if now := time.Now(); now.Before(ss.earlyUntil) {
+		ss.early++
+	} else {
+		ss.early = 1
+	}
+	ss.earlyUntil = ss.expiry()
+}
+
+// begin is called by the first Ask: it expects the answers to the messages that
+// were sent just before. ss.mu is held.
+func (ss *streams) begin() {
+	if ss.used.Swap(true) || ss.early == 0 || ss.cfg.AbandonedTimeout >= 0 && time.Now().After(ss.earlyUntil) {
+		return
+	}
+	for range min(ss.early, maxOthers) {
+		ss.expect(&other{})
+	}
+}

@@ -4,22 +4,24 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // base holds the first members of every payload: chatId, then the members of
 // Config.Meta in the order of their names.
 type base []member
 
-// A member is a member of a JSON object with an encoded value.
+// A member is a member of a JSON object.
 type member struct {
-	name  string
-	value jsontext.Value
+	name    string
+	encoded []byte // "name":value and a comma
 }
 
 func newBase(chatID events.ID, meta map[string]any) (base, error) {
@@ -44,13 +46,15 @@ func (b base) inRoom(chatID events.ID) base {
 }
 
 // set returns the base with a member set.
-func (b base) set(name string, value jsontext.Value) base {
+func (b base) set(name string, value []byte) base {
+	encoded, _ := jsontext.AppendQuote(nil, name) // the error only reports invalid UTF-8
+	m := member{name, append(append(append(encoded, ':'), value...), ',')}
 	b = slices.Clone(b)
 	if i := b.index(name); i >= 0 {
-		b[i].value = value
+		b[i] = m
 		return b
 	}
-	return append(b, member{name, value})
+	return append(b, m)
 }
 
 func (b base) index(name string) int {
@@ -63,62 +67,129 @@ func (b base) index(name string) int {
 // base.
 func (b base) with(own any) merged { return merged{b, own} }
 
-// merged is a payload that is merged while it is encoded, because the options
-// of the encoder decide how a []byte in own is encoded.
+// merged is a payload that is merged while it is encoded, because the encoder
+// takes the []byte out of own.
 type merged struct {
 	base base
 	own  any
 }
 
-// MarshalJSONTo implements jsonv2.MarshalerTo.
-func (m merged) MarshalJSONTo(enc *jsontext.Encoder) error {
-	own := jsontext.Value("{}")
-	if m.own != nil {
-		encoded, err := jsonv2.Marshal(m.own, enc.Options(), jsonv2.Deterministic(true))
-		if err != nil {
-			return err
-		}
-		own = encoded
-	}
-	if own.Kind() != '{' {
-		return enc.WriteValue(own)
-	}
-	object := []byte{'{'}
-	left, err := m.base.without(own)
+// AppendArg implements [socketio.Appender].
+func (m merged) AppendArg(b []byte, e *socketio.Encoder) ([]byte, error) {
+	start := len(b)
+	b, err := m.appendOwn(b, e)
 	if err != nil {
-		return err
+		return b, err
 	}
-	for _, member := range left {
-		if object, err = jsontext.AppendQuote(object, member.name); err != nil {
-			return err
-		}
-		object = append(append(append(object, ':'), member.value...), ',')
+	start = skip(b, start)
+	if len(m.base) == 0 || b[start] != '{' {
+		return b, nil
 	}
-	rest := bytes.TrimLeft(own[1:], " \t\r\n")
-	if rest[0] == '}' {
-		object = bytes.TrimSuffix(object, []byte{','})
-	}
-	return enc.WriteValue(append(object, rest...))
+	return m.base.insert(b, start+1), nil
 }
 
-// without returns the members of b that the object does not have.
-func (b base) without(object jsontext.Value) (base, error) {
-	left := slices.Clone(b)
-	dec := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
+func (m merged) appendOwn(b []byte, e *socketio.Encoder) ([]byte, error) {
+	if m.own == nil {
+		return append(b, "{}"...), nil
 	}
-	for len(left) > 0 && dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		if i := left.index(name.String()); i >= 0 {
-			left = slices.Delete(left, i, i+1)
-		}
-		if err := dec.SkipValue(); err != nil {
-			return nil, err
+	if b, ok, err := events.AppendJSON(b, m.own); ok {
+		return b, err
+	}
+	return e.Append(b, m.own)
+}
+
+// insert inserts the members that the object does not have. The members of the
+// object are the rest of b, from index at.
+func (b base) insert(object []byte, at int) []byte {
+	var few [16]bool
+	replaced := append(few[:0], make([]bool, len(b))...)
+	empty := true
+	for name := range memberNames(object[at:]) {
+		empty = false
+		if i := b.index(string(name)); i >= 0 {
+			replaced[i] = true
 		}
 	}
-	return left, nil
+	size := 0
+	for i, m := range b {
+		if !replaced[i] {
+			size += len(m.encoded)
+		}
+	}
+	if empty && size > 0 {
+		size-- // the last comma
+	}
+	end := len(object)
+	object = slices.Grow(object, size)[:end+size]
+	copy(object[at+size:], object[at:end])
+	gap := object[at : at : at+size]
+	for i, m := range b {
+		if !replaced[i] {
+			gap = append(gap, m.encoded[:min(len(m.encoded), cap(gap)-len(gap))]...)
+		}
+	}
+	return object
+}
+
+// memberNames returns the names of the members in b, which is a valid JSON
+// object after its opening brace.
+func memberNames(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := skip(b, 0); b[i] != '}'; i = skip(b, i) {
+			end := stringEnd(b, i)
+			name := b[i+1 : end-1]
+			if bytes.IndexByte(name, '\\') >= 0 {
+				// The error only reports invalid Unicode.
+				name, _ = jsontext.AppendUnquote(nil, b[i:end])
+			}
+			if !yield(name) {
+				return
+			}
+			i = valueEnd(b, skip(b, end))
+		}
+	}
+}
+
+// skip returns the index of the next byte that is not white space or a
+// delimiter between values.
+func skip(b []byte, i int) int {
+	for b[i] <= ' ' || b[i] == ',' || b[i] == ':' {
+		i++
+	}
+	return i
+}
+
+// valueEnd returns the index after the value that begins at b[i].
+func valueEnd(b []byte, i int) int {
+	for depth := 0; ; {
+		switch b[i] {
+		case '"':
+			i = stringEnd(b, i)
+		case '{', '[':
+			depth++
+			i++
+		case '}', ']':
+			depth--
+			i++
+		default:
+			i++
+		}
+		if depth == 0 && (b[i] == ',' || b[i] == '}' || b[i] <= ' ') {
+			return i
+		}
+	}
+}
+
+// stringEnd returns the index after the string that begins at b[i].
+func stringEnd(b []byte, i int) int {
+	for i++; ; i++ {
+		i += bytes.IndexByte(b[i:], '"')
+		escapes := 0
+		for b[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
+		}
+	}
 }

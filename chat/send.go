@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // SendMessage sends a user's message to the chat. It waits until the client is
@@ -16,6 +17,10 @@ import (
 // caller sets the MessageID. The zero ChatID means the client's own. Use
 // [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
+	if !c.streams.used.Load() {
+		defer c.streams.wroteEarly()
+		return c.send(ctx, c.names.named(events.KeyUserMessage), m, nil)
+	}
 	chatID := m.ChatID
 	setDefault(&chatID, c.cfg.ChatID)
 	question := ownMessage(chatID, m.MessageID, m.UserID)
@@ -93,16 +98,16 @@ func (c *Client) possibleQuestion(event string, payload any) *own {
 	if event != c.names.name(events.KeyUserMessage) {
 		return nil
 	}
-	var ids struct {
+	var args []struct {
 		ChatID    events.ID `json:"chatId"`
 		MessageID string    `json:"messageId"`
 		UserID    events.ID `json:"userId"`
 	}
-	encoded, err := jsonv2.Marshal(c.base.with(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-	if err != nil || jsonv2.Unmarshal(encoded, &ids, jsontext.AllowDuplicateNames(true)) != nil {
+	encoded, err := new(socketio.Encoder).AppendArgs(nil, []any{c.base.with(payload)})
+	if err != nil || jsonv2.Unmarshal(encoded, &args, jsontext.AllowDuplicateNames(true)) != nil || len(args) == 0 {
 		return &own{}
 	}
-	return new(ownMessage(ids.ChatID, ids.MessageID, ids.UserID))
+	return new(ownMessage(args[0].ChatID, args[0].MessageID, args[0].UserID))
 }
 
 // asking calls send, which sends a message that the backend may answer. The

@@ -18,6 +18,7 @@ type streams struct {
 	conn streamConn
 
 	count    atomic.Int32 // length of byRequest
+	used     atomic.Bool  // a stream was added
 	followed atomic.Bool  // events without requestId matter even if count is 0
 
 	answered, failed atomic.Uint64 // ended streams since New
@@ -38,6 +39,8 @@ type streams struct {
 	messages        map[string]int      // number of own messages in byChat, by message id
 	fewer           chan struct{}       // closed when an other is removed; nil if not needed
 	swept           time.Time           // when all others were last checked for their expiry
+	early           int                 // messages sent before the first stream
+	earlyUntil      time.Time           // when their answers are not expected any more
 	closed          bool
 }
 
@@ -68,6 +71,7 @@ func (ss *streams) add(s *Stream) bool {
 	if _, taken := ss.byRequest[s.question.RequestID]; taken {
 		return false
 	}
+	ss.begin()
 	if ss.byRequest == nil {
 		ss.byRequest = map[string]*Stream{}
 	}

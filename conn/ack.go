@@ -39,16 +39,18 @@ func (a Ack) Send(ctx context.Context, args ...any) error {
 	if !a.Wanted() {
 		return nil
 	}
-	data, err := encodeArgs(args)
+	o, err := a.session.conn.encodeArgs(args)
 	if err != nil {
 		return err
 	}
-	_, err = a.session.send(ctx, socketio.Ack, a.id, data)
+	defer o.release()
+	_, err = a.session.send(ctx, socketio.Ack, a.id, o)
 	return err
 }
 
 // Reply sends the result of a handler: reply or, if failure is not nil,
-// {"error": "…"} with its text. If failure contains a [*ReplyError], its Reply
+// {"error": "…"} with its text. A reply of type [Args] is sent as several
+// arguments. If failure contains a [*ReplyError], its Reply
 // is sent instead. If a reply cannot be encoded, Reply sends the encoder's
 // error in the same form.
 func (a Ack) Reply(ctx context.Context, reply any, failure error) error {
@@ -60,11 +62,24 @@ func (a Ack) Reply(ctx context.Context, reply any, failure error) error {
 	default:
 		reply = errorReply(failure)
 	}
-	err := a.Send(ctx, reply)
+	err := a.Send(ctx, arguments(reply)...)
 	if err == nil || ctx.Err() != nil || errors.Is(err, ErrSessionLost) {
 		return err
 	}
 	return a.Send(ctx, errorReply(err))
+}
+
+// arguments returns the arguments of an acknowledgement.
+func arguments(reply any) []any {
+	several, ok := reply.(Args)
+	if !ok {
+		return []any{reply}
+	}
+	args := make([]any, len(several))
+	for i, arg := range several {
+		args[i] = arg
+	}
+	return args
 }
 
 func errorReply(err error) any { return map[string]string{"error": err.Error()} }

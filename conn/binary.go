@@ -3,55 +3,10 @@ package conn
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// A placeholder stands for the attachment with index Num in a packet with
-// attachments ("Binary event" in the protocol).
-type placeholder struct {
-	Placeholder bool `json:"_placeholder"`
-	Num         int  `json:"num"`
-}
-
-// An encoder encodes arguments and replaces every []byte in them with the
-// placeholder of an attachment. Encoders are pooled because their options cache
-// data about Go types.
-type encoder struct {
-	options     jsonv2.Options
-	attachments [][]byte
-}
-
-var encoders = sync.Pool{New: func() any {
-	e := new(encoder)
-	e.options = jsonv2.JoinOptions(
-		jsontext.AllowInvalidUTF8(true),
-		jsonv2.WithMarshalers(jsonv2.MarshalToFunc(e.takeOut)),
-	)
-	return e
-}}
-
-func (e *encoder) takeOut(enc *jsontext.Encoder, b []byte) error {
-	if b == nil {
-		return enc.WriteToken(jsontext.Null)
-	}
-	e.attachments = append(e.attachments, b)
-	return jsonv2.MarshalEncode(enc, placeholder{true, len(e.attachments) - 1})
-}
-
-// encodeArgs encodes arguments as a JSON array. The first argument of an event
-// is its name. The attachments are the caller's own slices.
-func encodeArgs(args []any) (body, error) {
-	e := encoders.Get().(*encoder)
-	defer encoders.Put(e)
-	e.attachments = nil
-	data, err := jsonv2.Marshal(args, e.options)
-	b := body{data, e.attachments}
-	e.attachments = nil
-	return b, err
-}
 
 // body is the payload of a packet: a JSON array and its attachments.
 type body struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/stretchr/testify/require"
 )
 
@@ -39,8 +40,10 @@ func FuzzBinary(f *testing.F) {
 			return
 		}
 		v = withBytes(v)
-		c, err := encodeArgs([]any{v})
+		var e socketio.Encoder
+		encoded, err := e.AppendArgs(nil, []any{v})
 		require.NoError(t, err)
+		c := body{encoded, e.Attachments}
 		var back any
 		require.NoError(t, new(decoder).first(c, 0, &back))
 		require.Equal(t, v, back)

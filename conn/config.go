@@ -32,10 +32,13 @@ const maxNesting = 10_000
 // A Config holds the settings of a connection. The zero value has a default for
 // each of them.
 type Config struct {
-	// Path is the path of the server on its host. Default: DefaultPath.
+	// Path is the path of the server on its host. A slash is added at its end,
+	// as the reference client does. If the server does not know that path, a
+	// Path without the slash is tried as it is. Default: DefaultPath.
 	Path string
 
-	// Query is added to the query of the URL, in each request of a session.
+	// Query is added to the query of the URL, in each request of a session. Its
+	// parameters replace those of the URL with the same name.
 	Query url.Values
 
 	// Header is sent with each request of a session.

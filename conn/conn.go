@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type Conn struct {
 	changed  chan struct{} // closed and replaced whenever one of these changes
 	state    State
 	ready    *Session           // the session that is Ready; nil if none is
+	entering *Session           // ready, from just before Ready is published; for TryEmit
 	stop     context.CancelFunc // ends the active Run; nil if none is active
 	stopped  chan struct{}      // closed when the active Run has returned
 	closed   bool
@@ -44,6 +46,7 @@ type Conn struct {
 	cause    error // why the last session or attempt ended; nil since the last Ready
 
 	resume   resumption // used by Run only
+	dialURL  *url.URL   // target.url, or Config.Path without a slash; used by Run only
 	epoch    uint64     // of the last session; used by Run only
 	counters counters
 }
@@ -53,18 +56,19 @@ type Conn struct {
 // each request. Its path is the namespace, as in "http://localhost:3000/admin";
 // no path or "/" is the main namespace. New returns an error if the URL or the
 // Config is invalid.
-func New(url string, cfg Config) (*Conn, error) {
+func New(rawURL string, cfg Config) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	target, err := parseTarget(url, cfg)
+	target, err := parseTarget(rawURL, cfg)
 	if err != nil {
 		return nil, err
 	}
 	c := &Conn{
 		cfg:     cfg,
 		target:  target,
+		dialURL: target.url,
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
 	}

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/seed67206a74/parley/internal/engineio"
 	"github.com/seed67206a74/parley/internal/socketio"
 	"github.com/seed67206a74/parley/reconnect"
 )
@@ -42,7 +44,7 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 		return nil, err
 	}
 	*awaited = "open packet"
-	engine, err := c.cfg.Dialer.Dial(ctx, c.endpoint())
+	engine, err := c.dial(ctx)
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -66,6 +68,29 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 	s.epoch = c.epoch
 	s.reply = reply
 	return s, nil
+}
+
+// dial opens an Engine.IO session. If the server does not know the path with a
+// slash at its end, dial tries Config.Path as it is. The next attempt begins
+// with the path that was found.
+func (c *Conn) dial(ctx context.Context) (Engine, error) {
+	to := c.endpoint()
+	engine, err := c.cfg.Dialer.Dial(ctx, to)
+	if !isUnknownPath(err) || strings.HasSuffix(c.cfg.Path, "/") {
+		return engine, err
+	}
+	other := *to.URL
+	other.Path = c.cfg.Path
+	if to.URL.Path == c.cfg.Path {
+		other.Path = withSlash(c.cfg.Path)
+	}
+	to.URL = &other
+	found, otherErr := c.cfg.Dialer.Dial(ctx, to)
+	if otherErr != nil {
+		return nil, err
+	}
+	c.dialURL = &other
+	return found, nil
 }
 
 // connectPacket returns the CONNECT packet, with the payload of Config.Auth.
@@ -134,10 +159,16 @@ func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectRep
 func (c *Conn) readConnectReply(s *Session) (connectReply, error) {
 	for {
 		m, err := s.engine.Read()
+		if engineio.IsClose(err) {
+			err = fmt.Errorf("%w: %s", err, otherParser)
+		}
 		if err != nil {
 			return connectReply{}, readError(err)
 		}
 		p, whole, err := s.packets.Add(m.Data, m.Binary)
+		if err != nil && m.Binary {
+			err = fmt.Errorf("%w: %s", err, otherParser)
+		}
 		if err != nil {
 			return connectReply{}, &ProtocolError{err}
 		}
@@ -158,6 +189,10 @@ func (c *Conn) readConnectReply(s *Session) (connectReply, error) {
 		}
 	}
 }
+
+// otherParser is the likely cause of a session that ends instead of a reply to
+// CONNECT.
+const otherParser = "the server did not accept CONNECT; it may use another parser, such as msgpack"
 
 // packetOverhead is the memory in bytes that an early packet needs besides its
 // content, at most.

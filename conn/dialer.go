@@ -75,7 +75,7 @@ func (native) Dial(ctx context.Context, to Endpoint) (Engine, error) {
 
 func (c *Conn) endpoint() Endpoint {
 	return Endpoint{
-		URL:           c.target.url,
+		URL:           c.dialURL,
 		Header:        c.cfg.Header,
 		Transports:    c.cfg.Transports,
 		HTTP:          c.cfg.HTTP,

@@ -37,6 +37,9 @@ func (c *Conn) Do(ctx context.Context, fn func(ctx context.Context, s *Session) 
 
 // notSent reports whether a session ended before it took the event.
 func notSent(err error) bool {
+	if err == nil {
+		return false
+	}
 	var failed *SendError
 	return errors.Is(err, ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
 }
@@ -75,25 +78,36 @@ func (c *Conn) Hold(ctx context.Context) (held context.Context, release func(), 
 	return held, sync.OnceFunc(func() { c.release(w) }), nil
 }
 
-// work is the value of a context that belongs to work, under the key of its
-// Conn.
-type work struct{ over bool } // under Conn.mu
+// work is a context that belongs to work. It is its own value, under the key of
+// its Conn.
+type work struct {
+	context.Context
+	key  workKey
+	over bool // under Conn.mu
+}
 
 type workKey struct{ conn *Conn }
+
+func (w *work) Value(key any) any {
+	if key == w.key {
+		return w
+	}
+	return w.Context.Value(key)
+}
 
 func (c *Conn) hold(ctx context.Context) (held context.Context, w *work, err error) {
 	if err := c.begin(ctx); err != nil {
 		return ctx, nil, err
 	}
-	w = &work{}
-	return context.WithValue(ctx, workKey{c}, w), w, nil
+	w = &work{Context: ctx, key: workKey{c}}
+	return w, w, nil
 }
 
 func (c *Conn) release(w *work) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	w.over = true
-	c.mu.Unlock()
-	c.done()
+	c.finished()
 }
 
 // begin counts a piece of work, until done is called.
@@ -118,6 +132,11 @@ func (c *Conn) begin(ctx context.Context) error {
 func (c *Conn) done() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.finished()
+}
+
+// finished ends a piece of work; c.mu is held.
+func (c *Conn) finished() {
 	if c.working--; c.working == 0 && c.draining {
 		c.wake()
 	}

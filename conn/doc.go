@@ -24,7 +24,9 @@
 //     events of all names together. Two channels have no order between them.
 //  2. An event without an active listener is not decoded.
 //  3. A slow subscription does not delay others, unless it uses bus.Block. Then
-//     it blocks the events of this connection; pings are still answered.
+//     it blocks the events of this connection; pings are still answered. Over
+//     polling, a response with many events is delivered at the pace of its
+//     readers, see [Pacer].
 //  4. Subscriptions, handlers and routes belong to the Conn. They remain over
 //     any number of reconnects and calls of Run.
 //  5. An acknowledgement reaches only the call that waits for it, on the same
@@ -35,8 +37,8 @@
 //  8. A server cannot make the connection use unbounded memory: see Limits.
 //
 // The goroutine that calls [Conn.Run] connects, changes the state and writes
-// the packets. A second goroutine, the reader, reads packets, decodes events
-// for their listeners and publishes them.
+// the packets that callers do not write themselves. A second goroutine, the
+// reader, reads packets, decodes events for their listeners and publishes them.
 //
 // # States
 //
@@ -109,7 +111,9 @@
 //
 // # Sending
 //
-// Packets wait in a queue of the session, up to Config.MaxQueue packets and
+// The caller of [Conn.Emit] or [Call] writes the packet itself, if no other one
+// waits and the socket takes it without blocking. Otherwise the packet waits in
+// a queue of the session, up to Config.MaxQueue packets and
 // Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
 // written. If its session ends before it takes the event from the queue, the
 // event is sent on the next session. [Conn.TryEmit] never waits, and drops an

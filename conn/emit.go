@@ -16,11 +16,12 @@ import (
 // [*SendError], which reports whether the event may have been sent. A written
 // event is not necessarily received; use [Call] for that.
 func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
-	data, err := encodeEvent(event, args)
+	o, err := c.encodeEvent(event, args)
 	if err != nil {
 		return &SendError{Event: event, Err: err}
 	}
-	return c.send(ctx, event, func(s *Session) error { return s.emit(ctx, event, data) })
+	defer o.release()
+	return c.send(ctx, event, func(s *Session) error { return s.emit(ctx, event, o) })
 }
 
 // TryEmit sends an event without waiting, as Socket.IO does with a volatile
@@ -32,9 +33,9 @@ func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
 // the event is lost. Byte slices in the arguments must not change after the
 // call.
 func (c *Conn) TryEmit(event string, args ...any) error {
-	data, err := encodeEvent(event, args)
+	o, err := c.encodeEvent(event, args)
 	if err == nil {
-		err = c.tryEmit(data)
+		err = c.tryEmit(o)
 	}
 	if err != nil {
 		return &SendError{Event: event, Err: err}
@@ -42,9 +43,9 @@ func (c *Conn) TryEmit(event string, args ...any) error {
 	return nil
 }
 
-func (c *Conn) tryEmit(data body) error {
+func (c *Conn) tryEmit(o *outgoing) error {
 	c.mu.Lock()
-	s, closed := c.ready, c.closed || c.draining
+	s, closed := c.entering, c.closed || c.draining
 	c.mu.Unlock()
 	switch {
 	case closed:
@@ -53,7 +54,8 @@ func (c *Conn) tryEmit(data body) error {
 		c.counters.dropped.Add(1)
 		return ErrNotReady
 	}
-	if _, err := s.queue.tryPut(s.outgoing(socketio.Event, socketio.NoID, data)); err != nil {
+	o.address(s, socketio.Event, socketio.NoID)
+	if _, _, err := s.queue.tryPut(o, false); err != nil {
 		c.counters.dropped.Add(1)
 		return ErrNotReady // a session that has just ended is not ready either
 	}
@@ -69,12 +71,12 @@ func (c *Conn) tryEmit(data body) error {
 // does not fit R, the error is a [*DecodeError].
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
-	data, err := encodeEvent(event, args)
-	if err == nil {
-		err = c.send(ctx, event, func(s *Session) error { return s.call(ctx, &reply, event, data) })
-	} else {
-		err = &SendError{Event: event, Err: err}
+	o, err := c.encodeEvent(event, args)
+	if err != nil {
+		return reply, &SendError{Event: event, Err: err}
 	}
+	defer o.release()
+	err = c.send(ctx, event, func(s *Session) error { return s.call(ctx, &reply, event, o) })
 	if err != nil {
 		var zero R
 		return zero, err

@@ -24,7 +24,7 @@ func TestEmit_waitsUntilReady(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- c.Emit(t.Context(), "early", json.RawMessage(`{"raw": 1}`)) }()
 	wiretest.Run(t, c)
-	assert.Equal(t, `42["early",{"raw":1}]`, wiretest.ReceiveFrom(t, frames))
+	assert.Equal(t, `42["early",{"raw": 1}]`, wiretest.ReceiveFrom(t, frames))
 	assert.NoError(t, wiretest.ReceiveFrom(t, sent))
 }
 

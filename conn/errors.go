@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -226,6 +227,13 @@ func dialError(err error) error {
 		return err
 	}
 	return &DialError{err}
+}
+
+// isUnknownPath reports whether the server responded that it does not know the
+// path of the handshake. Some servers redirect to the path with a slash.
+func isUnknownPath(err error) bool {
+	var response *engineio.HandshakeError
+	return errors.As(err, &response) && (response.StatusCode == http.StatusNotFound || response.StatusCode/100 == 3)
 }
 
 // versionError adds the server's version to ErrProtocolVersion.

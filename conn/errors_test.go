@@ -80,7 +80,7 @@ func TestRun_endsOnHTTPRefusal(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"status 401":        {401, `no`, "conn: refused by the server with HTTP status 401"},
+		"status 401":        {401, `no`, "conn: refused by the server with HTTP status 401: no"},
 		"Engine.IO error 4": {400, `{"code":4,"message":"Forbidden"}`, "conn: refused by the server with HTTP status 400: Forbidden"},
 		"Engine.IO error 5": {400, `{"code":5,"message":"Unsupported protocol version"}`, conn.ErrProtocolVersion.Error() + ": Engine.IO 3 (Unsupported protocol version)"},
 	} {

@@ -13,7 +13,8 @@ const maxHandled = 64
 // Handle calls fn with the first argument of each event of the given name. If
 // the server asked for an acknowledgement, it receives the result of fn: the
 // reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
-// the error sets another reply. A payload that does not fit Req is published on
+// the error sets another reply. A reply of type [Args] is sent as several
+// arguments. A payload that does not fit Req is published on
 // c.DecodeErrors and is not acknowledged.
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and

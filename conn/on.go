@@ -53,6 +53,8 @@ type topicListener[T any] struct {
 func (l *topicListener[T]) Active() bool { return l.topic.Active() }
 func (l *topicListener[T]) Close()       { l.topic.Close() }
 
+func (l *topicListener[T]) Pace(ctx context.Context) { l.topic.WaitForReaders(ctx) }
+
 func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	var zero T
 	l.next = zero

@@ -183,13 +183,6 @@ func decodeReply(event string, c body, v any) error {
 // name is neither sent nor received.
 func Reserved(name string) bool { return socketio.Reserved(name) }
 
-func encodeEvent(name string, args []any) (body, error) {
-	if socketio.Reserved(name) {
-		return body{}, errors.New("the name is reserved")
-	}
-	return encodeArgs(append([]any{name}, args...))
-}
-
 func isJSON(data []byte) bool { return jsontext.Value(data).IsValid(decoderOptions...) }
 
 // exceedsDepth reports whether arrays and objects in data nest deeper than

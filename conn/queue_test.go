@@ -10,37 +10,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func packetOf(size int64) *outgoing { return &outgoing{size: size, written: make(chan error, 1)} }
+func packetOf(size int64) *outgoing { return &outgoing{size: size} }
+
+// fill puts packets in the queue.
+func fill(t *testing.T, q *queue, packets ...*outgoing) {
+	t.Helper()
+	for _, o := range packets {
+		writer, err := q.put(t.Context(), o, false)
+		require.NoError(t, err)
+		require.False(t, writer)
+	}
+}
 
 func TestQueue_blocksPutWhileFull(t *testing.T) {
-	for name, fill := range map[string][]int64{"by count": {1, 1, 1}, "by bytes": {6, 4}} {
+	for name, sizes := range map[string][]int64{"by count": {1, 1, 1}, "by bytes": {6, 4}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := newQueue(3, 10)
-				for _, size := range fill {
-					require.NoError(t, q.put(t.Context(), packetOf(size)))
+				for _, size := range sizes {
+					fill(t, q, packetOf(size))
 				}
-				_, err := q.tryPut(packetOf(1))
+				_, _, err := q.tryPut(packetOf(1), true)
 				require.ErrorIs(t, err, ErrNotReady)
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
-				require.ErrorIs(t, q.put(ctx, packetOf(1)), context.Canceled)
+				_, err = q.put(ctx, packetOf(1), true)
+				require.ErrorIs(t, err, context.Canceled)
 
 				in := make(chan error)
-				go func() { in <- q.put(t.Context(), packetOf(1)) }()
+				go func() { _, err := q.put(t.Context(), packetOf(1), false); in <- err }()
 				synctest.Wait()
 				taken := q.take()
-				require.Len(t, taken, len(fill))
+				require.Len(t, taken.items, len(sizes))
 				synctest.Wait()
 				select {
 				case <-in:
 					t.Fatal("put returned before the taken packets were written")
 				default:
 				}
-				q.written(taken, nil)
+				q.wrote(taken.items, nil, false)
 				require.NoError(t, <-in)
-				assert.NoError(t, <-taken[0].written)
-				assert.Len(t, q.take(), 1)
+				<-taken.items[0].sent.done
+				assert.NoError(t, taken.items[0].sent.err)
+				assert.Len(t, q.take().items, 1)
 			})
 		})
 	}
@@ -48,37 +60,92 @@ func TestQueue_blocksPutWhileFull(t *testing.T) {
 
 func TestQueue_acceptsOversizedPacketWhenEmpty(t *testing.T) {
 	q := newQueue(3, 10)
-	require.NoError(t, q.put(t.Context(), packetOf(100)))
-	_, err := q.tryPut(packetOf(1))
+	fill(t, q, packetOf(100))
+	_, _, err := q.tryPut(packetOf(1), false)
 	assert.ErrorIs(t, err, ErrNotReady)
 }
 
 func TestQueue_dropsWithdrawnPacket(t *testing.T) {
 	q := newQueue(3, 10)
-	first, second := packetOf(5), packetOf(5)
-	require.NoError(t, q.put(t.Context(), first))
-	require.NoError(t, q.put(t.Context(), second))
+	first, second, third := packetOf(5), packetOf(5), packetOf(5)
+	fill(t, q, first, second)
 	assert.True(t, q.withdraw(first))
 	assert.False(t, q.withdraw(first))
-	third := packetOf(5)
-	_, err := q.tryPut(third)
-	require.NoError(t, err, "it has left its room")
-	assert.Equal(t, []*outgoing{second, third}, q.take())
+	fill(t, q, third) // the room of the first
+	assert.Equal(t, []*outgoing{second, third}, q.take().items)
 	assert.False(t, q.withdraw(second), "it is being written")
 }
 
 func TestQueue_failsBlockedPutOnClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1, 10)
-		require.NoError(t, q.put(t.Context(), packetOf(1)))
+		fill(t, q, packetOf(1))
 		in := make(chan error)
-		go func() { in <- q.put(t.Context(), packetOf(1)) }()
+		go func() { _, err := q.put(t.Context(), packetOf(1), true); in <- err }()
 		synctest.Wait()
 		q.close()
 		assert.ErrorIs(t, <-in, ErrSessionLost)
 		taken := q.take()
 		failure := errors.New("broken pipe")
-		q.written(taken, failure)
-		assert.ErrorIs(t, <-taken[0].written, failure)
+		q.wrote(taken.items, failure, false)
+		<-taken.items[0].sent.done
+		assert.ErrorIs(t, taken.items[0].sent.err, failure)
 	})
+}
+
+func TestQueue_hasOneWriter(t *testing.T) {
+	q := newQueue(10, 100)
+	first, second, third := packetOf(1), packetOf(1), packetOf(1)
+	writer, err := q.put(t.Context(), first, true)
+	require.NoError(t, err)
+	require.True(t, writer, "no other packet waits")
+	fill(t, q, second)
+	writer, err = q.put(t.Context(), third, true)
+	require.NoError(t, err)
+	require.False(t, writer, "there is a writer")
+	assert.Nil(t, q.take(), "the session's goroutine is not the writer")
+
+	next := q.wrote(first.alone(), nil, true)
+	assert.Equal(t, []*outgoing{second, third}, next, "the writer takes the packets that arrived meanwhile")
+	assert.Nil(t, q.wrote(next, nil, false))
+	writer, err = q.put(t.Context(), first, true)
+	require.NoError(t, err)
+	assert.True(t, writer)
+}
+
+func TestQueue_keepsOrderOfPutBackPackets(t *testing.T) {
+	q := newQueue(10, 100)
+	first, second, third := packetOf(1), packetOf(1), packetOf(1)
+	_, err := q.put(t.Context(), first, true)
+	require.NoError(t, err)
+	fill(t, q, second)
+	q.putBack(first.alone())
+	writer, err := q.put(t.Context(), third, true)
+	require.NoError(t, err)
+	require.False(t, writer, "packets wait")
+	taken := q.take()
+	assert.Equal(t, []*outgoing{first, second, third}, taken.items)
+	q.wrote(taken.items, nil, false)
+	for _, o := range taken.items {
+		<-o.sent.done
+	}
+}
+
+func TestQueue_handsUnfinishedWriteToSession(t *testing.T) {
+	q := newQueue(10, 100)
+	first, second := packetOf(1), packetOf(1)
+	_, err := q.put(t.Context(), first, true)
+	require.NoError(t, err)
+	fill(t, q, second)
+	q.handOver(first.alone(), nil)
+	assert.False(t, q.withdraw(first), "the socket has a part of it")
+	assert.True(t, q.withdraw(second))
+
+	q.close()
+	rest := q.takeAll()
+	assert.True(t, rest.begun)
+	assert.Equal(t, []*outgoing{first}, rest.items)
+	q.wrote(rest.items, nil, false)
+	<-first.sent.done
+	assert.Empty(t, q.takeAll().items)
 }

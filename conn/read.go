@@ -2,8 +2,10 @@ package conn
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
 )
@@ -12,12 +14,8 @@ import (
 // its own goroutine. It begins with the events that came before the reply to
 // CONNECT. It returns the error that ended the session.
 func (c *Conn) read(s *Session) error {
-	early := s.early
-	s.early = nil
-	for _, p := range early {
-		if err := c.packet(s, p); err != nil {
-			return err
-		}
+	if err := c.readEarly(s); err != nil {
+		return err
 	}
 	for {
 		m, err := s.engine.Read()
@@ -85,6 +83,7 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
 		return true, nil
 	}
+	c.pace(s, listeners)
 	delivered = true
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
 	for _, listener := range listeners {
@@ -114,8 +113,50 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 	return delivered, nil
 }
 
+// A pacer is an Engine that can report a large payload, as
+// engineio.Session.Pace does.
+type pacer interface {
+	Pace() (until time.Time, ok bool)
+}
+
+// pace waits for the readers of an event's listeners while a large payload is
+// read.
+func (c *Conn) pace(s *Session, listeners []Listener) {
+	engine, ok := s.engine.(pacer)
+	if !ok {
+		return
+	}
+	until, ok := engine.Pace()
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, until)
+	defer cancel()
+	for _, listener := range listeners {
+		if p, ok := listener.(Pacer); ok {
+			p.Pace(ctx)
+		}
+	}
+	c.raw.WaitForReaders(ctx)
+}
+
 // reportDecodeError publishes a DecodeError of an event that was not delivered.
 func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
 	c.counters.decodeErrors.Add(1)
 	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
+}
+
+// readEarly publishes the events that came before the reply to CONNECT. The
+// session is not Ready before that: the missed events of a resumed session come
+// first.
+func (c *Conn) readEarly(s *Session) error {
+	defer close(s.earlyRead)
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		if err := c.packet(s, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
@@ -35,11 +36,11 @@ func (r resumption) addTo(auth []byte) ([]byte, error) {
 	if r.pid == "" {
 		return auth, nil
 	}
-	c, err := encodeArgs([]any{map[string]string{"pid": r.pid, "offset": r.offset}})
+	own, err := jsonv2.Marshal(map[string]string{"pid": r.pid, "offset": r.offset}, decoderOptions...)
 	if err != nil {
 		return nil, err
 	}
-	object := bytes.TrimSuffix(c.data[1:len(c.data)-1], []byte{'}'})
+	object := bytes.TrimSuffix(own, []byte{'}'})
 	rest := bytes.TrimLeft(bytes.TrimPrefix(auth, []byte{'{'}), " \t\r\n")
 	if len(rest) == 0 || rest[0] == '}' {
 		return append(object, '}'), nil

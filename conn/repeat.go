@@ -27,11 +27,11 @@ func (s *Session) CallRepeatedly(ctx context.Context, reply any, after time.Dura
 	for {
 		ids = append(ids, s.expectAck(replies))
 		name := event()
-		data, err := encodeEvent(name, args)
+		o, err := s.conn.encodeEvent(name, args)
 		if err != nil {
 			return sent, &SendError{Event: name, MaybeSent: sent > 0, Err: err}
 		}
-		answer, handed, err := s.attempt(ctx, after, ids[len(ids)-1], data, replies)
+		answer, handed, err := s.attempt(ctx, after, ids[len(ids)-1], o, replies)
 		if handed {
 			sent++
 		}
@@ -49,10 +49,11 @@ func (s *Session) CallRepeatedly(ctx context.Context, reply any, after time.Dura
 
 // attempt sends an event once and waits for the acknowledgement, for the given
 // time. handed reports whether the server may have received the event.
-func (s *Session) attempt(ctx context.Context, limit time.Duration, id int64, data body, replies <-chan body) (answer body, handed bool, err error) {
+func (s *Session) attempt(ctx context.Context, limit time.Duration, id int64, o *outgoing, replies <-chan body) (answer body, handed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	handed, err = s.send(ctx, socketio.Event, id, data)
+	defer o.release()
+	handed, err = s.send(ctx, socketio.Event, id, o)
 	if err == nil {
 		return s.await(ctx, replies)
 	}

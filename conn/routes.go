@@ -30,6 +30,15 @@ type Listener interface {
 	Close()
 }
 
+// A Pacer is a [Listener] that can wait for its own readers. Over long-polling
+// thousands of events can arrive in one HTTP response. From the 64th event of a
+// response on, Pace is called before Receive, under the same conditions. It
+// waits until the readers have room again, or until ctx ends. Together these
+// waits are limited by the server's ping timeout.
+type Pacer interface {
+	Pace(ctx context.Context)
+}
+
 // A Route sends the events of a name to a listener.
 type Route struct {
 	Name     string

@@ -85,8 +85,9 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	return err
 }
 
-// serve runs one session and is the only writer to its socket. It starts the
-// reader and prepare, and returns when both have ended.
+// serve runs one session. It writes the packets that callers do not write
+// themselves. It starts the reader and prepare, and returns when both have
+// ended.
 func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 	prepared := make(chan error, 1)
 	defer func() { <-prepared }()
@@ -127,11 +128,15 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 			}
 			c.setState(ctx, ready, s)
 		case <-s.queue.filled:
-			items, err := s.write()
+			u := s.queue.take()
+			if u == nil {
+				continue
+			}
+			err := s.write(u)
 			if err != nil {
 				c.notReady() // before the callers get err and wait for the next session
 			}
-			s.queue.written(items, err)
+			s.queue.wrote(u.items, err, false)
 			if err != nil {
 				return c.lost(s, err)
 			}
@@ -141,6 +146,10 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 
 // prepare runs Config.OnConnect, between Connected and Ready.
 func (c *Conn) prepare(s *Session) error {
+	select {
+	case <-s.earlyRead:
+	case <-s.ctx.Done():
+	}
 	if c.cfg.OnConnect == nil {
 		return nil
 	}
@@ -165,5 +174,5 @@ func (c *Conn) lost(s *Session, writeErr error) error {
 func (c *Conn) notReady() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ready = nil
+	c.ready, c.entering = nil, nil
 }

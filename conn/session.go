@@ -2,7 +2,6 @@ package conn
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ const closeTimeout = time.Second
 type Session struct {
 	conn      *Conn
 	engine    Engine
+	direct    tryWriter // the engine, if callers can write themselves; else nil
 	epoch     uint64
 	reply     connectReply // to CONNECT
 	recovered bool         // the server resumed the previous session
@@ -44,8 +44,9 @@ type Session struct {
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
+	earlyRead chan struct{}     // closed when they are published
 
-	batch []Message // used by serve only
+	batch []Message // used by the queue's writer only
 }
 
 // connectReply is the payload of the server's CONNECT packet.
@@ -65,9 +66,11 @@ func (c *Conn) newSession(engine Engine) *Session {
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
+		earlyRead: make(chan struct{}),
 		acks:      map[int64]chan<- body{},
 		packets:   socketio.Decoder{MaxAttachments: c.cfg.MaxAttachments, MaxBytes: c.cfg.MaxFrame},
 	}
+	s.direct, _ = engine.(tryWriter)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -89,15 +92,16 @@ func (s *Session) Context() context.Context { return s.ctx }
 // [*SendError], with [ErrSessionLost] if the session has ended. See [Conn.Emit]
 // for the arguments.
 func (s *Session) Emit(ctx context.Context, event string, args ...any) error {
-	data, err := encodeEvent(event, args)
+	o, err := s.conn.encodeEvent(event, args)
 	if err != nil {
 		return &SendError{Event: event, Err: err}
 	}
-	return s.emit(ctx, event, data)
+	defer o.release()
+	return s.emit(ctx, event, o)
 }
 
-func (s *Session) emit(ctx context.Context, event string, data body) error {
-	if handed, err := s.send(ctx, socketio.Event, socketio.NoID, data); err != nil {
+func (s *Session) emit(ctx context.Context, event string, o *outgoing) error {
+	if handed, err := s.send(ctx, socketio.Event, socketio.NoID, o); err != nil {
 		return &SendError{Event: event, MaybeSent: handed, Err: err}
 	}
 	return nil
@@ -107,15 +111,16 @@ func (s *Session) emit(ctx context.Context, event string, data body) error {
 // decodes that into reply, a pointer. It does not wait for Ready. Its errors
 // are those of the function [Call].
 func (s *Session) Call(ctx context.Context, reply any, event string, args ...any) error {
-	data, err := encodeEvent(event, args)
+	o, err := s.conn.encodeEvent(event, args)
 	if err != nil {
 		return &SendError{Event: event, Err: err}
 	}
-	return s.call(ctx, reply, event, data)
+	defer o.release()
+	return s.call(ctx, reply, event, o)
 }
 
-func (s *Session) call(ctx context.Context, reply any, event string, data body) error {
-	answer, handed, err := s.request(ctx, data)
+func (s *Session) call(ctx context.Context, reply any, event string, o *outgoing) error {
+	answer, handed, err := s.request(ctx, o)
 	if err != nil {
 		return &SendError{Event: event, MaybeSent: handed, Err: err}
 	}
@@ -124,11 +129,11 @@ func (s *Session) call(ctx context.Context, reply any, event string, data body) 
 
 // request sends an event and waits for its acknowledgement. handed reports
 // whether the server may have received the event.
-func (s *Session) request(ctx context.Context, data body) (answer body, handed bool, err error) {
+func (s *Session) request(ctx context.Context, o *outgoing) (answer body, handed bool, err error) {
 	reply := make(chan body, 1)
 	id := s.expectAck(reply)
 	defer s.takeAck(id)
-	if handed, err := s.send(ctx, socketio.Event, id, data); err != nil {
+	if handed, err := s.send(ctx, socketio.Event, id, o); err != nil {
 		return body{}, handed, err
 	}
 	return s.await(ctx, reply)
@@ -151,84 +156,6 @@ func (s *Session) await(ctx context.Context, reply <-chan body) (answer body, ha
 	default:
 		return body{}, true, err
 	}
-}
-
-// packet encodes a packet of this session's namespace: its text and its
-// attachments.
-func (s *Session) packet(t socketio.Type, id int64, b body) []Message {
-	if len(b.attachments) > 0 {
-		t = map[socketio.Type]socketio.Type{socketio.Event: socketio.BinaryEvent, socketio.Ack: socketio.BinaryAck}[t]
-	}
-	p := socketio.Packet{Type: t, Namespace: s.namespace, ID: id, Attachments: len(b.attachments), Data: b.data}
-	messages := make([]Message, 1, 1+len(b.attachments))
-	messages[0].Data = p.Append(make([]byte, 0, len(b.data)+32))
-	for _, data := range b.attachments {
-		messages = append(messages, Message{Binary: true, Data: data})
-	}
-	return messages
-}
-
-func (s *Session) outgoing(t socketio.Type, id int64, b body) *outgoing {
-	o := &outgoing{messages: s.packet(t, id, b), written: make(chan error, 1)}
-	for _, m := range o.messages {
-		o.size += int64(len(m.Data))
-	}
-	return o
-}
-
-// send queues a packet and waits until it is written. handed reports whether
-// the server may have received any of it.
-func (s *Session) send(ctx context.Context, t socketio.Type, id int64, b body) (handed bool, err error) {
-	o := s.outgoing(t, id, b)
-	if err := s.queue.put(ctx, o); err != nil {
-		return false, err
-	}
-	select {
-	case err := <-o.written:
-		return true, lostUnless(err)
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-s.ended:
-		err = ErrSessionLost
-	}
-	if s.queue.withdraw(o) {
-		return false, err
-	}
-	select {
-	case err := <-o.written: // written meanwhile
-		return true, lostUnless(err)
-	default:
-		return true, err
-	}
-}
-
-func lostUnless(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrSessionLost, err)
-}
-
-// write writes the queued packets and returns them. The caller reports the
-// result to the queue.
-func (s *Session) write() (items []*outgoing, err error) {
-	items = s.queue.take()
-	if len(items) == 0 {
-		return nil, nil
-	}
-	size := uint64(0)
-	for _, o := range items {
-		s.batch = append(s.batch, o.messages...)
-		size += uint64(o.size)
-	}
-	err = s.engine.Write(s.batch...)
-	clear(s.batch) // release sent messages to the garbage collector
-	s.batch = s.batch[:0]
-	if err == nil {
-		s.conn.counters.sent.Add(uint64(len(items)))
-		s.conn.counters.sentBytes.Add(size)
-	}
-	return items, err
 }
 
 // expectAck returns an id for a packet that asks for an acknowledgement. The
@@ -257,21 +184,6 @@ func (s *Session) takeAck(id int64) chan<- body {
 	ch := s.acks[id]
 	delete(s.acks, id)
 	return ch
-}
-
-// disconnect writes the queued packets, sends DISCONNECT and closes the engine
-// gracefully.
-func (s *Session) disconnect() {
-	s.cancel() // unblocks a reader that waits for a blocking subscription
-	s.queue.close()
-	items, err := s.write()
-	s.queue.written(items, err)
-	if err != nil || s.engine.Write(s.packet(socketio.Disconnect, socketio.NoID, body{})...) != nil {
-		return
-	}
-	if s.engine.Close(closeTimeout) == nil {
-		s.awaitReader()
-	}
 }
 
 // awaitReader waits up to closeTimeout for the reader to end by itself. It

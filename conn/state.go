@@ -81,7 +81,8 @@ func (s State) String() string {
 
 // setState is called by Run's goroutine only. A state of phase Ready comes with
 // its session. The state is published before it is stored: when Ready returns,
-// States has published Ready.
+// States has published Ready. TryEmit, which does not wait, can send from the
+// publication on.
 func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
@@ -93,6 +94,9 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	if last := c.State(); (last.Phase == Ready) == (s.Phase == Ready) && !last.Since.IsZero() {
 		s.Since = last.Since
 	}
+	c.mu.Lock()
+	c.entering = ready
+	c.mu.Unlock()
 	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
 
 	c.mu.Lock()

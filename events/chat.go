@@ -8,10 +8,10 @@ import (
 // UserMessage is a message from a user. It starts a turn of the conversation.
 type UserMessage struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"` // the answer's events have the same
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"` // the answer's events have the same
 
-	MessageID string `json:"messageId"`
+	MessageID string `json:"messageId" read:"number"`
 	UserID    ID     `json:"userId"`
 	Text      string `json:"text"`
 	Parts     []Part `json:"parts,omitzero"` // attachments of the text
@@ -33,8 +33,8 @@ type Part struct {
 // [KeyUserTypingStart] or [KeyUserTypingStop].
 type Typing struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"`
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"`
 
 	UserID ID `json:"userId"`
 
@@ -44,8 +44,8 @@ type Typing struct {
 // Abort asks the server to stop the answer to the request RequestID.
 type Abort struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"`
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"`
 
 	Reason string `json:"reason,omitzero"`
 
@@ -55,12 +55,12 @@ type Abort struct {
 // Read reports that a user has read messages.
 type Read struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"`
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"`
 
 	UserID     ID        `json:"userId"`
-	MessageIDs []string  `json:"messageIds"`
-	ReadAt     time.Time `json:"readAt"`
+	MessageIDs []string  `json:"messageIds" read:"number"`
+	ReadAt     time.Time `json:"readAt" read:"missing"`
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -68,13 +68,13 @@ type Read struct {
 // ChatMessage is a message from a person in the chat.
 type ChatMessage struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"`
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"`
 
-	MessageID string    `json:"messageId"`
+	MessageID string    `json:"messageId" read:"number"`
 	UserID    ID        `json:"userId"`
 	Text      string    `json:"text"`
-	CreatedAt time.Time `json:"createdAt"`
+	CreatedAt time.Time `json:"createdAt" read:"missing"`
 
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -82,8 +82,8 @@ type ChatMessage struct {
 // Presence lists the users who are online in the chat.
 type Presence struct {
 	ChatID    ID     `json:"chatId,omitzero"`
-	TraceID   string `json:"traceId,omitzero"`
-	RequestID string `json:"requestId,omitzero"`
+	TraceID   string `json:"traceId,omitzero" read:"number"`
+	RequestID string `json:"requestId,omitzero" read:"number"`
 
 	OnlineUserIDs []ID `json:"onlineUserIds"`
 

@@ -35,9 +35,25 @@ var (
 // `json:"name,omitzero"` is optional. A field Extra holds the members that have
 // no field. A tag `enum:"a|b"` lists the values that the contract allows;
 // reading does not check it.
+//
+// A tag `read:"…"` lists the habits of backends that reading accepts:
+//
+//	number        a number, kept as its text
+//	missing       no value, although the field is required
+//	missing=-1    the same, and the field is then -1
+//	or=error      the member "error" if the field has no member of its own
+//	or=error.code the member "code" of the member "error", likewise
+//	payload       a string in place of the whole object
 type codec[T any] struct{ object }
 
-func newCodec[T any]() codec[T] { return codec[T]{newObject(reflect.TypeFor[T]())} }
+// objects has the tables of all codecs.
+var objects = map[reflect.Type]*object{}
+
+func newCodec[T any]() *codec[T] {
+	c := &codec[T]{newObject(reflect.TypeFor[T]())}
+	objects[reflect.TypeFor[T]()] = &c.object
+	return c
+}
 
 func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 	raw, err := d.ReadValue()
@@ -47,18 +63,18 @@ func (c *codec[T]) decode(d *jsontext.Decoder, into *T) error {
 	var zero T
 	*into = zero
 	if err := c.read(value{raw: raw}, reflect.ValueOf(into).Elem()); err != nil {
-		failure, ok := err.(*FieldError)
-		if !ok {
-			failure = &FieldError{Err: err}
-		}
-		failure.Type = c.name
-		return failure
+		err.Type = c.name
+		return err
 	}
 	return nil
 }
 
 func (c *codec[T]) encode(e *jsontext.Encoder, from *T) error {
-	return c.write(e, reflect.ValueOf(from).Elem())
+	b, err := c.append(e.AvailableBuffer(), reflect.ValueOf(from).Elem())
+	if err != nil {
+		return err
+	}
+	return e.WriteValue(b)
 }
 
 // lenient accepts the same JSON as a browser's JSON.parse.
@@ -79,6 +95,7 @@ type object struct {
 	name   string
 	fields []field
 	extra  int // index of the field Extra, -1 without one
+	whole  int // index in fields of the field that a string sets in place of the object, or -1
 }
 
 // maxFields is the number of fields of the largest type, without Extra.
@@ -86,9 +103,14 @@ const maxFields = 9
 
 type field struct {
 	name     string // in JSON
+	quoted   string // the name as JSON, and a colon
 	index    int    // in the struct
 	required bool
 	form     form
+
+	needed  bool       // an object without the field cannot be used
+	missing value      // takes the place of a missing member; nil raw for none
+	or      [][]string // paths of members that take its place before that
 }
 
 // form describes the JSON of a field's type.
@@ -102,8 +124,10 @@ type shape uint8
 
 const (
 	aString shape = iota
+	aText         // a string that may be a number
 	anID
 	anInteger
+	aCount // an integer that may have a fraction or be in a string
 	aNumber
 	aBoolean
 	aTime
@@ -115,7 +139,7 @@ const (
 )
 
 func newObject(t reflect.Type) object {
-	o := object{name: t.Name(), extra: -1}
+	o := object{name: t.Name(), extra: -1, whole: -1}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Name == "Extra" {
@@ -123,9 +147,35 @@ func newObject(t reflect.Type) object {
 			continue
 		}
 		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
-		o.fields = append(o.fields, field{name: name, index: i, required: option != "omitzero", form: formOf(f.Type)})
+		required := option != "omitzero"
+		o.fields = append(o.fields, field{
+			name: name, quoted: `"` + name + `":`, index: i, required: required, form: formOf(f.Type), needed: required,
+		})
+		last := len(o.fields) - 1
+		for accepted := range strings.SplitSeq(f.Tag.Get("read"), ",") {
+			switch name, arg, _ := strings.Cut(accepted, "="); name {
+			case "number":
+				o.fields[last].form = aNumericText(o.fields[last].form)
+			case "missing":
+				o.fields[last].needed, o.fields[last].missing.raw = false, []byte(arg)
+			case "or":
+				o.fields[last].or = append(o.fields[last].or, strings.Split(arg, "."))
+			case "payload":
+				o.whole = last
+			}
+		}
 	}
 	return o
+}
+
+// aNumericText returns the form of a string, or of a list of strings, that may
+// be numbers.
+func aNumericText(f form) form {
+	if f.shape == aList {
+		elem := aNumericText(*f.elem)
+		return form{shape: aList, elem: &elem}
+	}
+	return form{shape: aText}
 }
 
 func formOf(t reflect.Type) form {
@@ -138,8 +188,10 @@ func formOf(t reflect.Type) form {
 		return form{shape: anyRaw}
 	}
 	switch t.Kind() {
-	case reflect.Int, reflect.Int64:
+	case reflect.Int:
 		return form{shape: anInteger}
+	case reflect.Int64:
+		return form{shape: aCount}
 	case reflect.Float64:
 		return form{shape: aNumber}
 	case reflect.Bool:

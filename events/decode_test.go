@@ -23,7 +23,7 @@ func TestFieldError_namesFieldAndReason(t *testing.T) {
 		payload string
 		want    string
 	}{
-		{"missing field", events.KeyAIToken, `{"token":"a"}`, `events: AIToken: field "index": required field is missing`},
+		{"missing field", events.KeyAIToken, `{"index":1}`, `events: AIToken: field "token": required field is missing`},
 		{"wrong type", events.KeyAIToken, `{"token":1,"index":1}`, `events: AIToken: field "token": want a string, got a number`},
 		{
 			"fraction", events.KeyAIToken, `{"token":"a","index":1.0}`,
@@ -33,6 +33,10 @@ func TestFieldError_namesFieldAndReason(t *testing.T) {
 		{
 			"time", events.KeyAIMessage, message + `"createdAt":"yesterday","usage":{"totalTokens":false}}`,
 			`events: AIMessage: field "createdAt": want a time in RFC 3339 format`,
+		},
+		{
+			"missing field after a wrong optional one", events.KeyAIMessage, `{"chatId":[],"messageId":"m"}`,
+			`events: AIMessage: field "text": required field is missing`,
 		},
 		{
 			"nested field", events.KeyAIMessage, message + `"createdAt":"2026-03-04T05:06:07Z","usage":{"totalTokens":false}}`,

@@ -19,6 +19,10 @@ type FieldError struct {
 	Type  string // name of the Go type, such as "AIToken"
 	Field string // the place, such as "index" or "parts[1].type"; "" for the whole payload
 	Err   error  // ErrMissing, or an error that names the expected type
+
+	// Partial reports that only this field was left out, and others of the
+	// same kind. All other fields are set, so the payload can be used.
+	Partial bool
 }
 
 // Error returns the type, the field and the reason.
@@ -32,8 +36,11 @@ func (e *FieldError) Error() string {
 // Unwrap returns Err.
 func (e *FieldError) Unwrap() error { return e.Err }
 
+// LeftOut returns Field and Partial. Package conn finds it by its signature.
+func (e *FieldError) LeftOut() (field string, partial bool) { return e.Field, e.Partial }
+
 // within returns err with outer added in front of its field.
-func within(outer string, err error) error {
+func within(outer string, err error) *FieldError {
 	inner, ok := err.(*FieldError)
 	switch {
 	case !ok:

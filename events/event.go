@@ -29,6 +29,9 @@ type Envelope struct {
 // not fit the type, and a *jsontext.SyntacticError if it is not JSON. Decode
 // also fails if no event from the server has the key.
 //
+// If the FieldError is Partial, Decode returns the event as well, without the
+// fields that do not fit.
+//
 // Of members with the same name the last one counts, as in a browser, and
 // invalid Unicode is decoded as U+FFFD. Decode does not keep data.
 func Decode(key Key, data []byte) (Event, error) {
@@ -56,10 +59,13 @@ func Decode(key Key, data []byte) (Event, error) {
 
 func decode[T Event](data []byte) (Event, error) {
 	var ev T
-	if err := unmarshal(data, &ev); err != nil {
-		return nil, err
+	err := unmarshal(data, &ev)
+	if err != nil {
+		if failed, ok := err.(*FieldError); !ok || !failed.Partial {
+			return nil, err
+		}
 	}
-	return ev, nil
+	return ev, err
 }
 
 func (ChatMessage) Key() Key  { return KeyChatMessage }

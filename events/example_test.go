@@ -26,7 +26,7 @@ func Example() {
 }
 
 func ExampleDecode_missingField() {
-	_, err := events.Decode(events.KeyAIToken, []byte(`{"token":"Hi"}`))
+	_, err := events.Decode(events.KeyAIToken, []byte(`{"index":0}`))
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, events.ErrMissing))
 
@@ -35,9 +35,9 @@ func ExampleDecode_missingField() {
 		fmt.Println(failure.Type, failure.Field)
 	}
 	// Output:
-	// events: AIToken: field "index": required field is missing
+	// events: AIToken: field "token": required field is missing
 	// true
-	// AIToken index
+	// AIToken token
 }
 
 func ExampleEvent() {

@@ -29,10 +29,18 @@ func FuzzDecode(f *testing.F) {
 			f.Add(string(key), []byte(data))
 		}
 	}
+	for _, payload := range habits {
+		f.Add(string(payload.key), []byte(payload.json))
+	}
 	f.Fuzz(func(t *testing.T, key string, data []byte) {
 		ev, err := events.Decode(events.Key(key), data)
+		if strict := strictly(events.Key(key), data); strict != nil {
+			require.NoError(t, err)
+			require.Equal(t, strict, withoutExtra(ev), "what the strict decoder accepts is read alike")
+		}
 		if err != nil {
-			require.Nil(t, ev)
+			failed, ok := errors.AsType[*events.FieldError](err)
+			require.Equal(t, ok && failed.Partial, ev != nil)
 			return
 		}
 

@@ -233,6 +233,11 @@ func isRequired(f reflect.StructField) bool {
 	return !strings.HasSuffix(f.Tag.Get("json"), ",omitzero")
 }
 
+// isNeeded reports whether a payload without the field cannot be used.
+func isNeeded(f reflect.StructField) bool {
+	return isRequired(f) && !strings.Contains(f.Tag.Get("read"), "missing")
+}
+
 // with returns payload with the member name set to value, or without it if
 // value is empty.
 func with(t *testing.T, payload, name, value string) string {

@@ -39,19 +39,19 @@ func IntID(n int64) ID { return ID{integerID, strconv.FormatInt(n, 10)} }
 // String returns the string or the integer's digits, and "" for the zero ID.
 func (id ID) String() string { return id.text }
 
+// Same reports whether both IDs have the same text. Backends send one ID as a
+// string and as an integer, so IntID(5) is the same as StringID("5"). The zero
+// ID is the same as itself only.
+func (id ID) Same(other ID) bool {
+	return id.text == other.text && id.IsZero() == other.IsZero()
+}
+
 // IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id.kind == noID }
 
 // MarshalJSONTo writes a string, an integer, or null for the zero ID.
 func (id ID) MarshalJSONTo(e *jsontext.Encoder) error {
-	switch id.kind {
-	case stringID:
-		return e.WriteToken(jsontext.String(id.text))
-	case integerID:
-		return e.WriteValue(jsontext.Value(id.text))
-	default:
-		return e.WriteToken(jsontext.Null)
-	}
+	return e.WriteValue(id.append(e.AvailableBuffer()))
 }
 
 // UnmarshalJSONFrom reads a string, an integer, or null as the zero ID. Any

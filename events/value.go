@@ -33,6 +33,23 @@ func (v value) text() string {
 	return string(text)
 }
 
+// member returns the last member of the object v with this name, or a value
+// without raw.
+func (v value) member(name string) (found value) {
+	if v.raw == nil || v.raw[0] != '{' {
+		return value{}
+	}
+	for b, i := v.raw, skip(v.raw, 1); b[i] != '}'; i = skip(b, i) {
+		var key, member value
+		key, i = nextValue(b, i)
+		member, i = nextValue(b, skip(b, i))
+		if key.text() == name {
+			found = member
+		}
+	}
+	return found
+}
+
 // nextValue returns the value that begins at b[i], and the index after it.
 func nextValue(b []byte, i int) (v value, end int) {
 	end = i

@@ -11,10 +11,10 @@
 //		return err
 //	})
 //
-// The stages are [Map], [FlatMap], [Filter], [Merge], [Tee], [Batch], [Window],
-// [Throttle], [Debounce] and [FromSeq]. They return at once, and run in a
-// goroutine. The sinks are [Workers], [Sharded], [Collect], [First] and [Seq].
-// They block the caller until they are done.
+// The stages are [Map], [FlatMap], [Filter], [Through], [Merge], [Tee],
+// [Batch], [Window], [Throttle], [Debounce], [FromSeq] and [FromSeq2]. They
+// return at once, and run in a goroutine. The sinks are [Workers], [Sharded],
+// [Collect], [First] and [Seq]. They block the caller until they are done.
 //
 // # Guarantees
 //

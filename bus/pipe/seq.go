@@ -34,6 +34,19 @@ func FromSeq[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
 	return stage(func(out chan<- T) { sendAll(ctx, out, seq) })
 }
 
+// FromSeq2 sends the values of seq, such as the text of a chat.Stream. Its
+// output closes as that of [FromSeq] does, and at the first error. The source
+// of seq reports that error, not the stage.
+func FromSeq2[T any](ctx context.Context, seq iter.Seq2[T, error]) <-chan T {
+	return FromSeq(ctx, func(yield func(T) bool) {
+		for v, err := range seq {
+			if err != nil || !yield(v) {
+				return
+			}
+		}
+	})
+}
+
 // sendAll sends the values of seq.
 func sendAll[T any](ctx context.Context, out chan<- T, seq iter.Seq[T]) {
 	returned := false

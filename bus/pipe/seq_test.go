@@ -2,6 +2,7 @@ package pipe_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,13 @@ func TestFromSeq_sendsNothingAfterCancel(t *testing.T) {
 
 func TestFromSeq_keepsOrder(t *testing.T) {
 	assert.Equal(t, []int{3, 1, 2}, read(t, pipe.FromSeq(t.Context(), slices.Values([]int{3, 1, 2}))))
+}
+
+func TestFromSeq2_endsAtFirstError(t *testing.T) {
+	out := pipe.FromSeq2(t.Context(), func(yield func(int, error) bool) {
+		_ = yield(1, nil) && yield(2, nil) && yield(0, errors.New("lost")) && yield(3, nil)
+	})
+	assert.Equal(t, []int{1, 2}, read(t, out))
 }
 
 func TestCollect_returnsAllValuesOfClosedInput(t *testing.T) {

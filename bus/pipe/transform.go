@@ -43,6 +43,38 @@ func Filter[T any](ctx context.Context, in <-chan T, keep func(T) bool) <-chan T
 	})
 }
 
+// Through sends the values of f(values), where values are the values of in. It
+// is the stage for a function that keeps state from value to value. The state
+// is in local variables, and the rest is yielded after the loop.
+//
+//	pairs := pipe.Through(ctx, numbers, func(values iter.Seq[int]) iter.Seq[[]int] {
+//		return func(yield func([]int) bool) {
+//			var pair []int
+//			for v := range values {
+//				if pair = append(pair, v); len(pair) < 2 {
+//					continue
+//				}
+//				if !yield(pair) {
+//					return
+//				}
+//				pair = nil
+//			}
+//			if len(pair) > 0 {
+//				yield(pair)
+//			}
+//		}
+//	})
+//
+// The sequence values ends when in closes or ctx ends. After a panic in f the
+// output closes.
+func Through[T, U any](ctx context.Context, in <-chan T, f func(values iter.Seq[T]) iter.Seq[U]) <-chan U {
+	return stage(func(out chan<- U) {
+		if seq, ok := try(ctx, f, Seq(ctx, in)); ok {
+			sendAll(ctx, out, seq)
+		}
+	})
+}
+
 // try returns f(v), and reports whether f returned.
 func try[T, U any](ctx context.Context, f func(T) U, v T) (u U, returned bool) {
 	defer func() { recovered(ctx, returned, recover()) }()

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,9 +58,13 @@ func cpuTime(b *testing.B) time.Duration {
 }
 
 func bareRound(b *testing.B, url string, round int) time.Duration {
-	ctx := newContext(b)
 	n := newBus(b, url, Config{Prefix: fmt.Sprintf("bare-%d", round)}) // the same stream
 	defer n.conn.Close()
+	return bareRoundOver(b, n)
+}
+
+func bareRoundOver(b *testing.B, n *Bus) time.Duration {
+	ctx := wiretest.Context(b)
 	js, err := jetstream.New(n.conn, jetstream.WithPublishAsyncMaxPending(4096))
 	require.NoError(b, err)
 	defer func() { _ = js.DeleteStream(context.Background(), n.prefix) }()
@@ -99,7 +103,7 @@ func ourRound(b *testing.B, url string, round int) time.Duration {
 }
 
 func roundOver(b *testing.B, n *Bus) time.Duration {
-	ctx, cancel := context.WithCancel(newContext(b))
+	ctx, cancel := context.WithCancel(wiretest.Context(b))
 	defer cancel()
 	feed := subscribe(b, n, SubscribeConfig{})
 	got := feed.Events.Chan(ctx, bus.OnOverflow(bus.Block))
@@ -155,75 +159,14 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	var here, there time.Duration
 	for range b.N {
-		answer, err := client.Ask(newContext(b), ask)
+		answer, err := client.Ask(wiretest.Context(b), ask)
 		here += read(answer, err)
-		through, err := remote.Ask(newContext(b), ask)
+		through, err := remote.Ask(wiretest.Context(b), ask)
 		there += read(through, err)
 	}
 	b.ReportMetric(float64(b.N*tokens)/here.Seconds(), "local-tokens/s")
 	b.ReportMetric(float64(b.N*tokens)/there.Seconds(), "remote-tokens/s")
 	b.ReportMetric(there.Seconds()/here.Seconds(), "times-local")
-	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkLatency measures two latencies, alternately. One is that of a single
-// token from a topic through Forward and a Feed to a channel. The other is that
-// of a finished message from an acknowledged publish of nats.go to the callback
-// of a consumer.
-func BenchmarkLatency(b *testing.B) {
-	const tokens = 500 // a round
-	server := newServer(b)
-	n := newBus(b, server.URL, Config{})
-	ctx, cancel := context.WithCancel(newContext(b))
-	defer cancel()
-	feed := subscribe(b, n, SubscribeConfig{})
-	got := feed.Tokens.Chan(ctx)
-	running(b, feed.Run)
-	var topic bus.Topic[events.Event]
-	forwarding(b, n, &topic)
-	plain := newBus(b, server.URL, Config{Prefix: "bare"})
-	consumer, err := plain.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	require.NoError(b, err)
-	arrived := make(chan struct{}, 1)
-	consuming, err := consumer.Consume(func(jetstream.Msg) { arrived <- struct{}{} })
-	require.NoError(b, err)
-	defer consuming.Stop()
-	encoder := &encoder{bus: plain, id: "bare"}
-	var ours, bare []time.Duration
-	for round := range b.N {
-		for i := range tokens {
-			begun := time.Now()
-			topic.Publish(token("room", fmt.Sprint("r", round), i))
-			<-got
-			ours = append(ours, time.Since(begun))
-			msg, err := encoder.encode(token("room", fmt.Sprint("r", round), i))
-			require.NoError(b, err)
-			begun = time.Now()
-			_, err = plain.js.PublishMsg(ctx, msg)
-			require.NoError(b, err)
-			<-arrived
-			bare = append(bare, time.Since(begun))
-		}
-	}
-	for name, all := range map[string][]time.Duration{"chatnats": ours, "bare": bare} {
-		slices.Sort(all)
-		b.ReportMetric(float64(all[len(all)/2].Microseconds()), name+"-p50-us")
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), name+"-p99-us")
-	}
-	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkReplicas measures Forward and a Feed over a stream with three copies
-// on three servers, each a process.
-func BenchmarkReplicas(b *testing.B) {
-	c := newCluster(b)
-	var took time.Duration
-	for round := range b.N {
-		n := c.open(Config{Prefix: fmt.Sprintf("replicas-%d", round), Replicas: 3})
-		took += roundOver(b, n)
-		_ = n.js.DeleteStream(context.Background(), n.prefix)
-	}
-	b.ReportMetric(float64(b.N*load)/took.Seconds(), "events/s")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -253,7 +196,7 @@ func BenchmarkFootprint(b *testing.B) {
 		topic.Close()
 		require.NoError(b, f.Wait())
 		memory += heap() - before
-		info, err := n.stream.Info(newContext(b))
+		info, err := n.stream.Info(wiretest.Context(b))
 		require.NoError(b, err)
 		file += float64(info.State.Bytes)
 	}

@@ -5,77 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
-	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// Defaults of [Config].
-const (
-	DefaultPrefix          = "parley"
-	DefaultPartitions      = 16
-	DefaultMaxAge          = time.Hour
-	DefaultDuplicateWindow = 2 * time.Minute
-)
-
-// A Config names the stream and has the settings with which it is created. An
-// existing stream is not changed.
-type Config struct {
-	// Prefix is the first token of every subject, and the name of the stream
-	// and of the key-value bucket: letters, digits, - and _.
-	// Default: DefaultPrefix.
-	Prefix string
-
-	// Partitions is how many parts the chats are spread over. At most that many
-	// workers of a group have work. For an existing stream it must be the
-	// number that it was created with, or 0. Default: DefaultPartitions.
-	Partitions int
-
-	// Replicas is how many NATS servers store each event. Default: 1.
-	Replicas int
-
-	// MaxAge is how long events are kept. Default: DefaultMaxAge.
-	MaxAge time.Duration
-
-	// MaxBytes is how many bytes of events are kept; the oldest are dropped.
-	// Default: 0, no limit.
-	MaxBytes int64
-
-	// DuplicateWindow is how long the stream remembers an event's id and drops
-	// repetitions. Default: DefaultDuplicateWindow.
-	DuplicateWindow time.Duration
-
-	// Logger logs problems that no call returns. Default: slog.Default().
-	Logger *slog.Logger
-}
-
-var validPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-func (c Config) withDefaults() (Config, error) {
-	setDefault(&c.Prefix, DefaultPrefix)
-	setDefault(&c.Replicas, 1)
-	setDefault(&c.MaxAge, DefaultMaxAge)
-	setDefault(&c.DuplicateWindow, DefaultDuplicateWindow)
-	setDefault(&c.Logger, slog.Default())
-	switch {
-	case !validPrefix.MatchString(c.Prefix):
-		return c, fmt.Errorf("chatnats: Config.Prefix %q has more than letters, digits, - and _", c.Prefix)
-	case c.Partitions < 0:
-		return c, errors.New("chatnats: Config.Partitions is negative")
-	}
-	return c, nil
-}
-
-// setDefault sets a field that is zero.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
 
 // A Bus is the stream with the events of all chats, over one NATS connection.
 // It is safe for concurrent use.
@@ -83,90 +19,137 @@ type Bus struct {
 	conn       *nats.Conn
 	js         jetstream.JetStream
 	stream     jetstream.Stream
-	kv         jetstream.KeyValue
 	holders    holders
+	cfg        Config // as given to Open
 	prefix     string
 	partitions int
 	window     time.Duration // the stream's window for duplicates
+	maxAge     time.Duration // of the stream's events; 0 for no limit
+	ackTimeout time.Duration // without a reply, a batch is lost
 	log        *slog.Logger
+
+	count    counters
+	leases   leaseWatch
+	bucketMu sync.Mutex
+	opened   *bucket // nil until it is used
 }
 
-// metaPartitions is the key of the number of partitions in the stream's
-// metadata.
-const metaPartitions = "parley.partitions"
+// A bucket is the key-value bucket of leases and workers.
+type bucket struct {
+	jetstream.KeyValue
+	stream jetstream.Stream
+}
 
-// Open opens the stream and the bucket of cfg.Prefix, and creates them if they
-// do not exist. The caller closes the connection; it should reconnect without a
-// limit (nats.MaxReconnects(-1)). Open returns an error of JetStream, or one
-// about an invalid field of cfg. ctx bounds only Open.
+// apiTimeout limits a request to JetStream. A server that restarts may lose a
+// request.
+const apiTimeout = 2 * time.Second
+
+// Open opens the stream of cfg.Prefix, and creates it if it does not exist. The
+// bucket of that name is opened by the first call that needs it. [RunWithLease]
+// and [Work] create it if it does not exist.
+//
+// The caller closes the connection; it should reconnect without a limit
+// (nats.MaxReconnects(-1)). Open returns a [*ConfigError] if the stream exists
+// and differs, an error of JetStream, or one about an invalid field of cfg. ctx
+// bounds only Open.
 func Open(ctx context.Context, conn *nats.Conn, cfg Config) (*Bus, error) {
-	cfg, err := cfg.withDefaults()
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(apiTimeout))
 	if err != nil {
 		return nil, err
 	}
-	js, err := jetstream.New(conn)
-	if err != nil {
+	return OpenJetStream(ctx, js, cfg)
+}
+
+// OpenJetStream is [Open] for a JetStream with options, such as a domain
+// ([jetstream.NewWithDomain]) or an API prefix.
+func OpenJetStream(ctx context.Context, js jetstream.JetStream, cfg Config) (*Bus, error) {
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	b := &Bus{conn: conn, js: js, prefix: cfg.Prefix, log: cfg.Logger}
+	if domain := js.Options().Domain; domain != "" {
+		// jetstreamext builds another prefix of a domain than nats.go.
+		prefixed, err := jetstream.NewWithAPIPrefix(js.Conn(), "$JS."+domain+".API", jetstream.WithDefaultTimeout(js.Options().DefaultTimeout))
+		if err != nil {
+			return nil, err
+		}
+		js = prefixed
+	}
+	full := cfg.withDefaults()
+	b := &Bus{conn: js.Conn(), js: js, cfg: cfg, prefix: full.Prefix, ackTimeout: 2 * time.Second, log: full.Logger}
+	var err error
 	if b.stream, err = openStream(ctx, js, cfg); err != nil {
-		return nil, fmt.Errorf("chatnats: stream %s: %w", cfg.Prefix, err)
+		return nil, fmt.Errorf("chatnats: stream %s: %w", b.prefix, err)
 	}
 	made := b.stream.CachedInfo().Config
-	b.window = made.Duplicates
-	if b.partitions, err = strconv.Atoi(made.Metadata[metaPartitions]); err != nil {
-		return nil, fmt.Errorf("chatnats: stream %s was not made by this package", cfg.Prefix)
-	}
-	if cfg.Partitions != 0 && cfg.Partitions != b.partitions {
-		return nil, fmt.Errorf("chatnats: stream %s has %d partitions, not %d", cfg.Prefix, b.partitions, cfg.Partitions)
-	}
-	if b.kv, err = openBucket(ctx, js, cfg); err != nil {
-		return nil, fmt.Errorf("chatnats: bucket %s: %w", cfg.Prefix, err)
+	b.window, b.maxAge = made.Duplicates, made.MaxAge
+	if b.partitions, err = checkStream(made, cfg); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstream.Stream, error) {
-	stream, err := js.Stream(ctx, cfg.Prefix)
+	want := cfg.StreamConfig()
+	stream, err := js.Stream(ctx, want.Name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return stream, err
 	}
-	setDefault(&cfg.Partitions, DefaultPartitions)
-	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
-		Name:     cfg.Prefix,
-		Subjects: []string{cfg.Prefix + ".*.*"},
-		// The server computes the partition of a chat when it stores an event.
-		SubjectTransform: &jetstream.SubjectTransformConfig{
-			Source:      cfg.Prefix + ".*.*",
-			Destination: fmt.Sprintf("%s.{{partition(%d,1)}}.{{wildcard(1)}}.{{wildcard(2)}}", cfg.Prefix, cfg.Partitions),
-		},
-		Metadata:          map[string]string{metaPartitions: strconv.Itoa(cfg.Partitions)},
-		Replicas:          cfg.Replicas,
-		MaxAge:            cfg.MaxAge,
-		MaxBytes:          max(cfg.MaxBytes, 0),
-		Duplicates:        min(cfg.DuplicateWindow, cfg.MaxAge),
-		AllowDirect:       true,
-		AllowBatchPublish: true,
-	})
+	stream, err = js.CreateStream(ctx, want)
 	// Another instance may have created it meanwhile, with another Config.
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return js.Stream(ctx, cfg.Prefix)
+		return js.Stream(ctx, want.Name)
 	}
 	return stream, err
 }
 
-func openBucket(ctx context.Context, js jetstream.JetStream, cfg Config) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, cfg.Prefix)
-	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+// bucket returns the bucket. The first successful call opens it. If it does not
+// exist, it is created, or the error is jetstream.ErrBucketNotFound.
+func (b *Bus) bucket(ctx context.Context, create bool) (*bucket, error) {
+	b.bucketMu.Lock()
+	opened := b.opened
+	b.bucketMu.Unlock()
+	if opened != nil {
+		return opened, nil
+	}
+	kv, err := b.openBucket(ctx, create)
+	if err != nil {
+		return nil, fmt.Errorf("chatnats: bucket %s: %w", b.prefix, err)
+	}
+	stream, err := b.js.Stream(ctx, "KV_"+b.prefix)
+	if err != nil {
+		return nil, fmt.Errorf("chatnats: bucket %s: %w", b.prefix, err)
+	}
+	if err := checkBucket(stream.CachedInfo().Config, b.cfg); err != nil {
+		return nil, err
+	}
+	b.bucketMu.Lock()
+	defer b.bucketMu.Unlock()
+	b.opened = &bucket{kv, stream}
+	return b.opened, nil
+}
+
+// kvSubject returns the subject to which a key is published.
+func (b *Bus) kvSubject(key string) string {
+	subject := "$KV." + b.prefix + "." + key
+	if api := b.js.Options().APIPrefix; api != "" && api != jetstream.DefaultAPIPrefix {
+		return strings.TrimSuffix(api, ".") + "." + subject
+	}
+	return subject
+}
+
+func (b *Bus) openBucket(ctx context.Context, create bool) (jetstream.KeyValue, error) {
+	kv, err := b.js.KeyValue(ctx, b.prefix)
+	if !create || !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return kv, err
 	}
-	kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:         cfg.Prefix,
-		Replicas:       cfg.Replicas,
-		LimitMarkerTTL: time.Second, // enables a TTL for each key
-	})
+	// Another program may have created the stream, with other fields.
+	cfg, stream := b.cfg, b.stream.CachedInfo().Config
+	setDefault(&cfg.Replicas, stream.Replicas)
+	setDefault(&cfg.Storage, stream.Storage)
+	setDefault(&cfg.Placement, stream.Placement)
+	kv, err = b.js.CreateKeyValue(ctx, cfg.BucketConfig())
 	if errors.Is(err, jetstream.ErrBucketExists) {
-		return js.KeyValue(ctx, cfg.Prefix)
+		return b.js.KeyValue(ctx, b.prefix)
 	}
 	return kv, err
 }

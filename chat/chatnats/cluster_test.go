@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,7 +28,8 @@ func init() {
 			ServerName: args["ID"], Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
 			JetStream: true, StoreDir: args["DIR"],
 			// Clients use only the given URLs, which may be those of proxies.
-			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster, NoAdvertise: true},
+			// Nodes use only the given routes: the advertised port is closed.
+			Cluster: server.ClusterOpts{Name: "parley", Host: "127.0.0.1", Port: cluster, NoAdvertise: true, Advertise: "127.0.0.1:1"},
 		}
 		for route := range strings.SplitSeq(args["ROUTES"], ",") {
 			at, err := url.Parse(route)
@@ -50,39 +52,57 @@ func init() {
 	}
 }
 
-// A cluster is three NATS servers, each a process of its own.
+// A cluster is three NATS servers, each a process of its own, with a proxy for
+// each route.
 type cluster struct {
-	t     testing.TB
-	URL   string // of all of them
-	args  [3]map[string]string
-	nodes [3]*child
+	t      testing.TB
+	URL    string // of all of them
+	args   [3]map[string]string
+	nodes  [3]*child
+	routes [3][3]*proxy // by the node that connects, and the other one
 }
 
 func newCluster(t testing.TB) *cluster {
 	c := &cluster{t: t}
-	var clients, routes []string
+	var clients []string
 	var ports [6]int
 	for i := range ports {
 		ports[i] = freePort(t)
 	}
 	for i := range c.nodes {
 		clients = append(clients, fmt.Sprintf("nats://127.0.0.1:%d", ports[i]))
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[3+i]))
-	}
-	c.URL = strings.Join(clients, ",")
-	for i := range c.nodes {
+		var routes []string
+		for j := range c.nodes {
+			if i != j {
+				c.routes[i][j] = newProxy(t, fmt.Sprintf("nats://127.0.0.1:%d", ports[3+j]))
+				routes = append(routes, c.routes[i][j].URL)
+			}
+		}
 		c.args[i] = map[string]string{
 			"ID": fmt.Sprintf("n%d", i), "DIR": t.TempDir(), "PORT": strconv.Itoa(ports[i]),
 			"CLUSTER": strconv.Itoa(ports[3+i]), "ROUTES": strings.Join(routes, ","),
 		}
+	}
+	c.URL = strings.Join(clients, ",")
+	for i := range c.nodes {
 		c.start(i)
 	}
 	return c
 }
 
+// routesOf returns the proxies of a node's routes, in both directions.
+func (c *cluster) routesOf(i int) (all []*proxy) {
+	for j := range c.nodes {
+		if i != j {
+			all = append(all, c.routes[i][j], c.routes[j][i])
+		}
+	}
+	return all
+}
+
 func (c *cluster) start(i int) {
 	c.nodes[i] = newChild(c.t, "node", c.args[i])
-	require.Equal(c.t, "ready", next(c.t, c.nodes[i].lines))
+	require.Equal(c.t, "ready", wiretest.ReceiveFrom(c.t, c.nodes[i].lines))
 }
 
 // open waits until the cluster has elected its leaders.

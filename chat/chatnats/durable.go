@@ -15,10 +15,14 @@ const DefaultTTL = shortest
 // when the readers have received them from their channels.
 func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
-	return &pinnedConsumer{
-		bus: f.bus, name: "feed-" + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
-		handle: r.publish, settled: r.settled, taken: func(uint64) { r.open = nil },
+	p := &pinnedConsumer{
+		bus: f.bus, name: feedConsumer + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
+		gaps: f.gaps, gap: f.lost, handle: r.publish, settled: r.settled, forgets: true, taken: func(uint64) { r.open = nil },
 	}
+	if f.cfg.ManualAck {
+		p.handle, p.settled, p.forgets, p.taken = f.topics.publish, f.acked.Load, false, nil
+	}
+	return p
 }
 
 func (f *Feed) runDurable(ctx context.Context) error { return f.consumer().run(ctx) }

@@ -3,6 +3,8 @@ package chatnats
 import (
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -24,6 +26,7 @@ func restart(t testing.TB, s *Server, dir string) *Server {
 }
 
 func TestEmbedded_keepsStreamAcrossRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, err := Embedded(dir)
 	require.NoError(t, err)
@@ -36,13 +39,40 @@ func TestEmbedded_keepsStreamAcrossRestart(t *testing.T) {
 }
 
 func TestEmbedded_requiresDirectory(t *testing.T) {
+	t.Parallel()
 	_, err := Embedded("")
 	require.Error(t, err)
 }
 
-func TestOpen_rejectsDifferentPartitionCount(t *testing.T) {
-	s := newServer(t)
-	newBus(t, s.URL, Config{Partitions: 3})
-	_, err := Open(newContext(t), connect(t, s.URL), Config{Partitions: 4})
-	require.ErrorContains(t, err, "has 3 partitions")
+func TestEmbedded_refusesDirectoryInUse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := Embedded(dir)
+	require.NoError(t, err)
+	_, err = Embedded(dir)
+	require.ErrorIs(t, err, ErrDirectoryInUse)
+	first.Close()
+	again, err := Embedded(dir)
+	require.NoError(t, err)
+	again.Close()
+}
+
+func TestEmbedded_namesCauseOfFailure(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err := Embedded(filepath.Join(file, "dir"))
+	require.ErrorContains(t, err, "not a directory")
+
+	dir := t.TempDir()
+	// The server needs a directory of that name.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "jetstream"), nil, 0o600))
+	_, err = Embedded(dir)
+	require.ErrorContains(t, err, "directory")
+
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = other.Close() }()
+	_, err = embed(t.TempDir(), other.Addr().(*net.TCPAddr).Port)
+	require.ErrorContains(t, err, "address already in use")
 }

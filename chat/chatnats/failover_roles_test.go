@@ -19,7 +19,7 @@ import (
 const (
 	killRooms   = 10
 	killAnswers = 100
-	killTokens  = 60
+	killTokens  = 40
 	killPace    = 100 * time.Millisecond
 )
 
@@ -196,7 +196,10 @@ type tally struct {
 	round string             // prefix of its request ids
 	first map[string][]int64 // by request: when each token was first handled, 0 for not yet
 	count int                // number of handled tokens
+	more  chan struct{}      // signals a handled token
 }
+
+func newTally() *tally { return &tally{first: map[string][]int64{}, more: make(chan struct{}, 1)} }
 
 // read records the lines of a worker.
 func (l *tally) read(t testing.TB, worker *child) {
@@ -225,6 +228,10 @@ func (l *tally) read(t testing.TB, worker *child) {
 			l.first[fields[1]][index] = at
 		}
 		l.mu.Unlock()
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +22,7 @@ func TestFailoverSoak(t *testing.T) {
 	f := newFleet(t, 2*time.Millisecond)
 	end := time.Now().Add(length)
 	for round := 0; time.Now().Before(end); round++ {
-		info, err := f.bus.stream.Info(newContext(t))
+		info, err := f.bus.stream.Info(wiretest.Context(t))
 		require.NoError(t, err)
 		f.script.begin()
 		f.ask(round)

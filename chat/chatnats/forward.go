@@ -104,7 +104,7 @@ func (f *Forwarding) Refused() uint64 { return f.refused.Load() }
 //
 // Forward returns an error if cfg is invalid or the connection is closed.
 func Forward(ctx context.Context, b *Bus, source bus.Source[events.Event], cfg ForwardConfig) (*Forwarding, error) {
-	margin := min(2*ackTimeout, b.window/4)
+	margin := min(2*b.ackTimeout, b.window/4)
 	setDefault(&cfg.Buffer, DefaultBuffer)
 	setDefault(&cfg.Patience, min(DefaultPatience, b.window/2))
 	if cfg.Patience < 0 || cfg.Patience >= b.window-margin {

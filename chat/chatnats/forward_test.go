@@ -10,24 +10,29 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// stored returns everything in the stream, in order.
-func stored(t testing.TB, b *Bus) []*jetstream.RawStreamMsg {
-	ctx := newContext(t)
-	info, err := b.stream.Info(ctx)
+// stored returns all messages of the stream, in order.
+func stored(t testing.TB, b *Bus) (all []*jetstream.RawStreamMsg) {
+	info, err := b.stream.Info(wiretest.Context(t))
 	require.NoError(t, err)
-	var all []*jetstream.RawStreamMsg
-	for sequence := info.State.FirstSeq; sequence <= info.State.LastSeq && info.State.Msgs > 0; sequence++ {
-		msg, err := b.stream.GetMsg(ctx, sequence)
+	for next := info.State.FirstSeq; next <= info.State.LastSeq && info.State.Msgs > 0; {
+		batch, err := jetstreamext.GetBatch(wiretest.Context(t), b.js, b.prefix, pull, jetstreamext.GetBatchSeq(next))
 		require.NoError(t, err)
-		all = append(all, msg)
+		for msg, err := range batch {
+			require.NoError(t, err)
+			all = append(all, msg)
+			next = msg.Sequence + 1
+		}
 	}
 	return all
 }
 
 func TestForward_setsSubjectAndHeaders(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{Partitions: 4})
 	var topic bus.Topic[events.Event]
 	ctx, cancel := context.WithCancel(t.Context())
@@ -62,6 +67,7 @@ func TestForward_setsSubjectAndHeaders(t *testing.T) {
 }
 
 func TestForward_storesEventsOnceInOrder(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	const tokens = 3000
 	for range 2 { // a second forwarder receives the same
@@ -86,6 +92,7 @@ func TestForward_storesEventsOnceInOrder(t *testing.T) {
 }
 
 func TestForward_storesRepeatedEventWithoutIDTwice(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	var topic bus.Topic[events.Event]
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,6 +108,7 @@ func TestForward_storesRepeatedEventWithoutIDTwice(t *testing.T) {
 }
 
 func TestForward_storesEventsOnceAcrossNATSRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server, err := Embedded(dir)
 	require.NoError(t, err)
@@ -118,11 +126,11 @@ func TestForward_storesEventsOnceAcrossNATSRestart(t *testing.T) {
 			published <- i
 		}
 	}()
-	for next(t, published) < 200 {
+	for wiretest.ReceiveFrom(t, published) < 200 {
 	}
 	server = restart(t, server, dir)
 	defer server.Close()
-	for next(t, published) < tokens-1 {
+	for wiretest.ReceiveFrom(t, published) < tokens-1 {
 	}
 	cancel()
 	require.NoError(t, f.Wait())
@@ -136,6 +144,7 @@ func TestForward_storesEventsOnceAcrossNATSRestart(t *testing.T) {
 }
 
 func TestForward_returnsUnconfirmedEventsOnTimeout(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	b := newBus(t, server.URL, Config{})
 	var topic bus.Topic[events.Event]
@@ -157,6 +166,7 @@ func TestForward_returnsUnconfirmedEventsOnTimeout(t *testing.T) {
 }
 
 func TestForward_rejectsPatienceAboveDuplicateWindow(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{DuplicateWindow: time.Minute})
 	var topic bus.Topic[events.Event]
 	_, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{Patience: time.Minute})
@@ -164,6 +174,7 @@ func TestForward_rejectsPatienceAboveDuplicateWindow(t *testing.T) {
 }
 
 func TestForward_failsAfterLostLease(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	var topic bus.Topic[events.Event]
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -17,7 +17,6 @@ const (
 	idle       = 20 * time.Millisecond // without an event, the batch is ended
 	longest    = time.Second           // for a batch; its end shows if all is stored
 	lingering  = 5 * time.Second       // how long to wait for acknowledgements after ctx has ended
-	ackTimeout = 2 * time.Second       // without a reply, a batch is lost
 	firstPause = 50 * time.Millisecond // between attempts, doubled each time
 	longPause  = time.Second
 )
@@ -296,7 +295,7 @@ func (f *forwarder) ended() error {
 func (f *forwarder) verify() error {
 	last := f.window[f.doubt-1].msg
 	for pause := firstPause / 10; ; pause = min(2*pause, firstPause) {
-		ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), f.bus.ackTimeout)
 		ack, err := f.bus.js.PublishMsg(ctx, &nats.Msg{Subject: last.Subject, Header: nats.Header{
 			jetstream.MsgIDHeader: last.Header[jetstream.MsgIDHeader],
 			jetstream.MsgRollup:   {"none"},
@@ -311,7 +310,7 @@ func (f *forwarder) verify() error {
 			f.confirm(n)
 			f.sent = 0
 			return nil
-		case errors.As(err, &failed) && failed.ErrorCode == codeInProcess && time.Since(f.ingest.open.progress) < ackTimeout:
+		case errors.As(err, &failed) && failed.ErrorCode == codeInProcess && time.Since(f.ingest.open.progress) < f.bus.ackTimeout:
 			time.Sleep(pause)
 		case err == nil:
 			return errors.New("chatnats: the stream has stored an event that it should refuse")
@@ -335,7 +334,7 @@ func (f *forwarder) expire(ready bool) error {
 	switch {
 	case b == nil:
 		return nil
-	case time.Since(b.progress) > ackTimeout:
+	case time.Since(b.progress) > f.bus.ackTimeout:
 		return errors.New("chatnats: no acknowledgement of a batch")
 	case f.deny() || b.ending || !ready && f.sent < len(f.window):
 		return nil
@@ -353,6 +352,7 @@ func (f *forwarder) confirm(n int) {
 	f.window = f.window[n:]
 	f.sent = max(f.sent-n, 0)
 	f.confirmed.Add(uint64(n))
+	f.bus.count.forwarded.Add(uint64(n))
 	if len(f.window) == 0 && cap(f.window) > flow*flows {
 		f.window = slices.Clip(f.window[:0])
 	}

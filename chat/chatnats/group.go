@@ -31,14 +31,50 @@ type GroupConfig struct {
 	// Default: DefaultTTL.
 	TTL time.Duration
 
-	// Parallel limits how many events this worker handles at the same time. Two
-	// events of one request are never handled at the same time. Default: 0, one
-	// for each of its partitions.
+	// Parallel limits how many events this worker handles at a time. Two events
+	// of one chat are never handled at the same time. Default: DefaultParallel.
 	Parallel int
+
+	// Timeout limits a call of the handler: its ctx ends then. If the handler
+	// has not returned after twice that time, its event becomes a dead letter.
+	// Default: DefaultTimeout.
+	Timeout time.Duration
+
+	// MaxAttempts is how many times a worker handles an event before the event
+	// becomes a dead letter. Default: DefaultMaxAttempts.
+	MaxAttempts int
+
+	// Backoff is the delay before the second attempt. It doubles with each
+	// further one, up to 30 seconds. Default: DefaultBackoff.
+	Backoff time.Duration
+
+	// DeadSubject is the prefix of the subjects of dead letters. The chat's
+	// token and the event's key follow it. If a stream has the subject, an
+	// event is acknowledged when its dead letter is stored. Default:
+	// Config.Prefix, ".dead." and Name.
+	DeadSubject string
+
+	// OnDead is called for each dead letter. It runs in a goroutine of the
+	// worker and delays the chat. Default: none; each is logged.
+	OnDead func(dead DeadLetter)
 }
+
+// Defaults of [GroupConfig].
+const (
+	DefaultParallel    = 64
+	DefaultTimeout     = 30 * time.Second
+	DefaultMaxAttempts = 5
+	DefaultBackoff     = time.Second
+
+	maxBackoff = 30 * time.Second
+)
 
 func (c GroupConfig) withDefaults() (GroupConfig, error) {
 	setDefault(&c.TTL, DefaultTTL)
+	setDefault(&c.Parallel, DefaultParallel)
+	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.MaxAttempts, DefaultMaxAttempts)
+	setDefault(&c.Backoff, DefaultBackoff)
 	switch {
 	case !validPrefix.MatchString(c.Name):
 		return c, fmt.Errorf("chatnats: GroupConfig.Name %q has more than letters, digits, - and _, or nothing", c.Name)
@@ -46,8 +82,8 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 		return c, errors.New("chatnats: GroupConfig has both a Sequence and a Time")
 	case c.TTL < shortest:
 		return c, fmt.Errorf("chatnats: GroupConfig.TTL is below %v", shortest)
-	case c.Parallel < 0:
-		return c, errors.New("chatnats: GroupConfig.Parallel is negative")
+	case c.Parallel < 0, c.Timeout < 0, c.MaxAttempts < 0, c.Backoff < 0:
+		return c, errors.New("chatnats: a number in GroupConfig is negative")
 	}
 	return c, nil
 }
@@ -55,25 +91,30 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 // Work makes this process a worker of a group. The workers share the events of
 // the stream by chat: all events of a chat go to one worker, one after the
 // other in order. Work calls handle for each of them. It returns nil when ctx
-// ends, and the error of handle when handle fails. It also returns an error if
-// the connection is closed, or the stream or a consumer of the group was
-// deleted. While NATS is unreachable, Work waits.
+// ends, and an error if the connection is closed, the stream or a consumer of
+// the group was deleted, or its configuration differs. While NATS is
+// unreachable, Work waits.
 //
-// An event is acknowledged after handle has returned nil. It is delivered at
-// least once: an event that a worker did not acknowledge goes to the next
-// worker, with Delivery.Redelivered. Workers may start and stop at any time.
+// If handle returns an error or panics, the event is handled again after a
+// delay; see also [Nak] and [Term]. After the last attempt the event becomes a
+// [DeadLetter], and the next one of the chat is handled. Other chats do not
+// wait. Each worker counts its own attempts.
+//
+// An event is acknowledged after handle has returned nil, or when it is a dead
+// letter. It is delivered at least once: an event that a worker did not
+// acknowledge goes to the next worker, with Delivery.Redelivered. Workers may
+// start and stop at any time.
+//
 // Two workers do not handle a chat at the same time, with one exception. A
 // worker whose process is stopped for longer than the TTL still finishes the
-// event that it is handling. The ctx of handle is derived from that of Work.
+// events that it is handling. The ctx of handle is derived from that of Work.
 func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.Context, d Delivery) error) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err
 	}
-	w := &worker{bus: b, cfg: cfg, handle: handle}
-	if cfg.Parallel > 0 {
-		w.slots = make(chan struct{}, cfg.Parallel)
-	}
+	w := &worker{bus: b, cfg: cfg, handle: handle, slots: make(chan struct{}, cfg.Parallel)}
+	setDefault(&w.cfg.DeadSubject, b.prefix+".dead."+cfg.Name)
 	if err := b.persist(ctx, "group "+cfg.Name, w.open); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -114,7 +155,7 @@ type worker struct {
 	bus     *Bus
 	cfg     GroupConfig
 	handle  func(ctx context.Context, d Delivery) error
-	slots   chan struct{} // holds a value for each call of handle; nil without a limit
+	slots   chan struct{} // has a value for each call of handle
 	ctx     context.Context
 	fail    context.CancelCauseFunc
 	running sync.WaitGroup
@@ -122,6 +163,9 @@ type worker struct {
 
 // open creates the consumers of the group, one for each partition.
 func (w *worker) open(ctx context.Context) error {
+	if _, err := w.bus.bucket(ctx, true); err != nil { // of the heartbeats
+		return err
+	}
 	from := start{sequence: w.cfg.Sequence, time: w.cfg.Time}
 	if from.sequence == 0 && from.time.IsZero() {
 		last, err := w.bus.lastSequence(ctx)
@@ -138,45 +182,32 @@ func (w *worker) open(ctx context.Context) error {
 	return nil
 }
 
+func groupConsumerOf(name string, partition int) string {
+	return groupConsumer + name + "-" + strconv.Itoa(partition)
+}
+
 func (w *worker) consumer(n int) *pinnedConsumer {
 	return &pinnedConsumer{
-		bus: w.bus, name: "group-" + w.cfg.Name + "-" + strconv.Itoa(n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
-		lease: lateness{bus: w.bus},
+		bus: w.bus, name: groupConsumerOf(w.cfg.Name, n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
+		lease: lateness{bus: w.bus}, gaps: gaps{bus: w.bus, filtered: true},
 	}
 }
 
-// start starts reading a partition. stop ends the reading after the current
-// event, and does not wait for it.
+// start starts reading a partition. stop ends the reading after the events that
+// are being handled, and does not wait for it.
 func (w *worker) start(n int) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	p := w.consumer(n)
-	handle := w.limited
+	p.queues = newQueues(w)
+	p.handle, p.settled = p.queues.dispatch, p.queues.settled
 	if w.cfg.FromStart {
-		r := &replay{bus: w.bus, handle: w.limited}
-		handle, p.taken = r.deliver, r.begin
+		r := &replay{bus: w.bus, handle: p.queues.dispatch}
+		p.handle, p.taken = r.deliver, r.begin
 	}
-	// Not the consumer's own ctx: an event that is being handled when the
-	// partition moves is finished.
-	p.handle = func(_ context.Context, d Delivery) error { return handle(w.ctx, d) }
 	w.running.Go(func() { // ends with ctx
 		if err := p.run(ctx); ctx.Err() == nil {
 			w.fail(err)
 		}
 	})
 	return cancel
-}
-
-func (w *worker) limited(ctx context.Context, d Delivery) error {
-	if w.slots != nil {
-		select {
-		case w.slots <- struct{}{}:
-			defer func() { <-w.slots }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	if err := w.handle(ctx, d); err != nil {
-		return handlingError{err}
-	}
-	return nil
 }

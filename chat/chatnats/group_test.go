@@ -2,7 +2,6 @@ package chatnats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -10,10 +9,12 @@ import (
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
 func TestShare_splitsPartitionsEvenlyAndMovesFew(t *testing.T) {
+	t.Parallel()
 	members := []string{"a", "b", "c", "d"}
 	for partitions := range 40 {
 		for n := 1; n <= len(members); n++ {
@@ -80,7 +81,7 @@ func (w *groupRecorder) worker(name string) (stop func()) {
 // until waits until enough returns true for the handled events, and returns
 // them.
 func (w *groupRecorder) until(enough func(done []work) bool) []work {
-	ctx := newContext(w.t)
+	ctx := wiretest.Context(w.t)
 	for {
 		w.mu.Lock()
 		done := append([]work(nil), w.done...)
@@ -119,6 +120,7 @@ func requests(t testing.TB, done []work) map[string][]work {
 }
 
 func TestWork_keepsRequestOrderAcrossTwoWorkers(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	w := newGroupRecorder(t, b, GroupConfig{Name: "answers", Sequence: 1})
 	w.worker("one")
@@ -158,6 +160,7 @@ func distinct(done []work) int {
 }
 
 func TestWork_resumesFromAcknowledgedEventOrFromStart(t *testing.T) {
+	t.Parallel()
 	for _, fromStart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("FromStart %v", fromStart), func(t *testing.T) {
 			b := newBus(t, newServer(t).URL, Config{})
@@ -198,36 +201,19 @@ func TestWork_resumesFromAcknowledgedEventOrFromStart(t *testing.T) {
 
 // groupIsOpen reports whether all consumers of a group are there.
 func groupIsOpen(t testing.TB, b *Bus, group string) bool {
-	_, err := b.stream.Consumer(newContext(t), fmt.Sprintf("group-%s-%d", group, b.partitions-1))
+	_, err := b.stream.Consumer(wiretest.Context(t), fmt.Sprintf("group-%s-%d", group, b.partitions-1))
 	return err == nil
 }
 
-func TestWork_redeliversEventAfterHandlerError(t *testing.T) {
-	b := newBus(t, newServer(t).URL, Config{Partitions: 2})
-	fill(t, b, "room", "r", 5)
-	cfg := GroupConfig{Name: "answers", Sequence: 1}
-	broken := errors.New("broken")
-	err := Work(newContext(t), b, cfg, func(_ context.Context, d Delivery) error {
-		if d.Event.(events.AIToken).Index == 3 {
-			return broken
-		}
-		return nil
-	})
-	require.ErrorIs(t, err, broken)
-	w := newGroupRecorder(t, b, cfg)
-	w.worker("two")
-	done := w.until(func(done []work) bool { return len(done) == 2 })
-	require.Equal(t, 3, done[0].Event.(events.AIToken).Index)
-}
-
 func TestWork_limitsConcurrentHandlers(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	for chat := range 8 {
 		fill(t, b, fmt.Sprintf("room-%d", chat), "r", 5)
 	}
 	var mu sync.Mutex
 	var handled, now, most int
-	ctx, cancel := context.WithCancel(newContext(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	err := Work(ctx, b, GroupConfig{Name: "answers", Sequence: 1, Parallel: 2}, func(context.Context, Delivery) error {
 		mu.Lock()
 		now++
@@ -248,12 +234,14 @@ func TestWork_limitsConcurrentHandlers(t *testing.T) {
 }
 
 func TestWork_rejectsInvalidConfig(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]GroupConfig{
 		"no name":       {},
 		"a bad name":    {Name: "a.b"},
 		"a short TTL":   {Name: "a", TTL: 1},
 		"two starts":    {Name: "a", Sequence: 1, Time: message("", "").CreatedAt},
 		"less than one": {Name: "a", Parallel: -1},
+		"no attempt":    {Name: "a", MaxAttempts: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Error(t, Work(t.Context(), nil, cfg, nil))

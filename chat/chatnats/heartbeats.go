@@ -29,10 +29,6 @@ type heartbeats struct {
 
 func (b *Bus) join(kind string) *heartbeats { return &heartbeats{b, kind, rand.Text()} }
 
-func (h *heartbeats) subject(id string) string {
-	return "$KV." + h.bus.prefix + "." + h.kind + "." + id
-}
-
 // watch writes this member's key three times per ttl. It calls changed with the
 // sorted list of live members whenever the list has changed. It returns when
 // ctx ends, the bucket was deleted, or the connection is closed.
@@ -62,10 +58,10 @@ func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(
 func (h *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ttl)
 	defer cancel()
-	if _, err := h.bus.js.Publish(ctx, h.subject(h.id), nil, jetstream.WithMsgTTL(ttl)); err != nil {
+	if _, err := h.bus.js.Publish(ctx, h.bus.kvSubject(h.kind+"."+h.id), nil, jetstream.WithMsgTTL(ttl)); err != nil {
 		return nil, err
 	}
-	keys, err := jetstreamext.GetLastMsgsFor(ctx, h.bus.js, "KV_"+h.bus.prefix, []string{h.subject("*")})
+	keys, err := jetstreamext.GetLastMsgsFor(ctx, h.bus.js, "KV_"+h.bus.prefix, []string{"$KV." + h.bus.prefix + "." + h.kind + ".*"})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +85,9 @@ func (h *heartbeats) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longPause)
 	defer cancel()
-	_ = h.bus.kv.Purge(ctx, h.kind+"."+h.id) // on failure, it expires
+	if bucket, err := h.bus.bucket(ctx, true); err == nil {
+		_ = bucket.Purge(ctx, h.kind+"."+h.id) // on failure, it expires
+	}
 }
 
 // share returns the partitions of one of the members. The members' shares

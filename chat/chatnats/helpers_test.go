@@ -10,18 +10,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
 // patience is how long a test waits for an expected event.
 const patience = 30 * time.Second
-
-// newContext returns a ctx that ends with the test, or after patience.
-func newContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 func newServer(t testing.TB) *Server {
 	server, err := Embedded(t.TempDir())
@@ -40,7 +34,7 @@ func connect(t testing.TB, url string) *nats.Conn {
 
 func newBus(t testing.TB, url string, cfg Config) *Bus {
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	b, err := Open(newContext(t), connect(t, url), cfg)
+	b, err := Open(wiretest.Context(t), connect(t, url), cfg)
 	require.NoError(t, err)
 	return b
 }
@@ -68,19 +62,6 @@ func running(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// next receives a value, in time.
-func next[T any](t testing.TB, c <-chan T) T {
-	t.Helper()
-	select {
-	case v, open := <-c:
-		require.True(t, open, "the channel is closed")
-		return v
-	case <-time.After(patience):
-		require.Fail(t, "nothing comes")
-		panic("unreachable")
-	}
 }
 
 func token(chat, request string, index int) events.AIToken {

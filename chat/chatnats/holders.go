@@ -50,13 +50,17 @@ func (h *holders) of(lease string) *holding {
 }
 
 // find returns the revision of the tenure whose holder has just replied. It
-// waits for a holder until ctx ends, and then returns ErrNoHolder.
+// waits for a holder until ctx ends, and then returns ErrNoHolder. It returns
+// the error of a bucket that differs.
 func (b *Bus) find(ctx context.Context, lease, chat string) (uint64, error) {
 	h := b.holders.of(lease)
 	for {
 		revision, failed := h.look(ctx, b, lease, chat)
 		if revision != 0 {
 			return revision, nil
+		}
+		if _, differs := errors.AsType[*ConfigError](failed); differs {
+			return 0, failed
 		}
 		if b.conn.IsClosed() {
 			return 0, nats.ErrConnectionClosed
@@ -95,7 +99,14 @@ func (h *holding) ping(ctx context.Context, b *Bus, lease, chat string) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if h.revision == 0 {
-		entry, err := b.kv.Get(ctx, leaseKey(lease))
+		bucket, err := b.bucket(ctx, false)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		entry, err := bucket.Get(ctx, leaseKey(lease))
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			return nil
 		}

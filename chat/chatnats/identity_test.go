@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,7 +18,7 @@ import (
 func forwardAll(t testing.TB, b *Bus, all ...events.Event) []events.Event {
 	t.Helper()
 	var topic bus.Topic[events.Event]
-	f, err := Forward(newContext(t), b, topic.Source(), ForwardConfig{})
+	f, err := Forward(wiretest.Context(t), b, topic.Source(), ForwardConfig{})
 	require.NoError(t, err)
 	for _, event := range all {
 		topic.Publish(event)
@@ -34,6 +35,7 @@ func forwardAll(t testing.TB, b *Bus, all ...events.Event) []events.Event {
 }
 
 func TestForward_storesDifferentEventsUnderEqualIDs(t *testing.T) {
+	t.Parallel()
 	chat, at := events.StringID("room"), time.Unix(1_700_000_000, 0).UTC()
 	said := func(id, text string) events.Event {
 		return events.ChatMessage{ChatID: chat, MessageID: id, UserID: events.IntID(1), Text: text, CreatedAt: at}
@@ -83,6 +85,7 @@ func textOf(all []events.Event) string {
 }
 
 func TestForward_storesSecondAnswerUnderItsRequestID(t *testing.T) {
+	t.Parallel()
 	one := answerOf("r", "Yes,", " take", " two", ".")
 	for name, two := range map[string][]events.Event{
 		"from the first token": answerOf("r", "No,", " take", " two", " more", " than", " one."),
@@ -105,6 +108,7 @@ func TestForward_storesSecondAnswerUnderItsRequestID(t *testing.T) {
 }
 
 func TestAttempts_rememberBoundedly(t *testing.T) {
+	t.Parallel()
 	var a attempts
 	for i := range 3 * maxRequests {
 		for _, index := range []int{0, maxAhead, 1 << 30, -1} {
@@ -122,6 +126,7 @@ func TestAttempts_rememberBoundedly(t *testing.T) {
 }
 
 func TestBus_acceptsLongIDs(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	long := strings.Repeat("long/", 700)
 	digits := strings.Repeat("7", 3000)
@@ -132,21 +137,21 @@ func TestBus_acceptsLongIDs(t *testing.T) {
 		all = append(all, events.AIToken{ChatID: id, RequestID: long, TraceID: long, Token: "x"})
 	}
 	feed := subscribe(t, b, SubscribeConfig{Chats: []events.ID{events.StringID(digits), number}})
-	deliveries := feed.Deliveries.Chan(newContext(t))
+	deliveries := feed.Deliveries.Chan(wiretest.Context(t))
 	running(t, feed.Run)
 	require.Equal(t, all, forwardAll(t, b, all...))
 	for _, event := range all[1:3] {
-		d := next(t, deliveries)
+		d := wiretest.ReceiveFrom(t, deliveries)
 		require.Equal(t, event, d.Event)
 		require.Equal(t, event.Envelope().ChatID, d.ChatID)
 	}
 	done := make(chan bool, 1)
-	require.NoError(t, RunWithLease(newContext(t), b, events.StringID(long), LeaseConfig{}, func(context.Context) error {
+	require.NoError(t, RunWithLease(wiretest.Context(t), b, events.StringID(long), LeaseConfig{}, func(context.Context) error {
 		done <- true
 		return nil
 	}))
-	require.True(t, next(t, done))
-	_, err := (&Remote{Bus: b, ChatID: events.StringID(long), Deadline: 100 * time.Millisecond}).Ask(newContext(t), ask)
+	require.True(t, wiretest.ReceiveFrom(t, done))
+	_, err := (&Remote{Bus: b, ChatID: events.StringID(long), Deadline: 100 * time.Millisecond}).Ask(wiretest.Context(t), ask)
 	require.ErrorIs(t, err, ErrNoHolder)
 	require.Zero(t, b.conn.Stats().Reconnects)
 	require.True(t, b.conn.IsConnected())

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/events"
 )
@@ -28,6 +29,10 @@ type LeaseConfig struct {
 	// takes over when it has seen no renewal for the whole TTL. Default:
 	// DefaultLease.
 	TTL time.Duration
+
+	// Max limits how many leases the Bus of this instance holds at a time, so
+	// that several instances share the leases. Default: 0, no limit.
+	Max int
 
 	// ID identifies this instance; [Holder] returns it. Default: a random one.
 	ID string
@@ -61,6 +66,10 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 	for {
 		err := b.persist(ctx, "lease", l.acquire)
 		if ctx.Err() != nil {
+			if l.tenure != 0 {
+				b.count.leases.Add(-1)
+				l.release(ctx)
+			}
 			return nil
 		}
 		if err != nil {
@@ -70,6 +79,7 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 		if err == nil {
 			err = l.held(ctx, hold)
 		}
+		b.count.leases.Add(-1)
 		if !errors.Is(err, ErrLeaseLost) {
 			if ctx.Err() != nil {
 				return nil
@@ -83,7 +93,14 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 // Holder returns the ID of the instance that holds the lease of a chat, or "".
 // It may return the ID of a holder that failed within the last TTL.
 func Holder(ctx context.Context, b *Bus, chat events.ID) (string, error) {
-	entry, err := b.kv.Get(ctx, leaseKey(tokenOf(chat)))
+	bucket, err := b.bucket(ctx, false)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	entry, err := bucket.Get(ctx, leaseKey(tokenOf(chat)))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return "", nil
 	}
@@ -106,31 +123,56 @@ type leaseValue struct {
 // holder and its rivals each measure a duration, and that of the holder starts
 // earlier and ends sooner.
 type lease struct {
-	bus   *Bus
-	cfg   LeaseConfig
-	token string // of the id
-	key   string
+	bus    *Bus
+	bucket *bucket
+	cfg    LeaseConfig
+	token  string // of the id
+	key    string
 
 	revision uint64    // of the key
 	asked    time.Time // when the write of revision was requested
-	tenure   uint64    // the first revision of this tenure
+	tenure   uint64    // the first revision of this tenure; 0 before it
+	begun    time.Time // when the tenure was recorded in the stream
 
-	seen  uint64    // the revision of another holder
-	since time.Time // when it was first seen
+	seen  uint64    // the key's sequence when it was last looked at
+	since time.Time // when it was first seen; zero if there was no look
 }
 
 // acquire waits for the lease.
-func (l *lease) acquire(ctx context.Context) error {
-	l.seen = 0
-	tick := time.NewTicker(l.cfg.TTL / 8)
-	defer tick.Stop()
+func (l *lease) acquire(ctx context.Context) (err error) {
+	if l.bucket, err = l.bus.bucket(ctx, true); err != nil {
+		return err
+	}
+	l.since, l.tenure = time.Time{}, 0
+	changed, remove := l.bus.leases.add(l.bucket, l.key)
+	defer remove()
 	for {
 		won, err := l.try(ctx)
 		if won || err != nil {
 			return err
 		}
+		if err := l.wait(ctx, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// wait returns when the lease may be free.
+func (l *lease) wait(ctx context.Context, changed <-chan leaseChange) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(max(time.Until(l.since.Add(l.cfg.TTL)), firstPause))
 		select {
-		case <-tick.C:
+		case change := <-changed:
+			if change.removed {
+				return nil
+			}
+			if change.sequence != l.seen {
+				l.seen, l.since = change.sequence, time.Now()
+			}
+		case <-timer.C:
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -144,23 +186,28 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	defer cancel()
 	asked := time.Now()
 	// Any server may reply: a stopped one must not use up the whole time.
-	getting, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
-	entry, err := l.bus.kv.Get(getting, l.key)
+	looking, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
+	sequence, free, err := l.look(looking)
 	stop()
-	var revision uint64
 	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		revision, err = l.bus.kv.Create(ctx, l.key, l.value(0))
 	case err != nil:
 		return false, err
-	case entry.Revision() != l.seen:
-		l.seen, l.since = entry.Revision(), time.Now()
+	case !free && (l.since.IsZero() || sequence != l.seen):
+		l.seen, l.since = sequence, time.Now()
 		return false, nil
-	case time.Since(l.since) < l.cfg.TTL:
+	case !free && time.Since(l.since) < l.cfg.TTL:
 		return false, nil
-	default:
-		revision, err = l.bus.kv.Update(ctx, l.key, l.value(0), entry.Revision())
 	}
+	if !l.bus.count.reserve(l.cfg.Max) {
+		l.seen, l.since = sequence, time.Now() // tries again after the TTL
+		return false, nil
+	}
+	defer func() {
+		if !won {
+			l.bus.count.leases.Add(-1)
+		}
+	}()
+	revision, err := l.bucket.Update(ctx, l.key, l.value(0), sequence)
 	if conflict(err) {
 		return false, nil // another contender was faster
 	}
@@ -169,6 +216,24 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	}
 	l.revision, l.asked, l.tenure = revision, asked, revision
 	return true, nil
+}
+
+// headerReleased is set in the delete marker that a holder leaves.
+const headerReleased = "Parley-Released"
+
+// look returns the sequence of the key, and whether the lease is free. It is
+// free if its holder has released it, or if it has had none. If an operator has
+// removed the key, a holder may not have noticed.
+func (l *lease) look(ctx context.Context) (sequence uint64, free bool, err error) {
+	msg, err := l.bucket.stream.GetLastMsgForSubject(ctx, "$KV."+l.bus.prefix+"."+l.key)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		tenure, _, err := l.bus.lastTenure(ctx, l.token)
+		return 0, tenure == 0, err
+	case err != nil:
+		return 0, false, err
+	}
+	return msg.Sequence, msg.Header.Get(headerReleased) != "", nil
 }
 
 func (l *lease) value(tenure uint64) []byte {
@@ -186,8 +251,8 @@ func (l *lease) begin(ctx context.Context) error {
 	if err == nil {
 		asked := time.Now()
 		var revision uint64
-		if revision, err = l.bus.kv.Update(beginning, l.key, l.value(l.tenure), l.revision); err == nil {
-			l.revision, l.asked = revision, asked
+		if revision, err = l.bucket.Update(beginning, l.key, l.value(l.tenure), l.revision); err == nil {
+			l.revision, l.asked, l.begun = revision, asked, asked
 			return nil
 		}
 	}
@@ -242,13 +307,14 @@ func (l *lease) renew(h *held) {
 	ctx, cancel := context.WithDeadline(h, l.until())
 	defer cancel()
 	asked := time.Now()
-	revision, err := l.bus.kv.Update(ctx, l.key, l.value(l.tenure), l.revision)
+	revision, err := l.bucket.Update(ctx, l.key, l.value(l.tenure), l.revision)
 	switch {
 	case err == nil:
 		l.revision, l.asked = revision, asked
 		h.extend(l.until())
+		l.record(ctx)
 	case conflict(err):
-		entry, err := l.bus.kv.Get(ctx, l.key)
+		entry, err := l.bucket.Get(ctx, l.key)
 		if err != nil {
 			return // the next tick tries again
 		}
@@ -260,11 +326,27 @@ func (l *lease) renew(h *held) {
 	}
 }
 
-// release deletes the key, unless another instance has written it.
+// record repeats the tenure's message in the stream before the stream drops it.
+func (l *lease) record(ctx context.Context) {
+	if age := l.bus.maxAge; age <= 0 || time.Since(l.begun) < age/2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/8)
+	defer cancel()
+	if l.bus.begin(ctx, l.token, l.tenure) == nil { // otherwise, the next renewal tries again
+		l.begun = time.Now()
+	}
+}
+
+// release writes a delete marker, unless another instance has written the key.
 func (l *lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
-	_ = l.bus.kv.Delete(ctx, l.key, jetstream.LastRevision(l.revision)) // on failure, it expires
+	msg := nats.NewMsg(l.bus.kvSubject(l.key))
+	msg.Header.Set("KV-Operation", "DEL")
+	msg.Header.Set(headerReleased, "true")
+	// On failure, it expires.
+	_, _ = l.bus.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(l.revision))
 }
 
 // held is the ctx of a holder.

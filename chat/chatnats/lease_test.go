@@ -7,17 +7,21 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
 var room = events.StringID("room")
 
 func TestRunWithLease_passesReleasedLeaseToNextContender(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	holders := make(chan string, 10)
 	compete := func(id string) (stop func()) {
@@ -30,34 +34,136 @@ func TestRunWithLease_passesReleasedLeaseToNextContender(t *testing.T) {
 		})
 	}
 	stop := compete("one")
-	require.Equal(t, "one", next(t, holders))
+	require.Equal(t, "one", wiretest.ReceiveFrom(t, holders))
 	compete("two")
-	who, err := Holder(newContext(t), b, room)
+	who, err := Holder(wiretest.Context(t), b, room)
 	require.NoError(t, err)
 	require.Equal(t, "one", who)
 	require.Empty(t, holders)
 	stop()
-	require.Equal(t, "two", next(t, holders))
-	who, err = Holder(newContext(t), b, events.StringID("another"))
+	require.Equal(t, "two", wiretest.ReceiveFrom(t, holders))
+	who, err = Holder(wiretest.Context(t), b, events.StringID("another"))
 	require.NoError(t, err)
 	require.Empty(t, who)
 }
 
+func TestRunWithLease_hasOneHolderAfterKeyIsRemoved(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(ctx context.Context, b *bucket) error{
+		"deleted": func(ctx context.Context, b *bucket) error { return b.Delete(ctx, leaseKey(tokenOf(room))) },
+		"purged":  func(ctx context.Context, b *bucket) error { return b.Purge(ctx, leaseKey(tokenOf(room))) },
+		"lost":    func(ctx context.Context, b *bucket) error { return b.stream.Purge(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, newServer(t).URL, Config{})
+			var held atomic.Bool
+			compete := func() <-chan struct{} {
+				holding := make(chan struct{}, 10)
+				running(t, func(ctx context.Context) error {
+					return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+						if !held.CompareAndSwap(false, true) {
+							t.Error("two hold the lease")
+						}
+						defer held.Store(false)
+						holding <- struct{}{}
+						<-ctx.Done()
+						return nil
+					})
+				})
+				return holding
+			}
+			one := compete()
+			wiretest.ReceiveFrom(t, one)
+			two := compete()
+			bucket, err := b.bucket(wiretest.Context(t), true)
+			require.NoError(t, err)
+			require.NoError(t, remove(wiretest.Context(t), bucket))
+			select { // either may be the next one
+			case <-one:
+			case <-two:
+			case <-wiretest.Context(t).Done():
+				require.Fail(t, "there is no other holder")
+			}
+		})
+	}
+}
+
+func TestRunWithLease_repeatsTenureBeforeItIsDropped(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{MaxAge: 2 * time.Second})
+	running(t, func(ctx context.Context) error {
+		return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		})
+	})
+	require.Eventually(t, func() bool {
+		info, err := b.stream.Info(wiretest.Context(t))
+		return err == nil && info.State.LastSeq > 1
+	}, patience, 10*time.Millisecond)
+	last, _, err := b.lastTenure(wiretest.Context(t), tokenOf(room))
+	require.NoError(t, err)
+	require.NotZero(t, last)
+}
+
+func TestRunWithLease_endsSocketOfLateHolder(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	cut := newProxy(t, server.URL)
+	backend := newBackend(t, nil)
+	hold := func(b *Bus, message string, held chan<- *chat.Client) {
+		running(t, func(ctx context.Context) error {
+			return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+				client, err := chat.New(backend.URL, chat.Config{ChatID: room})
+				require.NoError(t, err)
+				defer func() { held <- client }()
+				defer context.AfterFunc(ctx, func() { // the lease is lost
+					err := client.SendMessage(ctx, events.UserMessage{MessageID: "late", UserID: events.IntID(1)})
+					if err == nil {
+						t.Error("a late holder has sent a message")
+					}
+				})()
+				if message != "" {
+					go func() { // ends with the message
+						_ = client.SendMessage(ctx, events.UserMessage{MessageID: message, UserID: events.IntID(1)})
+					}()
+				}
+				return client.Run(ctx)
+			})
+		})
+	}
+	one := make(chan *chat.Client, 10)
+	hold(newBus(t, cut.URL, Config{}), "one", one)
+	require.Equal(t, "one", received(t, backend).MessageID)
+	cut.cut()
+	late := wiretest.ReceiveFrom(t, one)
+	require.Error(t, late.Health())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	require.Error(t, late.SendMessage(ctx, events.UserMessage{MessageID: "later", UserID: events.IntID(1)}))
+	hold(newBus(t, server.URL, Config{}), "two", make(chan *chat.Client, 10))
+	require.Equal(t, "two", received(t, backend).MessageID)
+	cut.mend()
+}
+
 func TestRunWithLease_returnsErrorOfFunction(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	broken := errors.New("broken")
 	for range 2 { // the lease is free again at once
-		err := RunWithLease(newContext(t), b, room, LeaseConfig{}, func(context.Context) error { return broken })
+		err := RunWithLease(wiretest.Context(t), b, room, LeaseConfig{}, func(context.Context) error { return broken })
 		require.ErrorIs(t, err, broken)
 	}
-	require.Error(t, RunWithLease(newContext(t), b, room, LeaseConfig{TTL: 1}, nil))
+	require.Error(t, RunWithLease(wiretest.Context(t), b, room, LeaseConfig{TTL: 1}, nil))
 }
 
 func TestRunWithLease_cancelsContextWhenRenewalFails(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	b := newBus(t, server.URL, Config{})
 	lost := make(chan error, 1)
-	ctx, cancel := context.WithCancel(newContext(t))
+	ctx, cancel := context.WithCancel(wiretest.Context(t))
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { // ends with ctx
@@ -70,12 +176,13 @@ func TestRunWithLease_cancelsContextWhenRenewalFails(t *testing.T) {
 			return nil
 		})
 	}()
-	require.ErrorIs(t, next(t, lost), ErrLeaseLost)
+	require.ErrorIs(t, wiretest.ReceiveFrom(t, lost), ErrLeaseLost)
 	cancel()
-	require.NoError(t, next(t, done), "it competes again, until ctx ends")
+	require.NoError(t, wiretest.ReceiveFrom(t, done), "it competes again, until ctx ends")
 }
 
 func TestLeaseContext_reportsExpiryBeforeTimerFires(t *testing.T) {
+	t.Parallel()
 	h := newHeld(t.Context(), time.Now().Add(time.Hour))
 	defer h.end(nil)
 	derived, cancel := context.WithCancel(h)
@@ -118,7 +225,7 @@ func init() {
 func tenure(t testing.TB, c *child, claims *[]int64, after time.Time) {
 	t.Helper()
 	for {
-		line := next(t, c.lines)
+		line := wiretest.ReceiveFrom(t, c.lines)
 		at, err := strconv.ParseInt(strings.TrimPrefix(line, "held "), 10, 64)
 		require.NoError(t, err)
 		*claims = append(*claims, at)
@@ -143,6 +250,7 @@ func disjoint(t testing.TB, one, other []int64) {
 }
 
 func TestRunWithLease_hasOneHolderDuringStopAndKill(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	newBus(t, server.URL, Config{})
 	var claims [2][]int64
@@ -183,6 +291,7 @@ func TestRunWithLease_hasOneHolderDuringStopAndKill(t *testing.T) {
 }
 
 func TestRunWithLease_hasOneHolderDuringNetworkCut(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	torn := newProxy(t, server.URL)
 	var mu sync.Mutex
@@ -212,10 +321,10 @@ func TestRunWithLease_hasOneHolderDuringNetworkCut(t *testing.T) {
 	}
 	one, two := make(chan struct{}, 100), make(chan struct{}, 100)
 	compete("one", torn.URL, one)
-	next(t, one)
+	wiretest.ReceiveFrom(t, one)
 	compete("two", server.URL, two)
 	torn.cut()
-	next(t, two)
+	wiretest.ReceiveFrom(t, two)
 	torn.mend() // the messages of the first one arrive now
 	require.Eventually(t, func() bool {
 		mu.Lock()

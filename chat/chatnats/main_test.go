@@ -1,6 +1,7 @@
 package chatnats
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,5 +9,11 @@ import (
 
 func TestMain(m *testing.M) {
 	playRole()
+	flag.Parse()
+	explicit := false
+	flag.Visit(func(f *flag.Flag) { explicit = explicit || f.Name == "test.parallel" })
+	if !explicit {
+		_ = flag.Set("test.parallel", "6") // the tests mostly wait
+	}
 	goleak.VerifyTestMain(m)
 }

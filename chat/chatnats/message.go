@@ -30,6 +30,10 @@ type Delivery struct {
 	// Redelivered reports whether this worker, or an earlier one, may have
 	// handled the event before.
 	Redelivered bool
+
+	// Attempt is the number of this call of the worker's handler, from 1. It is
+	// 0 in a Feed.
+	Attempt int
 }
 
 // An encoder makes the messages of one forwarder.

@@ -13,10 +13,11 @@ import (
 )
 
 func TestWork_keepsOrderWhenPausedWorkerWakesUp(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	b := newBus(t, server.URL, Config{Partitions: 1})
 	var reading sync.WaitGroup
-	done := &tally{first: map[string][]int64{}}
+	done := newTally()
 	worker := func(id string) *child {
 		w := newChild(t, "worker", map[string]string{"URL": server.URL, "ID": id})
 		reading.Go(func() { done.read(t, w) }) // ends with the child

@@ -34,19 +34,24 @@ type pinnedConsumer struct {
 
 	handle  func(ctx context.Context, d Delivery) error
 	taken   func(floor uint64) // called when this reader is pinned; events from floor on follow
-	settled func() uint64      // the last sequence to acknowledge; nil for the last handled one
+	settled func() uint64      // the last sequence to acknowledge
+	forgets bool               // after ctx has ended, settled is not known
+	queues  *queues            // of a worker; nil for a Feed
+	gap     func(Gap)          // called when events may have been lost; nil: logged
 
-	lease    lateness
-	consumer jetstream.Consumer
-	in       *puller
-	messages chan jetstream.Msg // delivered; the server stops before it is full
-	pin      string             // "" while this reader is not pinned
-	sure     time.Time          // when this reader was last known to be pinned
-	fresh    bool               // after a reset, until delivery number 1
-	next     uint64             // the number of the next delivery
-	last     uint64             // the sequence of the last event handled
-	repeated uint64             // events with a lower sequence may have been handled before
-	open     []handled          // handled and not acknowledged
+	lease     lateness
+	gaps      gaps
+	delivered uint64 // the last sequence that another reader may have received
+	consumer  jetstream.Consumer
+	in        *puller
+	messages  chan jetstream.Msg // delivered; the server stops before it is full
+	pin       string             // "" while this reader is not pinned
+	sure      time.Time          // when this reader was last known to be pinned
+	fresh     bool               // after a reset, until delivery number 1
+	next      uint64             // the number of the next delivery
+	last      uint64             // the sequence of the last event handled
+	repeated  uint64             // events with a lower sequence may have been handled before
+	open      []handled          // handled and not acknowledged
 }
 
 type handled struct {
@@ -54,12 +59,9 @@ type handled struct {
 	sequence uint64
 }
 
-// openConsumer creates a durable consumer, unless it exists.
+// openConsumer creates a durable consumer. If it exists, openConsumer checks
+// its configuration.
 func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) error {
-	_, err := b.stream.Consumer(ctx, p.name)
-	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return err
-	}
 	config := from.config()
 	config.Durable = p.name
 	config.FilterSubjects = p.filters
@@ -69,11 +71,17 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	config.PriorityPolicy = jetstream.PriorityPolicyPinned
 	config.PriorityGroups = []string{pinGroup}
 	config.PinnedTTL = p.ttl
-	_, err = b.stream.CreateConsumer(ctx, config)
-	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
-		return nil
+	consumer, err := b.stream.Consumer(ctx, p.name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		consumer, err = b.stream.CreateConsumer(ctx, config)
 	}
-	return err
+	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
+		consumer, err = b.stream.Consumer(ctx, p.name)
+	}
+	if err != nil {
+		return err
+	}
+	return checkConsumer(consumer.CachedInfo().Config, config)
 }
 
 // run reads until ctx ends, or handle returns a handlingError. It then releases
@@ -87,7 +95,8 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 	if p.consumer, err = p.bus.stream.Consumer(ctx, p.name); err != nil {
 		return err
 	}
-	p.ttl = p.consumer.CachedInfo().Config.PinnedTTL
+	info := p.consumer.CachedInfo()
+	p.ttl, p.delivered = info.Config.PinnedTTL, max(p.delivered, info.Delivered.Stream)
 	expiry := max(p.ttl/4, time.Second)
 	// Twice the limit: a reset can deliver the same number again.
 	messages := make(chan jetstream.Msg, 2*unacknowledged)
@@ -125,12 +134,21 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 				return err
 			}
 		case <-tick.C:
+			if p.queues != nil && p.pin != "" && p.queues.pending() { // its handlers may take long
+				if _, err := p.certain(ctx, p.ttl/4); err != nil {
+					return err
+				}
+			}
 			if len(p.open) > 0 {
 				if err := p.settle(ctx); err != nil {
 					return err
 				}
 			}
 		case <-look.C:
+			// An idle reader may not notice that its pin has expired.
+			if _, err := p.certain(ctx, p.ttl); err != nil {
+				return err
+			}
 			if p.pin == "" {
 				if err := p.relieve(ctx); err != nil {
 					return err
@@ -147,8 +165,12 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 // all were delivered to the last reader, there is none.
 func (p *pinnedConsumer) relieve(ctx context.Context) error {
 	info, err := p.consumer.Info(ctx)
-	if err != nil || info.NumAckPending == 0 {
+	if err != nil {
 		return err
+	}
+	p.delivered = max(p.delivered, info.Delivered.Stream)
+	if info.NumAckPending == 0 {
+		return nil
 	}
 	for _, group := range info.PriorityGroups {
 		if group.PinnedClientID != "" {
@@ -166,16 +188,25 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 		return err
 	}
 	if pin := msg.Headers().Get(pinHeader); pin != p.pin { // this reader is pinned now
-		p.pin, p.sure, p.last, p.repeated = pin, time.Now(), 0, meta.Sequence.Stream
+		if p.queues != nil {
+			p.queues.revoke()
+		}
+		p.repeated = max(meta.Sequence.Stream, p.delivered+1, p.last+1)
+		p.pin, p.last = pin, 0
+		p.pinned(time.Now())
 		p.lease.forget()
+		p.gaps.next = 0
 		floor, err := p.reset(ctx)
 		if err == nil && p.taken != nil {
 			p.taken(floor)
 		}
+		if floor > 1 { // a start at the first event is no gap
+			p.gaps.next = floor
+		}
 		return err
 	}
 	if len(p.messages) == 0 {
-		p.sure = time.Now() // the message has just arrived
+		p.pinned(time.Now()) // the message has just arrived
 	}
 	switch {
 	case p.fresh && meta.Sequence.Consumer != 1:
@@ -186,7 +217,10 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	p.fresh = false
 	p.next++
 	if meta.Sequence.Stream > p.last {
-		if pinned, err := p.certain(ctx); err != nil || !pinned {
+		if pinned, err := p.certain(ctx, p.ttl/2); err != nil || !pinned {
+			return err
+		}
+		if err := p.lookForGap(ctx, meta.Sequence.Stream); err != nil {
 			return err
 		}
 		d, unreadable := deliveryOf(msg, meta)
@@ -213,20 +247,17 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 
 // settle acknowledges the settled messages.
 func (p *pinnedConsumer) settle(ctx context.Context) error {
-	n := len(p.open)
-	if p.settled != nil {
-		upTo := p.settled()
-		if ctx.Err() != nil { // upTo includes values of channels that ended with ctx
-			return nil
-		}
-		for n > 0 && p.open[n-1].sequence > upTo {
-			n--
-		}
+	n, upTo := len(p.open), p.settled()
+	if ctx.Err() != nil { // upTo may include values of channels that ended with ctx
+		return nil
+	}
+	for n > 0 && p.open[n-1].sequence > upTo {
+		n--
 	}
 	if n == 0 {
 		return nil
 	}
-	if pinned, err := p.certain(ctx); err != nil || !pinned {
+	if pinned, err := p.certain(ctx, p.ttl/2); err != nil || !pinned {
 		return err
 	}
 	if err := p.open[n-1].msg.Ack(); err != nil { // acknowledges all earlier ones too
@@ -239,11 +270,23 @@ func (p *pinnedConsumer) settle(ctx context.Context) error {
 	return nil
 }
 
-// certain reports whether this reader is pinned. It asks the server if half of
-// the pin's lifetime has passed since the last confirmation. A pin cannot
-// expire sooner, because pulls renew it every quarter of its lifetime.
-func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
-	if time.Since(p.sure) < p.ttl/2 {
+// pinned records that this reader was pinned at a time.
+func (p *pinnedConsumer) pinned(at time.Time) {
+	p.sure = at
+	if p.queues != nil {
+		p.queues.confirm(at)
+	}
+}
+
+// certain reports whether this reader is pinned. It asks the server if the last
+// confirmation is older than age. Before an event is handled, that is half of
+// the pin's lifetime: a pin cannot expire sooner, because pulls renew it every
+// quarter of its lifetime.
+func (p *pinnedConsumer) certain(ctx context.Context, age time.Duration) (bool, error) {
+	if p.pin == "" {
+		return false, nil
+	}
+	if time.Since(p.sure) < age {
 		return true, nil
 	}
 	asked := time.Now()
@@ -252,13 +295,36 @@ func (p *pinnedConsumer) certain(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for _, group := range info.PriorityGroups {
-		if group.PinnedClientID == p.pin && p.pin != "" {
-			p.sure = asked
+		if group.PinnedClientID == p.pin {
+			p.pinned(asked)
 			return true, nil
 		}
 	}
-	p.pin, p.open = "", nil
+	p.delivered = max(p.delivered, info.Delivered.Stream)
+	p.unpinned()
 	return false, nil
+}
+
+// unpinned records that another reader may be pinned.
+func (p *pinnedConsumer) unpinned() {
+	p.pin, p.open = "", nil
+	if p.queues != nil {
+		p.queues.revoke()
+	}
+}
+
+// lookForGap reports the events that the stream has dropped before this reader
+// received them.
+func (p *pinnedConsumer) lookForGap(ctx context.Context, sequence uint64) error {
+	gap, found, err := p.gaps.see(ctx, sequence)
+	if err != nil || !found {
+		return err
+	}
+	p.bus.log.Warn("chatnats: events are lost", "reader", p.name, "from", gap.From, "to", gap.To)
+	if p.gap != nil {
+		p.gap(gap)
+	}
+	return nil
 }
 
 // recover resets the consumer if this reader is still pinned. If it is not, the
@@ -267,8 +333,7 @@ func (p *pinnedConsumer) recover(ctx context.Context) error {
 	if p.pin == "" {
 		return nil
 	}
-	p.sure = time.Time{}
-	if pinned, err := p.certain(ctx); err != nil || !pinned {
+	if pinned, err := p.certain(ctx, 0); err != nil || !pinned {
 		return err
 	}
 	_, err := p.reset(ctx)
@@ -287,17 +352,24 @@ func (p *pinnedConsumer) reset(ctx context.Context) (floor uint64, err error) {
 
 // release releases the pin, if this reader has it.
 func (p *pinnedConsumer) release(ctx context.Context) {
+	if p.queues != nil {
+		p.queues.drain()
+	}
+	defer func() {
+		p.unpinned()
+		p.last = 0
+	}()
 	if p.pin == "" {
 		return
 	}
-	if p.settled != nil {
-		p.open = nil // it is no longer known which events the readers have received
+	if p.forgets {
+		p.open = nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
 	_ = p.settle(ctx) // on failure, the messages are delivered again
-	if pinned, err := p.certain(ctx); err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
+	pinned, err := p.certain(ctx, p.ttl/2)
+	if err == nil && pinned && p.bus.conn.FlushWithContext(ctx) == nil {
 		_ = p.bus.stream.UnpinConsumer(ctx, p.name, pinGroup) // on failure, the pin expires
 	}
-	p.pin, p.open, p.last = "", nil, 0
 }

@@ -17,6 +17,7 @@ type proxy struct {
 	URL      string
 	up, down sync.RWMutex // read lock while forwarding bytes, write lock while cut
 	delay    atomic.Int64 // nanoseconds to wait before forwarding each read
+	isCut    atomic.Bool
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -63,6 +64,7 @@ func newProxy(t testing.TB, target string) *proxy {
 		}
 	})
 	t.Cleanup(func() {
+		p.mend() // for a test that failed
 		_ = listener.Close()
 		mu.Lock()
 		for _, end := range ends {
@@ -74,5 +76,16 @@ func newProxy(t testing.TB, target string) *proxy {
 	return p
 }
 
-func (p *proxy) cut()  { p.up.Lock(); p.down.Lock() }
-func (p *proxy) mend() { p.down.Unlock(); p.up.Unlock() }
+// cut holds all bytes back until mend is called.
+func (p *proxy) cut() {
+	p.up.Lock()
+	p.down.Lock()
+	p.isCut.Store(true)
+}
+
+func (p *proxy) mend() {
+	if p.isCut.CompareAndSwap(true, false) {
+		p.down.Unlock()
+		p.up.Unlock()
+	}
+}

@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
-	pull      = 2048            // messages of one request to a consumer
-	abandoned = time.Minute     // after which the server deletes a consumer without pulls
-	glance    = time.Second / 2 // interval of checks for a reconnect
+	pull      = 2048        // messages of one request to a consumer
+	abandoned = time.Minute // after which the server deletes a consumer without pulls
 )
 
 var (
@@ -51,22 +51,11 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 	if err != nil {
 		return nil, err
 	}
-	stopped := make(chan struct{})
-	reconnects := b.conn.Stats().Reconnects
+	reconnected := b.conn.StatusChanged(nats.CONNECTED)
 	var watching sync.WaitGroup
 	watching.Go(func() { // ends with stop
-		tick := time.NewTicker(glance)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				if now := b.conn.Stats().Reconnects; now != reconnects {
-					reconnects = now
-					report(errReconnected)
-				}
-			case <-stopped:
-				return
-			}
+		for range reconnected {
+			report(errReconnected)
 		}
 	})
 	p.stop = sync.OnceFunc(func() {
@@ -74,21 +63,17 @@ func (b *Bus) consume(consumer jetstream.Consumer, take func(jetstream.Msg), opt
 		mu.Lock()
 		over = true
 		mu.Unlock()
-		close(stopped)
+		b.conn.RemoveStatusListener(reconnected)
 		watching.Wait()
 	})
 	return p, nil
 }
 
-// A handlingError is an error of the caller's handler, after which persist does
-// not retry.
-type handlingError struct{ error }
-
 // persist calls f until it succeeds, ctx ends, or the error is permanent. The
 // pauses grow while f fails soon after its start.
 func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	pause := firstPause
-	var fatal handlingError
+	var differs *ConfigError
 	for {
 		begun := time.Now()
 		err := f(ctx)
@@ -97,8 +82,8 @@ func (b *Bus) persist(ctx context.Context, what string, f func(ctx context.Conte
 			return ctx.Err()
 		case err == nil:
 			return nil
-		case errors.As(err, &fatal):
-			return fatal.error
+		case errors.As(err, &differs):
+			return err
 		case b.conn.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
 			return fmt.Errorf("chatnats: %s: %w", what, err)
 		}

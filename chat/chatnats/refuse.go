@@ -100,6 +100,7 @@ func (f *forwarder) remove(i int) { f.window = slices.Delete(f.window, i, i+1) }
 // refuse reports an event that can never be stored.
 func (f *forwarder) refuse(event events.Event, err error) {
 	f.refused.Add(1)
+	f.bus.count.refused.Add(1)
 	if f.cfg.OnRefused == nil {
 		f.bus.log.Error("chatnats: event refused", "key", event.Key(), "chat", event.Envelope().ChatID.String(), "error", err)
 		return

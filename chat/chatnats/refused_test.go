@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,6 +49,7 @@ func (r *refusals) add(event events.Event, err error) {
 }
 
 func TestForward_skipsRefusedEvents(t *testing.T) {
+	t.Parallel()
 	big := token("room", "big", 0)
 	big.Token = strings.Repeat("x", 1_100_000)
 	broken := token("room", "broken", 0)
@@ -74,12 +76,12 @@ func TestForward_skipsRefusedEvents(t *testing.T) {
 				admin := newBus(t, adminURL, Config{})
 				cfg := admin.stream.CachedInfo().Config
 				cfg.MaxMsgSize = 10_000
-				_, err := admin.js.UpdateStream(newContext(t), cfg)
+				_, err := admin.js.UpdateStream(wiretest.Context(t), cfg)
 				require.NoError(t, err)
 				b := newBus(t, holderURL, Config{})
 				var topic bus.Topic[events.Event]
 				var refused refusals
-				f, err := Forward(newContext(t), b, topic.Source(), ForwardConfig{OnRefused: refused.add})
+				f, err := Forward(wiretest.Context(t), b, topic.Source(), ForwardConfig{OnRefused: refused.add})
 				require.NoError(t, err)
 				for i := range 21 {
 					if i == at {
@@ -108,12 +110,13 @@ func TestForward_skipsRefusedEvents(t *testing.T) {
 }
 
 func TestForward_skipsDeniedChatsAmongOthers(t *testing.T) {
+	t.Parallel()
 	holderURL, adminURL := newUserServer(t, &server.Permissions{
 		Publish: &server.SubjectPermission{Deny: []string{"parley.secret-1.*", "parley.secret-2.*"}},
 	})
 	admin, b := newBus(t, adminURL, Config{}), newBus(t, holderURL, Config{})
 	var topic bus.Topic[events.Event]
-	f, err := Forward(newContext(t), b, topic.Source(), ForwardConfig{OnRefused: func(events.Event, error) { panic("of the user") }})
+	f, err := Forward(wiretest.Context(t), b, topic.Source(), ForwardConfig{OnRefused: func(events.Event, error) { panic("of the user") }})
 	require.NoError(t, err)
 	chats := []string{"secret-1", "room", "secret-2"}
 	for i := range 3000 {
@@ -126,11 +129,12 @@ func TestForward_skipsDeniedChatsAmongOthers(t *testing.T) {
 }
 
 func TestForward_returnsBufferedEventsAsUnconfirmed(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	b := newBus(t, server.URL, Config{Logger: slog.New(slog.DiscardHandler)})
 	server.Close()
 	var topic bus.Topic[events.Event]
-	ctx, cancel := context.WithCancelCause(newContext(t))
+	ctx, cancel := context.WithCancelCause(wiretest.Context(t))
 	f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
 	require.NoError(t, err)
 	for i := range 500 {

@@ -62,6 +62,7 @@ func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 		service: s, key: key, question: q.Question, inbox: msg.Reply, patience: milliseconds(msg, DefaultDeadline),
 		wake: make(chan struct{}, 1), lastMessage: time.Now(),
 	}
+	s.bus.count.served.Add(1)
 	r.ctx, r.cancel = context.WithCancel(s.ctx)
 	s.relays[key] = r
 	s.running.Go(func() { // ends with the answer, or when the asker is lost

@@ -19,27 +19,29 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
 var otherRoom = events.StringID("other-room")
 
 func TestRemote_givesAnswerToItsAskerAlone(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	release := make(chan struct{})
 	client := newHolder(t, newBackend(t, func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		<-release
 		chattest.Echo(0)(ctx, q, emit)
 	}).URL)
-	require.NoError(t, client.Join(newContext(t), otherRoom))
-	serve(t, newBus(t, server.URL, Config{}), client, room, otherRoom)
+	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
+	serve(t, newBus(t, server.URL, Config{}), client, LeaseConfig{}, room, otherRoom)
 	b := newBus(t, server.URL, Config{})
 	one := &Remote{Bus: b, ChatID: room}
 	two := &Remote{Bus: b, ChatID: otherRoom, Lease: room}
-	first, err := one.Ask(newContext(t), chat.Question{UserID: events.IntID(1), RequestID: "1", Text: "one"})
+	first, err := one.Ask(wiretest.Context(t), chat.Question{UserID: events.IntID(1), RequestID: "1", Text: "one"})
 	require.NoError(t, err)
 	for _, remote := range []*Remote{one, two} {
-		_, err = remote.Ask(newContext(t), chat.Question{UserID: events.IntID(2), RequestID: "1", Text: "two"})
+		_, err = remote.Ask(wiretest.Context(t), chat.Question{UserID: events.IntID(2), RequestID: "1", Text: "two"})
 		require.ErrorIs(t, err, chat.ErrDuplicateRequest, "as chat.Client.Ask")
 		var failed *RemoteError
 		require.ErrorAs(t, err, &failed)
@@ -50,7 +52,7 @@ func TestRemote_givesAnswerToItsAskerAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "You said: one", final.Text)
 	for _, remote := range []*Remote{one, two} { // and the id is free again
-		second, err := remote.Ask(newContext(t), chat.Question{UserID: events.IntID(2), RequestID: "1", Text: "two"})
+		second, err := remote.Ask(wiretest.Context(t), chat.Question{UserID: events.IntID(2), RequestID: "1", Text: "two"})
 		require.NoError(t, err)
 		final, err := second.Wait()
 		require.NoError(t, err)
@@ -59,12 +61,13 @@ func TestRemote_givesAnswerToItsAskerAlone(t *testing.T) {
 }
 
 func TestRemote_asksAgainAfterFailureUnderSameID(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	serveRoom(t, newBus(t, server.URL, Config{}), newHolder(t, newBackend(t, chattest.Echo(0)).URL))
 	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room}
-	_, err := remote.Ask(newContext(t), chat.Question{RequestID: "1", Text: "x"})
+	_, err := remote.Ask(wiretest.Context(t), chat.Question{RequestID: "1", Text: "x"})
 	require.ErrorIs(t, err, chat.ErrNoUser)
-	answer, err := remote.Ask(newContext(t), chat.Question{RequestID: "1", Text: "x", UserID: events.IntID(1)})
+	answer, err := remote.Ask(wiretest.Context(t), chat.Question{RequestID: "1", Text: "x", UserID: events.IntID(1)})
 	require.NoError(t, err)
 	_, err = answer.Wait()
 	require.NoError(t, err)
@@ -73,7 +76,7 @@ func TestRemote_asksAgainAfterFailureUnderSameID(t *testing.T) {
 // requestTo sends a request without a Remote.
 func requestTo(t testing.TB, b *Bus, chat events.ID, verb, reply string, body any) {
 	t.Helper()
-	revision, err := b.find(newContext(t), tokenOf(room), tokenOf(chat))
+	revision, err := b.find(wiretest.Context(t), tokenOf(room), tokenOf(chat))
 	require.NoError(t, err)
 	msg := nats.NewMsg(b.holder(tokenOf(room), revision, tokenOf(chat)))
 	msg.Header.Set(headerVerb, verb)
@@ -85,12 +88,13 @@ func requestTo(t testing.TB, b *Bus, chat events.ID, verb, reply string, body an
 }
 
 func TestServe_repliesToInboxesAlone(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	backend := newBackend(t, chattest.Echo(0))
 	client := newHolder(t, backend.URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
 	b := newBus(t, server.URL, Config{})
-	_, err := b.find(newContext(t), tokenOf(room), tokenOf(room))
+	_, err := b.find(wiretest.Context(t), tokenOf(room), tokenOf(room))
 	require.NoError(t, err)
 	before := len(stored(t, b))
 	for i, reply := range []string{"parley.room.AI_TOKEN", "$KV.parley.leases.room", "$JS.API.STREAM.PURGE.parley", "orders.new", ""} {
@@ -98,10 +102,10 @@ func TestServe_repliesToInboxesAlone(t *testing.T) {
 		requestTo(t, b, room, verbAsk, reply, question{chat.Question{UserID: events.IntID(1), Text: "x"}, "a"})
 	}
 	remote := &Remote{Bus: b, ChatID: room}
-	require.NoError(t, remote.SendMessage(newContext(t), events.UserMessage{UserID: events.IntID(1), MessageID: "end", Text: "x"}))
+	require.NoError(t, remote.SendMessage(wiretest.Context(t), events.UserMessage{UserID: events.IntID(1), MessageID: "end", Text: "x"}))
 	require.Equal(t, "end", received(t, backend).MessageID, "none of the others was performed")
 	require.Len(t, stored(t, b), before)
-	holder, err := Holder(newContext(t), b, room)
+	holder, err := Holder(wiretest.Context(t), b, room)
 	require.NoError(t, err)
 	require.NotEmpty(t, holder)
 }
@@ -113,13 +117,14 @@ func received(t testing.TB, backend *chattest.Server) (m events.UserMessage) {
 }
 
 func TestServe_speaksInTheChatOfTheSubjectAlone(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	backend := newBackend(t, chattest.Echo(0))
 	client := newHolder(t, backend.URL)
-	require.NoError(t, client.Join(newContext(t), otherRoom))
-	serve(t, newBus(t, server.URL, Config{}), client, room, otherRoom)
+	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
+	serve(t, newBus(t, server.URL, Config{}), client, LeaseConfig{}, room, otherRoom)
 	b := newBus(t, server.URL, Config{})
-	ctx, user := newContext(t), events.IntID(1)
+	ctx, user := wiretest.Context(t), events.IntID(1)
 	remote := &Remote{Bus: b, ChatID: room}
 	_, askErr := remote.Ask(ctx, chat.Question{ChatID: otherRoom, UserID: user, Text: "x"})
 	_, deliverErr := remote.Deliver(ctx, events.UserMessage{ChatID: otherRoom, MessageID: "m", UserID: user})
@@ -150,6 +155,7 @@ func TestServe_speaksInTheChatOfTheSubjectAlone(t *testing.T) {
 }
 
 func TestRemote_isBoundByPermissionsOfItsChat(t *testing.T) {
+	t.Parallel()
 	userURL, adminURL := newUserServer(t, &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{
 			"parley.holder.*.*.room", "$JS.API.STREAM.INFO.*", "$JS.API.DIRECT.GET.KV_parley.$KV.parley.leases.>",
@@ -157,18 +163,19 @@ func TestRemote_isBoundByPermissionsOfItsChat(t *testing.T) {
 		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 	})
 	client := newHolder(t, newBackend(t, chattest.Echo(0)).URL)
-	require.NoError(t, client.Join(newContext(t), otherRoom))
-	serve(t, newBus(t, adminURL, Config{}), client, room, otherRoom)
+	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
+	serve(t, newBus(t, adminURL, Config{}), client, LeaseConfig{}, room, otherRoom)
 	b := newBus(t, userURL, Config{})
-	answer, err := (&Remote{Bus: b, ChatID: room}).Ask(newContext(t), ask)
+	answer, err := (&Remote{Bus: b, ChatID: room}).Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	_, err = answer.Wait()
 	require.NoError(t, err)
-	_, err = (&Remote{Bus: b, ChatID: otherRoom, Lease: room, Deadline: time.Second}).Ask(newContext(t), ask)
+	_, err = (&Remote{Bus: b, ChatID: otherRoom, Lease: room, Deadline: time.Second}).Ask(wiretest.Context(t), ask)
 	require.Error(t, err)
 }
 
 func TestRemote_losesNoCallWhileHoldersFollowEachOther(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	backend := newBackend(t, nil)
 	holders := [2]*Bus{newBus(t, server.URL, Config{}), newBus(t, server.URL, Config{})}
@@ -182,7 +189,7 @@ func TestRemote_losesNoCallWhileHoldersFollowEachOther(t *testing.T) {
 	for caller := range callers {
 		calling.Go(func() { // ends with its calls
 			for i := range calls {
-				errs <- remote.SendMessage(newContext(t), events.UserMessage{
+				errs <- remote.SendMessage(wiretest.Context(t), events.UserMessage{
 					MessageID: fmt.Sprintf("%d-%d", caller, i), UserID: events.IntID(1), Text: "x",
 				})
 				if i == calls/3 {
@@ -191,7 +198,7 @@ func TestRemote_losesNoCallWhileHoldersFollowEachOther(t *testing.T) {
 			}
 		})
 	}
-	next(t, halfway)
+	wiretest.ReceiveFrom(t, halfway)
 	serveRoom(t, holders[1], clients[1])
 	stop()
 	calling.Wait()
@@ -206,17 +213,19 @@ func TestRemote_losesNoCallWhileHoldersFollowEachOther(t *testing.T) {
 }
 
 func TestRemote_passesHolderThatIsCutOff(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	backend := newBackend(t, nil)
 	cut := newProxy(t, server.URL)
-	serveRoom(t, newBus(t, cut.URL, Config{}), newHolder(t, backend.URL))
+	short := LeaseConfig{TTL: 2 * time.Second}
+	serve(t, newBus(t, cut.URL, Config{}), newHolder(t, backend.URL), short, room)
 	b := newBus(t, server.URL, Config{})
 	remote := &Remote{Bus: b, ChatID: room, Deadline: patience}
 	send := func(id string) error {
-		return remote.SendMessage(newContext(t), events.UserMessage{MessageID: id, UserID: events.IntID(1), Text: "x"})
+		return remote.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: id, UserID: events.IntID(1), Text: "x"})
 	}
 	require.NoError(t, send("before"))
-	serveRoom(t, newBus(t, server.URL, Config{}), newHolder(t, backend.URL))
+	serve(t, newBus(t, server.URL, Config{}), newHolder(t, backend.URL), short, room)
 	require.Eventually(t, func() bool { return time.Since(b.holders.of(tokenOf(room)).alive) > fresh }, patience, time.Millisecond)
 	cut.cut()
 	for i := range 100 {
@@ -232,6 +241,7 @@ func TestRemote_passesHolderThatIsCutOff(t *testing.T) {
 }
 
 func TestServe_takesABurst(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	client, err := chat.New("http://127.0.0.1:1", chat.Config{ChatID: room}) // it does not run: the burst is for Serve
 	require.NoError(t, err)
@@ -244,11 +254,12 @@ func TestServe_takesABurst(t *testing.T) {
 		go func() { errs <- remote.TypingStart(context.Background(), events.IntID(1)) }()
 	}
 	for range calls {
-		require.ErrorIs(t, next(t, errs), conn.ErrNotReady, "the word of the client")
+		require.ErrorIs(t, wiretest.ReceiveFrom(t, errs), conn.ErrNotReady, "the word of the client")
 	}
 }
 
 func TestRemote_streamsEventsAboveMaxPayload(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	text := strings.Repeat("0123456789", 120_000) // 1.2 MB; NATS takes 1
 	client := newHolder(t, newBackend(t, func(_ context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -261,7 +272,7 @@ func TestRemote_streamsEventsAboveMaxPayload(t *testing.T) {
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
 	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: patience}
-	answer, err := remote.Ask(newContext(t), ask)
+	answer, err := remote.Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	count := 0
 	for token := range answer.Tokens() {
@@ -274,11 +285,12 @@ func TestRemote_streamsEventsAboveMaxPayload(t *testing.T) {
 	final, err := answer.Wait()
 	require.NoError(t, err)
 	require.Equal(t, text, final.Text)
-	_, err = remote.Ask(newContext(t), chat.Question{UserID: events.IntID(1), Text: text})
+	_, err = remote.Ask(wiretest.Context(t), chat.Question{UserID: events.IntID(1), Text: text})
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 }
 
 func TestServe_abortsQuestionOfCutOffRemote(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	cut := newProxy(t, server.URL)
 	aborted := make(chan string, 1)
@@ -288,18 +300,19 @@ func TestServe_abortsQuestionOfCutOffRemote(t *testing.T) {
 		aborted <- q.RequestID
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
-	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: time.Second}
-	answer, err := remote.Ask(newContext(t), ask)
+	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: 3 * time.Second}
+	answer, err := remote.Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
-	next(t, answer.Tokens())
+	wiretest.ReceiveFrom(t, answer.Tokens())
 	cut.cut()
 	defer cut.mend()
-	require.Equal(t, answer.RequestID(), next(t, aborted))
+	require.Equal(t, answer.RequestID(), wiretest.ReceiveFrom(t, aborted))
 	_, err = answer.Wait()
 	require.ErrorIs(t, err, ErrHolderLost)
 }
 
 func TestStream_behavesLikeChatStream(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	client := newHolder(t, newBackend(t, func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 		emit(events.AIProcessing{Status: events.StatusWorking})
@@ -340,7 +353,7 @@ func TestStream_behavesLikeChatStream(t *testing.T) {
 			web.Client().CloseIdleConnections()
 			said = append(said, string(body))
 
-			answer, err := asker(newContext(t), chat.Question{UserID: events.IntID(1), Text: "abort"})
+			answer, err := asker(wiretest.Context(t), chat.Question{UserID: events.IntID(1), Text: "abort"})
 			require.NoError(t, err)
 			answer.Abort("enough")
 			_, err = answer.Wait()
@@ -353,6 +366,7 @@ func TestStream_behavesLikeChatStream(t *testing.T) {
 }
 
 func TestStream_Abort_stopsTheBackend(t *testing.T) {
+	t.Parallel()
 	server := newServer(t)
 	aborted := make(chan string, 1)
 	backend := newBackend(t, func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
@@ -361,18 +375,19 @@ func TestStream_Abort_stopsTheBackend(t *testing.T) {
 		aborted <- q.RequestID
 	})
 	serveRoom(t, newBus(t, server.URL, Config{}), newHolder(t, backend.URL))
-	answer, err := (&Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room}).Ask(newContext(t), ask)
+	answer, err := (&Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room}).Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
-	next(t, answer.Tokens())
+	wiretest.ReceiveFrom(t, answer.Tokens())
 	answer.Abort("enough")
 	answer.Abort("again")
 	_, err = answer.Wait()
 	require.ErrorIs(t, err, chat.ErrAborted)
-	require.Equal(t, answer.RequestID(), next(t, aborted))
+	require.Equal(t, answer.RequestID(), wiretest.ReceiveFrom(t, aborted))
 	backend.Expect(t, "ai:abort", map[string]any{"requestId": answer.RequestID(), "reason": "enough"})
 	require.True(t, answer.Progress().Ended)
 }
 
 func TestServe_needsALease(t *testing.T) {
+	t.Parallel()
 	require.ErrorIs(t, Serve(t.Context(), newBus(t, newServer(t).URL, Config{}), nil, room), ErrNoLease)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed67206a74/parley/events"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -19,14 +20,21 @@ type replay struct {
 
 	floor uint64                           // events below were acknowledged by another worker
 	chats map[string]map[string][]Delivery // by token: the open requests that started below floor
+	since time.Time                        // when the partition was taken over
 }
 
 // begin is called when this worker has taken over the partition.
-func (r *replay) begin(floor uint64) { r.floor, r.chats = floor, map[string]map[string][]Delivery{} }
+func (r *replay) begin(floor uint64) {
+	r.floor, r.chats, r.since = floor, map[string]map[string][]Delivery{}, time.Now()
+}
 
 func (r *replay) deliver(ctx context.Context, d Delivery) error {
 	request := d.Event.Envelope().RequestID
 	if request == "" {
+		return r.handle(ctx, d)
+	}
+	if age := r.bus.maxAge; age > 0 && time.Since(r.since) > age {
+		r.chats = nil // the stream has no event below the floor any more
 		return r.handle(ctx, d)
 	}
 	token := tokenOf(d.ChatID)
@@ -35,6 +43,9 @@ func (r *replay) deliver(ctx context.Context, d Delivery) error {
 		var err error
 		if begun, err = r.read(ctx, d.ChatID, d.Sequence); err != nil {
 			return err
+		}
+		if len(begun) == 0 {
+			begun = nil // releases the map
 		}
 		r.chats[token] = begun
 	}

@@ -132,6 +132,7 @@ func (s *service) start(msg *nats.Msg, verb string, chatID events.ID) bool {
 	if verb == verbAsk {
 		return s.startAnswer(msg, chatID)
 	}
+	s.bus.count.served.Add(1)
 	s.calls++
 	s.waiting += size
 	s.running.Go(func() { // ends by the deadline in headerTime

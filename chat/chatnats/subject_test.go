@@ -9,6 +9,7 @@ import (
 )
 
 func TestTokenOf_roundTripsChatIDs(t *testing.T) {
+	t.Parallel()
 	for token, id := range map[string]events.ID{
 		"room-1":      events.StringID("room-1"),
 		"5":           events.StringID("5"),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -31,6 +33,13 @@ type SubscribeConfig struct {
 	// time; others stand by. The name consists of letters, digits, - and _.
 	// Default: the position is not stored.
 	Durable string
+
+	// ManualAck selects that the readers of a durable Feed acknowledge events
+	// with [Feed.Ack]. At most 1,024 events can be unacknowledged. Default:
+	// false, an event is acknowledged when the readers have received it from
+	// their channels. Then a reader that fails loses the event that it was
+	// working on.
+	ManualAck bool
 }
 
 // A Feed has the topics of a chat client, in any process. A subscription lasts
@@ -53,10 +62,17 @@ type Feed struct {
 	// Deliveries carries the same events with their positions in the stream.
 	Deliveries bus.Source[Delivery]
 
+	// Gaps carries the ranges of events that the stream dropped before this
+	// Feed received them. A subscription that was too slow for its own limit
+	// reports that itself.
+	Gaps bus.Source[Gap]
+
 	bus    *Bus
 	cfg    SubscribeConfig
 	start  uint64 // the first sequence to read; 0 for cfg.Time
 	lease  lateness
+	gaps   gaps
+	acked  atomic.Uint64 // by Ack
 	topics *topics
 }
 
@@ -71,13 +87,17 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 	case cfg.Durable != "" && !validPrefix.MatchString(cfg.Durable):
 		return nil, fmt.Errorf("chatnats: SubscribeConfig.Durable %q has more than letters, digits, - and _", cfg.Durable)
 	}
-	f := &Feed{bus: b, cfg: cfg, start: cfg.Sequence, topics: newTopics(b), lease: lateness{bus: b}}
+	if cfg.ManualAck && cfg.Durable == "" {
+		return nil, errors.New("chatnats: SubscribeConfig.ManualAck needs Durable")
+	}
+	f := &Feed{bus: b, gaps: gaps{bus: b, filtered: len(cfg.Chats) > 0}, cfg: cfg, start: cfg.Sequence, topics: newTopics(b), lease: lateness{bus: b}}
 	if cfg.Sequence == 0 && cfg.Time.IsZero() {
 		last, err := b.lastSequence(ctx)
 		if err != nil {
 			return nil, err
 		}
 		f.start = last + 1
+		f.gaps.next = f.start
 	}
 	if cfg.Durable != "" {
 		if err := b.openConsumer(ctx, f.consumer(), f.policy()); err != nil {
@@ -88,9 +108,24 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 	f.Processing, f.Tokens, f.Messages, f.Errors = t.processing.Source(), t.tokens.Source(), t.messages.Source(), t.errors.Source()
 	f.ToolCalls, f.ToolResults = t.toolCalls.Source(), t.toolResults.Source()
 	f.ChatMessages, f.Presence = t.chatMessages.Source(), t.presence.Source()
-	f.Events, f.Deliveries = t.events.Source(), t.deliveries.Source()
+	f.Events, f.Deliveries, f.Gaps = t.events.Source(), t.deliveries.Source(), t.gaps.Source()
 	return f, nil
 }
+
+// Ack acknowledges the events of a durable Feed with SubscribeConfig.ManualAck,
+// up to a Delivery.Sequence. Another Feed of that name then starts after them.
+// Ack does not block. An acknowledgement reaches the server within a fraction
+// of a second, or when Run returns.
+func (f *Feed) Ack(sequence uint64) {
+	for {
+		acked := f.acked.Load()
+		if sequence <= acked || f.acked.CompareAndSwap(acked, sequence) {
+			return
+		}
+	}
+}
+
+func (f *Feed) lost(gap Gap) { f.topics.gaps.Publish(gap) }
 
 // Run delivers events until ctx ends, and then returns nil. It returns an error
 // if the connection is closed, or the stream or the durable consumer was
@@ -170,6 +205,14 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 	if meta.Sequence.Consumer != next {
 		return errGap
 	}
+	gap, found, err := f.gaps.see(ctx, meta.Sequence.Stream)
+	if err != nil {
+		return err
+	}
+	if found {
+		f.bus.log.Warn("chatnats: events are lost", "reader", "feed", "from", gap.From, "to", gap.To)
+		f.lost(gap)
+	}
 	d, unreadable := deliveryOf(msg, meta)
 	drop, err := f.lease.drop(ctx, msg.Headers(), msg.Subject(), meta.Sequence.Stream, d.Event)
 	if err != nil {
@@ -194,7 +237,8 @@ func (f *Feed) filters() []string {
 	for _, id := range f.cfg.Chats {
 		filters = append(filters, f.bus.chat(id))
 	}
-	return filters
+	slices.Sort(filters)
+	return slices.Compact(filters) // the server refuses equal filters
 }
 
 func (f *Feed) policy() start {

@@ -8,13 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
 // holderOf returns a ctx like that of hold in RunWithLease.
 func holderOf(t testing.TB, b *Bus, revision uint64) context.Context {
-	require.NoError(t, b.begin(newContext(t), "lease", revision))
-	h := newHeld(newContext(t), time.Now().Add(time.Hour))
+	require.NoError(t, b.begin(wiretest.Context(t), "lease", revision))
+	h := newHeld(wiretest.Context(t), time.Now().Add(time.Hour))
 	t.Cleanup(func() { h.end(nil) })
 	h.token, h.tenure = "lease", revision
 	return h
@@ -33,13 +34,14 @@ func forwardAs(t testing.TB, b *Bus, ctx context.Context, all ...events.Event) {
 }
 
 func TestReaders_dropLateEvents(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{Partitions: 1})
 	one := holderOf(t, b, 5)
 	forwardAs(t, b, one, token("room", "r", 0), token("room", "r", 1))
 	two := holderOf(t, b, 7)
 	// The backend of this holder continues with new events.
 	forwardAs(t, b, two, token("room", "r", 5), token("room", "r", 6))
-	info, err := b.stream.Info(newContext(t))
+	info, err := b.stream.Info(wiretest.Context(t))
 	require.NoError(t, err)
 	late := info.State.LastSeq + 1
 	status := events.AIProcessing{ChatID: room, RequestID: "r", Status: events.StatusQueued}
@@ -62,13 +64,13 @@ func TestReaders_dropLateEvents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, durable := range []string{"", "reader"} {
 				feed := subscribe(t, b, SubscribeConfig{Sequence: c.from, Durable: durable})
-				got := feed.Events.Chan(newContext(t))
+				got := feed.Events.Chan(wiretest.Context(t))
 				stop := running(t, feed.Run)
 				for _, want := range c.want {
-					require.Equal(t, want, next(t, got))
+					require.Equal(t, want, wiretest.ReceiveFrom(t, got))
 				}
 				stop()
-				_ = b.stream.DeleteConsumer(newContext(t), "feed-reader")
+				_ = b.stream.DeleteConsumer(wiretest.Context(t), "feed-reader")
 			}
 			handled := make(chan events.Event, 100)
 			stop := running(t, func(ctx context.Context) error {
@@ -79,17 +81,18 @@ func TestReaders_dropLateEvents(t *testing.T) {
 				})
 			})
 			for _, want := range c.want {
-				require.Equal(t, want, next(t, handled))
+				require.Equal(t, want, wiretest.ReceiveFrom(t, handled))
 			}
 			stop()
-			_ = b.stream.DeleteConsumer(newContext(t), "group-group-0")
+			_ = b.stream.DeleteConsumer(wiretest.Context(t), "group-group-0")
 		})
 	}
 }
 
 func TestBus_refusesTenureAfterALaterOne(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
-	ctx := newContext(t)
+	ctx := wiretest.Context(t)
 	require.NoError(t, b.begin(ctx, "lease", 5))
 	require.NoError(t, b.begin(ctx, "lease", 9))
 	require.ErrorIs(t, b.begin(ctx, "lease", 7), ErrLeaseLost)
@@ -97,9 +100,10 @@ func TestBus_refusesTenureAfterALaterOne(t *testing.T) {
 }
 
 func TestForward_sendsRevisionOfTenure(t *testing.T) {
+	t.Parallel()
 	b := newBus(t, newServer(t).URL, Config{})
 	for range 2 {
-		require.NoError(t, RunWithLease(newContext(t), b, room, LeaseConfig{}, func(ctx context.Context) error {
+		require.NoError(t, RunWithLease(wiretest.Context(t), b, room, LeaseConfig{}, func(ctx context.Context) error {
 			var topic bus.Topic[events.Event]
 			f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
 			require.NoError(t, err)
@@ -122,9 +126,10 @@ func TestForward_sendsRevisionOfTenure(t *testing.T) {
 }
 
 func TestLateness_isNoneWithoutLease(t *testing.T) {
+	t.Parallel()
 	var l lateness
 	for _, header := range []nats.Header{nil, {}, {HeaderLease: {"nonsense"}}, {HeaderLease: {"lease -1"}}} {
-		late, err := l.late(newContext(t), header, "parley.0.room.AI_TOKEN", 1)
+		late, err := l.late(wiretest.Context(t), header, "parley.0.room.AI_TOKEN", 1)
 		require.NoError(t, err)
 		require.False(t, late)
 	}

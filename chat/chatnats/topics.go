@@ -20,6 +20,7 @@ type topics struct {
 	presence     bus.Topic[events.Presence]
 	events       bus.Topic[events.Event]
 	deliveries   bus.Topic[Delivery]
+	gaps         bus.Topic[Gap]
 }
 
 func newTopics(b *Bus) *topics {
@@ -34,6 +35,7 @@ func newTopics(b *Bus) *topics {
 	t.presence.Name, t.presence.Logger = string(events.KeyPresenceUpdate), b.log
 	t.events.Name, t.events.Logger = "Events", b.log
 	t.deliveries.Name, t.deliveries.Logger = "Deliveries", b.log
+	t.gaps.Name, t.gaps.Logger = "Gaps", b.log
 	return t
 }
 
@@ -99,4 +101,5 @@ func (t *topics) close() {
 	t.presence.Close()
 	t.events.Close()
 	t.deliveries.Close()
+	t.gaps.Close()
 }

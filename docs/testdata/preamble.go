@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"expvar"
@@ -13,7 +14,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +25,7 @@ import (
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/bus/pipe"
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chathttp"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -34,6 +39,7 @@ var (
 	err       error
 	serverURL string
 	client    *chat.Client
+	web       *chathttp.Server
 	c         *conn.Conn
 	stream    *chat.Stream
 	tokens    <-chan events.AIToken

@@ -21,6 +21,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // Slot is a free time for a consultation, in the event "consultation:slots".
@@ -46,8 +47,10 @@ type Receipt struct {
 }
 
 func main() {
+	usage.Set("customevents [flags]", "Customevents sends and receives events of its own, typed and raw, with acknowledgements both ways.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	flag.Parse()
+	usage.NoArguments()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Stdout, *url); err != nil {

@@ -41,13 +41,18 @@ func fleet(ctx context.Context, s settings) error {
 		s.backend = backend.URL
 	}
 
+	if err := setup(ctx, s); err != nil {
+		return err
+	}
+
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel()
 	holders := map[string]*exec.Cmd{}
 	said := make(chan line)
 	for _, member := range []struct{ role, id string }{
-		{"holder", "holder-1"}, {"holder", "holder-2"}, {"worker", "worker-1"}, {"worker", "worker-2"}, {"front", "front"},
+		{"holder", "holder-1"}, {"holder", "holder-2"}, {"worker", "worker-1"}, {"worker", "worker-2"},
+		{"reader", "reader"}, {"front", "front"},
 	} {
 		cmd, err := start(ctx, s, member.role, member.id, said, &all)
 		if err != nil {
@@ -98,7 +103,7 @@ func start(ctx context.Context, s settings, role, id string, said chan<- line, a
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, "-role", role, "-id", id,
-		"-nats", s.nats, "-backend", s.backend, "-questions", strconv.Itoa(s.questions))
+		"-nats", s.nats, "-backend", s.backend, "-questions", strconv.Itoa(s.questions), "-ca", s.ca)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stderr = os.Stderr

@@ -5,6 +5,10 @@
 //	go run ./examples/fleet
 //	go run ./examples/fleet -questions 6
 //	go run ./examples/fleet -nats nats://one:4222,nats://two:4222
+//	go run ./examples/fleet -nats tls://one:4222 -ca ca.pem
+//
+// With -ca, each process is the user of its role in nats.conf, with the
+// password in FLEET_PASSWORD.
 //
 // After half of the answers, it kills the process that holds the socket, so
 // that the other instance takes over.
@@ -18,6 +22,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // settings are the flags. Each process of the fleet is this program with a
@@ -28,20 +34,26 @@ type settings struct {
 	nats      string
 	backend   string
 	questions int
+	ca        string
 }
 
 func main() {
+	usage.Set("fleet [flags]", "Fleet is a chat service of several processes on one machine, over NATS JetStream.")
 	var s settings
-	flag.StringVar(&s.role, "role", "", "`role` of this process: holder, worker or front; empty starts the whole fleet")
+	flag.StringVar(&s.role, "role", "", "`role` of this process: setup, holder, worker, reader or front; empty starts the whole fleet")
 	flag.StringVar(&s.id, "id", "", "the `name` of this process")
 	flag.StringVar(&s.nats, "nats", "", "the `URL`s of a NATS cluster; empty starts a server in this process")
 	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; empty starts a backend in this process")
 	flag.IntVar(&s.questions, "questions", 4, "the `number` of questions that the front end asks")
+	flag.StringVar(&s.ca, "ca", "", "the `file` with the authority of NATS's certificates; empty for no TLS and no users")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := map[string]func(context.Context, settings) error{"": fleet, "holder": holder, "worker": worker, "front": front}[s.role]
+	run := map[string]func(context.Context, settings) error{
+		"": fleet, "setup": setup, "holder": holder, "worker": worker, "reader": reader, "front": front,
+	}[s.role]
 	err := errors.New("unknown role")
 	if run != nil {
 		err = run(ctx, s)

@@ -5,22 +5,51 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
 
-func TestFleet_answersAfterHolderIsKilled(t *testing.T) {
+// runFleet runs the example and returns its output.
+func runFleet(t *testing.T, args ...string) string {
 	program := filepath.Join(t.TempDir(), "fleet")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
-	out, err = exec.CommandContext(t.Context(), program).CombinedOutput()
+	out, err = exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	require.NoError(t, err, string(out))
-	said := string(out)
+	return string(out)
+}
+
+func TestFleet_answersAfterHolderIsKilled(t *testing.T) {
+	said := runFleet(t)
 	for _, want := range []string{
 		`(?s)holder-\d +holds the socket.*fleet +kills holder-\d.*holder-\d +holds the socket`,
 		`front +answer to question-4: You said: what is 4 times 4\?`,
 		`worker-\d +counted 7 words in the answer to question-1`,
+		`reader +read the answer to question-1`,
 	} {
 		require.Regexp(t, regexp.MustCompile(want), said)
 	}
+}
+
+func TestFleet_runsAsUsersOverTLS(t *testing.T) {
+	cert, key := wiretest.Certificate(t)
+	for name, value := range map[string]string{
+		"FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
+	} {
+		t.Setenv(name, value)
+	}
+	options, err := server.ProcessConfigFile("nats.conf")
+	require.NoError(t, err)
+	options.Port, options.NoLog, options.NoSigs = server.RANDOM_PORT, true, true
+	s, err := server.NewServer(options)
+	require.NoError(t, err)
+	go s.Start() // ends with the test
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	require.True(t, s.ReadyForConnections(time.Minute))
+	said := runFleet(t, "-nats", s.ClientURL(), "-ca", cert, "-questions", "2")
+	require.Regexp(t, `front +answer to question-2`, said)
+	require.NotContains(t, said, "ermission")
 }

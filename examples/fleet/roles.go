@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chatnats"
 	"github.com/seed67206a74/parley/events"
@@ -22,8 +24,17 @@ var rooms = []events.ID{
 // holds is the line that a holder prints after it has joined the rooms.
 const holds = "holds the socket"
 
-func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1))
+// connect connects to NATS, as a user of nats.conf if there is an authority.
+func connect(s settings, user string) (*nats.Conn, error) {
+	options := []nats.Option{nats.MaxReconnects(-1)}
+	if s.ca != "" {
+		options = append(options, nats.RootCAs(s.ca), nats.UserInfo(user, os.Getenv("FLEET_PASSWORD")))
+	}
+	return nats.Connect(s.nats, options...)
+}
+
+func open(ctx context.Context, s settings, user string) (*chatnats.Bus, func(), error) {
+	conn, err := connect(s, user)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,10 +46,29 @@ func open(ctx context.Context, url string) (*chatnats.Bus, func(), error) {
 	return b, conn.Close, nil
 }
 
+// setup creates the stream and the bucket, which the users of the other roles
+// cannot create.
+func setup(ctx context.Context, s settings) error {
+	conn, err := connect(s, "operator")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	if _, err := js.CreateOrUpdateStream(ctx, chatnats.Config{}.StreamConfig()); err != nil {
+		return err
+	}
+	_, err = js.CreateOrUpdateKeyValue(ctx, chatnats.Config{}.BucketConfig())
+	return err
+}
+
 // holder competes for the lease of the socket. While it has the lease, it
 // forwards events and serves remote requests.
 func holder(ctx context.Context, s settings) error {
-	b, done, err := open(ctx, s.nats)
+	b, done, err := open(ctx, s, "holder")
 	if err != nil {
 		return err
 	}
@@ -71,7 +101,7 @@ func holder(ctx context.Context, s settings) error {
 
 // worker counts the words of each answer in its share of the requests.
 func worker(ctx context.Context, s settings) error {
-	b, done, err := open(ctx, s.nats)
+	b, done, err := open(ctx, s, "worker")
 	if err != nil {
 		return err
 	}
@@ -91,9 +121,32 @@ func worker(ctx context.Context, s settings) error {
 	})
 }
 
+// reader prints each message.
+func reader(ctx context.Context, s settings) error {
+	b, done, err := open(ctx, s, "reader")
+	if err != nil {
+		return err
+	}
+	defer done()
+	feed, err := chatnats.Subscribe(ctx, b, chatnats.SubscribeConfig{Sequence: 1})
+	if err != nil {
+		return err
+	}
+	messages := feed.Messages.Chan(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return feed.Run(ctx) })
+	g.Go(func() error {
+		for message := range messages {
+			fmt.Printf("read the answer to %s\n", message.RequestID)
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
 // front asks questions through the process that holds the lease.
 func front(ctx context.Context, s settings) error {
-	b, done, err := open(ctx, s.nats)
+	b, done, err := open(ctx, s, "asker")
 	if err != nil {
 		return err
 	}

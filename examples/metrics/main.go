@@ -27,14 +27,17 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("metrics [flags]", "Metrics asks questions and serves the metrics of its client to Prometheus, on /metrics.")
 	addr := flag.String("addr", "localhost:9090", "the TCP `address` to serve on")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	every := flag.Duration("every", 5*time.Second, "the time between two questions")
+	every := flag.Duration("every", 5*time.Second, "the `duration` between two questions, such as 10s")
 	flag.Parse()
+	usage.NoArguments()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Stdout, *addr, *url, *room, *every); err != nil {

@@ -79,13 +79,16 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/seed67206a74/parley/examples/internal/usage"
 	"github.com/seed67206a74/parley/internal/mockserver"
 )
 
 func main() {
+	usage.Set("mockserver [flags]", "Mockserver is a chat backend to develop against, with rooms, answers, tools and faults.")
 	cfg := mockserver.Defaults()
 	cfg.Flags(flag.CommandLine)
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

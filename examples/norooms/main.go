@@ -22,13 +22,16 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 	"github.com/seed67206a74/parley/reconnect"
 )
 
 func main() {
+	usage.Set("norooms [flags]", "Norooms uses a backend without rooms: custom parameters, and a new token for each attempt.")
 	address := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	consultation := flag.String("consultation", "abc-123", "the consultation's `id`")
 	flag.Parse()
+	usage.NoArguments()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Stdout, *address, *consultation); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // story is the answer of the backend in this process.
@@ -30,6 +31,7 @@ const story = "A stream sends one word at a time. Look! Each sentence is ready b
 	"A program that waits for the end prints nothing until then. Would you wait? Print each sentence as soon as it is complete."
 
 func main() {
+	usage.Set("pipeline [flags] [question]", "Pipeline turns the tokens of an answer into sentences while it arrives.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()
@@ -66,7 +68,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 		return err
 	}
 
-	all := pipe.FromSeq(ctx, sentences(stream.Text()))
+	all := pipe.Through(ctx, pipe.FromSeq2(ctx, stream.Text()), sentences)
 	// Drop sentences of one word.
 	long := pipe.Filter(ctx, all, func(s string) bool { return strings.Count(s, " ") > 0 })
 	numbered := pipe.Map(ctx, long, numbers())
@@ -81,7 +83,7 @@ func run(ctx context.Context, out io.Writer, url, room, question string) error {
 
 // sentences joins the pieces of a text and splits it into sentences. The last
 // sentence needs no full stop.
-func sentences(text iter.Seq2[string, error]) iter.Seq[string] {
+func sentences(text iter.Seq[string]) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		rest := ""
 		for piece := range text {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // A panel is a client of the mock server's fault panel. Other backends have no
@@ -41,4 +43,29 @@ func (p panel) do(ctx context.Context, method, path string, body any) error {
 		return fmt.Errorf("the backend's fault panel: %s", strings.TrimSpace(string(text)))
 	}
 	return nil
+}
+
+// backendWait is how long the playground waits for its backend at start.
+const backendWait = 3 * time.Second
+
+// describe returns which backend is at p.backend. It waits for a
+// backend that is still starting.
+func (p panel) describe(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, backendWait)
+	defer cancel()
+	for {
+		err := p.do(ctx, http.MethodGet, "state", nil)
+		var refused *net.OpError
+		switch {
+		case err == nil:
+			return "the mock server on " + p.backend
+		case !errors.As(err, &refused):
+			return "the server on " + p.backend + ", which is not the mock server"
+		}
+		select {
+		case <-ctx.Done():
+			return "no server on " + p.backend + "; each tab tries again until there is one"
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

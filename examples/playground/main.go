@@ -28,13 +28,17 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("playground [flags]", "Playground is a chat in the browser that shows the connection, the subscriptions and the events.")
 	addr := flag.String("addr", "localhost:5173", "the TCP `address` to serve on")
 	backend := flag.String("backend", "http://localhost:4000", "the chat backend's `URL`")
 	token := flag.String("token", "", "the `token` for the backend")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,9 +63,10 @@ func run(ctx context.Context, out io.Writer, addr, backend, token string) error 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	fmt.Fprintf(out, "playground: open http://%s (backend: %s)\n", listener.Addr(), backend)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // ends with Shutdown or with the listener
+	fmt.Fprintf(out, "playground: open http://%s\n", listener.Addr())
+	fmt.Fprintf(out, "playground: backend: %s\n", panel{backend: backend, http: p.http}.describe(ctx))
 	select {
 	case err = <-served:
 		return err

@@ -163,9 +163,13 @@ func TestPlayground_servesPageUntilContextEnds(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, in, "127.0.0.1:0", "http://127.0.0.1:1", "") }() // ends with stop
-	line, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
 	require.NoError(t, err)
 	address := strings.Fields(line)[2]
+	second, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, second, "no server on http://127.0.0.1:1")
 
 	transport := &http.Transport{DisableKeepAlives: true}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)

@@ -25,6 +25,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 	"github.com/seed67206a74/parley/reconnect"
 )
 
@@ -33,6 +34,7 @@ const answer = "A parley is a conversation between sides that want to agree. " +
 	"This one runs over Socket.IO: each word is an event, and each event a value on a Go channel."
 
 func main() {
+	usage.Set("quickstart [flags] [question]", "Quickstart asks an AI chat backend a question and prints the answer as it streams in.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	user := flag.String("user", "u1", "the user's `id`")

@@ -21,12 +21,14 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("selectloop [flags] [question]", "Selectloop reads tokens, messages and states of one client in one select statement.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	patience := flag.Duration("patience", time.Minute, "the longest time to wait for the next token")
+	patience := flag.Duration("patience", time.Minute, "the `duration` to wait for the next token, such as 30s")
 	flag.Parse()
 	question := cmp.Or(strings.Join(flag.Args(), " "), "What is a select loop?")
 

@@ -28,14 +28,17 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("service [flags]", "Service is an HTTP service that answers questions, with probes, and ends its answers on SIGTERM.")
 	addr := flag.String("addr", "localhost:8080", "the TCP `address` to serve on")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
-	deadline := flag.Duration("drain", 30*time.Second, "how long to wait for answers after a signal")
+	deadline := flag.Duration("drain", 30*time.Second, "the `duration` to wait for answers after a signal, such as 30s")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

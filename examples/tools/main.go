@@ -20,6 +20,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 // Place is the argument of the tool "weather".
@@ -47,6 +48,7 @@ func weather(_ context.Context, place Place) (Weather, error) {
 }
 
 func main() {
+	usage.Set("tools [flags] [question]", "Tools offers functions that the AI of the backend can call.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
 	room := flag.String("chat", "room-1", "the chat's `id`")
 	flag.Parse()

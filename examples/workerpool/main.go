@@ -22,13 +22,16 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/usage"
 )
 
 func main() {
+	usage.Set("workerpool [flags]", "Workerpool asks in many chats over one connection, a few questions at a time.")
 	url := flag.String("url", "", "the backend's `URL`; if empty, a backend is started in this process")
-	chats := flag.Int("chats", 12, "number of chats to ask in")
-	workers := flag.Int("workers", 4, "number of concurrent questions")
+	chats := flag.Int("chats", 12, "the `number` of chats to ask in")
+	workers := flag.Int("workers", 4, "the maximum `number` of questions at the same time")
 	flag.Parse()
+	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

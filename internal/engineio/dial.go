@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -108,6 +109,35 @@ func canFallBack(err error) bool {
 	return true
 }
 
+// headerTo returns the header of a websocket handshake at u: Header, with the
+// cookies of Jar after its own. A client over polling adds those of Jar itself.
+func (o Options) headerTo(u *url.URL) http.Header {
+	r := http.Request{Header: joinCookies(o.Header)}
+	if o.Jar != nil {
+		for _, cookie := range o.Jar.Cookies(u) {
+			r.AddCookie(cookie)
+		}
+	}
+	return r.Header
+}
+
+// joinCookies returns a copy of header with its cookies in one line.
+func joinCookies(header http.Header) http.Header {
+	joined := http.Header{}
+	var cookies []string
+	for name, values := range header {
+		if http.CanonicalHeaderKey(name) == "Cookie" {
+			cookies = append(cookies, values...)
+		} else {
+			joined[name] = values
+		}
+	}
+	if len(cookies) > 0 {
+		joined.Set("Cookie", strings.Join(cookies, "; "))
+	}
+	return joined
+}
+
 // requestURL returns the URL of a session's requests. In the first request sid
 // is empty.
 func requestURL(o Options, transport, sid string) *url.URL {
@@ -118,9 +148,12 @@ func requestURL(o Options, transport, sid string) *url.URL {
 	if sid != "" {
 		query.Set("sid", sid)
 	}
-	u.RawQuery = query.Encode()
+	u.RawQuery = encodeQuery(query)
 	return &u
 }
+
+// encodeQuery encodes a space as %20, as the reference client does.
+func encodeQuery(query url.Values) string { return strings.ReplaceAll(query.Encode(), "+", "%20") }
 
 // dial opens a session over one transport.
 func dial(ctx context.Context, o Options, name string) (*Session, error) {
@@ -132,6 +165,7 @@ func dial(ctx context.Context, o Options, name string) (*Session, error) {
 			return nil, err
 		}
 		s.transport = ws
+		s.control(ws)
 	case Polling:
 		s.transport = newPolling(o, requestURL(o, name, ""))
 	default:

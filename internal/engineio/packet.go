@@ -29,6 +29,8 @@ const (
 	message packetType = '4'
 	upgrade packetType = '5'
 	noop    packetType = '6'
+
+	wsPong packetType = 'P' // the websocket's own pong, no packet of Engine.IO
 )
 
 // A packet is one Engine.IO packet. The data of a received packet aliases the
@@ -49,6 +51,20 @@ func parsePacket(text []byte) (packet, error) {
 		return packet{}, &ProtocolError{fmt.Errorf("unknown packet type %q", text[0])}
 	}
 	return packet{kind, false, text[1:]}, nil
+}
+
+// parseText parses a packet that is text, or binary data in base64. It decodes
+// the base64 in place.
+func parseText(text []byte) (packet, error) {
+	if len(text) == 0 || text[0] != binaryMark {
+		return parsePacket(text)
+	}
+	// The decoder reads ahead of its writes.
+	n, err := base64.StdEncoding.Decode(text, text[1:])
+	if err != nil {
+		return packet{}, &ProtocolError{errors.New("invalid base64")}
+	}
+	return packet{message, true, text[:n]}, nil
 }
 
 func (p packet) encodedLen() int {

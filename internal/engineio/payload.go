@@ -2,7 +2,6 @@ package engineio
 
 import (
 	"bufio"
-	"encoding/base64"
 	"errors"
 	"io"
 )
@@ -63,19 +62,9 @@ func (r *payloadReader) next() (packet, error) {
 }
 
 func (r *payloadReader) packet() (packet, error) {
-	var p packet
-	if len(r.buf) > 0 && r.buf[0] == binaryMark {
-		// The decoder reads ahead of its writes, so it can decode in place.
-		n, err := base64.StdEncoding.Decode(r.buf, r.buf[1:])
-		if err != nil {
-			return packet{}, &ProtocolError{errors.New("invalid base64")}
-		}
-		p = packet{message, true, r.buf[:n]}
-	} else {
-		var err error
-		if p, err = parsePacket(r.buf); err != nil {
-			return packet{}, err
-		}
+	p, err := parseText(r.buf)
+	if err != nil {
+		return packet{}, err
 	}
 	if int64(len(p.data)) > r.maxFrame {
 		return packet{}, tooLong(r.maxFrame)

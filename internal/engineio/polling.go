@@ -31,6 +31,7 @@ type polling struct {
 	body    io.ReadCloser
 	payload payloadReader
 	pause   func() bool // called before each GET; true makes read return errPaused
+	packets int         // read from body
 
 	mu      sync.Mutex
 	closing bool        // a close packet has been sent
@@ -44,7 +45,7 @@ var errPaused = errors.New("polling is paused")
 func newPolling(o Options, u *url.URL) *polling {
 	p := &polling{
 		url:          u,
-		header:       o.Header,
+		header:       joinCookies(o.Header),
 		writeTimeout: o.WriteTimeout,
 		idle:         func() {},
 		pause:        func() bool { return false },
@@ -74,8 +75,12 @@ func newPolling(o Options, u *url.URL) *polling {
 func (p *polling) request(ctx context.Context, method string, body []byte) (*http.Response, error) {
 	u := *p.url
 	query := u.Query()
-	query.Set("t", rand.Text()) // prevents responses from a cache
-	u.RawQuery = query.Encode()
+	name := "t"
+	for query.Has(name) { // it is the user's
+		name = "_" + name
+	}
+	query.Set(name, rand.Text()) // prevents responses from a cache
+	u.RawQuery = encodeQuery(query)
 	// For this type of reader net/http sends no body, and cannot retry the
 	// request. A retried GET would lose the packets of the first response.
 	var reader io.Reader = io.MultiReader()
@@ -138,9 +143,11 @@ func (p *polling) read() (packet, error) {
 			}
 			p.body = response.Body
 			p.payload.reset(p.body)
+			p.packets = 0
 		}
 		got, err := p.payload.next()
 		if err == nil {
+			p.packets++
 			return got, nil
 		}
 		p.body.Close()

@@ -209,7 +209,7 @@ func TestHandshakeError_reportsStatusCodeAndMessage(t *testing.T) {
 					return
 				}
 			}
-		}, HandshakeError{502, -1, ""}},
+		}, HandshakeError{502, -1, strings.Repeat("x", 200) + "…"}},
 		"the server's own error": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `{"code":4,"message":"origin not allowed\nmore"}`)

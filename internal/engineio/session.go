@@ -19,14 +19,16 @@ type Session struct {
 	cancel    context.CancelFunc
 
 	reading    transport   // used by the reader only
+	paceUntil  time.Time   // used by the reader only; zero outside of a large payload
 	readerBusy atomic.Bool // no Read is active
 
-	writing sync.Mutex  // held during a write
-	batch   []packet    // guarded by writing
-	pongDue atomic.Bool // a pong must be sent
+	writing sync.Mutex             // held during a write
+	batch   []packet               // guarded by writing
+	pongDue atomic.Bool            // a pong must be sent
+	wsPing  atomic.Pointer[string] // data of a websocket's ping that has no pong yet
 
 	mu        sync.Mutex
-	transport transport   // an upgrade replaces it, and holds writing as well
+	transport transport   // an upgrade replaces it with mu and writing held
 	upgraded  *candidate  // the websocket of an upgrade; nil for none
 	deadline  time.Time   // of the next ping
 	pingTimer *time.Timer // runs pongForBusyReader; nil before the first expectPing
@@ -132,6 +134,25 @@ func (s *Session) Read() (Message, error) {
 	}
 }
 
+// paceFrom is the number of packets from which a payload is large.
+const paceFrom = 64
+
+// Pace reports whether the last message is from a large polling payload, whose
+// packets arrive faster than one by one. The caller of Read should then wait
+// for its own readers, until the given time at most: the ping timeout after the
+// payload became large.
+func (s *Session) Pace() (until time.Time, ok bool) {
+	p, ok := s.reading.(*polling)
+	if !ok || p.packets < paceFrom {
+		s.paceUntil = time.Time{}
+		return time.Time{}, false
+	}
+	if s.paceUntil.IsZero() {
+		s.paceUntil = time.Now().Add(s.handshake.pingTimeout)
+	}
+	return s.paceUntil, true
+}
+
 // readError returns ErrPingTimeout for a timeout, else err.
 func readError(err error) error {
 	var failure net.Error
@@ -154,26 +175,68 @@ func (s *Session) Write(messages ...Message) error {
 func (s *Session) writeAll(messages []Message) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	err := s.transport.write(s.collect(messages))
+	s.forget()
+	return err
+}
+
+// TryWrite writes messages as Write does, as far as that does not block. If
+// taken is false, nothing was written: the session is over polling, the socket
+// is full, or the messages are long. If more is true, Flush must be called.
+func (s *Session) TryWrite(messages ...Message) (taken, more bool, err error) {
+	if !s.writing.TryLock() {
+		return false, false, nil
+	}
+	if ws, ok := s.transport.(*webSocket); ok {
+		taken, more, err = ws.tryWrite(s.collect(messages))
+		s.forget()
+	}
+	s.writing.Unlock()
+	return taken, taken && (more || s.owesPong()), err
+}
+
+// Flush writes the rest of the messages of TryWrite.
+func (s *Session) Flush() error {
+	s.writing.Lock()
+	var err error
+	if ws, ok := s.transport.(*webSocket); ok {
+		err = ws.flush()
+	}
+	s.writing.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.sendPong()
+}
+
+// collect returns the packets of the messages; forget releases them to the
+// garbage collector. writing is held.
+func (s *Session) collect(messages []Message) []packet {
 	for _, m := range messages {
 		s.batch = append(s.batch, packet{message, m.Binary, m.Data})
 	}
-	err := s.current().write(s.batch)
-	clear(s.batch) // release sent messages to the garbage collector
+	return s.batch
+}
+
+func (s *Session) forget() {
+	clear(s.batch)
 	s.batch = s.batch[:0]
-	return err
 }
 
 var onePong = []packet{{kind: pong}}
 
 // sendPong sends a pong if one is due. The reader never waits for a write: if
-// one is in progress, the writer sends the pong. The reader sets pongDue before
-// it tries the lock, and the writer checks pongDue after it unlocks writing, so
-// one of the two sends the pong.
+// one is in progress, the writer sends the pong. The reader records the ping
+// before it tries the lock, and the writer calls sendPong after it unlocks
+// writing, so one of the two sends the pong.
 func (s *Session) sendPong() error {
-	for s.pongDue.Load() && s.writing.TryLock() {
+	for s.owesPong() && s.writing.TryLock() {
 		var err error
 		if s.pongDue.Swap(false) {
-			err = s.current().write(onePong)
+			err = s.transport.write(onePong)
+		}
+		if data := s.wsPing.Swap(nil); data != nil && err == nil {
+			err = s.transport.write([]packet{{kind: wsPong, data: []byte(*data)}})
 		}
 		s.writing.Unlock()
 		if err != nil {
@@ -181,6 +244,24 @@ func (s *Session) sendPong() error {
 		}
 	}
 	return nil
+}
+
+func (s *Session) owesPong() bool { return s.pongDue.Load() || s.wsPing.Load() != nil }
+
+// control handles the websocket's own control frames. A frame that the library
+// sends by itself could be in the middle of a batch.
+func (s *Session) control(ws *webSocket) {
+	ws.ws.SetPingHandler(func(data string) error {
+		s.wsPing.Store(&data)
+		return s.sendPong()
+	})
+	ws.ws.SetCloseHandler(func(code int, _ string) error {
+		if s.writing.TryLock() { // otherwise the writer fails, too
+			defer s.writing.Unlock()
+			ws.echoClose(code)
+		}
+		return nil
+	})
 }
 
 // Close sends a close frame over websocket, or a close packet over polling,

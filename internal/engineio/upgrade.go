@@ -91,7 +91,8 @@ func (s *Session) canSwitch() bool {
 }
 
 // switchOver moves the session to the websocket. The reader calls it after it
-// has read the last poll to its end.
+// has read the last poll to its end. If the websocket takes no upgrade packet,
+// the session keeps polling.
 func (s *Session) switchOver() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -100,12 +101,21 @@ func (s *Session) switchOver() error {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	ws, old := s.upgraded.ws, s.transport
-	s.transport, s.upgraded = ws, nil
-	ws.readUntil(s.deadline)
+	ws := s.upgraded.ws
 	s.mu.Unlock()
 
+	err := ws.write([]packet{{kind: upgrade}})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upgraded = nil
+	if err != nil || s.closed {
+		ws.closeNow()
+		return nil // a closed session fails with the next read
+	}
+	old := s.transport
+	s.transport, s.reading = ws, ws
+	ws.readUntil(s.deadline)
 	old.closeNow()
-	s.reading = ws
-	return ws.write([]packet{{kind: upgrade}})
+	s.control(ws)
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,12 +33,36 @@ type webSocket struct {
 	ws           *websocket.Conn
 	maxFrame     int64
 	writeTimeout time.Duration
+	out          *batchConn
+	kind         [1]byte // of the packet that is written
 	buf          []byte
 }
 
 // dialWebSocket opens a websocket at u, whose scheme is http or https. It fails
-// when ctx ends.
+// when ctx ends. If the server refuses permessage-deflate, or grants it with
+// parameters that the websocket library does not support, dialWebSocket dials
+// once more without it.
 func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
+	ws, err := openWebSocket(ctx, o, u)
+	if !o.NoCompression && isExtensionError(err) {
+		o.NoCompression = true
+		ws, err = openWebSocket(ctx, o, u)
+	}
+	return ws, err
+}
+
+// errExtension reports that the server granted permessage-deflate with
+// parameters that the library does not support. It requires that both sides
+// give up context takeover, but a server need not mention the client's side.
+var errExtension = errors.New("unsupported parameters of permessage-deflate")
+
+func isExtensionError(err error) bool {
+	var refused *HandshakeError
+	return errors.Is(err, errExtension) ||
+		errors.As(err, &refused) && strings.Contains(refused.Message, "Sec-WebSocket-Extensions")
+}
+
+func openWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, error) {
 	to := *u
 	to.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 
@@ -45,13 +70,16 @@ func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, erro
 	// waits for the response. So the connection is closed when ctx ends.
 	var open openConn
 	dialer := open.dialer(o)
-	ws, response, err := dialer.DialContext(ctx, to.String(), o.Header)
+	ws, response, err := dialer.DialContext(ctx, to.String(), o.headerTo(u))
 	defer func() { open.stop() }()
-	if err != nil {
-		if response != nil {
-			return nil, statusError(response)
-		}
+	switch {
+	case err == nil:
+	case response == nil:
 		return nil, err
+	case errors.Is(err, websocket.ErrBadHandshake):
+		return nil, webSocketStatusError(response)
+	default:
+		return nil, errExtension
 	}
 	if !open.stop() {
 		ws.Close()
@@ -59,7 +87,7 @@ func dialWebSocket(ctx context.Context, o Options, u *url.URL) (*webSocket, erro
 	}
 	open.conn.left = unlimited
 	ws.SetReadLimit(o.MaxFrame)
-	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout}, nil
+	return &webSocket{ws: ws, maxFrame: o.MaxFrame, writeTimeout: o.WriteTimeout, out: open.conn.batchConn}, nil
 }
 
 // openConn is the network connection of a websocket during the handshake.
@@ -115,7 +143,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 			return nil, err
 		}
 		o.stopClose = context.AfterFunc(ctx, func() { c.Close() })
-		o.conn = &limitedConn{Conn: c, left: maxResponse}
+		o.conn = &limitedConn{batchConn: newBatchConn(c), left: maxResponse}
 		return o.conn, nil
 	}
 }
@@ -123,7 +151,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 // A limitedConn fails after left bytes have been read. The websocket library
 // does not limit the headers of the response.
 type limitedConn struct {
-	net.Conn
+	*batchConn
 	left int64
 }
 
@@ -152,7 +180,7 @@ func (w *webSocket) read() (packet, error) {
 	if kind == websocket.BinaryMessage {
 		return packet{message, true, w.buf}, nil
 	}
-	return parsePacket(w.buf)
+	return parseText(w.buf) // binary data in base64 follows the query parameter b64
 }
 
 func (w *webSocket) readError(err error) error {
@@ -160,6 +188,13 @@ func (w *webSocket) readError(err error) error {
 		return w.tooLong()
 	}
 	return err
+}
+
+// IsClose reports whether the server ended a session regularly, by a close
+// packet or a close frame.
+func IsClose(err error) bool {
+	var frame *websocket.CloseError
+	return errors.Is(err, ErrClosed) || errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure
 }
 
 func (w *webSocket) tooLong() error { return tooLong(w.maxFrame) }
@@ -190,28 +225,68 @@ func (w *webSocket) fill(r io.Reader) error {
 }
 
 func (w *webSocket) write(packets []packet) error {
+	w.out.begin(flushFrom)
 	for _, p := range packets {
+		if err := w.expectWrite(); err != nil {
+			return err
+		}
 		if err := w.writeFrame(p); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.out.flush()
+}
+
+// tryWrite writes packets as far as that does not block. If taken is false, it
+// has written nothing. If more is true, flush writes the rest.
+func (w *webSocket) tryWrite(packets []packet) (taken, more bool, err error) {
+	size := 0
+	for _, p := range packets {
+		size += len(p.data)
+	}
+	if size > tryBatch || !w.out.tryBegin() {
+		return false, false, nil
+	}
+	for _, p := range packets {
+		if err := w.writeFrame(p); err != nil {
+			return true, false, err
+		}
+	}
+	more, err = w.out.tryFlush()
+	return true, more, err
+}
+
+// flush writes the rest of tryWrite.
+func (w *webSocket) flush() error {
+	if err := w.out.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
+		return err
+	}
+	return w.out.flush()
+}
+
+// expectWrite sets the deadline of the frames that follow.
+func (w *webSocket) expectWrite() error {
+	return w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout))
 }
 
 func (w *webSocket) writeFrame(p packet) error {
-	if err := w.ws.SetWriteDeadline(time.Now().Add(w.writeTimeout)); err != nil {
-		return err
+	if p.kind == wsPong {
+		return w.ws.WriteMessage(websocket.PongMessage, p.data)
 	}
 	w.ws.EnableWriteCompression(len(p.data) >= compressFrom)
+	kind := websocket.TextMessage
 	if p.binary {
-		return w.ws.WriteMessage(websocket.BinaryMessage, p.data)
+		kind = websocket.BinaryMessage
 	}
-	out, err := w.ws.NextWriter(websocket.TextMessage)
+	out, err := w.ws.NextWriter(kind)
 	if err != nil {
 		return err
 	}
-	if _, err := out.Write([]byte{byte(p.kind)}); err != nil {
-		return err
+	if !p.binary {
+		w.kind[0] = byte(p.kind)
+		if _, err := out.Write(w.kind[:]); err != nil {
+			return err
+		}
 	}
 	if _, err := out.Write(p.data); err != nil {
 		return err
@@ -228,7 +303,17 @@ func (w *webSocket) close(within time.Duration) error {
 	return w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(within))
 }
 
-func (w *webSocket) closeNow() { w.ws.Close() }
+// echoClose answers the server's close frame. It ignores an error: the session
+// has ended.
+func (w *webSocket) echoClose(code int) {
+	frame := websocket.FormatCloseMessage(code, "")
+	_ = w.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(time.Second))
+}
+
+func (w *webSocket) closeNow() {
+	w.out.abandon()
+	w.ws.Close()
+}
 
 func tooLong(limit int64) error {
 	return &ProtocolError{fmt.Errorf("message exceeds %d bytes", limit)}

@@ -28,6 +28,9 @@ const MainNamespace = "/"
 // NoID is the ID of a packet without an acknowledgement id.
 const NoID = int64(-1)
 
+// MaxHeader is the length of the longest header, without the namespace.
+const MaxHeader = len("5") + len("2147483647-") + len(",") + len("9223372036854775807")
+
 // ErrMalformed is wrapped by all errors of this package.
 var ErrMalformed = errors.New("malformed packet")
 

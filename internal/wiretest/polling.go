@@ -28,9 +28,9 @@ type response struct {
 }
 
 // ServePolling starts a long-polling server and returns its URL. It answers the
-// handshake of each session with OpenPacket, and calls play for the session in
-// a goroutine of its own. A request that play does not answer hangs until the
-// client cancels it.
+// handshake of each session with an open packet, and calls play for the session
+// in a goroutine of its own. A request that play does not answer hangs until
+// the client cancels it.
 func ServePolling(t testing.TB, play func(p *PollingPeer)) string {
 	t.Helper()
 	var sessions sync.Map

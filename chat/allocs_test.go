@@ -1,0 +1,44 @@
+//go:build !race
+
+package chat
+
+import (
+	"io"
+	"testing"
+
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The race detector adds allocations, so these tests run without it.
+func TestSendMessage_allocations(t *testing.T) {
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		_, _ = io.Copy(io.Discard, p.WS.NetConn())
+	})
+	client, err := New(url, quick(Config{Meta: map[string]any{"tenant": "acme"}}))
+	require.NoError(t, err)
+	defer client.Close()
+	wiretest.Run(t, client)
+	require.NoError(t, client.Ready(t.Context()))
+	m := events.UserMessage{MessageID: "m1", UserID: user, Text: "Hello", RequestID: "r1"}
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
+		if err := client.SendMessage(t.Context(), m); err != nil {
+			t.Error(err)
+		}
+	}), 8.0)
+}
+
+func TestMembers_allocations(t *testing.T) {
+	base, err := newBase(room1, map[string]any{"tenant": "acme"})
+	require.NoError(t, err)
+	var own any = events.UserMessage{MessageID: "m1", UserID: user, Text: "Hello", RequestID: "r1"}
+	buf := make([]byte, 0, 512)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		if _, err := base.with(own).AppendArg(buf, nil); err != nil {
+			t.Error(err)
+		}
+	}))
+}

@@ -1,0 +1,166 @@
+package chathttp
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/stretchr/testify/assert"
+)
+
+func TestOnLeave_abortsAtOnceByDefault(t *testing.T) {
+	withSite(t, pauses, Config{}, func(t *testing.T, s *site) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"1 "`)
+		s.status(204, s.send("GET", "/chat/room/stream", ""))
+		r.leave()
+		synctest.Wait()
+		assert.Equal(t, 1, s.aborts())
+		s.status(204, s.send("GET", "/chat/room/stream", ""))
+	})
+}
+
+func TestOnLeave_continuesAnswer(t *testing.T) {
+	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"1 "`)
+		r.leave()
+		time.Sleep(3 * time.Second)
+		tabs := []*reply{s.send("GET", "/chat/room/stream", ""), s.send("GET", "/chat/room/stream", "")}
+		all := tabs[0].frames()
+		assert.Equal(t, "[DONE]", all[len(all)-1])
+		assert.Equal(t, all, tabs[1].frames())
+		assert.Zero(t, s.aborts())
+		assert.Equal(t, all, s.send("GET", "/chat/room/stream", "").frames(), "within ReplayTime")
+		time.Sleep(DefaultReplayTime + time.Second)
+		s.status(204, s.send("GET", "/chat/room/stream", ""))
+		assert.Len(t, s.questions(), 1)
+	})
+}
+
+func TestOnLeave_abortsAfterGrace(t *testing.T) {
+	withSite(t, pauses, Config{LeaveGrace: 2 * time.Second}, func(t *testing.T, s *site) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"0 "`)
+		r.leave()
+		time.Sleep(time.Second)
+		again := s.status(200, s.send("GET", "/chat/room/stream", ""))
+		again.until(`"delta":"4 "`)
+		assert.Zero(t, s.aborts())
+		again.leave()
+		time.Sleep(3 * time.Second)
+		assert.Equal(t, 1, s.aborts())
+		s.status(204, s.send("GET", "/chat/room/stream", ""))
+	})
+}
+
+func TestOnLeave_abortsWhileQuestionWaits(t *testing.T) {
+	withSite(t, pauses, Config{AskTimeout: time.Hour}, func(t *testing.T, s *site) {
+		s.backend.Handle("user:message", chattest.Refuse(chattest.ErrNoReply))
+		r := s.ask("room", "Count") // the question is written, and is not answered
+		synctest.Wait()
+		r.leave()
+		assert.Equal(t, 1, s.aborts())
+	})
+}
+
+func TestReplay_isLimitedInBytes(t *testing.T) {
+	withSite(t, nil, Config{OnLeave: ContinueOnLeave, MaxReplayBytes: 6000}, func(t *testing.T, s *site) {
+		for _, room := range []string{"a", "b", "c", "d"} { // each is about 1,800 bytes
+			s.ask(room, "one two three four").body()
+		}
+		synctest.Wait()
+		s.status(204, s.send("GET", "/chat/a/stream", ""))
+		s.status(200, s.send("GET", "/chat/d/stream", "")).body()
+		s.web.answers.mu.Lock()
+		defer s.web.answers.mu.Unlock()
+		assert.LessOrEqual(t, s.web.answers.keptBytes, 6000)
+		assert.Len(t, s.web.answers.byRequest, len(s.web.answers.kept))
+	})
+}
+
+func TestStop_endsAllTabsWithOneAbort(t *testing.T) {
+	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
+		tabs := []*reply{s.ask("room", "Count"), s.send("GET", "/chat/room/stream", "")}
+		for _, tab := range tabs {
+			tab.until(`"delta":"1 "`)
+		}
+		stale := `{"activeStreamId":"another","assistantMessage":{}}`
+		assert.JSONEq(t, `{"success":true,"stopped":false}`, s.send("POST", "/chat/room/stop", stale).body())
+		assert.Zero(t, s.aborts())
+
+		current := `{"activeStreamId":"` + tabs[0].Header.Get("X-Workflow-Run-Id") + `"}`
+		assert.JSONEq(t, `{"success":true,"stopped":true}`, s.send("POST", "/chat/room/stop", current).body())
+		for _, tab := range tabs {
+			assert.JSONEq(t, `{"type":"abort"}`, tab.until("abort"))
+			assert.JSONEq(t, `{"type":"finish","finishReason":"other"}`, tab.frame())
+			assert.Equal(t, []string{"[DONE]"}, tab.frames())
+		}
+		s.backend.Expect(t, "ai:abort", map[string]any{"reason": "stopped by the user"})
+		assert.JSONEq(t, `{"success":true,"stopped":false}`, s.send("POST", "/chat/room/stop", "").body())
+		assert.Equal(t, 1, s.aborts())
+	})
+}
+
+func TestAsk_replacesAnswerOfSameChat(t *testing.T) {
+	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
+		first := s.ask("room", "Count")
+		first.until(`"delta":"1 "`)
+		second := s.ask("room", "Count again")
+		first.until("abort")
+		second.until(`"delta":"9"`)
+		assert.Equal(t, 1, s.aborts())
+		assert.NotEqual(t, first.Header.Get("X-Workflow-Run-Id"), second.Header.Get("X-Workflow-Run-Id"))
+	})
+}
+
+func TestMaxStreams_limitsAnswersAndResponses(t *testing.T) {
+	cfg := Config{OnLeave: ContinueOnLeave, MaxStreamsPerVisitor: 2, MaxStreams: 3}
+	withSite(t, pauses, cfg, func(t *testing.T, s *site) {
+		one, two := s.ask("a", "Count"), s.ask("b", "Count")
+		s.status(429, s.ask("c", "Count"))
+		s.status(429, s.send("GET", "/chat/a/stream", ""))
+		s.status(200, s.ask("a", "Count", "User", "bob"))
+		s.status(503, s.ask("a", "Count", "User", "eve"))
+		one.leave()
+		two.leave()
+		synctest.Wait()
+		s.status(429, s.ask("c", "Count")) // the answers continue
+		s.status(200, s.send("GET", "/chat/a/stream", "")).leave()
+		time.Sleep(11 * time.Second)
+		s.status(200, s.ask("c", "Count"))
+	})
+}
+
+func TestServer_keepsNothingAfterEnd(t *testing.T) {
+	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
+		s.ask("a", "Count").body()
+		left := s.ask("b", "Count")
+		left.leave()
+		time.Sleep(time.Hour)
+		a := &s.web.answers
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		assert.Equal(t, []int{0, 0, 0, 0, 0}, []int{len(a.byRequest), len(a.byChat), len(a.users), len(a.kept), a.keptBytes})
+		assert.Equal(t, load{}, a.all)
+	})
+}
+
+func TestClose_endsAnswersAndRefusesRequests(t *testing.T) {
+	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"1 "`)
+		assert.NoError(t, s.web.Close())
+		assert.Contains(t, r.until("data-error"), `"code":"stopped"`)
+		s.status(503, s.ask("room", "Count"))
+		s.status(204, s.send("GET", "/chat/room/stream", ""))
+	})
+}
+
+func TestAnswerTimeout_endsAnswer(t *testing.T) {
+	withSite(t, pauses, Config{AnswerTimeout: 3 * time.Second}, func(t *testing.T, s *site) {
+		assert.Contains(t, s.ask("room", "Count").until("data-error"), `"code":"timeout"`)
+		assert.Equal(t, 1, s.aborts())
+	})
+}

@@ -1,0 +1,168 @@
+package chathttp
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// An encoder writes the events of one answer in the form of a protocol. The
+// same events give the same frames for each reader.
+type encoder interface {
+	begin()
+	event(event events.Event) // the final message included
+	end(err error)            // err is nil after the final message
+	heartbeat()
+}
+
+// stream writes an answer to a response, without its first skip frames. It
+// returns when the answer has ended or the reader has left.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p protocol, skip int) {
+	select {
+	case <-e.asked:
+	case <-r.Context().Done():
+		return
+	}
+	if e.err != nil {
+		s.refuse(w, e.err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", p.contentType)
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.headers != nil {
+		p.headers(h, e)
+	}
+	out := &frames{w: w, rc: http.NewResponseController(w), timeout: s.cfg.WriteTimeout, skip: skip}
+	// The ReadTimeout of http.Server would end the request's context.
+	_ = out.rc.SetReadDeadline(time.Time{}) // not every writer supports it
+	enc := p.encoder(out, e, &s.cfg)
+	enc.heartbeat() // the first byte
+	enc.begin()
+	if out.flush() != nil {
+		return
+	}
+	var failed error
+	for batch, err := range e.answer.Follow(r.Context(), s.cfg.KeepAlive) {
+		if err != nil {
+			if r.Context().Err() != nil {
+				return
+			}
+			failed = e.cause(err)
+			break
+		}
+		if len(batch) == 0 {
+			enc.heartbeat()
+		}
+		for _, event := range batch {
+			enc.event(event)
+		}
+		if failed = out.err; failed != nil {
+			break
+		}
+		if out.flush() != nil {
+			return
+		}
+	}
+	if out.err == nil {
+		<-e.done // a reader who sees the end may ask again
+	}
+	enc.end(failed)
+	if out.flush() == nil {
+		_ = out.rc.SetWriteDeadline(time.Time{}) // for the next request of the connection
+	}
+}
+
+// frames buffers the frames of a response.
+type frames struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	skip    int // frames that the reader has
+	buf     []byte
+	err     error // of the encoder
+}
+
+// flush writes the buffered frames. It fails if the reader has left, or does
+// not read within the timeout.
+func (f *frames) flush() error {
+	if len(f.buf) == 0 {
+		return nil
+	}
+	err := f.rc.SetWriteDeadline(time.Now().Add(f.timeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := f.w.Write(f.buf); err != nil {
+		return err
+	}
+	if f.buf = f.buf[:0]; cap(f.buf) > maxBuffer {
+		f.buf = nil
+	}
+	return f.rc.Flush()
+}
+
+// maxBuffer is the size of a buffer that a response keeps between writes.
+const maxBuffer = 4 << 10
+
+// take counts a frame and reports whether the reader lacks it.
+func (f *frames) take() bool {
+	if f.skip > 0 {
+		f.skip--
+		return false
+	}
+	return true
+}
+
+// data adds a frame of server-sent events with a value as JSON.
+func (f *frames) data(v any) {
+	f.line("data: ", v, "\n\n")
+}
+
+// line adds a frame with a value as JSON between two texts.
+func (f *frames) line(before string, v any, after string) {
+	if !f.take() {
+		return
+	}
+	encoded, err := marshal(v)
+	if err != nil {
+		f.err = err
+		return
+	}
+	f.buf = append(append(append(f.buf, before...), encoded...), after...)
+}
+
+// comment adds a comment of server-sent events, which is no frame.
+func (f *frames) comment() { f.buf = append(f.buf, ":\n\n"...) }
+
+// done adds the mark that ends the stream in some protocols.
+func (f *frames) done() { f.buf = append(f.buf, "data: [DONE]\n\n"...) }
+
+// position parses a number of frames. Any other text is 0.
+func position(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// canFlush reports whether a response can be streamed, which a response of
+// http.TimeoutHandler cannot.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch writer := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = writer.Unwrap()
+		default:
+			return false
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package chathttp
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/seed67206a74/parley/events"
+)
+
+// A wholeEncoder can also write an answer as one JSON object.
+type wholeEncoder interface {
+	encoder
+	whole(m events.AIMessage) object
+}
+
+// sendWhole waits for an answer and sends it as one object. After an error the
+// status is 502, and the clients of OpenAI do not ask again.
+func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, e *entry, p protocol) {
+	out := &frames{rc: http.NewResponseController(w)}
+	_ = out.rc.SetReadDeadline(time.Time{}) // as in stream
+	var message events.AIMessage
+	for batch, err := range e.answer.Follow(r.Context(), 0) {
+		if err != nil {
+			if r.Context().Err() == nil {
+				refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(e.cause(err)), noRetry: true}
+				_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+				refused.write(w)
+			}
+			return
+		}
+		for _, event := range batch {
+			if m, ok := event.(events.AIMessage); ok {
+				message = m
+			}
+		}
+	}
+	<-e.done
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	enc := p.encoder(out, e, &s.cfg).(wholeEncoder)
+	_ = json.NewEncoder(w).Encode(enc.whole(message)) // fails if the reader has left
+}
