@@ -133,6 +133,10 @@ func encodeAuth(auth any) ([]byte, error) {
 // polling the server can reply although the post hangs. The first error ends
 // both.
 func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectReply, error) {
+	message := Message{Data: connect.Append(nil)}
+	if err := s.checkSize([]Message{message}); err != nil {
+		return connectReply{}, &AuthError{err}
+	}
 	result, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	fail := func(err error) {
@@ -142,15 +146,20 @@ func (c *Conn) connectNamespace(s *Session, connect socketio.Packet) (connectRep
 	written := make(chan struct{})
 	go func() { // ends with the write, at the latest when the engine is closed
 		defer close(written)
-		if err := s.engine.Write(Message{Data: connect.Append(nil)}); err != nil {
+		if err := s.engine.Write(message); err != nil {
+			s.ending(err)
 			fail(&TransportError{err})
 		}
 	}()
 	reply, err := c.readConnectReply(s)
 	if err != nil {
+		s.ending(err)
 		fail(err)
 	}
 	<-written
+	if size := s.refusedSize.Load(); size > 0 {
+		return reply, &AuthError{&TooLargeError{Size: size}}
+	}
 	return reply, context.Cause(result)
 }
 

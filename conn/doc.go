@@ -146,8 +146,8 @@
 // payload does not fit the type of a subscription, has a placeholder without
 // attachment, or nests deeper than Config.MaxNesting. A late acknowledgement is
 // dropped. Emit, TryEmit and Call fail with a *SendError that wraps
-// ErrNotReady, ErrSessionLost, ErrClosed, the error of their ctx, or the error
-// of Run.
+// ErrNotReady, ErrSessionLost, ErrClosed, a *TooLargeError, the error of their
+// ctx, or the error of Run.
 //
 // # Limits
 //
@@ -158,6 +158,10 @@
 //	MaxQueue, MaxQueueBytes        packets that wait to be written          1,024 packets, 16 MiB
 //	HandshakeTimeout               auth, dial, open packet and CONNECT      20 s
 //	WriteTimeout                   the writing of a message, or of a post   10 s
+//
+// The server's own limit for a message, maxPayload, is known from its
+// handshake. An event over it fails with a *TooLargeError in its *SendError,
+// and nothing is sent. A CONNECT payload over it ends Run with an *AuthError.
 //
 // The response to a handshake is at most 64 KiB, and closing a session takes at
 // most a second. A subscription has its own limit: see package bus.

@@ -55,6 +55,9 @@ func (c *Conn) tryEmit(o *outgoing) error {
 		return ErrNotReady
 	}
 	o.address(s, socketio.Event, socketio.NoID)
+	if err := s.checkSize(o.messages); err != nil {
+		return err
+	}
 	if _, _, err := s.queue.tryPut(o, false); err != nil {
 		c.counters.dropped.Add(1)
 		return ErrNotReady // a session that has just ended is not ready either

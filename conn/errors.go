@@ -92,7 +92,8 @@ func (e *ProtocolError) Error() string { return "conn: protocol error: " + e.Err
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
 // An AuthError reports that Config.Auth failed. It is retried unless it is
-// wrapped in reconnect.Permanent.
+// wrapped in reconnect.Permanent. It ends Run if its payload is a
+// TooLargeError.
 type AuthError struct{ Err error }
 
 func (e *AuthError) Error() string { return "conn: Config.Auth: " + e.Err.Error() }
@@ -131,8 +132,10 @@ func (e *TransportError) Unwrap() error { return e.Err }
 // reports whether the server may have received it anyway.
 type SendError struct {
 	Event     string
-	MaybeSent bool  // false: the server has not received it
-	Err       error // the ctx's error, ErrSessionLost, ErrNotReady, ErrClosed, or Run's error
+	MaybeSent bool // false: the server has not received it
+	// Err is the error of the ctx, ErrSessionLost, ErrNotReady, ErrClosed, a
+	// *TooLargeError, or the error of Run.
+	Err error
 
 	// State is the reason why the call was still waiting when its ctx ended,
 	// such as "Run is not running" or "waiting, attempt 3: connection refused".
@@ -165,6 +168,22 @@ func (c *Conn) stateAt(err error) string {
 		return ""
 	}
 	return strings.TrimPrefix(health.Error(), ErrNotReady.Error()+": ")
+}
+
+// A TooLargeError reports a message over the size limit of the server, or of a
+// proxy before it. Such a message can never arrive. If the limit is known from
+// the server's handshake, nothing was sent. Otherwise the server or the proxy
+// has refused the message and ended the session.
+type TooLargeError struct {
+	Size  int64 // in bytes as sent; of an event with attachments, the largest message
+	Limit int64 // 0 if it is not known
+}
+
+func (e *TooLargeError) Error() string {
+	if e.Limit == 0 {
+		return fmt.Sprintf("conn: message of %d bytes refused by the server as too large", e.Size)
+	}
+	return fmt.Sprintf("conn: message of %d bytes exceeds the server's limit of %d", e.Size, e.Limit)
 }
 
 // A DecodeError reports an event whose payload did not fit the type of a
@@ -203,6 +222,11 @@ func (e *ReplyError) Unwrap() error { return e.Err }
 func isPermanent(err error) bool {
 	var refused *RefusedError
 	var certificate *tls.CertificateVerificationError
+	var auth *AuthError
+	var large *TooLargeError
+	if errors.As(err, &auth) && errors.As(err, &large) {
+		return true
+	}
 	return errors.As(err, &refused) || errors.As(err, &certificate) ||
 		errors.Is(err, ErrDisconnected) || errors.Is(err, ErrProtocolVersion)
 }

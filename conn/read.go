@@ -20,6 +20,7 @@ func (c *Conn) read(s *Session) error {
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
+			s.ending(err)
 			return readError(err)
 		}
 		p, whole, err := s.packets.Add(m.Data, m.Binary)

@@ -55,7 +55,7 @@ func (s *Session) attempt(ctx context.Context, limit time.Duration, id int64, o 
 	defer o.release()
 	handed, err = s.send(ctx, socketio.Event, id, o)
 	if err == nil {
-		return s.await(ctx, replies)
+		return s.await(ctx, o, replies)
 	}
 	select {
 	case answer := <-replies: // to an attempt before this one

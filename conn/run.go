@@ -133,6 +133,7 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 				continue
 			}
 			err := s.write(u)
+			s.ending(err)
 			if err != nil {
 				c.notReady() // before the callers get err and wait for the next session
 			}
@@ -164,6 +165,9 @@ func (c *Conn) prepare(s *Session) error {
 // before the reader has reported that.
 func (c *Conn) lost(s *Session, writeErr error) error {
 	s.queue.close()
+	if s.refusedSize.Load() > 0 {
+		return &TransportError{writeErr} // over polling the reader continues
+	}
 	if readErr := s.awaitReader(); readErr != nil {
 		return readErr
 	}

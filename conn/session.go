@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
@@ -45,6 +46,9 @@ type Session struct {
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
 	earlyRead chan struct{}     // closed when they are published
+
+	largest     atomic.Int64 // size of the largest message so far
+	refusedSize atomic.Int64 // size of the message that ended the session; 0 for none
 
 	batch []Message // used by the queue's writer only
 }
@@ -136,12 +140,12 @@ func (s *Session) request(ctx context.Context, o *outgoing) (answer body, handed
 	if handed, err := s.send(ctx, socketio.Event, id, o); err != nil {
 		return body{}, handed, err
 	}
-	return s.await(ctx, reply)
+	return s.await(ctx, o, reply)
 }
 
-// await waits for the acknowledgement of an event that was sent. The server may
-// always have received the event.
-func (s *Session) await(ctx context.Context, reply <-chan body) (answer body, handed bool, err error) {
+// await waits for the acknowledgement of an event that was sent. handed is as
+// for request.
+func (s *Session) await(ctx context.Context, o *outgoing, reply <-chan body) (answer body, handed bool, err error) {
 	select {
 	case answer := <-reply:
 		return answer, true, nil
@@ -154,7 +158,8 @@ func (s *Session) await(ctx context.Context, reply <-chan body) (answer body, ha
 	case answer := <-reply: // it arrived just before the end
 		return answer, true, nil
 	default:
-		return body{}, true, err
+		handed, err = s.blame(o.messages, true, err)
+		return body{}, handed, err
 	}
 }
 

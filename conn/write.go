@@ -23,6 +23,14 @@ type tryWriter interface {
 // reports whether the server may have received any of it.
 func (s *Session) send(ctx context.Context, t socketio.Type, id int64, o *outgoing) (handed bool, err error) {
 	o.address(s, t, id)
+	if err := s.checkSize(o.messages); err != nil {
+		return false, err
+	}
+	handed, err = s.writeOrQueue(ctx, o)
+	return s.blame(o.messages, handed, err)
+}
+
+func (s *Session) writeOrQueue(ctx context.Context, o *outgoing) (handed bool, err error) {
 	writer, err := s.queue.put(ctx, o, s.direct != nil)
 	if err != nil {
 		return false, err

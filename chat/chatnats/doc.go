@@ -42,7 +42,8 @@
 // revision of its tenure ([HeaderLease]), and the chat if its id is long
 // ([HeaderChat]). Nats-Msg-Id is a hash of the chat, the kind, the event's own
 // ids and its content. An event without ids (status, presence, errors) gets a
-// unique one.
+// unique one. A [RawEvent] has the kind RAW, its name in [HeaderEvent], and its
+// arguments as the body.
 //
 // # Guarantees
 //
@@ -81,6 +82,14 @@
 //     request that a holder did not accept goes to the next holder.
 //  11. Only the asker receives an answer, a request acts only in the chat of
 //     its subject, and a reply is sent only to an inbox.
+//
+// # Operating
+//
+// An operator can create the stream and the bucket with Config.StreamConfig and
+// Config.BucketConfig. [Open] compares them, and returns a [*ConfigError] if
+// they differ. [Groups] and [Durables] list the stored positions of readers,
+// and Bus.Stats has the counters. docs/chatnats.md lists the permissions of
+// each role.
 //
 // # While NATS is unreachable
 //

@@ -22,5 +22,9 @@ func lock(name string) (unlock func(), err error) {
 		}
 		return nil, err
 	}
-	return func() { _ = file.Close() }, nil
+	return func() {
+		// Explicitly: a child that is just being started has the file too.
+		_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+		_ = file.Close()
+	}, nil
 }

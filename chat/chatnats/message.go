@@ -71,6 +71,9 @@ func (e *encoder) encode(event events.Event) (*nats.Msg, error) {
 	if e.lease != "" {
 		header[HeaderLease] = values[3:4:4]
 	}
+	if raw, ok := event.(RawEvent); ok {
+		header[HeaderEvent] = []string{strconv.QuoteToASCII(raw.Name)}
+	}
 	if hashed(token) {
 		id, err := jsonv2.Marshal(chat)
 		if err != nil {
@@ -112,6 +115,10 @@ func decode(subject string, header nats.Header, data []byte) (events.Event, even
 	}
 	if err != nil {
 		return nil, chat, err
+	}
+	if key == KeyRaw {
+		event, err := decodeRaw(header.Get(HeaderEvent), data)
+		return event, chat, err
 	}
 	event, err := events.Decode(key, data)
 	return event, chat, err

@@ -52,8 +52,7 @@ func TestForward_skipsRefusedEvents(t *testing.T) {
 	t.Parallel()
 	big := token("room", "big", 0)
 	big.Token = strings.Repeat("x", 1_100_000)
-	broken := token("room", "broken", 0)
-	broken.Token = "\xff"
+	broken := events.AIToolResult{ChatID: room, RequestID: "broken", CallID: "c", Result: []byte("{")}
 	large := token("room", "large", 0)
 	large.Token = strings.Repeat("x", 20_000)
 	for name, c := range map[string]struct {
@@ -61,7 +60,7 @@ func TestForward_skipsRefusedEvents(t *testing.T) {
 		is    func(error) bool
 	}{
 		"above max_payload": {big, func(err error) bool { return errors.Is(err, nats.ErrMaxPayload) }},
-		"invalid UTF-8":     {broken, func(err error) bool { return strings.Contains(err.Error(), "UTF-8") }},
+		"invalid JSON":      {broken, func(err error) bool { return strings.Contains(err.Error(), "marshal") }},
 		"above the stream's limit": {large, func(err error) bool {
 			var failed *jetstream.APIError
 			return errors.As(err, &failed) && failed.ErrorCode == codeTooLarge

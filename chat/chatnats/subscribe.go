@@ -54,6 +54,7 @@ type Feed struct {
 	ToolResults  bus.Source[events.AIToolResult]
 	ChatMessages bus.Source[events.ChatMessage]
 	Presence     bus.Source[events.Presence]
+	Raw          bus.Source[RawEvent] // of ForwardRaw
 
 	// Events carries the events of all topics above in the order of the stream.
 	// For each chat, this is the order in which its holder received them.
@@ -107,7 +108,7 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 	t := f.topics
 	f.Processing, f.Tokens, f.Messages, f.Errors = t.processing.Source(), t.tokens.Source(), t.messages.Source(), t.errors.Source()
 	f.ToolCalls, f.ToolResults = t.toolCalls.Source(), t.toolResults.Source()
-	f.ChatMessages, f.Presence = t.chatMessages.Source(), t.presence.Source()
+	f.ChatMessages, f.Presence, f.Raw = t.chatMessages.Source(), t.presence.Source(), t.raw.Source()
 	f.Events, f.Deliveries, f.Gaps = t.events.Source(), t.deliveries.Source(), t.gaps.Source()
 	return f, nil
 }

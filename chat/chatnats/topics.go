@@ -18,6 +18,7 @@ type topics struct {
 	toolResults  bus.Topic[events.AIToolResult]
 	chatMessages bus.Topic[events.ChatMessage]
 	presence     bus.Topic[events.Presence]
+	raw          bus.Topic[RawEvent]
 	events       bus.Topic[events.Event]
 	deliveries   bus.Topic[Delivery]
 	gaps         bus.Topic[Gap]
@@ -33,6 +34,7 @@ func newTopics(b *Bus) *topics {
 	t.toolResults.Name, t.toolResults.Logger = string(events.KeyAIToolResult), b.log
 	t.chatMessages.Name, t.chatMessages.Logger = string(events.KeyChatMessage), b.log
 	t.presence.Name, t.presence.Logger = string(events.KeyPresenceUpdate), b.log
+	t.raw.Name, t.raw.Logger = "Raw", b.log
 	t.events.Name, t.events.Logger = "Events", b.log
 	t.deliveries.Name, t.deliveries.Logger = "Deliveries", b.log
 	t.gaps.Name, t.gaps.Logger = "Gaps", b.log
@@ -60,6 +62,8 @@ func (t *topics) publish(ctx context.Context, d Delivery) error {
 		err = t.chatMessages.PublishContext(ctx, event)
 	case events.Presence:
 		err = t.presence.PublishContext(ctx, event)
+	case RawEvent:
+		err = t.raw.PublishContext(ctx, event)
 	}
 	return errors.Join(err, t.events.PublishContext(ctx, d.Event), t.deliveries.PublishContext(ctx, d))
 }
@@ -85,6 +89,8 @@ func (t *topics) pending(key events.Key) int {
 		own = t.chatMessages.Stats().Total.Pending
 	case events.KeyPresenceUpdate:
 		own = t.presence.Stats().Total.Pending
+	case KeyRaw:
+		own = t.raw.Stats().Total.Pending
 	}
 	return own
 }
@@ -99,6 +105,7 @@ func (t *topics) close() {
 	t.toolResults.Close()
 	t.chatMessages.Close()
 	t.presence.Close()
+	t.raw.Close()
 	t.events.Close()
 	t.deliveries.Close()
 	t.gaps.Close()

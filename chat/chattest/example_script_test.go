@@ -274,5 +274,5 @@ func ExampleConfig_wrap() {
 	ctx, client, stop := connect(server, chat.Config{})
 	defer stop()
 	fmt.Println(client.Ready(ctx))
-	// Output: conn: refused by the server with HTTP status 401
+	// Output: conn: refused by the server with HTTP status 401: who are you?
 }

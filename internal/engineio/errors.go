@@ -118,6 +118,16 @@ func webSocketStatusError(r *http.Response) error {
 	return e
 }
 
+// A TooLargeError reports that the server, or a proxy before it, refused a
+// message for its size: by HTTP status 413, or by websocket close code 1009.
+type TooLargeError struct {
+	Size int64 // in bytes as it was sent; 0 if the error names no message
+	Err  error
+}
+
+func (e *TooLargeError) Error() string { return e.Err.Error() }
+func (e *TooLargeError) Unwrap() error { return e.Err }
+
 // A ProtocolError reports data that violates Engine.IO revision 4.
 type ProtocolError struct{ Err error }
 

@@ -83,22 +83,17 @@ func (r *payloadReader) isRevision3() bool {
 	return digits > 0 && digits < len(r.buf) && r.buf[digits] == ':' || len(r.buf) > 0 && r.buf[0] <= 1
 }
 
-// encodePayloads encodes packets into bodies of at most limit bytes; 0 means no
-// limit. A packet that exceeds the limit has a body of its own.
-func encodePayloads(packets []packet, limit int64) [][]byte {
-	var bodies [][]byte
-	var body []byte
-	for _, p := range packets {
-		if len(body) > 0 && limit > 0 && int64(len(body)+1+p.encodedLen()) > limit {
-			bodies, body = append(bodies, body), nil
+// encodePayload encodes the first n packets into a body of at most limit bytes;
+// 0 means no limit. A packet that exceeds the limit has a body of its own.
+func encodePayload(packets []packet, limit int64) (body []byte, n int) {
+	for i, p := range packets {
+		if i > 0 && limit > 0 && int64(len(body)+1+p.encodedLen()) > limit {
+			return body, i
 		}
-		if len(body) > 0 {
+		if i > 0 {
 			body = append(body, separator)
 		}
 		body = p.appendText(body)
 	}
-	if len(body) > 0 {
-		bodies = append(bodies, body)
-	}
-	return bodies
+	return body, len(packets)
 }

@@ -64,7 +64,15 @@ func TestPayloadReader_dropsIncompletePacket(t *testing.T) {
 	assert.Equal(t, []packet{text("a")}, got)
 }
 
-func TestEncodePayloads_splitsAtMaxPayload(t *testing.T) {
+func encodePayloads(packets []packet, limit int64) (bodies [][]byte) {
+	for len(packets) > 0 {
+		body, n := encodePayload(packets, limit)
+		bodies, packets = append(bodies, body), packets[n:]
+	}
+	return bodies
+}
+
+func TestEncodePayload_splitsAtMaxPayload(t *testing.T) {
 	packets := []packet{text("1234"), text("123"), binary("123"), text(strings.Repeat("x", 20)), text("5"), {kind: pong}}
 	var got []string
 	for _, body := range encodePayloads(packets, 10) {

@@ -162,16 +162,49 @@ func (p *polling) read() (packet, error) {
 	}
 }
 
+func (p *polling) sizeOf(one packet) int { return one.encodedLen() }
+
+// write posts packets, several in one body. If the server or a proxy refuses a
+// body for its size, its packets are posted one by one.
 func (p *polling) write(packets []packet) error {
-	for _, body := range encodePayloads(packets, p.maxPayload) {
-		ctx, cancel := context.WithTimeout(p.ctx, p.writeTimeout)
-		err := p.post(ctx, body)
-		cancel()
+	for len(packets) > 0 {
+		body, n := encodePayload(packets, p.maxPayload)
+		err := p.postWithin(body)
+		if isTooLarge(err) {
+			err = p.postEach(packets[:n])
+		}
+		if err != nil {
+			return err
+		}
+		packets = packets[n:]
+	}
+	return nil
+}
+
+func (p *polling) postEach(packets []packet) error {
+	for _, one := range packets {
+		body := one.appendText(nil)
+		err := p.postWithin(body)
+		if isTooLarge(err) {
+			return &TooLargeError{Size: int64(len(body)), Err: err}
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func isTooLarge(err error) bool {
+	var response *HandshakeError
+	return errors.As(err, &response) && response.StatusCode == http.StatusRequestEntityTooLarge
+}
+
+// postWithin posts a body within the write timeout.
+func (p *polling) postWithin(body []byte) error {
+	ctx, cancel := context.WithTimeout(p.ctx, p.writeTimeout)
+	defer cancel()
+	return p.post(ctx, body)
 }
 
 func (p *polling) post(ctx context.Context, body []byte) error {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // A Session is an open Engine.IO session. One goroutine at a time may call
@@ -40,6 +42,7 @@ type Session struct {
 type transport interface {
 	read() (packet, error)
 	write(packets []packet) error
+	sizeOf(p packet) int              // in bytes as it is sent
 	readUntil(t time.Time)            // read fails after t
 	close(within time.Duration) error // sends a close packet or frame
 	closeNow()
@@ -153,8 +156,23 @@ func (s *Session) Pace() (until time.Time, ok bool) {
 	return s.paceUntil, true
 }
 
-// readError returns ErrPingTimeout for a timeout, else err.
+// Size returns the size in bytes of the largest message as it is sent over the
+// current transport, and the server's limit for it. The limit is 0 for none.
+func (s *Session) Size(messages ...Message) (largest, limit int64) {
+	transport := s.current()
+	for _, m := range messages {
+		largest = max(largest, int64(transport.sizeOf(packet{message, m.Binary, m.Data})))
+	}
+	return largest, s.handshake.maxPayload
+}
+
+// readError returns ErrPingTimeout for a timeout, a TooLargeError for a close
+// frame with that reason, else err.
 func readError(err error) error {
+	var frame *websocket.CloseError
+	if errors.As(err, &frame) && frame.Code == websocket.CloseMessageTooBig {
+		return &TooLargeError{Err: err}
+	}
 	var failure net.Error
 	if errors.As(err, &failure) && failure.Timeout() {
 		return ErrPingTimeout

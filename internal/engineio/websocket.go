@@ -224,6 +224,13 @@ func (w *webSocket) fill(r io.Reader) error {
 	}
 }
 
+func (w *webSocket) sizeOf(p packet) int {
+	if p.binary {
+		return len(p.data)
+	}
+	return 1 + len(p.data)
+}
+
 func (w *webSocket) write(packets []packet) error {
 	w.out.begin(flushFrom)
 	for _, p := range packets {

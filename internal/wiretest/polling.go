@@ -86,10 +86,10 @@ func (p *PollingPeer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Get waits for the client's next GET.
+// Get waits for the client's next GET. It returns nil when the test ends.
 func (p *PollingPeer) Get() *Exchange { return p.next(p.gets) }
 
-// Post waits for the client's next POST.
+// Post waits for the client's next POST. It returns nil when the test ends.
 func (p *PollingPeer) Post() *Exchange { return p.next(p.posts) }
 
 func (p *PollingPeer) next(requests <-chan *Exchange) *Exchange {
@@ -97,19 +97,27 @@ func (p *PollingPeer) next(requests <-chan *Exchange) *Exchange {
 	case e := <-requests:
 		return e
 	case <-p.gone:
-		return &Exchange{answer: make(chan response, 1)}
+		return nil
 	}
 }
 
-// Answer sends the response.
-func (e *Exchange) Answer(status int, body string) { e.answer <- response{status, body} }
+// Answer sends the response. A nil Exchange has none.
+func (e *Exchange) Answer(status int, body string) {
+	if e != nil {
+		e.answer <- response{status, body}
+	}
+}
 
 // Send answers the client's next GET with the packets of body.
 func (p *PollingPeer) Send(body string) { p.Get().Answer(http.StatusOK, body) }
 
-// Receive answers the client's next POST, and returns its body.
+// Receive answers the client's next POST, and returns its body. It returns ""
+// when the test ends.
 func (p *PollingPeer) Receive() string {
 	post := p.Post()
+	if post == nil {
+		return ""
+	}
 	post.Answer(http.StatusOK, "ok")
 	return post.Body
 }

@@ -26,8 +26,9 @@ type Peer struct {
 	Request *http.Request
 }
 
-// OpenPacket is an open packet with the default heartbeat of Socket.IO.
-const OpenPacket = `0{"sid":"engine-1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`
+// OpenPacket is an open packet with the default heartbeat of Socket.IO, and a
+// limit of 100 MB for each message.
+const OpenPacket = `0{"sid":"engine-1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000000}`
 
 // Serve starts a websocket server and returns its URL. It calls play for each
 // connection, in a goroutine of its own, and closes the connection when play
