@@ -10,7 +10,7 @@ export GOWORK = off
 MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 
 .PHONY: test
-test: interop/node/node_modules chromium ## install what the tests need, then run everything with the race detector
+test: interop/node/node_modules chromium python ## install what the tests need, then run everything with the race detector
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
@@ -27,6 +27,12 @@ chromium: # Debian's, with a font for its pictures
 
 MOCK_ADDR ?= localhost:4000
 DEV_ADDR ?= localhost:5173
+.PHONY: python
+python: # Debian's python-socketio with its servers
+	@/usr/bin/python3 -c 'import socketio, aiohttp, uvicorn, websockets' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-socketio python3-aiohttp python3-uvicorn python3-websockets >/dev/null; } || \
+		{ echo "the interop tests need python-socketio: apt-get install python3-socketio python3-aiohttp python3-uvicorn python3-websockets" >&2; exit 1; }
+
 .PHONY: dev
 dev: SHELL := bash
 dev: ## a mock server on MOCK_ADDR and the playground on DEV_ADDR, until they are interrupted or one of them ends

@@ -46,7 +46,7 @@ func TestWork_countsAttemptsAndGivesUp(t *testing.T) {
 			func(err error) bool { return errors.Is(err, errBroken) }},
 		"a panic": {GroupConfig{MaxAttempts: 2}, func(context.Context) error { panic("broken") }, 2,
 			func(err error) bool { _, ok := errors.AsType[*bus.PanicError](err); return ok }},
-		"a timeout": {GroupConfig{MaxAttempts: 2, Timeout: 20 * time.Millisecond},
+		"a timeout": {GroupConfig{MaxAttempts: 2, Timeout: time.Second},
 			func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 2,
 			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 	} {

@@ -111,6 +111,34 @@ func (b *Bus) bucket(ctx context.Context, create bool) (*bucket, error) {
 	if opened != nil {
 		return opened, nil
 	}
+	made, err := b.lookupBucket(ctx, create)
+	// In a cluster, a server may not yet know a bucket that was just created.
+	for begun := time.Now(); create && isMissing(err) && time.Since(begun) < createTimeout; {
+		select {
+		case <-time.After(firstPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		made, err = b.lookupBucket(ctx, create)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.bucketMu.Lock()
+	defer b.bucketMu.Unlock()
+	b.opened = made
+	return made, nil
+}
+
+// createTimeout limits how long a new bucket may be unknown to a server.
+const createTimeout = 10 * time.Second
+
+func isMissing(err error) bool {
+	return errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+// lookupBucket opens the bucket once, and checks it.
+func (b *Bus) lookupBucket(ctx context.Context, create bool) (*bucket, error) {
 	kv, err := b.openBucket(ctx, create)
 	if err != nil {
 		return nil, fmt.Errorf("chatnats: bucket %s: %w", b.prefix, err)
@@ -122,10 +150,7 @@ func (b *Bus) bucket(ctx context.Context, create bool) (*bucket, error) {
 	if err := checkBucket(stream.CachedInfo().Config, b.cfg); err != nil {
 		return nil, err
 	}
-	b.bucketMu.Lock()
-	defer b.bucketMu.Unlock()
-	b.opened = &bucket{kv, stream}
-	return b.opened, nil
+	return &bucket{kv, stream}, nil
 }
 
 // kvSubject returns the subject to which a key is published.

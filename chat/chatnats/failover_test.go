@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,7 +157,18 @@ func (f *fleet) loseHolder(broken func(*member)) *member {
 		f.script.listener(false)
 	}
 	f.mu.Unlock()
-	require.NotEqual(f.t, lost.id, wiretest.ReceiveFrom(f.t, f.holding))
+	select {
+	case id := <-f.holding:
+		require.NotEqual(f.t, lost.id, id)
+	case <-time.After(2 * patience):
+		for _, m := range f.members {
+			if m.role == "holder" && m != lost {
+				_ = m.cmd.Process.Signal(syscall.SIGQUIT) // it prints its goroutines
+			}
+		}
+		f.explain()
+		f.t.Fatal("no other holder")
+	}
 	f.t.Logf("another holder after %v", time.Since(begun).Round(time.Millisecond))
 	return lost
 }
