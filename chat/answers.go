@@ -188,8 +188,8 @@ func isAnswer(event events.Event) bool {
 func (ss *streams) nameless() bool { return ss.omits || !ss.names }
 
 // stray follows an event without requestId that belongs to no open stream: it
-// is of an other. The number of others is what matters, not which of them the
-// event is of. ss.mu is held.
+// is of an other. Only the number of others matters, not which of them it is.
+// ss.mu is held.
 func (ss *streams) stray(chat string, event events.Event) {
 	if !isAnswer(event) {
 		return

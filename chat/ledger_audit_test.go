@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// audit compares the results of all streams with the ledger, and returns the
+// audit compares the results of all streams with the record, and returns the
 // answers that are wrong.
-func (l *ledger) audit() (result outcome, wrong []string) {
+func (l *transcript) audit() (result outcome, wrong []string) {
 	for _, a := range l.streams {
 		if a.stream == nil {
 			result.Other++
@@ -44,10 +44,9 @@ func (l *ledger) audit() (result outcome, wrong []string) {
 	return result, wrong
 }
 
-// unsigned reports whether a stream may have returned an answer by mistake,
-// because the case has no sign: at that time there was an answer, this one or
-// another, that the client could not know of.
-func (l *ledger) unsigned(a *asked) bool {
+// unsigned reports whether a stream may have returned an answer by mistake. At
+// that time there was an answer, this one or another, without any sign.
+func (l *transcript) unsigned(a *asked) bool {
 	for _, e := range l.answers {
 		if (e.unseen || e.paused) && !e.seen.Before(a.called.Add(-DefaultAbandonedTimeout)) {
 			return !l.strict

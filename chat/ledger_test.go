@@ -18,7 +18,7 @@ import (
 // TestStream_returnsNoWrongAnswer plays random conversations in one room with a
 // backend that leaves requestId out. Questions are aborted, other members ask,
 // messages are answered too, sessions are lost, and the backend may or may not
-// stop after an abort. A ledger holds all events that the backend sent. No
+// stop after an abort. A record holds all events that the backend sent. No
 // stream may mix two answers, and no stream may return the answer to another
 // question, except in the cases without a sign that
 // docs/delivery-guarantees.md lists.
@@ -34,7 +34,7 @@ func TestStream_returnsNoWrongAnswer(t *testing.T) {
 	var total outcome
 	for round := range rounds {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLedger(t, uint64(round))
+			l := newTranscript(t, uint64(round))
 			l.play()
 			result, wrong := l.audit()
 			total.add(result)
@@ -64,8 +64,8 @@ func (o *outcome) add(p outcome) {
 	o.Other += p.Other
 }
 
-// A ledger plays a conversation and records it.
-type ledger struct {
+// A transcript plays a conversation and keeps a record of it.
+type transcript struct {
 	t      *testing.T
 	random *rand.Rand
 	client *Client
@@ -107,19 +107,19 @@ type asked struct {
 // over reports whether Ask has returned and its stream has ended.
 func (a *asked) over() bool { return a.stream != nil && a.stream.Progress().Ended }
 
-func newLedger(t *testing.T, round uint64) *ledger {
-	l := &ledger{t: t, random: rand.New(rand.NewPCG(round, 17)), wire: make(wire), start: time.Now()}
+func newTranscript(t *testing.T, round uint64) *transcript {
+	l := &transcript{t: t, random: rand.New(rand.NewPCG(round, 17)), wire: make(wire), start: time.Now()}
 	l.strict, l.stops, l.silent = l.random.IntN(2) == 0, l.random.IntN(3), l.random.IntN(4) == 0
 	l.client = l.wire.client(t, Config{Stream: StreamConfig{IdleTimeout: 20 * time.Second}})
 	return l
 }
 
-func (l *ledger) logf(format string, args ...any) {
+func (l *transcript) logf(format string, args ...any) {
 	l.log = append(l.log, fmt.Sprintf("%6v ", time.Since(l.start))+fmt.Sprintf(format, args...))
 }
 
 // play plays a conversation of 40 seconds, and then waits for its end.
-func (l *ledger) play() {
+func (l *transcript) play() {
 	ctx, stop := context.WithCancel(l.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.client.Run(ctx) }() // ends with ctx
@@ -152,7 +152,7 @@ func (l *ledger) play() {
 }
 
 // connect accepts the next session.
-func (l *ledger) connect() {
+func (l *transcript) connect() {
 	l.link = <-l.wire
 	l.receive() // CONNECT
 	l.link.send(`40{"sid":"socket"}`)
@@ -161,13 +161,13 @@ func (l *ledger) connect() {
 	l.logf("connected")
 }
 
-func (l *ledger) receive() string {
+func (l *transcript) receive() string {
 	synctest.Wait()
 	return <-l.link.out
 }
 
 // act does one random thing.
-func (l *ledger) act() {
+func (l *transcript) act() {
 	switch n := l.random.IntN(20); {
 	case n < 9: // mostly one question at a time
 		last := len(l.streams) - 1
@@ -204,7 +204,7 @@ func (l *ledger) act() {
 	synctest.Wait()
 }
 
-func (l *ledger) ask() {
+func (l *transcript) ask() {
 	a := &asked{id: 1000 + len(l.streams), called: time.Now()}
 	l.streams = append(l.streams, a)
 	var ctx context.Context
@@ -216,7 +216,7 @@ func (l *ledger) ask() {
 }
 
 // answer adds the answer to a question.
-func (l *ledger) answer(a *asked) *entry {
+func (l *transcript) answer(a *asked) *entry {
 	e := &entry{id: len(l.answers), stream: a, seen: time.Now()}
 	text := ""
 	for n := range l.random.IntN(6) {
@@ -239,7 +239,7 @@ func (a *asked) String() string {
 }
 
 // pause returns a time between two events of an answer.
-func (l *ledger) pause() time.Duration {
+func (l *transcript) pause() time.Duration {
 	if l.strict || l.random.IntN(10) > 0 {
 		return time.Duration(l.random.IntN(1500)) * time.Millisecond
 	}
@@ -247,7 +247,7 @@ func (l *ledger) pause() time.Duration {
 }
 
 // serve reads the client's frames, and sends the events that are due.
-func (l *ledger) serve() {
+func (l *transcript) serve() {
 	synctest.Wait()
 	for l.link != nil && len(l.link.out) > 0 {
 		frame := <-l.link.out
@@ -287,7 +287,7 @@ func (l *ledger) serve() {
 	}
 }
 
-func (l *ledger) abort(e *entry) {
+func (l *transcript) abort(e *entry) {
 	l.logf("abort of %d", e.id)
 	switch l.stops {
 	case 1:
@@ -297,7 +297,7 @@ func (l *ledger) abort(e *entry) {
 	}
 }
 
-func (l *ledger) send(frame string) {
+func (l *transcript) send(frame string) {
 	l.logf("%s", frame)
 	l.link.send(frame)
 	synctest.Wait()

@@ -126,8 +126,8 @@ func (ss *streams) othersIn(chat string) (n int) {
 	return n
 }
 
-// findOther returns an other that may arrive in a chat, and has begun or not. If
-// there is none, it returns nil. ss.mu is held.
+// findOther returns an other that may arrive in a chat, and has begun or not,
+// or nil if there is none. ss.mu is held.
 func (ss *streams) findOther(chat string, begun bool) (found *other) {
 	ss.chatsOf(chat, func(chat string) {
 		if a := ss.byChat[chat]; a != nil && found == nil {

@@ -86,7 +86,7 @@ func TestDeliverEvent_sharesQueueWithDeliver(t *testing.T) {
 	})
 }
 
-// The error of a call says for what it was waiting.
+// The error of a call has the reason of its wait.
 func TestSendError_hasStateOfConnection(t *testing.T) {
 	for name, tc := range map[string]struct {
 		run  bool
