@@ -184,6 +184,7 @@ func TestResumeAISDK_leavesOutChunksBeforeStartIndex(t *testing.T) {
 			next.leave()
 		}
 		assert.Equal(t, s.send("GET", "/chat/room/stream", "").frames(), all)
+		s.status(204, s.send("GET", "/chat/"+run+"/stream?startIndex="+itoa(len(all)), ""))
 		assert.Len(t, s.questions(), 1)
 	})
 }

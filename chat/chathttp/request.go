@@ -143,8 +143,9 @@ func (s *Server) find(visitor Visitor, id string) (*entry, error) {
 	return e, nil
 }
 
-// resume streams an answer again, without its first skip frames. Without such
-// an answer the response has the status 204.
+// resume streams an answer again, without its first skip frames. If there is no
+// such answer, or if it has ended and has no further frames, the response has
+// the status 204.
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id string, skip int) {
 	visitor, err := s.sender(r, false)
 	if err != nil {
@@ -158,10 +159,14 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id s
 	switch {
 	case err != nil:
 		s.refuse(w, err)
-	case e == nil || r.Method == http.MethodHead:
+	case e == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		defer s.answers.leave(e)
+		if r.Method == http.MethodHead || skip > 0 && !s.answers.inFlight(e) && !s.hasMore(e, p, skip) {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		s.stream(w, r, e, p, skip)
 	}
 }

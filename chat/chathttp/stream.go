@@ -1,6 +1,7 @@
 package chathttp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -78,12 +79,35 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p prot
 	}
 }
 
+// hasMore reports whether an ended answer has more than skip frames.
+func (s *Server) hasMore(e *entry, p protocol, skip int) bool {
+	out := &frames{skip: skip}
+	enc := p.encoder(out, e, &s.cfg)
+	enc.begin()
+	var failed error
+	for batch, err := range e.answer.Follow(context.Background(), 0) {
+		if err != nil {
+			failed = e.cause(err)
+			break
+		}
+		for _, event := range batch {
+			enc.event(event)
+		}
+		if out.taken {
+			return true
+		}
+	}
+	enc.end(failed)
+	return out.taken
+}
+
 // frames buffers the frames of a response.
 type frames struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
-	skip    int // frames that the reader has
+	skip    int  // frames that the reader has
+	taken   bool // there was a frame that the reader lacks
 	buf     []byte
 	err     error // of the encoder
 }
@@ -116,6 +140,7 @@ func (f *frames) take() bool {
 		f.skip--
 		return false
 	}
+	f.taken = true
 	return true
 }
 
