@@ -196,6 +196,7 @@ func (ss *streams) stray(chat string, event events.Event) {
 	}
 	ss.omits = true
 	defer ss.updateFollowed()
+	ss.begin()
 	ss.othersIn(chat) // removes the expired ones
 	begun, waiting := ss.findOther(chat, true), ss.findOther(chat, false)
 	if token, ok := event.(events.AIToken); ok {

@@ -63,6 +63,28 @@ func TestAsk_waitsForAnswerToSentMessage(t *testing.T) {
 	}
 }
 
+// A message that is sent before the first question may be answered slowly.
+func TestAsk_waitsForAnswerToMessageBeforeFirstQuestion(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
+		<-l.out
+		for n := range 5 {
+			time.Sleep(2 * time.Second)
+			l.send(tokenFrame("", n, "MESSAGE"))
+			synctest.Wait()
+		}
+		next := asking(t.Context(), client, "new")
+		synctest.Wait()
+		assert.Empty(t, l.out)
+		l.send(finalFrame("", strings.Repeat("MESSAGE", 5)))
+		assert.Contains(t, <-l.out, "m-new")
+		l.send(finalFrame("", "NEW"))
+		message, err := (<-next).Wait()
+		require.NoError(t, err)
+		assert.Equal(t, "NEW", message.Text)
+	})
+}
+
 // A message that was not sent is not answered.
 func TestAsk_doesNotWaitForUnsentMessage(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {

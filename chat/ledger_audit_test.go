@@ -11,12 +11,13 @@ import (
 // answers that are wrong.
 func (l *transcript) audit() (result outcome, wrong []string) {
 	for _, a := range l.streams {
-		if a.stream == nil {
+		s := a.stream.Load()
+		if s == nil {
 			result.Other++
 			continue
 		}
-		text := read(a.stream)
-		message, err := a.stream.Wait()
+		text := read(s)
+		message, err := s.Wait()
 		switch {
 		case errors.Is(err, ErrAmbiguous):
 			result.Ambiguous++

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,12 +101,15 @@ type entry struct {
 type asked struct {
 	id     int
 	called time.Time
-	stream *Stream
+	stream atomic.Pointer[Stream] // nil until Ask has returned
 	cancel context.CancelFunc
 }
 
 // over reports whether Ask has returned and its stream has ended.
-func (a *asked) over() bool { return a.stream != nil && a.stream.Progress().Ended }
+func (a *asked) over() bool {
+	s := a.stream.Load()
+	return s != nil && s.Progress().Ended
+}
 
 func newTranscript(t *testing.T, round uint64) *transcript {
 	l := &transcript{t: t, random: rand.New(rand.NewPCG(round, 17)), wire: make(wire), start: time.Now()}
@@ -211,7 +215,10 @@ func (l *transcript) ask() {
 	ctx, a.cancel = context.WithTimeout(l.t.Context(), 30*time.Second)
 	l.logf("ask %d", a.id)
 	go func() { // ends when the question is written, or with ctx
-		a.stream, _ = l.client.Ask(ctx, Question{UserID: user, MessageID: fmt.Sprint("q", a.id), RequestID: fmt.Sprint("r", a.id)})
+		s, err := l.client.Ask(ctx, Question{UserID: user, MessageID: fmt.Sprint("q", a.id), RequestID: fmt.Sprint("r", a.id)})
+		if err == nil {
+			a.stream.Store(s)
+		}
 	}()
 }
 

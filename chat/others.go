@@ -242,10 +242,12 @@ func (ss *streams) wroteEarly() {
 		ss.early = 1
 	}
 	ss.earlyUntil = ss.expiry()
+	ss.updateFollowed()
 }
 
-// begin is called by the first Ask: it expects the answers to the messages that
-// were sent just before. ss.mu is held.
+// begin is called by the first Ask, and when an event of an answer arrives
+// before it. It expects the answers to the messages that were sent just before.
+// ss.mu is held.
 func (ss *streams) begin() {
 	if ss.used.Swap(true) || ss.early == 0 || ss.cfg.AbandonedTimeout >= 0 && time.Now().After(ss.earlyUntil) {
 		return

@@ -113,7 +113,7 @@ func (ss *streams) tally(err error) {
 func (ss *streams) active() bool { return ss.count.Load() > 0 || ss.followed.Load() }
 
 // updateFollowed updates followed. mu is held.
-func (ss *streams) updateFollowed() { ss.followed.Store(ss.omits || ss.others > 0) }
+func (ss *streams) updateFollowed() { ss.followed.Store(ss.omits || ss.others > 0 || ss.early > 0) }
 
 // offer passes an event that arrived in the given epoch to its stream. It
 // returns the stream, or nil if there is none.
