@@ -49,14 +49,15 @@ type placed struct {
 func (a *assembly) add(t events.AIToken) {
 	sent := t.Index
 	t.Index = a.position(sent)
-	switch _, again := a.early[t.Index]; {
+	held, again := a.at(t.Index)
+	switch {
 	case t.Index < 0 && sent < 0:
 		a.misfit = fmt.Errorf("%w: a token has no index", ErrIndex)
 		return
 	case t.Index < 0:
 		a.misfit = fmt.Errorf("%w: a token has the index %d", ErrIndex, sent)
 		return
-	case t.Index < a.next && a.tokens[t.Index].Token != t.Token:
+	case again && t.Index < a.next && held != t.Token:
 		a.misfit = fmt.Errorf("%w: two tokens have the index %d", ErrIndex, sent)
 		return
 	case again || t.Index < a.next:

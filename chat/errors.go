@@ -29,8 +29,13 @@ var (
 	// aborts.
 	ErrAborted = errors.New("chat: the answer was aborted")
 
-	// ErrAmbiguous ends the Streams of several questions in flight when a
-	// token, message or error without requestId may belong to any of them.
+	// ErrQuestionLost ends a Stream whose question was probably lost: the
+	// session ended before any event of the answer, and none has arrived within
+	// StreamConfig.LostTimeout after the reconnect.
+	ErrQuestionLost = errors.New("chat: the question was lost with its session")
+
+	// ErrAmbiguous ends a Stream when an event without requestId may belong to
+	// another answer. The package documentation lists the cases.
 	ErrAmbiguous = errors.New("chat: event without requestId may belong to several questions")
 
 	// ErrStopped ends the open Streams when Run returns or the client is

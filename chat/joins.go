@@ -48,7 +48,7 @@ type rooms struct {
 
 // roomsConn has the methods of the connection that rooms need.
 type roomsConn interface {
-	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	sessions
 	Hold(ctx context.Context) (held context.Context, release func(), err error)
 }
 
@@ -167,7 +167,7 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 			return err
 		}
 	}
-	return onSession(r.conn.Do, ctx, event, fn)
+	return onSession(r.conn, ctx, event, fn)
 }
 
 // join implements Client.Join.

@@ -17,7 +17,8 @@ import (
 type eventListener[T events.Event] struct {
 	topic   bus.Topic[T]
 	all     *bus.Topic[events.Event]
-	streams *streams // nil if the event is never part of an answer
+	streams *streams // nil if the event does not matter for answers
+	always  bool     // streams needs the event even if no stream is open
 	tools   *toolbox // for tool calls and errors; nil for all other kinds
 	next    T        // the decoded event; a field, so that it is allocated once
 }
@@ -26,7 +27,8 @@ type eventListener[T events.Event] struct {
 func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener, key events.Key) bus.Source[T] {
 	l := &eventListener[T]{all: &c.events}
 	l.topic.Name, l.topic.Logger = string(key), c.cfg.Conn.Logger
-	if strings.HasPrefix(string(key), "AI_") {
+	l.always = key == events.KeyChatMessage
+	if l.always || strings.HasPrefix(string(key), "AI_") {
 		l.streams = &c.streams
 	}
 	if key == events.KeyAIToolCall || key == events.KeyAIError {
@@ -37,8 +39,13 @@ func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener,
 }
 
 func (l *eventListener[T]) Active() bool {
-	return l.topic.Active() || l.all.Active() ||
-		l.streams != nil && l.streams.waiting() || l.tools != nil && l.tools.wanted()
+	return l.topic.Active() || l.all.Active() || l.answers() ||
+		l.tools != nil && l.tools.wanted()
+}
+
+// answers reports whether streams need the event.
+func (l *eventListener[T]) answers() bool {
+	return l.always || l.streams != nil && l.streams.active()
 }
 
 func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
@@ -54,7 +61,7 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 		err = errors.Join(err, l.all.PublishContext(ctx, l.next))
 	}
 	var stream *Stream // of the event
-	if l.streams != nil && l.streams.waiting() {
+	if l.answers() {
 		stream = l.streams.offer(l.next, p.Epoch())
 	}
 	if l.tools != nil && l.tools.wanted() {
@@ -66,7 +73,7 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 // refuse ends the stream of an event that cannot be read, so that no caller
 // waits for it. A tool call is acknowledged with the error.
 func (l *eventListener[T]) refuse(p conn.Payload, err error) {
-	if l.streams != nil && l.streams.waiting() {
+	if l.streams != nil && l.streams.active() {
 		l.streams.unreadable(l.next, err)
 	}
 	if l.tools != nil && l.tools.wanted() {
@@ -82,6 +89,9 @@ func (l *eventListener[T]) Pace(ctx context.Context) {
 func (l *eventListener[T]) Close() {
 	l.topic.Close()
 	l.all.Close()
+	if l.streams != nil {
+		l.streams.close()
+	}
 	if l.tools != nil {
 		l.tools.close()
 	}
@@ -95,7 +105,7 @@ type abortListener struct {
 	names   *bus.Topic[map[events.Key]string] // closed with the connection
 }
 
-func (a *abortListener) Active() bool { return a.streams.waiting() || a.tools.wanted() }
+func (a *abortListener) Active() bool { return a.streams.count.Load() > 0 || a.tools.wanted() }
 
 func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	var abort events.Abort

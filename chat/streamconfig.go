@@ -10,6 +10,8 @@ const (
 	DefaultFirstTokenTimeout = 2 * time.Minute
 	DefaultIdleTimeout       = time.Minute
 	DefaultOfflineTimeout    = 30 * time.Second
+	DefaultLostTimeout       = 15 * time.Second
+	DefaultAbandonedTimeout  = 5 * time.Second
 	DefaultGapTimeout        = 2 * time.Second
 	DefaultReorderLimit      = 1024
 )
@@ -30,6 +32,23 @@ type StreamConfig struct {
 	// OfflineTimeout ends the open Streams with ErrOffline when the client has
 	// had no connection for this long. Default: DefaultOfflineTimeout.
 	OfflineTimeout time.Duration
+
+	// LostTimeout is how long a Stream waits for the first event of its answer
+	// after a reconnect that did not resume the session of the question. Then
+	// OnLost applies. A Stream of which any event has arrived has no such
+	// limit. Default: DefaultLostTimeout.
+	LostTimeout time.Duration
+
+	// OnLost is the policy after LostTimeout. Default: FailLost.
+	OnLost LostPolicy
+
+	// AbandonedTimeout is how long the answer to an abandoned question is
+	// expected, from a backend that leaves requestId out. Until that answer has
+	// ended, Ask waits before it sends the next question of the chat, but no
+	// longer than this. The same applies to the possible answers to messages of
+	// SendMessage, Deliver and other members of the chat.
+	// Default: DefaultAbandonedTimeout.
+	AbandonedTimeout time.Duration
 
 	// GapTimeout is how long a Stream waits for a missing token after a later
 	// one has arrived. Default: DefaultGapTimeout.
@@ -64,6 +83,19 @@ type StreamConfig struct {
 	// events.
 	Resume func(ctx context.Context, s *Stream) error
 }
+
+// A LostPolicy decides what happens to a Stream whose question was lost.
+type LostPolicy int
+
+const (
+	// FailLost ends the Stream with ErrQuestionLost.
+	FailLost LostPolicy = iota
+
+	// AskAgain sends the question again, with the same ids. If the backend has
+	// received it before, it can recognize the MessageID; otherwise it answers
+	// twice. Repeated tokens of a Stream are dropped.
+	AskAgain
+)
 
 // A GapPolicy decides what happens to a Stream with missing tokens.
 type GapPolicy int
@@ -102,6 +134,8 @@ func (c *StreamConfig) setDefaults() {
 	setDefault(&c.FirstTokenTimeout, DefaultFirstTokenTimeout)
 	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&c.OfflineTimeout, DefaultOfflineTimeout)
+	setDefault(&c.LostTimeout, DefaultLostTimeout)
+	setDefault(&c.AbandonedTimeout, DefaultAbandonedTimeout)
 	setDefault(&c.GapTimeout, DefaultGapTimeout)
 	setDefault(&c.ReorderLimit, DefaultReorderLimit)
 }

@@ -37,7 +37,7 @@ func TestEmit_returnsSendErrorWhenNotSent(t *testing.T) {
 
 	err = c.Emit(ctx, "hi")
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.EqualError(t, err, `conn: event "hi" not sent: context deadline exceeded`)
+	assert.EqualError(t, err, `conn: event "hi" not sent (Run is not running): context deadline exceeded`)
 
 	err = c.Emit(t.Context(), "hi", make(chan int))
 	var failed *conn.SendError

@@ -15,12 +15,8 @@ import (
 // its own goroutine. It begins with the events that came before the reply to
 // CONNECT. It returns the error that ended the session.
 func (c *Conn) read(s *Session) error {
-	early := s.early
-	s.early = nil
-	for _, p := range early {
-		if err := c.packet(s, p); err != nil {
-			return err
-		}
+	if err := c.readEarly(s); err != nil {
+		return err
 	}
 	for {
 		m, err := s.engine.Read()
@@ -59,7 +55,10 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if call := s.takeAck(p.ID); call != nil {
-			call <- body{bytes.Clone(p.Data), p.Binary}
+			select {
+			case call <- body{bytes.Clone(p.Data), p.Binary}:
+			default: // CallRepeatedly has the acknowledgement of another attempt
+			}
 		}
 	case socketio.Disconnect:
 		return disconnectedError(p.Data)
@@ -147,4 +146,19 @@ func (c *Conn) pace(s *Session, listeners []Listener) {
 		}
 	}
 	c.raw.WaitForReaders(ctx)
+}
+
+// readEarly publishes the events that came before the reply to CONNECT. The
+// session is not Ready before that: the missed events of a resumed session come
+// first.
+func (c *Conn) readEarly(s *Session) error {
+	defer close(s.earlyRead)
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		if err := c.packet(s, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
