@@ -88,6 +88,7 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
+	cd benchmarks && go run ./wire -readme wire/README.md
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load

@@ -33,6 +33,7 @@ type Conn struct {
 	states       bus.Topic[State]
 	raw          bus.Topic[Event]
 	decodeErrors bus.Topic[DecodeError]
+	decodeLog    logLimit
 
 	mu       sync.Mutex    // no other lock is taken while it is held
 	changed  chan struct{} // closed and replaced whenever one of these changes

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -10,11 +11,11 @@ import (
 
 // On returns a source of the events with the given name. It decodes the first
 // argument of each into T; an event without arguments is the zero T. A payload
-// that does not fit T is published on c.DecodeErrors instead. While a source of
-// the same name and type has subscriptions, On returns that source, so that
-// each event is decoded once. Its subscriptions remain over any number of
-// sessions, until their ctx ends or c is closed. A source without subscriptions
-// uses no memory of c.
+// that does not fit T is published on c.DecodeErrors instead; see
+// [Payload.Decode]. While a source of the same name and type has subscriptions,
+// On returns that source, so that each event is decoded once. Its subscriptions
+// remain over any number of sessions, until their ctx ends or c is closed. A
+// source without subscriptions uses no memory of c.
 func On[T any](c *Conn, name string) bus.Source[T] {
 	for _, listener := range c.routes.to([]byte(name)) {
 		if l, ok := listener.(*topicListener[T]); ok {
@@ -46,9 +47,9 @@ func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	err := p.Decode(&l.next)
 	switch {
 	case errors.Is(err, ErrNoPayload):
-		l.next = zero
-	case err != nil:
+		l.next, err = zero, nil
+	case Unreadable(err):
 		return err
 	}
-	return l.topic.PublishSized(ctx, l.next, l.size+p.body.memory(l.element))
+	return cmp.Or(l.topic.PublishSized(ctx, l.next, l.size+p.body.memory(l.element)), err)
 }

@@ -92,6 +92,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
 	"benchmarks/internal/markdown": {},
 	"benchmarks/load":              {code: []string{"benchmarks/internal/markdown", "chat", "conn", "events", "internal/sioserver"}},
+	"benchmarks/wire":              {code: []string{"benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},
 	"interop/chaos":                {tests: []string{"bus", "chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
