@@ -14,9 +14,8 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules chromium python ## install what the tests need, then run everything with the race detector; some tests on 32 bits, and those of memory without the detector
+test: interop/node/node_modules chromium python ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
-	GOARCH=386 go test -short $(TEST_386)
 	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
@@ -51,17 +50,21 @@ picture: chromium ## the README's picture anew, and what the browser tests see i
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
 
 .PHONY: lint
-lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; vet for other platforms; a complete go.work.sum, the listings of the exported API and the prose
+lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done
-	@for platform in windows/amd64 darwin/arm64 freebsd/amd64 js/wasm linux/386; do \
-		(set -x; GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet $(LIBRARY)) || exit 1; done
 	@sums=$$(cat go.work.sum); GOWORK=$(CURDIR)/go.work go list -m all >/dev/null && [ "$$sums" = "$$(cat go.work.sum)" ] || \
 		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
 	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
 	go run ./internal/apilist/generate -check .
 	go run ./internal/prose
+
+.PHONY: platforms
+platforms: ## vet the library for other platforms, and run its tests on 32 bits; it takes minutes without a cache
+	@for platform in windows/amd64 darwin/arm64 freebsd/amd64 js/wasm linux/386; do \
+		(set -x; GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet $(LIBRARY)) || exit 1; done
+	GOARCH=386 go test -short $(TEST_386)
 
 .PHONY: prose
 prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
