@@ -20,8 +20,8 @@ const maxHandled = 64
 // reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
 // the error sets another reply. A reply of type [Args] is sent as several
 // arguments. A panic is logged, and the server receives an error without its
-// text. A payload that does not fit Req is published on
-// c.DecodeErrors and is not acknowledged.
+// text. A payload that does not fit Req is published on c.DecodeErrors. fn is
+// not called, and the acknowledgement is the error.
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and
 // up to bus.DefaultLimit further events wait; beyond that, events are dropped,
@@ -55,8 +55,11 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.session(), cancel)()
-				var reply Reply
+				var reply any
 				guard.Then(func() (err error) {
+					if call.err != nil {
+						return call.err
+					}
 					reply, err = fn(ctx, call.request)
 					return err
 				}, func(err error) {
@@ -90,6 +93,7 @@ type handler[Req any] struct {
 type handlerCall[Req any] struct {
 	request Req
 	ack     Ack
+	err     error // if the payload was not decoded
 }
 
 // session returns the context that limits the call. A call without an
@@ -104,11 +108,17 @@ func (h handlerCall[Req]) session() context.Context {
 func (h *handler[Req]) Active() bool { return true }
 func (h *handler[Req]) Close()       { h.cancel() }
 
-func (h *handler[Req]) Receive(_ context.Context, p Payload) error {
+func (h *handler[Req]) Receive(ctx context.Context, p Payload) error {
 	call := handlerCall[Req]{ack: p.Ack()}
-	if err := p.Decode(&call.request); err != nil && err != ErrNoPayload {
-		return err
+	err := p.Decode(&call.request)
+	switch {
+	case err == ErrNoPayload:
+		err = nil
+	case Unreadable(err):
+		call.err = err
 	}
-	h.calls.Publish(call)
-	return nil
+	if call.err == nil || call.ack.Wanted() {
+		_ = h.calls.PublishSized(ctx, call, p.Memory()) // no subscription blocks
+	}
+	return err
 }

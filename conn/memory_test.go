@@ -1,99 +1,77 @@
-package conn_test
+//go:build !race
+
+package conn
 
 import (
-	"context"
-	"errors"
-	"io"
+	"encoding/json"
+	"fmt"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// A memory is a Dialer without a socket, for tests in a bubble of synctest. It
-// brings each session to the test, which plays the server.
-type memory chan *link
-
-func (m memory) Dial(ctx context.Context, _ conn.Endpoint) (conn.Engine, error) {
-	l := &link{in: make(chan string, 100), out: make(chan string, 100), gone: make(chan struct{})}
-	select {
-	case m <- l:
-		return l, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// members returns an object with n members of two letters.
+func members(n int, value string) string {
+	var b strings.Builder
+	b.WriteString("{")
+	for i := range n {
+		fmt.Fprintf(&b, `%q:%s,`, []byte{byte('!' + i%91), byte('a' + i/91%26)}, value)
 	}
+	return strings.TrimSuffix(b.String(), ",") + "}"
 }
 
-// accept returns the next session and its CONNECT packet, and replies to that.
-func (m memory) accept(reply string) (l *link, connect string) {
-	l = <-m
-	connect = <-l.out
-	l.in <- reply
-	return l, connect
+func array(n int, value string) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(value+",", n), ",") + "]"
 }
 
-// conn returns a connection that uses m.
-func (m memory) conn(t testing.TB, cfg conn.Config) *conn.Conn {
-	t.Helper()
-	cfg.Dialer = m
-	if cfg.Reconnect.InitialInterval == 0 {
-		cfg.Reconnect = soon
-	}
-	c, err := conn.New("http://localhost", cfg)
+// The heap that the pending events keep is at most twice their limit, for
+// any events of the server.
+func TestOn_boundsMemoryOfPendingEvents(t *testing.T) {
+	text := `"` + strings.Repeat("x", 200_000) + `"`
+	t.Run("text", func(t *testing.T) { boundsMemory[string](t, text) })
+	t.Run("text as any", func(t *testing.T) { boundsMemory[any](t, text) })
+	t.Run("members", func(t *testing.T) { boundsMemory[any](t, members(2000, "1")) })
+	t.Run("members of raw JSON", func(t *testing.T) { boundsMemory[map[string]json.RawMessage](t, members(2000, "1")) })
+	t.Run("empty objects", func(t *testing.T) { boundsMemory[any](t, array(5000, "{}")) })
+	t.Run("empty objects in a map", func(t *testing.T) { boundsMemory[any](t, members(2000, "{}")) })
+	t.Run("objects of one member", func(t *testing.T) { boundsMemory[any](t, array(2000, `{"a":1}`)) })
+	t.Run("numbers", func(t *testing.T) { boundsMemory[any](t, array(50_000, "1")) })
+	t.Run("empty strings", func(t *testing.T) { boundsMemory[any](t, array(50_000, `""`)) })
+	t.Run("large elements", func(t *testing.T) { boundsMemory[[]struct{ A [64]int }](t, array(500, "{}")) })
+	t.Run("large values in a map", func(t *testing.T) { boundsMemory[map[string]struct{ A [64]int }](t, members(1000, "{}")) })
+	t.Run("pointers", func(t *testing.T) { boundsMemory[[]*struct{ A, B [32]int }](t, array(1000, "{}")) })
+	t.Run("small", func(t *testing.T) { boundsMemory[any](t, `{"a":{"b":1}}`) })
+}
+
+func boundsMemory[T any](t *testing.T, payload string) {
+	const limit = 4 << 20
+	c, err := New("http://localhost", Config{})
 	require.NoError(t, err)
-	return c
-}
-
-// A link is one session of a memory, and its Engine.
-type link struct {
-	in   chan string // messages to the client
-	out  chan string // messages of the client
-	gone chan struct{}
-	once sync.Once
-	err  error // of Read, once the link is cut
-}
-
-// cut ends the session with an error of Read.
-func (l *link) cut(err error) {
-	l.once.Do(func() {
-		l.err = err
-		close(l.gone)
-	})
-}
-
-func (l *link) Read() (conn.Message, error) {
-	select {
-	case data := <-l.in:
-		if content, binary := strings.CutPrefix(data, "b"); binary {
-			return conn.Message{Binary: true, Data: []byte(content)}, nil
-		}
-		return conn.Message{Data: []byte(data)}, nil
-	case <-l.gone:
-		return conn.Message{}, l.err
+	source := On[T](c, "x")
+	options := []bus.Option{bus.LimitBytes[T](limit, nil), bus.OnOverflow(bus.DropNewest), bus.Limit(1 << 30)}
+	sub := source.Subscribe(t.Context(), options...)
+	data := []byte(`["x",` + payload + `]`)
+	s := &Session{}
+	before := heap()
+	published := 0
+	for ; sub.Stats().Dropped == 0; published++ {
+		require.NoError(t, c.routes.to([]byte("x"))[0].Receive(t.Context(), Payload{body: body{data: data}, session: s}))
 	}
+	used := int64(heap()) - int64(before)
+	assert.LessOrEqual(t, used, int64(2*limit))
+	t.Logf("%d events of %d bytes: %.2f of the limit", published, len(payload), float64(used)/limit)
+	runtime.KeepAlive(sub)
+	require.NoError(t, c.Close())
 }
 
-func (l *link) Write(messages ...conn.Message) error {
-	for _, m := range messages {
-		select {
-		case <-l.gone:
-			return io.ErrClosedPipe
-		default:
-			l.out <- string(m.Data)
-		}
-	}
-	return nil
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
-
-// errClosed is the error of Read after CloseNow.
-var errClosed = errors.New("closed")
-
-func (l *link) Close(time.Duration) error { l.cut(errClosed); return nil }
-func (l *link) CloseNow() error           { l.cut(errClosed); return nil }
-
-// Heartbeat is the time after which the server has noticed that the client has
-// gone.
-func (l *link) Heartbeat() time.Duration { return time.Minute }

@@ -28,14 +28,9 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 	case <-s.ctx.Done():
 		return ErrSessionLost
 	}
-	early := s.early
-	s.early = nil
-	for _, p := range early {
-		if err := c.packet(ctx, s, p); err != nil {
-			return err
-		}
+	if err := c.readEarly(ctx, s); err != nil {
+		return err
 	}
-	close(s.earlyRead)
 	for {
 		m, err := s.engine.Read()
 		if err != nil {
@@ -72,7 +67,10 @@ func (c *Conn) packet(ctx context.Context, s *Session, p socketio.Packet) error 
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if call := s.takeAck(p.ID); call != nil {
-			call <- body{bytes.Clone(p.Data), p.Binary}
+			select {
+			case call <- body{bytes.Clone(p.Data), p.Binary}:
+			default: // CallRepeatedly has the acknowledgement of another attempt
+			}
 		}
 	case socketio.Disconnect:
 		return disconnectedError(p.Data)
@@ -93,12 +91,12 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
 		return nil
 	}
-	if exceedsDepth(p.Data, c.cfg.MaxNesting) {
-		c.reportDecodeError(ctx, name, p.Data, ErrTooDeep)
-		return nil
-	}
 	c.pace(s, listeners)
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	tooDeep := exceedsDepth(p.Data, c.cfg.MaxNesting)
+	if tooDeep {
+		payload.err = ErrTooDeep
+	}
 	for _, listener := range listeners {
 		err := guard.Call(func() error {
 			if !listener.Active() {
@@ -111,13 +109,22 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 		case err == nil:
 		case errors.As(err, &panicked):
 			c.reportPanic(ctx, name, p.Data, panicked)
-		case !isJSON(p.Data):
+		case !tooDeep && !isJSON(p.Data):
+			var failed *DecodeError
+			if errors.As(err, &failed) {
+				err = failed.Err // without the name
+			}
 			return fmt.Errorf("event %q: %w", name, err)
-		case ctx.Err() == nil:
+		case ctx.Err() != nil && Unreadable(err): // Run ends
+		default:
 			c.reportDecodeError(ctx, name, p.Data, err)
 		}
 	}
-	if !c.raw.Active() {
+	switch {
+	case !c.raw.Active():
+		return nil
+	case tooDeep:
+		c.reportDecodeError(ctx, name, p.Data, ErrTooDeep)
 		return nil
 	}
 	args, err := payload.Args()
@@ -126,7 +133,7 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 	}
 	var panicked *bus.PanicError
 	if errors.As(guard.Call(func() error {
-		return c.raw.PublishContext(ctx, Event{string(name), args, p.Binary})
+		return c.raw.PublishSized(ctx, Event{string(name), args, p.Binary}, payload.Memory())
 	}), &panicked) {
 		c.reportPanic(ctx, name, p.Data, panicked)
 	}
@@ -160,22 +167,26 @@ func (c *Conn) pace(s *Session, listeners []Listener) {
 	c.raw.WaitForReaders(ctx)
 }
 
-// reportDecodeError publishes a DecodeError of an event that was not delivered.
-func (c *Conn) reportDecodeError(ctx context.Context, name, data []byte, err error) {
-	c.counters.decodeErrors.Add(1)
-	var panicked *bus.PanicError
-	if errors.As(guard.Call(func() error {
-		return c.decodeErrors.PublishContext(ctx, DecodeError{string(name), bytes.Clone(data), err})
-	}), &panicked) {
-		c.logPanic("DecodeErrors", panicked)
+// readEarly publishes the events that came before the reply to CONNECT. The
+// session is not Ready before that: the missed events of a resumed session come
+// first.
+func (c *Conn) readEarly(ctx context.Context, s *Session) error {
+	defer close(s.earlyRead)
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		if err := c.packet(ctx, s, p); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // reportPanic logs and publishes a panic of a user's function that received an
 // event.
 func (c *Conn) reportPanic(ctx context.Context, name, data []byte, panicked *bus.PanicError) {
 	c.logPanic(string(name), panicked)
-	c.reportDecodeError(ctx, name, data, panicked)
+	c.publishDecodeError(ctx, decodeError(string(name), data, panicked))
 }
 
 func (c *Conn) logPanic(event string, panicked *bus.PanicError) {

@@ -30,7 +30,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	// goroutine leaves no state behind.
 	defer c.runEnded(stopped)
 	defer cancel()
-	defer func() { c.setState(ctx, State{Phase: Stopped, Err: err}, nil) }()
+	defer func() { c.setState(State{Phase: Stopped, Err: err}, nil) }()
 	err = c.keepConnected(ctx)
 	return err
 }
@@ -81,7 +81,7 @@ func (c *Conn) keepConnected(ctx context.Context) error {
 		},
 		func(w reconnect.Wait) {
 			attempt = w.Attempt
-			c.setState(ctx, State{Phase: Waiting, Attempt: w.Attempt, Delay: w.Delay, Err: w.Err}, nil)
+			c.setState(State{Phase: Waiting, Attempt: w.Attempt, Delay: w.Delay, Err: w.Err}, nil)
 		})
 	if ctx.Err() != nil {
 		return nil
@@ -93,7 +93,7 @@ func (c *Conn) keepConnected(ctx context.Context) error {
 // the session ends. It never returns nil.
 func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	c.counters.attempts.Add(1)
-	c.setState(ctx, State{Phase: Connecting, Attempt: attempt}, nil)
+	c.setState(State{Phase: Connecting, Attempt: attempt}, nil)
 	s, err := c.connect(ctx)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 		c.counters.recovered.Add(1)
 	}
 	state := State{Phase: Connected, Attempt: attempt, SessionID: s.reply.SID, Recovered: s.recovered}
-	c.setState(ctx, state, nil)
+	c.setState(state, nil)
 	state.Phase = Ready
 	err = c.serve(ctx, s, state)
 	c.resume = s.resumption(err)
@@ -156,7 +156,7 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 				s.disconnect()
 				return &OnConnectError{err}
 			}
-			c.setState(ctx, ready, s)
+			c.setState(ready, s)
 		case <-s.queue.filled:
 			u := s.queue.take()
 			if u == nil {

@@ -83,7 +83,7 @@ func (s State) String() string {
 // its session. The state is published before it is stored: when Ready returns,
 // States has published Ready. TryEmit, which does not wait, can send from the
 // publication on.
-func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
+func (c *Conn) setState(s State, ready *Session) {
 	defer func() { // also after a panic of a log handler
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -106,7 +106,7 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	c.mu.Lock()
 	c.entering = ready
 	c.mu.Unlock()
-	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
+	c.states.Publish(s)
 }
 
 // Session returns the session that is Ready, or nil if none is.

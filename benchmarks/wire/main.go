@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed67206a74/parley/benchmarks/internal/child"
 	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
 )
 
@@ -62,7 +63,7 @@ func serveOrRun(events, rounds int, node, readme string) error {
 		return serve()
 	}
 	ctx := context.Background()
-	url, stop, err := startServer(ctx)
+	url, stop, err := child.Start(ctx, beServer)
 	if err != nil {
 		return err
 	}

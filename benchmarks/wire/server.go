@@ -1,55 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 
 	"github.com/gorilla/websocket"
 )
 
 // beServer in the environment makes the server of this program.
 const beServer = "PARLEY_WIRE_SERVER"
-
-// startServer starts this program again as the server, and returns its URL. The
-// server ends when stop is called, or with this process.
-func startServer(ctx context.Context) (url string, stop func(), err error) {
-	program, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	server := exec.CommandContext(ctx, program)
-	server.Env = append(os.Environ(), beServer+"=1")
-	server.Stderr = os.Stderr
-	alive, err := server.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := server.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := server.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = alive.Close()
-		_ = server.Wait()
-	}
-	url, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, err
-	}
-	return strings.TrimSpace(url), stop, nil
-}
 
 // serve accepts clients until stdin is closed. It is written by hand, so that
 // it costs little.
