@@ -14,11 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// trust returns a RoundTripper that trusts a certificate only, and uses HTTP/2
-// if the server offers it.
-func trust(t *testing.T, certificate *x509.Certificate) *http.Transport {
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
+// trust returns a RoundTripper that trusts roots only, and uses HTTP/2 if the
+// server offers it.
+func trust(t *testing.T, roots *x509.CertPool) *http.Transport {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
@@ -31,7 +29,8 @@ func TestHTTP2_servesPollingBesideWebSocket(t *testing.T) {
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
-			protocols := map[string]map[string]int{conn.WebSocket: {}, conn.Polling: {}} // requests by transport
+			// The number of requests, by transport and protocol.
+			protocols := map[string]map[string]int{conn.WebSocket: {}, conn.Polling: {}}
 			forward := proxyTo(t, backend.URL())
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				mu.Lock()
@@ -42,8 +41,10 @@ func TestHTTP2_servesPollingBesideWebSocket(t *testing.T) {
 			server.EnableHTTP2 = true
 			server.StartTLS()
 			t.Cleanup(server.Close)
+			roots := x509.NewCertPool()
+			roots.AddCert(server.Certificate())
 			client, _ := startClient(t, server.URL, chat.Config{Conn: conn.Config{
-				Transports: way, HTTP: trust(t, server.Certificate()),
+				Transports: way, HTTP: trust(t, roots),
 			}})
 			requireAnswer(t, client, 300)
 			requireAnswer(t, client, 300)

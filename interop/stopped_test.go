@@ -63,14 +63,15 @@ func runChild(url, transport string) childReport {
 	return report
 }
 
-// The process of a client is stopped for 3 s. Its session goes on, or the client
-// notices its end and reconnects. In both cases the answer is whole.
+// The process of a client is stopped for 3 s. Then its session continues, or
+// the client notices the end of the session and reconnects. In both cases the
+// answer is whole.
 func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 	for name, tc := range map[string]struct {
 		env      []string
 		sessions uint64
 	}{
-		"the session goes on":         {nil, 1},
+		"the session continues":       {nil, 1},
 		"the server ends the session": {[]string{"PING_INTERVAL=500", "PING_TIMEOUT=500"}, 2},
 	} {
 		for _, transport := range []string{conn.WebSocket, conn.Polling} {
@@ -126,9 +127,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 		Stream: chat.StreamConfig{
 			OfflineTimeout: offline,
 			OnGap:          chat.FailOnGap,
-			Resume: func(ctx context.Context, s *chat.Stream) error {
-				return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
-			},
+			Resume:         resumeFrom(&client),
 		},
 		Conn: conn.Config{Transports: way, HandshakeTimeout: 500 * time.Millisecond},
 	})
