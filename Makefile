@@ -10,13 +10,13 @@ export GOWORK = off
 MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 
 .PHONY: test
-test: interop/node/node_modules chromium python ## install what the tests need, then run everything with the race detector
+test: interop/node/node_modules interop/web/node_modules chromium python ## install what the tests need, then run everything with the race detector
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
-interop/node/node_modules: interop/node/node_modules/.package-lock.json
-interop/node/node_modules/.package-lock.json: interop/node/package-lock.json
-	npm ci --prefix interop/node --no-audit --no-fund --loglevel=error
+interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
+interop/%/node_modules/.package-lock.json: interop/%/package-lock.json
+	npm ci --prefix interop/$* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: chromium
