@@ -9,9 +9,14 @@ export GOWORK = off
 # The folders of all modules, the root's included: ./... ends where another module begins.
 MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 
+# The packages of the library, for other platforms; TEST_386 have tests that need only Go.
+LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socketio ./reconnect
+TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
+
 .PHONY: test
-test: interop/node/node_modules interop/web/node_modules chromium python ## install what the tests need, then run everything with the race detector
+test: interop/node/node_modules interop/web/node_modules chromium python ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
+	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
@@ -55,6 +60,12 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a comple
 	go run ./internal/apilist/generate -check .
 	go run ./internal/prose
 
+.PHONY: platforms
+platforms: ## vet the library for other platforms, and run its tests on 32 bits; it takes minutes without a cache
+	@for platform in windows/amd64 darwin/arm64 freebsd/amd64 js/wasm linux/386; do \
+		(set -x; GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet $(LIBRARY)) || exit 1; done
+	GOARCH=386 go test -short $(TEST_386)
+
 .PHONY: prose
 prose: ## words, sentences and widths of comments, texts and pages, of the whole tree or of PATHS; needs cgo
 	go run ./internal/prose $(PATHS)
@@ -80,6 +91,7 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
+	cd benchmarks && go run ./wire -readme wire/README.md
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load

@@ -1,10 +1,10 @@
 package bus
 
 // A backlog holds the pending values that are not in the channel, the oldest
-// first. If the subscription has functions, it also holds their results.
+// first. If any of them has a size or a key, it also holds an info for each.
 type backlog[T any] struct {
 	values chunkQueue[T]
-	infos  chunkQueue[valueInfo] // of values; empty without functions
+	infos  chunkQueue[valueInfo] // of all values, or empty
 	slots  map[any]slot[T]       // by key; nil without Conflate
 	bytes  int                   // the sum of the sizes
 }
@@ -18,14 +18,16 @@ type slot[T any] struct {
 func (b *backlog[T]) len() int { return b.values.size }
 
 // push appends a copy of *v.
-func (b *backlog[T]) push(v *T, info valueInfo, funcs *valueFuncs[T]) {
-	b.values.push(v)
-	if !funcs.any() {
-		return
+func (b *backlog[T]) push(v *T, info valueInfo) {
+	if info != (valueInfo{}) || b.infos.size > 0 {
+		for b.infos.size < b.values.size {
+			b.infos.push(new(valueInfo))
+		}
+		b.infos.push(&info)
 	}
-	b.infos.push(&info)
+	b.values.push(v)
 	b.bytes += info.size
-	if funcs.key != nil {
+	if info.key != nil {
 		if b.slots == nil {
 			b.slots = make(map[any]slot[T])
 		}
@@ -39,15 +41,16 @@ func (b *backlog[T]) replace(s slot[T], v T, info valueInfo) {
 	*s.value, *s.info = v, info
 }
 
-// pop removes the n oldest values, which must be within values.run.
-func (b *backlog[T]) pop(n int) {
-	b.values.pop(n)
-	for range min(n, b.infos.size) {
-		info := b.infos.front()
+// pop removes the oldest value and returns its info.
+func (b *backlog[T]) pop() (info valueInfo) {
+	b.values.pop(1)
+	if b.infos.size > 0 {
+		info = *b.infos.front()
+		b.infos.pop(1)
 		b.bytes -= info.size
 		delete(b.slots, info.key)
-		b.infos.pop(1)
 	}
+	return info
 }
 
 // clear removes all values and releases the memory.

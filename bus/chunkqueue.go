@@ -22,7 +22,7 @@ type chunk[T any] struct {
 }
 
 // pools hold the emptied chunks that a topic's subscriptions share.
-type pools struct{ values, infos, keys sync.Pool }
+type pools struct{ values, infos sync.Pool }
 
 func newChunkQueue[T any](pool *sync.Pool) chunkQueue[T] { return chunkQueue[T]{pool: pool} }
 

@@ -21,7 +21,11 @@ func combinations() (all []settings) {
 		for _, limit := range []int{1, 2, 128, 140} {
 			for _, bytes := range []int{0, 12, 300} {
 				for bits := range 4 {
-					all = append(all, settings{policy, limit, bytes, bits&1 != 0, bits&2 != 0})
+					s := settings{policy: policy, limit: limit, bytes: bytes, conflating: bits&1 != 0, filtering: bits&2 != 0}
+					all = append(all, s)
+					if s.published = true; bytes > 0 {
+						all = append(all, s)
+					}
 				}
 			}
 		}
@@ -55,18 +59,18 @@ func TestSubscription_matchesModelInEveryCombination(t *testing.T) {
 			v = item{number, random.IntN(20), random.IntN(8)}
 			return v, model.wouldWait(v)
 		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
 		for range 2 * replay {
 			v, _ := next()
-			topic.Publish(v)
+			_ = topic.PublishSized(ended, v, s.publishedSize(v)) // no subscription blocks yet
 			model.publish(v)
 		}
 		sub, want := topic.Subscribe(t.Context(), s.options()...), model.subscribe(s)
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 20 {
+		for range 15 {
 			for range random.IntN(s.limit + 3) {
 				v, wait := next()
-				if err := topic.PublishContext(ended, v); wait {
+				if err := topic.PublishSized(ended, v, s.publishedSize(v)); wait {
 					require.ErrorIs(t, err, context.Canceled)
 				}
 				if model.publish(v) {
@@ -129,7 +133,7 @@ func TestSubscription_keepsLimitsInEveryCombination(t *testing.T) {
 			}
 			publishing.Go(func() {
 				for _, v := range all {
-					topic.Publish(v)
+					_ = topic.PublishSized(t.Context(), v, s.publishedSize(v))
 					check()
 				}
 			})

@@ -55,8 +55,9 @@
 // A subscription's limit is [DefaultLimit] unless [Limit] sets another. At the
 // limit its policy decides: [Fail], the default, ends it with
 // [ErrSlowConsumer]; [Block] makes the publisher wait; [DropOldest] and
-// [DropNewest] drop values. [LimitBytes] limits the sum of the values' sizes as
-// well. [Subscription.Stats] returns the counts.
+// [DropNewest] drop values. The sum of the values' sizes is limited as well, by
+// [LimitBytes] or to [DefaultLimitBytes]. A limit holds under every combination
+// of options. [Subscription.Stats] returns the counts.
 //
 // [Filter] delivers only some of the values; the others take no room.
 // [Conflate] keeps only the latest pending value of each key. Each of these

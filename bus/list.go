@@ -24,11 +24,19 @@ func (t *Topic[T]) add(s *Subscription[T]) {
 
 // leave removes s from the list if it is there.
 func (t *Topic[T]) leave(s *Subscription[T]) {
+	if t.remove(s) && t.OnActive != nil {
+		t.OnActive()
+	}
+}
+
+// remove does the part of leave that needs the lock, and reports whether s was
+// the last subscription.
+func (t *Topic[T]) remove(s *Subscription[T]) (last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := s.node
 	if n == nil {
-		return
+		return false
 	}
 	s.node = nil
 	next := n.next.Load()
@@ -40,4 +48,5 @@ func (t *Topic[T]) leave(s *Subscription[T]) {
 	if next != nil {
 		next.prev = n.prev
 	}
+	return t.subs.Load() == nil
 }

@@ -19,11 +19,14 @@ type settings struct {
 	policy                bus.Policy
 	limit, bytes          int // no limit on sizes if bytes is 0
 	conflating, filtering bool
+	published             bool // bytes limits the sizes of PublishSized
 }
 
 func (s settings) options() []bus.Option {
 	options := []bus.Option{bus.OnOverflow(s.policy), bus.Limit(s.limit)}
-	if s.bytes > 0 {
+	if s.published {
+		options = append(options, bus.LimitBytes[item](s.bytes, nil))
+	} else if s.bytes > 0 {
 		options = append(options, bus.LimitBytes(s.bytes, itemSize))
 	}
 	if s.conflating {
@@ -33,6 +36,14 @@ func (s settings) options() []bus.Option {
 		options = append(options, bus.Filter(matchesItem))
 	}
 	return options
+}
+
+// publishedSize returns the size to publish v with.
+func (s settings) publishedSize(v item) int {
+	if s.published {
+		return v.size
+	}
+	return 0
 }
 
 // buffered returns the number of values that can be received after Close: the

@@ -4,6 +4,10 @@ package bus
 // most unless [Limit] sets another.
 const DefaultLimit = 8192
 
+// DefaultLimitBytes is the sum of the sizes of the pending values that a
+// subscription holds at most unless [LimitBytes] sets another.
+const DefaultLimitBytes = 64 << 20
+
 // channelCapacity is the largest buffer of a subscription's channel.
 const channelCapacity = 128
 
@@ -17,10 +21,11 @@ type options struct {
 
 	// Functions for values of the topic's type. Option does not know the type,
 	// so Subscribe checks it.
-	filter any // func(T) bool
-	size   any // func(T) int
-	bytes  int // the limit on the sum of sizes
-	key    any // func(T) any
+	filter any  // func(T) bool
+	size   any  // func(T) int
+	bytes  int  // the limit on the sum of sizes
+	exact  bool // LimitBytes has set it
+	key    any  // func(T) any
 }
 
 // Limit bounds the number of pending values, which the reader has yet to
@@ -65,10 +70,20 @@ func Filter[T any](want func(T) bool) Option {
 // [DropOldest] drops as many values as needed. If no other value is pending, a
 // value of any size is accepted. A negative size counts as 0.
 //
+// If size is nil, the size of a value is that of [Topic.PublishSized], and 0 if
+// the publisher states none. These sizes are limited to [DefaultLimitBytes] in
+// a subscription without LimitBytes; under [Block] the values in the channel's
+// buffer, 128 at most, then do not count.
+//
 // The unit is that of size's result. [Stats] reports the sum. [Filter]
 // describes how size is called, and the error on a topic of another type.
 func LimitBytes[T any](n int, size func(T) int) Option {
-	return func(o *options) { o.bytes, o.size = max(n, 0), size }
+	return func(o *options) {
+		o.bytes, o.exact, o.size = max(n, 0), true, nil
+		if size != nil {
+			o.size = size
+		}
+	}
 }
 
 // Conflate keeps only the latest pending value of each key. A new value
@@ -97,7 +112,7 @@ func Conflate[T any, K comparable](key func(T) K) Option {
 }
 
 func newOptions(opts []Option) options {
-	o := options{limit: DefaultLimit}
+	o := options{limit: DefaultLimit, bytes: DefaultLimitBytes}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -110,7 +125,7 @@ func newOptions(opts []Option) options {
 // publishers when the reader makes room. With a limit on sizes as well there is
 // no buffer, because any value can reach the limit.
 func (o options) capacity() int {
-	if o.key != nil || o.policy == Block && o.size != nil {
+	if o.key != nil || o.policy == Block && o.exact {
 		return 0
 	}
 	if o.policy == Block {

@@ -13,7 +13,7 @@ const (
 
 	// Block makes the publisher wait until there is room, the subscription
 	// ends or the publisher's context ends. Every other subscription gets the
-	// value first.
+	// value first. A topic with [Topic.NoBlock] does not allow it.
 	Block
 
 	// DropOldest drops the oldest pending value to make room.

@@ -5,9 +5,9 @@ import "context"
 // publishSlowly offers v to subs when the first of them does not keep up, or
 // has functions to apply to v. It logs and waits for room only after v is in
 // every subscription that has room.
-func publishSlowly[T any](ctx context.Context, v T, subs *node[T]) error {
+func publishSlowly[T any](ctx context.Context, v T, size int, subs *node[T]) error {
 	var err error
-	for _, r := range offerAll(v, subs) {
+	for _, r := range offerAll(v, size, subs) {
 		if e := r.s.await(ctx, r, v); e != nil {
 			err = e
 		}
@@ -16,7 +16,7 @@ func publishSlowly[T any](ctx context.Context, v T, subs *node[T]) error {
 }
 
 // offerAll offers v to subs and returns the offers that are not finished.
-func offerAll[T any](v T, subs *node[T]) (rest []pendingOffer[T]) {
+func offerAll[T any](v T, size int, subs *node[T]) (rest []pendingOffer[T]) {
 	// Deferred, so that it also runs when a function of a later subscription
 	// panics.
 	defer func() {
@@ -26,13 +26,10 @@ func offerAll[T any](v T, subs *node[T]) (rest []pendingOffer[T]) {
 	}()
 	for ; subs != nil; subs = subs.next.Load() {
 		s := subs.s
-		var info valueInfo
-		if s.funcs.any() {
-			if !s.funcs.wants(v) {
-				continue
-			}
-			info = s.funcs.inspect(v)
+		if !s.funcs.wants(v) {
+			continue
 		}
+		info := s.funcs.inspect(v, size)
 		s.mu.Lock()
 		room := s.offer(v, info)
 		if room != nil || len(s.transitions) > 0 {
@@ -47,8 +44,8 @@ func offerAll[T any](v T, subs *node[T]) (rest []pendingOffer[T]) {
 // it did. The effect is that of offer. Like look, it reads the channel's
 // length, which the pump and the reader keep changing, only if the length can
 // matter. The caller holds mu.
-func (s *Subscription[T]) spill(v *T) bool {
-	if s.state != pumping {
+func (s *Subscription[T]) spill(v *T, size int) bool {
+	if s.state != pumping || size > 0 && size > s.options.bytes-s.bytes(len(s.ch)) {
 		return false
 	}
 	if n := cap(s.ch) + s.backlog.len(); n >= min(s.high, s.options.limit) {
@@ -58,7 +55,7 @@ func (s *Subscription[T]) spill(v *T) bool {
 		}
 		s.high = max(s.high, n+1)
 	}
-	s.backlog.values.push(v)
+	s.backlog.push(v, valueInfo{size: size})
 	return true
 }
 
@@ -123,12 +120,12 @@ func (s *Subscription[T]) follow() {
 // pending value may be of any size.
 func (s *Subscription[T]) fits(info valueInfo) bool {
 	n := len(s.ch)
-	bytes := s.bytes(n)
-	n += s.backlog.len()
+	bytes, backlog := s.bytes(n), s.backlog.len()
 	if old, ok := s.backlog.slots[info.key]; ok {
-		n, bytes = n-1, bytes-old.info.size
+		bytes, backlog = bytes-old.info.size, backlog-1
 	}
-	return n == 0 || n < s.options.limit && (s.funcs.size == nil || info.size <= s.options.bytes-bytes)
+	only := n == 0 || s.options.policy == Block // see countSent
+	return n+backlog < s.options.limit && (only && backlog == 0 || info.size <= s.options.bytes-bytes)
 }
 
 // put replaces the pending value of v's key with v, or adds v behind all
@@ -148,10 +145,10 @@ func (s *Subscription[T]) put(v T, info valueInfo) {
 	}
 	s.high = max(s.high, s.pending()+1)
 	if s.backlog.len() == 0 && s.trySend(&v) {
-		s.countSent(info)
+		s.countSent(info.size)
 		return
 	}
-	s.backlog.push(&v, info, &s.funcs)
+	s.backlog.push(&v, info)
 	if s.state&pumping == 0 {
 		s.startPump()
 	}
@@ -177,20 +174,20 @@ func (s *Subscription[T]) makeRoom(info valueInfo) {
 			if s.backlog.len() == 0 {
 				return // the reader has received all
 			}
-			s.backlog.pop(1)
+			s.backlog.pop()
 		}
 		s.dropped++
 	}
 }
 
 // inspectAll returns the values that pass the filter, with their infos.
-func (s *Subscription[T]) inspectAll(values []T) (wanted []T, infos []valueInfo) {
-	for _, v := range values {
-		if s.funcs.wants(v) {
-			wanted, infos = append(wanted, v), append(infos, s.funcs.inspect(v))
+func (s *Subscription[T]) inspectAll(history []sized[T]) (values []T, infos []valueInfo) {
+	for _, h := range history {
+		if s.funcs.wants(h.value) {
+			values, infos = append(values, h.value), append(infos, s.funcs.inspect(h.value, h.size))
 		}
 	}
-	return wanted, infos
+	return values, infos
 }
 
 // replay adds values to a new subscription, under every policy as under

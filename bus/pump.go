@@ -72,21 +72,28 @@ func (s *Subscription[T]) moved(n int) {
 	if n == 0 {
 		return
 	}
-	if s.sums == nil {
+	if s.sums == nil && s.backlog.infos.size == 0 {
 		s.sent += uint64(n)
+		s.backlog.values.pop(n)
 	} else {
-		for _, info := range s.backlog.infos.run()[:n] {
-			s.countSent(info)
+		for range n {
+			s.countSent(s.backlog.pop().size)
 		}
 	}
-	s.backlog.pop(n)
 	s.signalRoom()
 }
 
-// countSent counts a value that was sent on ch.
-func (s *Subscription[T]) countSent(info valueInfo) {
+// countSent counts a value that was sent on ch. Under Block the limit on sizes
+// applies to the backlog only, because no pump notices that the reader makes
+// room in ch.
+func (s *Subscription[T]) countSent(size int) {
 	s.sent++
-	if n := uint64(len(s.sums)); n > 0 {
-		s.sums[s.sent%n] = s.sums[(s.sent-1)%n] + uint(info.size)
+	if s.sums == nil {
+		if size == 0 || cap(s.ch) == 0 || s.options.policy == Block {
+			return
+		}
+		s.sums = make([]uint, cap(s.ch)+1)
 	}
+	n := uint64(len(s.sums))
+	s.sums[s.sent%n] = s.sums[(s.sent-1)%n] + uint(size)
 }

@@ -14,8 +14,8 @@ type Stats struct {
 	// Pending is the number of values that the reader has yet to receive. It is
 	// at most the limit.
 	Pending int
-	// Bytes is the sum of the sizes of the pending values, 0 without
-	// [LimitBytes].
+	// Bytes is the sum of the sizes of the pending values that [LimitBytes]
+	// limits.
 	Bytes int
 	// HighWater is the highest number of pending values so far. It may be one
 	// too high if the reader received a value during a publish.

@@ -20,6 +20,9 @@ var (
 	// ErrOption reports that an option's function is for values of another type
 	// than the topic's.
 	ErrOption = errors.New("bus: option for another type")
+
+	// ErrNoBlock reports that the topic does not allow the policy [Block].
+	ErrNoBlock = errors.New("bus: topic does not allow Block")
 )
 
 // A Subscription is one reader's channel of a [Topic]. It is safe for
@@ -41,7 +44,8 @@ type Subscription[T any] struct {
 	sent        uint64 // values sent on ch
 	evicted     uint64 // values received from ch to drop them
 	clear       uint64 // while sent is below it, Publish skips look
-	sums        []uint // at n%len(sums): size of the first n values sent; nil without sizes
+	spare       int    // while a size is at most this, Publish skips look
+	sums        []uint // at n%len(sums): size of the first n values sent; nil if all were 0
 	backlog     backlog[T]
 	sending     bool          // the pump sends the oldest value of the backlog; see settle
 	interrupt   chan struct{} // ends the pump's send; without a buffer
@@ -55,16 +59,21 @@ type Subscription[T any] struct {
 	stop        func() bool // stops watching the context
 }
 
-// look reports whether Publish may take the fast path, and sets clear. Until
-// sent reaches clear, values fit into ch and set no new high-water mark, even
-// if the reader receives none. So Publish seldom reads the channel's length,
-// which the reader keeps changing. The caller holds mu.
-func (s *Subscription[T]) look() bool {
+// look reports whether Publish may take the fast path for a value of that size,
+// and sets clear and spare. Until sent reaches clear and sizes use up spare,
+// values fit into ch and set no new high-water mark, even if the reader
+// receives none. So Publish seldom reads the channel's length, which the reader
+// keeps changing. The caller holds mu.
+func (s *Subscription[T]) look(size int) bool {
 	if s.state != 0 {
 		return false
 	}
 	n := len(s.ch)
 	if n >= cap(s.ch) {
+		return false
+	}
+	s.spare = s.options.bytes - s.bytes(n)
+	if size > s.spare {
 		return false
 	}
 	s.high = max(s.high, n+1)
@@ -91,14 +100,14 @@ const (
 
 func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	funcs, err := newValueFuncs[T](o)
+	if t.NoBlock && o.policy == Block {
+		err = ErrNoBlock
+	}
 	s := &Subscription[T]{topic: t, options: o, funcs: funcs, ch: make(chan T, o.capacity())}
 	s.backlog.values = newChunkQueue[T](&t.pools.values)
 	s.backlog.infos = newChunkQueue[valueInfo](&t.pools.infos)
 	if funcs.any() {
 		s.enter(inspecting)
-	}
-	if funcs.size != nil {
-		s.sums = make([]uint, cap(s.ch)+1)
 	}
 	if o.name == "" {
 		var pcs [8]uintptr
@@ -113,7 +122,8 @@ func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 func (s *Subscription[T]) C() <-chan T { return s.ch }
 
 // Err returns nil while the subscription is open, then the reason for its end:
-// the error of its context, [ErrClosed], [ErrSlowConsumer] or [ErrOption].
+// the error of its context, [ErrClosed], [ErrSlowConsumer], [ErrOption] or
+// [ErrNoBlock].
 // Later reasons do not replace the first. Err is set before the channel closes,
 // possibly while values are still pending.
 func (s *Subscription[T]) Err() error {
@@ -191,11 +201,11 @@ func (s *Subscription[T]) finish() {
 // settle makes it exact.
 func (s *Subscription[T]) pending() int { return len(s.ch) + s.backlog.len() }
 
-// bytes returns the sum of the sizes of the pending values, n of which are in
-// the channel. It is as exact as pending.
+// bytes returns the sum of the sizes of the pending values that count, n of
+// which are in the channel. It is as exact as pending.
 func (s *Subscription[T]) bytes(n int) int {
 	if s.sums == nil {
-		return 0
+		return s.backlog.bytes
 	}
 	ring := uint64(len(s.sums))
 	return int(s.sums[s.sent%ring]-s.sums[(s.sent-uint64(n))%ring]) + s.backlog.bytes

@@ -34,6 +34,16 @@ type Topic[T any] struct {
 	// several may. Changes caused by OnSlow are reported after it returns.
 	OnSlow func(SlowEvent)
 
+	// OnActive, if not nil, is called after a subscription was added, before
+	// Subscribe returns, and after the last one was removed. It runs under no
+	// lock, and calls may overlap: [Topic.Active] reports the current state.
+	// The owner of the topic can start and stop its source of values there.
+	OnActive func()
+
+	// NoBlock refuses subscriptions under [Block], with [ErrNoBlock]. It is for
+	// topics whose publisher must not wait.
+	NoBlock bool
+
 	subs  atomic.Pointer[node[T]] // the newest subscription; nil when there is none
 	pools pools
 
@@ -41,9 +51,9 @@ type Topic[T any] struct {
 	// Subscription.mu.
 	mu      sync.Mutex
 	closed  bool
-	history []T    // a ring of the last Replay values once it is full
-	version uint64 // counts the values of history
-	oldest  int    // the index in history of its oldest value
+	history []sized[T] // a ring of the last Replay values once it is full
+	version uint64     // counts the values of history
+	oldest  int        // the index in history of its oldest value
 }
 
 // Publish delivers v to every subscription, in the caller's goroutine. It
@@ -65,9 +75,17 @@ func (t *Topic[T]) Publish(v T) {
 // once, do not publish it again: pass a ctx that does not end before the
 // readers make room.
 func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
+	return t.PublishSized(ctx, v, 0)
+}
+
+// PublishSized is like [Topic.PublishContext], for a value that keeps size
+// bytes of memory. Each subscription limits the sum of the sizes of its pending
+// values: see [LimitBytes].
+func (t *Topic[T]) PublishSized(ctx context.Context, v T, size int) error {
+	size = max(size, 0)
 	subs := t.subs.Load()
 	if t.Replay > 0 {
-		subs = t.record(v)
+		subs = t.record(v, size)
 	}
 	for ; subs != nil; subs = subs.next.Load() {
 		// The fast path is written out here because calls would cost about as
@@ -75,25 +93,36 @@ func (t *Topic[T]) PublishContext(ctx context.Context, v T) error {
 		// the send does not block.
 		s := subs.s
 		s.mu.Lock()
-		if s.sent < s.clear || s.look() {
+		if s.sent < s.clear && size <= s.spare || s.look(size) {
 			s.ch <- v
-			s.sent++
+			if size == 0 && s.sums == nil {
+				s.sent++
+			} else {
+				s.countSent(size)
+				s.spare -= size
+			}
 			s.mu.Unlock()
 			continue
 		}
-		spilled := s.spill(&v)
+		spilled := s.spill(&v, size)
 		s.mu.Unlock()
 		if !spilled {
-			return publishSlowly(ctx, v, subs)
+			return publishSlowly(ctx, v, size, subs)
 		}
 	}
 	return nil
 }
 
+// A sized is a value for replay.
+type sized[T any] struct {
+	value T
+	size  int
+}
+
 // record keeps v for replay and returns the subscriptions to deliver it to.
 // Both happen under one lock, as do the replay and the insertion in join. So a
 // new subscription gets each value exactly once, replayed or published.
-func (t *Topic[T]) record(v T) *node[T] {
+func (t *Topic[T]) record(v T, size int) *node[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -101,9 +130,9 @@ func (t *Topic[T]) record(v T) *node[T] {
 	}
 	t.version++
 	if len(t.history) < t.Replay {
-		t.history = append(t.history, v)
+		t.history = append(t.history, sized[T]{v, size})
 	} else {
-		t.history[t.oldest] = v
+		t.history[t.oldest] = sized[T]{v, size}
 		t.oldest = (t.oldest + 1) % len(t.history)
 	}
 	return t.subs.Load()
@@ -129,6 +158,9 @@ func (t *Topic[T]) Subscribe(ctx context.Context, opts ...Option) *Subscription[
 		return s
 	}
 	closed := t.join(s)
+	if t.OnActive != nil && !closed {
+		t.OnActive()
+	}
 	s.watch(ctx)
 	if closed {
 		s.end(ErrClosed, false)

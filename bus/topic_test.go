@@ -121,6 +121,31 @@ func TestPublish_reachesSubscriptionsThatRemain(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
+func TestTopic_callsOnActiveForFirstAndLastSubscription(t *testing.T) {
+	var active []bool
+	topic := quiet[int]()
+	topic.OnActive = func() { active = append(active, topic.Active()) }
+	a := topic.Subscribe(t.Context())
+	topic.Subscribe(t.Context(), bus.Limit(1))
+	topic.Publish(0)
+	a.Close()
+	assert.Equal(t, []bool{true, true}, active)
+	topic.Publish(1) // fails the other
+	assert.Equal(t, []bool{true, true, false}, active)
+	topic.Close()
+	topic.Subscribe(t.Context())
+	assert.Len(t, active, 3)
+}
+
+func TestNoBlock_refusesBlockingSubscription(t *testing.T) {
+	topic := bus.Topic[int]{NoBlock: true}
+	refused := topic.Subscribe(t.Context(), bus.OnOverflow(bus.Block))
+	assert.Empty(t, rest(refused.C()))
+	assert.ErrorIs(t, refused.Err(), bus.ErrNoBlock)
+	topic.Subscribe(t.Context(), bus.OnOverflow(bus.DropOldest)).Close()
+	assert.False(t, topic.Active())
+}
+
 func TestFail_removesSubscriptionFromTopic(t *testing.T) {
 	topic := quiet[int]()
 	topic.Subscribe(t.Context(), bus.Limit(1))

@@ -33,7 +33,8 @@ func (f *valueFuncs[T]) any() bool { return f.filter != nil || f.size != nil || 
 // lock.
 func (f *valueFuncs[T]) wants(v T) bool { return f.filter == nil || f.filter(v) }
 
-func (f *valueFuncs[T]) inspect(v T) (info valueInfo) {
+func (f *valueFuncs[T]) inspect(v T, size int) valueInfo {
+	info := valueInfo{size: size}
 	if f.size != nil {
 		info.size = max(f.size(v), 0)
 	}

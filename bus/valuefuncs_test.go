@@ -150,6 +150,46 @@ func TestBlock_acceptsOversizedValueOnceEmpty(t *testing.T) {
 	})
 }
 
+func TestPublishSized_limitsBytesByDefault(t *testing.T) {
+	const size = bus.DefaultLimitBytes / 4
+	for policy, want := range map[bus.Policy][]int{
+		bus.Fail:       {0, 1, 2, 3},
+		bus.DropOldest: {6, 7, 8, 9},
+		bus.DropNewest: {0, 1, 2, 3},
+	} {
+		t.Run(policy.String(), func(t *testing.T) {
+			topic := quiet[int]()
+			sub := topic.Subscribe(t.Context(), bus.OnOverflow(policy))
+			topic.Publish(-1) // without a size
+			assert.Equal(t, -1, <-sub.C())
+			for n := range 10 {
+				require.NoError(t, topic.PublishSized(t.Context(), n, size))
+			}
+			assert.Equal(t, bus.DefaultLimitBytes, sub.Stats().Bytes)
+			topic.Close()
+			assert.Equal(t, want, rest(sub.C()))
+		})
+	}
+}
+
+// Under Block the values in the channel do not count.
+func TestPublishSized_limitsBacklogUnderBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topic := quiet[int]()
+		sub := topic.Subscribe(t.Context(), bus.OnOverflow(bus.Block))
+		published := 0
+		go func() { // ends when the reader has made room
+			for ; published < 300; published++ {
+				_ = topic.PublishSized(t.Context(), published, bus.DefaultLimitBytes/4)
+			}
+			topic.Close()
+		}()
+		synctest.Wait()
+		assert.Equal(t, 128+4, published)
+		assert.Equal(t, numbers(0, 300), rest(sub.C()))
+	})
+}
+
 func TestReplay_truncatesToByteLimit(t *testing.T) {
 	topic := bus.Topic[int]{Replay: 10}
 	for n := range 10 {

@@ -32,7 +32,9 @@ type Question struct {
 //
 // The events of the answer carry the question's RequestID. A backend may leave
 // it out while one question at a time is in flight in the chat; with several,
-// their streams end with [ErrAmbiguous].
+// their streams end with [ErrAmbiguous]. If the backend has left it out, Ask
+// also waits until an abandoned answer of the chat has ended, for at most
+// StreamConfig.AbandonedTimeout.
 //
 // ctx belongs to Ask and to the stream. When it ends before the answer, the
 // stream sends an abort with the RequestID, if there is a session, and then
@@ -55,7 +57,13 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		release()
 		return nil, ErrDuplicateRequest
 	}
-	if err := c.ask(ctx, q, s); err != nil {
+	err = c.streams.awaitOthers(ctx, s.own.chat)
+	if err != nil {
+		err = &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err, State: "waiting for another answer in the chat"}
+	} else {
+		err = c.ask(ctx, q, s)
+	}
+	if err != nil {
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {
 			s.giveUp(err, "")

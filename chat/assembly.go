@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 
@@ -19,19 +20,23 @@ const (
 // An assembly puts the tokens of one answer in order, each once. It buffers
 // early tokens until the tokens before them have arrived.
 type assembly struct {
-	limit int // of early tokens; negative for no limit
+	limit  int // of early tokens; negative for no limit
+	scheme IndexScheme
+	shift  int // of IndexRestarts: from a token's index to its position
 
 	tokens []events.AIToken       // in order; append-only
 	text   strings.Builder        // of tokens
 	next   int                    // the index of the next token
 	early  map[int]events.AIToken // out-of-order tokens, by index
 	first  int                    // the lowest index of early, if it is not empty
+	end    int                    // the position after the last token that has arrived
 	others []placed               // all events that are not tokens
 	bytes  int                    // of tokens, early and others
 	status events.AIProcessing    // the last one
 
-	dropped bool // early tokens were dropped: only the final text can fill the gap
-	tooLong bool // an event was over the limits and dropped
+	dropped bool  // early tokens were dropped: only the final text can fill the gap
+	tooLong bool  // an event was over the limits and dropped
+	misfit  error // an ErrIndex: the indices do not fit the scheme
 }
 
 // placed is an event and the number of tokens before it.
@@ -40,11 +45,25 @@ type placed struct {
 	event events.Event
 }
 
-// add stores a token, unless it is a repeated one.
+// add stores a token under its position as index, unless it is a repeated one.
 func (a *assembly) add(t events.AIToken) {
-	if _, again := a.early[t.Index]; again || t.Index < a.next {
+	sent := t.Index
+	t.Index = a.position(sent)
+	held, again := a.at(t.Index)
+	switch {
+	case t.Index < 0 && sent < 0:
+		a.misfit = fmt.Errorf("%w: a token has no index", ErrIndex)
+		return
+	case t.Index < 0:
+		a.misfit = fmt.Errorf("%w: a token has the index %d", ErrIndex, sent)
+		return
+	case again && t.Index < a.next && held != t.Token:
+		a.misfit = fmt.Errorf("%w: two tokens have the index %d", ErrIndex, sent)
+		return
+	case again || t.Index < a.next:
 		return
 	}
+	a.end = max(a.end, t.Index+1)
 	if len(a.tokens)+len(a.early) >= maxTokens || !a.hold(t.Envelope(), len(t.Token), t.Extra) {
 		a.tooLong = true
 		return
@@ -63,6 +82,40 @@ func (a *assembly) add(t events.AIToken) {
 	if len(a.early) > 0 && a.first == a.next {
 		a.catchUp()
 	}
+}
+
+// position returns the position of a token in the answer, from 0. It is
+// negative if the index does not fit the scheme.
+func (a *assembly) position(index int) int {
+	switch a.scheme {
+	case IndexNone:
+		return a.end
+	case IndexFromOne:
+		return index - 1
+	case IndexRestarts:
+		if index >= 0 && (a.end == 0 || index+a.shift < a.next) {
+			a.shift = a.end - index
+		}
+		return index + a.shift
+	default:
+		return index
+	}
+}
+
+// countsFromOne reports whether all tokens of a finished answer have arrived,
+// and the first has the index 1.
+func (a *assembly) countsFromOne(final string) bool {
+	if a.scheme != IndexFromZero || a.next > 0 || len(a.early) == 0 {
+		return false
+	}
+	for i := range len(a.early) {
+		t, ok := a.early[i+1]
+		if !ok || !strings.HasPrefix(final, t.Token) {
+			return false
+		}
+		final = final[len(t.Token):]
+	}
+	return final == ""
 }
 
 // catchUp appends the early tokens that are next in order.

@@ -95,7 +95,7 @@ func New(url string, cfg Config) (*Client, error) {
 	})
 	c.rooms = newRooms(cfg, c.conn, c.names.named(events.KeyJoin), c.base)
 	c.deliveries = deliveries{
-		cfg: cfg.Delivery, do: c.conn.Do, event: c.names.named(events.KeyUserMessage),
+		cfg: cfg.Delivery, conn: c.conn, writing: c.streams.writing,
 		payload: func(own any) any { return c.base.with(own) }, sem: make(chan struct{}, 1),
 	}
 	c.discovery = discovery{
@@ -156,6 +156,10 @@ func (c *Client) listen() (reroute func(from, to names)) {
 type streamBackend struct {
 	*conn.Conn
 	client *Client
+}
+
+func (b streamBackend) ask(ctx context.Context, s *Stream) error {
+	return b.client.ask(ctx, s.question, s)
 }
 
 func (b streamBackend) cancelTools(a events.Abort) { b.client.tools.abort(a) }

@@ -111,7 +111,10 @@ func TestRun_reportsRejectedHandshake(t *testing.T) {
 	require.NoError(t, err)
 	defer client.Close()
 	states := client.States.Chan(t.Context())
-	want := &conn.RefusedError{Message: "not you", Data: json.RawMessage(`{"code":401}`)}
+	want := &conn.RefusedError{
+		Message: "not you", Data: json.RawMessage(`{"code":401}`),
+		Payload: json.RawMessage(`{"message":"not you","data":{"code":401}}`),
+	}
 	assert.Equal(t, want, client.Run(t.Context()))
 	state := wiretest.ReceiveFrom(t, states)
 	for state.Phase != conn.Stopped {

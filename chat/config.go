@@ -41,7 +41,8 @@ type Config struct {
 	// before the client is Ready, so it must not call methods that wait for
 	// Ready. It may call Join and Leave, which then use the session that is
 	// being joined. Default: a refusal is an object with an error (not null,
-	// false or ""), or with ok or success false.
+	// false, 0 or empty), or with ok or success that is false, 0, "no" or
+	// "false".
 	JoinReply func(chatID events.ID, reply json.RawMessage) error
 
 	// LeaveEvent is the event that leaves a room. Default: DefaultLeaveEvent.
@@ -53,7 +54,8 @@ type Config struct {
 	Meta map[string]any
 
 	// Names replaces the names of events that are sent or received. Default:
-	// the names of the contract, events.Key.DefaultName.
+	// the names of the contract, events.Key.DefaultName. Two events that are
+	// sent cannot have the same name, and neither can two that are received.
 	Names map[events.Key]string
 
 	// NameFunc overrides every other source of names. It gets the name from

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // Defaults of [Delivery].
@@ -39,18 +39,24 @@ func (d *Delivery) setDefaults() {
 	setDefault(&d.MaxPending, DefaultMaxPendingDeliveries)
 }
 
-// A DeliveryError reports a message that was not acknowledged.
+// A DeliveryError reports a message or event that was not acknowledged.
 type DeliveryError struct {
-	Message   events.UserMessage
-	Attempts  int  // how often it was sent, or may have been
-	MaybeSent bool // if false, the server has not received it
+	Message   events.UserMessage // of Deliver
+	Event     string             // of DeliverEvent; "" for Deliver
+	Payload   any                // of DeliverEvent
+	Attempts  int                // how often it was sent, or may have been
+	MaybeSent bool               // if false, the server has not received it
 
 	// Err is the ctx's error, ErrQueueFull, conn.ErrClosed, the error of Run or
-	// the error of the last attempt.
+	// the error of the last attempt. If the ctx ended while Deliver was waiting
+	// for the connection, it is a *conn.SendError, which has the reason.
 	Err error
 }
 
 func (e *DeliveryError) Error() string {
+	if e.Event != "" {
+		return fmt.Sprintf("chat: event %q not delivered in %d attempts: %v", e.Event, e.Attempts, e.Err)
+	}
 	return fmt.Sprintf("chat: message %q not delivered in %d attempts: %v", e.Message.MessageID, e.Attempts, e.Err)
 }
 
@@ -59,7 +65,7 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 
 // Deliver sends a message until the server acknowledges it, over any number of
 // reconnects. It returns the first argument of the acknowledgement, or nil if
-// there is none.
+// there is none. On one session, the acknowledgement of any attempt counts.
 //
 // The server may get the message more than once, because an acknowledgement can
 // be lost. Each attempt has the same MessageID (a random one if m has none), so
@@ -70,74 +76,109 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // Deliver waits for the messages before it, for Ready and for the
 // acknowledgement. It stops when ctx ends, a limit of Config.Delivery is
 // reached, the client is closed, or Run has returned an error. Its error is a
-// [*DeliveryError]. A failed message does not stop the next one.
+// [*DeliveryError]. A failed message does not stop the next one. A message that
+// cannot be encoded fails at once.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
-	return c.deliveries.deliver(ctx, m)
+	chatID := m.ChatID
+	setDefault(&chatID, c.cfg.ChatID)
+	return c.deliveries.deliver(ctx, delivery{
+		name: c.names.named(events.KeyUserMessage), payload: m, question: new(ownMessage(chatID, m.MessageID, m.UserID)),
+		failed: DeliveryError{Message: m},
+	})
+}
+
+// DeliverEvent is Deliver for any event. Messages and events are in one queue.
+// The payload is encoded as that of [Client.Emit]. Each attempt sends the same
+// payload, which should have an id of its own, so that the server can recognize
+// a repeated event.
+func (c *Client) DeliverEvent(ctx context.Context, event string, payload any) (reply json.RawMessage, err error) {
+	return c.deliveries.deliver(ctx, delivery{
+		name: func() string { return event }, payload: payload, question: c.possibleQuestion(event, payload),
+		failed: DeliveryError{Event: event, Payload: payload},
+	})
 }
 
 // deliveries sends messages until they are acknowledged, one after the other.
 type deliveries struct {
 	cfg     Delivery
-	do      doFunc
-	event   func() string
+	conn    sessions
 	payload func(own any) any
+
+	// writing is called before a message that the backend may answer is sent.
+	writing func(m own) (unsent func())
 
 	sem   chan struct{} // holds a value while a message is delivered; taken while no lock is held
 	count atomic.Int64  // messages that are delivered or wait
 }
 
+// delivery is a message or event to deliver.
+type delivery struct {
+	name     func() string // the current name of the event
+	payload  any
+	question *own // nil if the backend does not answer it
+	failed   DeliveryError
+}
+
 // deliver delivers one message.
-func (d *deliveries) deliver(ctx context.Context, m events.UserMessage) (json.RawMessage, error) {
-	failed := &DeliveryError{Message: m}
+func (d *deliveries) deliver(ctx context.Context, m delivery) (json.RawMessage, error) {
 	if d.count.Add(1) > int64(d.cfg.MaxPending)+1 { // + 1 is the message in delivery
 		d.count.Add(-1)
-		failed.Err = ErrQueueFull
-		return nil, failed
+		return nil, m.fail(ErrQueueFull)
 	}
 	defer d.count.Add(-1)
+	payload := d.payload(m.payload)
+	if _, err := new(socketio.Encoder).AppendArgs(nil, []any{payload}); err != nil {
+		return nil, m.fail(err)
+	}
 	select {
 	case d.sem <- struct{}{}: // goroutines get it in the order of their calls
 		defer func() { <-d.sem }()
 	case <-ctx.Done():
-		failed.Err = ctx.Err()
-		return nil, failed
+		return nil, m.fail(ctx.Err())
 	}
 	var reply conn.Args
-	err := d.do(ctx, func(ctx context.Context, s *conn.Session) error { return d.attempt(ctx, s, &reply, failed) })
+	err := onSession(d.conn, ctx, m.name, func(ctx context.Context, s *conn.Session) error {
+		return d.attempt(ctx, s, &reply, payload, &m)
+	})
 	switch {
 	case err != nil:
-		failed.Err = cmp.Or(ctx.Err(), err)
-		return nil, failed
+		return nil, m.fail(err)
 	case len(reply) == 0:
 		return nil, nil
 	}
 	return reply[0], nil
 }
 
-// attempt sends the message on a session until it is acknowledged there, and
-// counts the attempts in failed. It returns conn.ErrSessionLost if the next
-// session has to try again.
-func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.Args, failed *DeliveryError) error {
-	for {
-		waiting, cancel := context.WithTimeout(ctx, d.cfg.AckTimeout)
-		err := s.Call(waiting, reply, d.event(), d.payload(failed.Message))
-		late := waiting.Err() != nil
-		cancel()
-
-		var sending *conn.SendError
-		sent := !errors.As(err, &sending) || sending.MaybeSent
-		if sent {
-			failed.Attempts++
-			failed.MaybeSent = true
-		}
-		switch {
-		case err == nil, ctx.Err() != nil, sent && failed.Attempts == d.cfg.MaxAttempts:
-			return err
-		case errors.Is(err, conn.ErrSessionLost):
-			return conn.ErrSessionLost
-		case !late:
-			return err
-		}
+// fail returns the error of the delivery.
+func (m *delivery) fail(err error) error {
+	if sending, ok := errors.AsType[*conn.SendError](err); ok && m.failed.MaybeSent {
+		sending.MaybeSent = true // by an attempt on a session before
 	}
+	m.failed.Err = err
+	return &m.failed
+}
+
+// attempt sends the message on a session until it is acknowledged there, and
+// counts the attempts. It returns conn.ErrSessionLost if the next session has
+// to try again.
+func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.Args, payload any, m *delivery) error {
+	left := 0 // no limit
+	if d.cfg.MaxAttempts > 0 {
+		left = d.cfg.MaxAttempts - m.failed.Attempts
+	}
+	unsent := func() {}
+	if m.question != nil {
+		unsent = d.writing(*m.question)
+	}
+	sent, err := s.CallRepeatedly(ctx, reply, d.cfg.AckTimeout, left, m.name, payload)
+	if sent == 0 {
+		unsent()
+	}
+	m.failed.Attempts += sent
+	m.failed.MaybeSent = m.failed.Attempts > 0
+	if errors.Is(err, conn.ErrSessionLost) && ctx.Err() == nil && (left == 0 || sent < left) {
+		return conn.ErrSessionLost
+	}
+	return err
 }

@@ -3,31 +3,45 @@ package chat
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/seed67206a74/parley/conn"
 )
 
-// doFunc is [conn.Conn.Do].
-type doFunc func(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+// sessions are the sessions of a [conn.Conn].
+type sessions interface {
+	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	Health() error
+}
 
-// onSession runs fn as do does. If fn could not run, or ran on sessions that
+// onSession runs fn as Do does. If fn could not run, or ran on sessions that
 // ended before they sent anything, the error is a *conn.SendError for an event
 // of the given name.
-func onSession(do doFunc, ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
+func onSession(on sessions, ctx context.Context, event func() string, fn func(ctx context.Context, s *conn.Session) error) error {
 	var failed error
-	err := do(ctx, func(ctx context.Context, s *conn.Session) error {
+	err := on.Do(ctx, func(ctx context.Context, s *conn.Session) error {
 		failed = fn(ctx, s)
 		return failed
 	})
-	return sendError(err, failed, event)
+	return sendError(on, ctx, err, failed, event)
 }
 
-// sendError returns the error of do, whose function returned failed at last.
-func sendError(err, failed error, event func() string) error {
+// sendError returns the error of Do, whose function returned failed at last.
+func sendError(on sessions, ctx context.Context, err, failed error, event func() string) error {
 	if err != nil && (failed == nil || notSent(failed)) {
-		return &conn.SendError{Event: event(), Err: err}
+		return &conn.SendError{Event: event(), Err: err, State: stateAt(on, ctx)}
 	}
 	return err
+}
+
+// stateAt returns the State of a conn.SendError of a call that was waiting for
+// Ready when its ctx ended.
+func stateAt(on sessions, ctx context.Context) string {
+	health := on.Health()
+	if ctx.Err() == nil || health == nil {
+		return ""
+	}
+	return strings.TrimPrefix(health.Error(), conn.ErrNotReady.Error()+": ")
 }
 
 // notSent reports whether err is the error of a session that ended before it
@@ -49,5 +63,5 @@ func (c *Client) send(ctx context.Context, name func() string, payload any, send
 		failed = s.Emit(ctx, name(), c.base.with(payload))
 		return failed
 	})
-	return sendError(err, failed, name)
+	return sendError(c.conn, ctx, err, failed, name)
 }

@@ -72,6 +72,8 @@
 //	Stream.Abort, Client.Abort                      ErrAborted                    yes
 //	an abort of another member, forwarded           ErrAborted                    no
 //	no token or message for FirstTokenTimeout       ErrNoToken                    yes
+//	no event at all, and the session was lost:      ErrQuestionLost               yes
+//	  LostTimeout after Ready, unless AskAgain
 //	no event for IdleTimeout, while connected       ErrStalled                    yes
 //	  and no tool runs for it
 //	no connection for OfflineTimeout                ErrOffline                    no
@@ -89,6 +91,9 @@
 //	                   arrived, Ready or not
 //	IdleTimeout        Ready, no tool runs       the question, the last event,
 //	                                             the last tool's end, Ready
+//	LostTimeout        Ready, no event has       Ready, the question
+//	                   arrived, and the session
+//	                   was lost
 //	OfflineTimeout     not Ready                 the question, the end of Ready
 //	GapTimeout         a token is missing        the first token after the gap
 //
@@ -103,21 +108,33 @@
 //     Ready. If the session ends before Resume returns, the next session calls
 //     it again.
 //  3. The text of the final message is the whole answer. With FillGap, the
-//     default, it replaces the tokens that are still missing.
+//     default, it replaces the tokens that are still missing. If no token at
+//     all has arrived, it comes as one token with either policy.
+//  4. If no event of the answer had arrived, the question was probably lost.
+//     After StreamConfig.LostTimeout the stream ends with [ErrQuestionLost], or
+//     asks again with the same ids if StreamConfig.OnLost is [AskAgain].
+//     [Stream.Question] returns the question with its ids.
 //
 // # Backends without requestId
 //
 // A backend may leave requestId out while one question at a time is in flight
-// in a chat.
+// in a chat. A stream ends with [ErrAmbiguous] before it would return the
+// answer to another question.
 //
-//  1. With several in flight, a token, message or error may belong to any of
-//     them, so all of them end with [ErrAmbiguous]. The typed topics still
-//     carry the event.
-//  2. A question whose stream ended before its answer counts as in flight for
-//     another 5 seconds, because the backend may still answer it. Tokens from
-//     the middle of that answer are ignored.
-//  3. If that answer had begun, the first token of the next answer ends the 5
-//     seconds.
+//  1. With several questions in flight, a token, message or error may belong to
+//     any of them, so all of them end with [ErrAmbiguous]. The typed topics
+//     still carry the event.
+//  2. The answer to a question whose stream ended before it may still arrive.
+//     Once the backend has left requestId out, Ask waits until that answer has
+//     ended, for at most StreamConfig.AbandonedTimeout and until ctx ends.
+//  3. The same applies to the answers to messages of SendMessage and Deliver,
+//     and to chat:message events of other users.
+//  4. If such an answer is possible while a question is in flight, the next
+//     token, message or error without requestId ends its stream.
+//  5. So does an index again with other text, an index out of turn, or a final
+//     text that does not begin with the tokens.
+//
+// The page docs/delivery-guarantees.md lists the cases without any sign.
 //
 // # Sending
 //
@@ -141,8 +158,9 @@
 //
 //  1. Each attempt has the same messageId. The next attempt follows when no
 //     acknowledgement has arrived within Delivery.AckTimeout, or the session is
-//     lost.
-//  2. Messages are sent one at a time, in the order of the calls.
+//     lost. On one session the acknowledgement of any attempt counts.
+//  2. Messages are sent one at a time, in the order of the calls. They share
+//     their queue with the events of [Client.DeliverEvent].
 //  3. The server gets each message at least once, or the caller gets a
 //     [DeliveryError], which reports whether the server may have it. With a
 //     Delivery.MaxAttempts of 1 the server gets it at most once.

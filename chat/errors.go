@@ -1,11 +1,12 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 
-	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/seed67206a74/parley/conn"
 )
 
 // Errors that end a Stream. It may also end with a *events.AIError of the
@@ -28,13 +29,22 @@ var (
 	// aborts.
 	ErrAborted = errors.New("chat: the answer was aborted")
 
-	// ErrAmbiguous ends the Streams of several questions in flight when a
-	// token, message or error without requestId may belong to any of them.
+	// ErrQuestionLost ends a Stream whose question was probably lost: the
+	// session ended before any event of the answer, and none has arrived within
+	// StreamConfig.LostTimeout after the reconnect.
+	ErrQuestionLost = errors.New("chat: the question was lost with its session")
+
+	// ErrAmbiguous ends a Stream when an event without requestId may belong to
+	// another answer. The package documentation lists the cases.
 	ErrAmbiguous = errors.New("chat: event without requestId may belong to several questions")
 
 	// ErrStopped ends the open Streams when Run returns or the client is
 	// closed. An error of Run is wrapped with it.
 	ErrStopped = errors.New("chat: the client has stopped")
+
+	// ErrIndex ends a Stream whose tokens have indices that do not fit
+	// StreamConfig.Index. The error that wraps it names the index.
+	ErrIndex = errors.New("chat: the tokens' indices do not fit StreamConfig.Index")
 
 	// ErrTooLong ends a Stream whose answer has more than 65,536 tokens, more
 	// than 65,536 other events, or more than 16 MiB in total.
@@ -72,7 +82,9 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("chat: tokens %d to %d are missing", e.From, e.To-1)
 }
 
-// A ServerError is the payload of the server's own error event.
+// A ServerError is the payload of the server's own error event. Both
+// ServerError and *ServerError are errors, and errors.As finds either of them
+// as both types.
 type ServerError struct {
 	Message string          // the payload if it is a string, or its field "message"; may be empty
 	Raw     json.RawMessage // the whole payload
@@ -85,16 +97,27 @@ func (e ServerError) Error() string {
 	return "chat: server error: " + e.Message
 }
 
+// As sets target, a *ServerError or a **ServerError, for errors.As.
+func (e ServerError) As(target any) bool {
+	switch target := target.(type) {
+	case *ServerError:
+		*target = e
+	case **ServerError:
+		*target = &e
+	default:
+		return false
+	}
+	return true
+}
+
 // UnmarshalJSON accepts any payload.
 func (e *ServerError) UnmarshalJSON(data []byte) error {
-	*e = ServerError{Raw: append(json.RawMessage(nil), data...)}
-	var object struct {
-		Message string `json:"message"`
+	*e = ServerError{Raw: bytes.Clone(data)}
+	payload := conn.Event{Args: conn.Args{data}}
+	var object struct{ Message json.RawMessage }
+	if payload.Decode(0, &object) == nil {
+		payload.Args[0] = object.Message
 	}
-	if jsonv2.Unmarshal(data, &object) == nil {
-		e.Message = object.Message
-	} else {
-		_ = jsonv2.Unmarshal(data, &e.Message) // any other payload is in Raw only
-	}
+	_ = payload.Decode(0, &e.Message) // any other message is in Raw only
 	return nil
 }

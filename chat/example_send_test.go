@@ -71,7 +71,7 @@ func ExampleDeliveryError() {
 	if errors.As(err, &failed) {
 		fmt.Println(failed.Message.MessageID, failed.Attempts, failed.MaybeSent, failed.Err)
 	}
-	// Output: m1 0 false context deadline exceeded
+	// Output: m1 0 false conn: event "user:message" not sent (Run is not running): context deadline exceeded
 }
 
 // Typing is volatile: without a session it is dropped.

@@ -48,7 +48,7 @@ type rooms struct {
 
 // roomsConn has the methods of the connection that rooms need.
 type roomsConn interface {
-	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	sessions
 	Hold(ctx context.Context) (held context.Context, release func(), err error)
 }
 
@@ -167,7 +167,7 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 			return err
 		}
 	}
-	return onSession(r.conn.Do, ctx, event, fn)
+	return onSession(r.conn, ctx, event, fn)
 }
 
 // join implements Client.Join.
@@ -255,10 +255,11 @@ func (r *rooms) forget(chatID events.ID) {
 		r.rooms = slices.Delete(r.rooms, i, i+1)
 	}
 	r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool {
-		if j.chatID == chatID {
+		same := j.chatID.Same(chatID)
+		if same {
 			j.cancel(ErrLeft)
 		}
-		return j.chatID == chatID
+		return same
 	})
 }
 
@@ -266,10 +267,10 @@ func (r *rooms) forget(chatID events.ID) {
 func (r *rooms) joined(chatID events.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.index(chatID) >= 0 || slices.ContainsFunc(r.joinings, func(j *joining) bool { return j.chatID == chatID && j.sent })
+	return r.index(chatID) >= 0 || slices.ContainsFunc(r.joinings, func(j *joining) bool { return j.chatID.Same(chatID) && j.sent })
 }
 
 // index returns the index of a room, or -1; mu is held.
 func (r *rooms) index(chatID events.ID) int {
-	return slices.IndexFunc(r.rooms, func(room room) bool { return room.chatID == chatID })
+	return slices.IndexFunc(r.rooms, func(room room) bool { return room.chatID.Same(chatID) })
 }

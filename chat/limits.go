@@ -20,6 +20,7 @@ type limits struct {
 	asked time.Time // when the question was written
 	heard time.Time // when the last event arrived
 	begun time.Time // when the first token or message arrived
+	again bool      // the question is being asked again
 	tools int       // number of tools that run for the answer
 	idle  time.Time // when the last of them returned
 
@@ -76,6 +77,11 @@ func (s *Stream) expire() {
 	}
 	s.limits.at = time.Time{}
 	next, gapLate, err := s.due(time.Now(), state)
+	if err == ErrQuestionLost && s.owner.cfg.OnLost == AskAgain {
+		s.limits.again = true
+		go s.askAgain() // ends with the stream
+		next, gapLate, err = s.due(time.Now(), state)
+	}
 	if err != nil {
 		s.advance(phaseClosing)
 		s.mu.Unlock()
@@ -125,10 +131,15 @@ func (s *Stream) due(now time.Time, state conn.State) (next time.Time, gapLate b
 	switch {
 	case l.begun.IsZero() && reached(l.asked, cfg.FirstTokenTimeout):
 		return next, false, ErrNoToken
+	case ready && s.unheard() && state.Epoch != s.askedOn && !l.again && reached(latest(l.asked, state.Since), cfg.LostTimeout):
+		return next, false, ErrQuestionLost
 	case ready && l.tools == 0 && reached(latest(l.asked, l.heard, l.idle, state.Since), cfg.IdleTimeout):
 		return next, false, ErrStalled
 	case !ready && reached(latest(l.asked, state.Since), cfg.OfflineTimeout):
 		return next, false, ErrOffline
+	}
+	if s.unheard() {
+		watch(cfg.LostTimeout)
 	}
 	if ready {
 		watch(cfg.OfflineTimeout)
@@ -140,6 +151,9 @@ func (s *Stream) due(now time.Time, state conn.State) (next time.Time, gapLate b
 	}
 	return next, gapLate, nil
 }
+
+// unheard reports whether no event of the answer has arrived. mu is held.
+func (s *Stream) unheard() bool { return s.limits.heard.IsZero() }
 
 // latest returns the latest of the times.
 func latest(times ...time.Time) time.Time {

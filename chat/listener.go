@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -16,7 +17,8 @@ import (
 type eventListener[T events.Event] struct {
 	topic   bus.Topic[T]
 	all     *bus.Topic[events.Event]
-	streams *streams // nil if the event is never part of an answer
+	streams *streams // nil if the event does not matter for answers
+	always  bool     // streams needs the event even if no stream is open
 	tools   *toolbox // for tool calls and errors; nil for all other kinds
 	next    T        // the decoded event; a field, so that it is allocated once
 }
@@ -25,7 +27,8 @@ type eventListener[T events.Event] struct {
 func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener, key events.Key) bus.Source[T] {
 	l := &eventListener[T]{all: &c.events}
 	l.topic.Name, l.topic.Logger = string(key), c.cfg.Conn.Logger
-	if strings.HasPrefix(string(key), "AI_") {
+	l.always = key == events.KeyChatMessage
+	if l.always || strings.HasPrefix(string(key), "AI_") {
 		l.streams = &c.streams
 	}
 	if key == events.KeyAIToolCall || key == events.KeyAIError {
@@ -36,28 +39,46 @@ func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener,
 }
 
 func (l *eventListener[T]) Active() bool {
-	return l.topic.Active() || l.all.Active() ||
-		l.streams != nil && l.streams.waiting() || l.tools != nil && l.tools.wanted()
+	return l.topic.Active() || l.all.Active() || l.answers() ||
+		l.tools != nil && l.tools.wanted()
+}
+
+// answers reports whether streams need the event.
+func (l *eventListener[T]) answers() bool {
+	return l.always || l.streams != nil && l.streams.active()
 }
 
 func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	var zero T
 	l.next = zero
-	if err := p.Decode(&l.next); err != nil {
-		return err
+	wrong := p.Decode(&l.next)
+	if conn.Unreadable(wrong) {
+		l.refuse(p, wrong)
+		return wrong
 	}
-	err := l.topic.PublishContext(ctx, l.next)
+	err := l.topic.PublishSized(ctx, l.next, p.Memory())
 	if l.all.Active() {
-		err = errors.Join(err, l.all.PublishContext(ctx, l.next))
+		err = errors.Join(err, l.all.PublishSized(ctx, l.next, p.Memory()))
 	}
 	var stream *Stream // of the event
-	if l.streams != nil && l.streams.waiting() {
+	if l.answers() {
 		stream = l.streams.offer(l.next, p.Epoch())
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.offer(l.next, stream, p.Ack())
 	}
-	return err
+	return cmp.Or(err, wrong)
+}
+
+// refuse ends the stream of an event that cannot be read, so that no caller
+// waits for it. A tool call is acknowledged with the error.
+func (l *eventListener[T]) refuse(p conn.Payload, err error) {
+	if l.streams != nil && l.streams.active() {
+		l.streams.unreadable(l.next, err)
+	}
+	if l.tools != nil && l.tools.wanted() {
+		l.tools.refuse(l.next, p.Ack(), err)
+	}
 }
 
 func (l *eventListener[T]) Pace(ctx context.Context) {
@@ -68,6 +89,9 @@ func (l *eventListener[T]) Pace(ctx context.Context) {
 func (l *eventListener[T]) Close() {
 	l.topic.Close()
 	l.all.Close()
+	if l.streams != nil {
+		l.streams.close()
+	}
 	if l.tools != nil {
 		l.tools.close()
 	}
@@ -81,18 +105,16 @@ type abortListener struct {
 	names   *bus.Topic[map[events.Key]string] // closed with the connection
 }
 
-func (a *abortListener) Active() bool { return a.streams.waiting() || a.tools.wanted() }
+func (a *abortListener) Active() bool { return a.streams.count.Load() > 0 || a.tools.wanted() }
 
 func (a *abortListener) Receive(_ context.Context, p conn.Payload) error {
 	var abort events.Abort
-	if err := p.Decode(&abort); err != nil {
-		return err
-	}
-	if abort.RequestID != "" { // otherwise the abort names no answer
+	err := p.Decode(&abort)
+	if !conn.Unreadable(err) && abort.RequestID != "" { // otherwise the abort names no answer
 		a.tools.abort(abort)
 		a.streams.aborted(abort)
 	}
-	return nil
+	return err
 }
 
 func (a *abortListener) Close() { a.names.Close() }

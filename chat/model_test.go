@@ -110,12 +110,30 @@ func (m *model) item(q int, i item) {
 		}
 	}
 	if len(candidates) == 1 && candidates[0] == q && !m.vague {
+		if m.conflicts(q, i) {
+			m.giveUp(m.questions[q], ErrAmbiguous)
+			return
+		}
 		m.take(q, i)
 	} else if len(candidates) > 1 && i != status {
 		for _, other := range candidates {
 			m.giveUp(m.questions[other], ErrAmbiguous)
 		}
 	}
+}
+
+// conflicts reports whether an event without request id does not continue the
+// answer to q.
+func (m *model) conflicts(q int, i item) bool {
+	x := m.questions[q]
+	k := m.whole(x)
+	switch {
+	case i == whole:
+		return !strings.HasPrefix(m.plan.texts[q], strings.TrimSpace(textOf(q, k)))
+	case i < 0 || x.got[int(i)]:
+		return false
+	}
+	return int(i) != k && !(int(i) > k && k > 0 && x.lost)
 }
 
 // take plays an event that belongs to the stream of q.
@@ -165,7 +183,7 @@ func (m *model) evaluate(q int) {
 	missing := x.gapOf >= 0
 	late := missing && (x.overdue == k || bufferFull)
 	continued := strings.HasPrefix(m.plan.texts[q], textOf(q, k))
-	truncated := x.lost && k > 0 && continued && k < 6
+	truncated := x.lost && continued && k < 6
 	switch {
 	case !x.final && late && m.plan.onGap == FailOnGap:
 		m.giveUp(x, &gap)
@@ -177,7 +195,7 @@ func (m *model) evaluate(q int) {
 	case !x.final, missing && !late:
 	case !missing && !truncated:
 		m.end(x, nil)
-	case m.plan.onGap == FillGap && continued:
+	case (m.plan.onGap == FillGap || !missing && k == 0) && continued:
 		x.bridged = true
 		m.end(x, nil)
 	default:

@@ -40,7 +40,9 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 			n[key] = name
 		}
 	}
-	for key, name := range n {
+	sent, received := map[string]events.Key{}, map[string]events.Key{} // keys by name
+	for key := range events.Keys() {
+		name := n[key]
 		if nameFunc != nil {
 			name = nameFunc(key, name)
 		}
@@ -50,9 +52,28 @@ func (s nameSources) resolve(nameFunc func(events.Key, string) string) (names, e
 		case conn.Reserved(name):
 			return nil, fmt.Errorf("chat: the name %q of %s is reserved", name, key)
 		}
+		for _, used := range directions(key, sent, received) {
+			if other, taken := used[name]; taken {
+				return nil, fmt.Errorf("chat: %s and %s have the same name %q", other, key, name)
+			}
+			used[name] = key
+		}
 		n[key] = name
 	}
 	return n, nil
+}
+
+// directions returns sent for the events that the client sends, and received
+// for the events that it receives. It returns both for events of both kinds.
+func directions[T any](key events.Key, sent, received T) []T {
+	switch key {
+	case events.KeyJoin, events.KeyUserMessage, events.KeyUserTypingStart, events.KeyUserTypingStop, events.KeyChatRead:
+		return []T{sent}
+	case events.KeyAIAbort, events.KeyAIToolResult:
+		return []T{sent, received}
+	default:
+		return []T{received}
+	}
 }
 
 // A nameTable holds the current names, and changes them atomically.
@@ -163,7 +184,8 @@ func (c *Client) EventName(key events.Key) string { return c.names.name(key) }
 // event.
 //
 // An unknown key, or a name that is empty or reserved, is an error and changes
-// nothing. SetNames has precedence over Discovery, Discovery over Config.Names,
+// nothing. So is a name that two sent events or two received events have.
+// SetNames has precedence over Discovery, Discovery over Config.Names,
 // and Config.NameFunc over all.
 func (c *Client) SetNames(changes map[events.Key]string) error {
 	changes = maps.Clone(changes)

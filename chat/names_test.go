@@ -20,7 +20,7 @@ func TestNames_followPrecedence(t *testing.T) {
 	})
 	client, _ := stage.run(t, Config{
 		NoJoin:    true,
-		Names:     map[events.Key]string{events.KeyPresenceUpdate: "by config", events.KeyAIToken: "by config"},
+		Names:     map[events.Key]string{events.KeyPresenceUpdate: "by config", events.KeyAIToken: "not learnt"},
 		Discovery: Discovery{Enabled: true},
 		NameFunc: func(key events.Key, name string) string {
 			if key == events.KeyAIError || key == events.KeyAIProcessing {
@@ -47,6 +47,7 @@ func TestNames_followPrecedence(t *testing.T) {
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", events.KeyPresenceUpdate: ""}))
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "half", "NONSENSE": "x"}))
 	assert.Error(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "disconnect"}))
+	assert.ErrorContains(t, client.SetNames(map[events.Key]string{events.KeyAIToken: "set"}), `AI_TOKEN and AI_MESSAGE have the same name "set"`)
 	assert.Equal(t, "learnt", client.names.name(events.KeyAIToken), "a wrong change changes nothing")
 }
 

@@ -24,10 +24,17 @@ type member struct {
 	encoded []byte // "name":value and a comma
 }
 
+// encoderOptions are the options of conn's encoder, except for binary data.
+var encoderOptions = jsonv2.JoinOptions(
+	jsontext.AllowInvalidUTF8(true),
+	jsontext.AllowDuplicateNames(true), // in a json.RawMessage
+	jsontext.PreserveRawStrings(true),
+)
+
 func newBase(chatID events.ID, meta map[string]any) (base, error) {
 	b := base{}.inRoom(chatID)
 	for _, name := range slices.Sorted(maps.Keys(meta)) {
-		value, err := jsonv2.Marshal(meta[name], jsontext.AllowInvalidUTF8(true))
+		value, err := jsonv2.Marshal(meta[name], encoderOptions)
 		if err != nil {
 			return nil, fmt.Errorf("chat: Config.Meta[%q]: %w", name, err)
 		}

@@ -10,7 +10,7 @@ package chat
 //
 //	queued     the error of Ask: ctx's, conn.ErrClosed, the error of Run
 //	sent       the same, if the question may have been sent; ErrAmbiguous; ErrAborted
-//	asked      ErrNoToken, and all of the next line
+//	asked      ErrNoToken, ErrQuestionLost, and all of the next line
 //	answering  ErrStalled, ErrOffline, *GapError, ErrTooLong, *events.AIError, an
 //	           error of Resume, ErrAborted, ErrAmbiguous, ErrStopped, ctx's error
 //	finishing  no error if the tokens are complete or were filled in; otherwise

@@ -129,7 +129,7 @@ func TestWait_returnsSameResultToAllCallers(t *testing.T) {
 
 func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
 	ss, s := open(t, StreamConfig{OnGap: FailOnGap})
-	ss.offer(final("r1", "all at once"), 2) // even if a session was lost
+	ss.offerAll(final("r1", "all at once"))
 	message, err := s.Wait()
 	require.NoError(t, err)
 	assert.Equal(t, "all at once", message.Text)
@@ -137,6 +137,24 @@ func TestStream_acceptsFinalMessageWithoutTokens(t *testing.T) {
 	progress := s.Progress()
 	assert.Positive(t, progress.FirstToken)
 	assert.Equal(t, "", progress.Text)
+}
+
+// All tokens were lost with their session.
+func TestStream_yieldsFinalTextAsOneTokenAfterLostSession(t *testing.T) {
+	for _, policy := range []GapPolicy{FillGap, FailOnGap} {
+		ss, s := open(t, StreamConfig{OnGap: policy})
+		ss.offer(final("r1", "all at once"), 2)
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.Equal(t, "all at once", read(s))
+		var text string
+		for part, err := range s.Text() {
+			require.NoError(t, err)
+			text += part
+		}
+		assert.Equal(t, "all at once", text)
+		assert.Equal(t, 1, s.Progress().Tokens)
+	}
 }
 
 // Every reader gets the whole answer at any time, and none delays another or

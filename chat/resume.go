@@ -2,7 +2,11 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
 )
 
 // lacks reports whether the question was sent in another epoch, and Resume has
@@ -24,9 +28,19 @@ func (s *Stream) resume(session context.Context, epoch uint64) {
 	if s.owner.conn.Ready(ctx) != nil || !s.awaitAsked(ctx, epoch) {
 		return
 	}
+	returned := false
+	defer func() {
+		if !returned { // Resume panicked
+			s.giveUp(fmt.Errorf("chat: resume: %w", bus.NewPanicError(recover())), "")
+		}
+	}()
 	err := s.owner.cfg.Resume(ctx, s)
+	returned = true
+
+	// A write can fail before session ends. Under mu, which the next session
+	// takes before it begins.
 	s.mu.Lock()
-	lasted := session.Err() == nil // under mu, which the next session takes before it begins
+	lasted := session.Err() == nil && !errors.Is(err, conn.ErrSessionLost)
 	if lasted {
 		s.resumed = epoch
 	}

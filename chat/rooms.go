@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
 
@@ -29,21 +31,35 @@ func (e *JoinError) Unwrap() error { return e.Err }
 
 // refusal is the default of Config.JoinReply.
 func refusal(_ events.ID, reply json.RawMessage) error {
-	var answer struct {
-		Error   any   `json:"error"`
-		OK      *bool `json:"ok"`
-		Success *bool `json:"success"`
-	}
-	if json.Unmarshal(reply, &answer) != nil {
-		return nil // not an object with these members: no refusal
+	var answer struct{ Error, OK, Success any }
+	if (conn.Event{Args: conn.Args{reply}}).Decode(0, &answer) != nil {
+		return nil // not an object: no refusal
 	}
 	switch {
-	case answer.Error != nil && answer.Error != false && answer.Error != "":
+	case !isEmpty(answer.Error):
 		return fmt.Errorf("refused: %v", answer.Error)
-	case answer.OK != nil && !*answer.OK, answer.Success != nil && !*answer.Success:
+	case isNo(answer.OK), isNo(answer.Success):
 		return errors.New("refused")
 	}
 	return nil
+}
+
+// isEmpty reports whether the error of a reply reports no error.
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	default:
+		return v == nil || v == false || v == "" || v == 0.0
+	}
+}
+
+// isNo reports whether a member of a reply denies success.
+func isNo(v any) bool {
+	text, _ := v.(string)
+	return v == false || v == 0.0 || strings.EqualFold(text, "no") || strings.EqualFold(text, "false")
 }
 
 // Join joins a further room on the same connection, and again after each
@@ -72,9 +88,10 @@ func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	return c.rooms.leave(ctx, chatID)
 }
 
-// InRoom limits a subscription to the events of one room, by their ChatID:
+// InRoom limits a subscription to the events of one room. ChatIDs are compared
+// by their text, with [events.ID.Same]:
 //
 //	tokens := client.Tokens.Chan(ctx, chat.InRoom[events.AIToken](room))
 func InRoom[T events.Event](chatID events.ID) bus.Option {
-	return bus.Filter(func(e T) bool { return e.Envelope().ChatID == chatID })
+	return bus.Filter(func(e T) bool { return e.Envelope().ChatID.Same(chatID) })
 }

@@ -2,9 +2,13 @@ package chat
 
 import (
 	"context"
+	"errors"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // SendMessage sends a user's message to the chat. It waits until the client is
@@ -13,7 +17,16 @@ import (
 // caller sets the MessageID. The zero ChatID means the client's own. Use
 // [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
-	return c.say(ctx, events.KeyUserMessage, m)
+	if !c.streams.used.Load() {
+		defer c.streams.wroteEarly()
+		return c.send(ctx, c.names.named(events.KeyUserMessage), m, nil)
+	}
+	chatID := m.ChatID
+	setDefault(&chatID, c.cfg.ChatID)
+	question := ownMessage(chatID, m.MessageID, m.UserID)
+	return c.asking(&question, func(sending func(*conn.Session)) error {
+		return c.send(ctx, c.names.named(events.KeyUserMessage), m, sending)
+	})
 }
 
 // TypingStart reports that a user has begun to type. The event is volatile: if
@@ -70,7 +83,47 @@ func (c *Client) MarkRead(ctx context.Context, r events.Read) error {
 // sent unchanged. Emit waits and fails as [Client.SendMessage] does. Use
 // Conn().Emit to send several arguments.
 func (c *Client) Emit(ctx context.Context, event string, payload any) error {
-	return c.conn.Emit(ctx, event, c.base.with(payload))
+	question := c.possibleQuestion(event, payload)
+	if question == nil {
+		return c.conn.Emit(ctx, event, c.base.with(payload))
+	}
+	return c.asking(question, func(sending func(*conn.Session)) error {
+		return c.send(ctx, func() string { return event }, payload, sending)
+	})
+}
+
+// possibleQuestion returns the own message of an event that the backend may
+// answer, and nil for any other event.
+func (c *Client) possibleQuestion(event string, payload any) *own {
+	if event != c.names.name(events.KeyUserMessage) {
+		return nil
+	}
+	var args []struct {
+		ChatID    events.ID `json:"chatId"`
+		MessageID string    `json:"messageId"`
+		UserID    events.ID `json:"userId"`
+	}
+	encoded, err := new(socketio.Encoder).AppendArgs(nil, []any{c.base.with(payload)})
+	if err != nil || jsonv2.Unmarshal(encoded, &args, jsontext.AllowDuplicateNames(true)) != nil || len(args) == 0 {
+		return &own{}
+	}
+	return new(ownMessage(args[0].ChatID, args[0].MessageID, args[0].UserID))
+}
+
+// asking calls send, which sends a message that the backend may answer. The
+// func that send gets must be called before each attempt.
+func (c *Client) asking(question *own, send func(sending func(*conn.Session)) error) error {
+	var unsent func()
+	err := send(func(*conn.Session) {
+		if unsent == nil {
+			unsent = c.streams.writing(*question)
+		}
+	})
+	var failed *conn.SendError
+	if unsent != nil && errors.As(err, &failed) && !failed.MaybeSent {
+		unsent()
+	}
+	return err
 }
 
 func (c *Client) say(ctx context.Context, key events.Key, payload any) error {

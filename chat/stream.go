@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +23,8 @@ import (
 //   - an error of the backend, a [*events.AIError]
 //   - the end of Ask's ctx
 //   - [ErrAborted], [ErrNoToken], [ErrStalled], [ErrOffline], a [*GapError],
-//     [ErrAmbiguous] or [ErrTooLong]
+//     [ErrQuestionLost], [ErrAmbiguous], [ErrIndex] or [ErrTooLong]
+//   - a [*conn.DecodeError] if an event of the answer cannot be read
 //   - an error of StreamConfig.Resume
 //   - [ErrStopped] after Close, or when Run returns
 //
@@ -34,7 +37,13 @@ type Stream struct {
 	done     chan struct{}   // closed when the answer has ended
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
-	named    bool // the backend has used the request id; guarded by owner.mu
+	own      own
+
+	// Guarded by owner.mu.
+	named bool   // the backend has used the request id
+	asks  int    // how often the question was or may have been sent
+	alone bool   // no other answer was expected in the chat when the question was sent
+	grown uint64 // owner.grownIn at that time
 
 	mu      sync.Mutex    // taken after owner.mu; no other lock is taken while it is held
 	changed chan struct{} // closed at the next change; nil if no goroutine waits
@@ -56,14 +65,21 @@ type Stream struct {
 }
 
 func newStream(ctx context.Context, owner *streams, q Question) *Stream {
-	s := &Stream{owner: owner, question: q, ctx: ctx, release: func() {}, done: make(chan struct{})}
+	s := &Stream{
+		owner: owner, question: q, own: ownMessage(q.ChatID, q.MessageID, q.UserID), asks: 1,
+		ctx: ctx, release: func() {}, done: make(chan struct{}),
+	}
 	s.alive, s.kill = context.WithCancel(ctx)
-	s.answer.limit = owner.cfg.ReorderLimit
+	s.answer.limit, s.answer.scheme = owner.cfg.ReorderLimit, owner.cfg.Index
 	return s
 }
 
 // RequestID returns the request id of the question.
 func (s *Stream) RequestID() string { return s.question.RequestID }
+
+// Question returns the question with all its ids, also the ids that Ask has
+// chosen. StreamConfig.Resume can use it to ask again.
+func (s *Stream) Question() Question { return s.question }
 
 // Wait waits until the stream has ended. It returns the final message or the
 // stream's error. It may be called any number of times, from any goroutine.
@@ -81,6 +97,7 @@ func (s *Stream) Abort(reason string) { s.giveUp(ErrAborted, reason) }
 // sending records that the question is about to be written on a session of the
 // given epoch.
 func (s *Stream) sending(epoch uint64) {
+	s.owner.sent(s)
 	runs := s.owner.runs.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,6 +107,7 @@ func (s *Stream) sending(epoch uint64) {
 
 // withdraw records that the question was not sent.
 func (s *Stream) withdraw() {
+	s.owner.withdraw(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.askedOn = 0
@@ -122,18 +140,11 @@ func (s *Stream) isAsked() bool {
 	return !s.limits.asked.IsZero()
 }
 
-// position reports whether the question was or may have been sent, and returns
-// the index of the next token.
-func (s *Stream) position() (out bool, next int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.askedOn != 0, s.answer.next
-}
-
 // isOut reports whether the question was or may have been sent.
 func (s *Stream) isOut() bool {
-	out, _ := s.position()
-	return out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.askedOn != 0
 }
 
 // giveUp aborts the answer and ends the stream with err, unless another
@@ -155,6 +166,7 @@ func (s *Stream) fail(err error) {
 // abandon aborts and ends a stream for which tryFinish has returned true.
 func (s *Stream) abandon(err error, reason string) {
 	q := s.question
+	s.owner.abandoning(s)
 	s.owner.conn.cancelTools(events.Abort{RequestID: q.RequestID})
 	s.owner.conn.sendAbort(events.Abort{ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID, Reason: reason})
 	s.end(events.AIMessage{}, err)
@@ -168,12 +180,11 @@ func (s *Stream) finish(m events.AIMessage, err error) {
 	}
 }
 
-// end ends a stream for which tryFinish has returned true.
+// end ends a stream for which tryFinish has returned true. Readers learn of the
+// end after all its other effects.
 func (s *Stream) end(m events.AIMessage, err error) {
 	s.mu.Lock()
-	s.advance(phaseEnded)
 	s.message, s.err = m, err
-	s.wake()
 	s.limits.stop()
 	unwatch := s.unwatch
 	answered := err == nil || s.final != nil
@@ -189,7 +200,12 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.owner.remove(s, answered || failed)
 	s.owner.tally(err)
 	s.kill()
+
+	s.mu.Lock()
+	s.advance(phaseEnded)
 	close(s.done)
+	s.wake()
+	s.mu.Unlock()
 	s.release()
 }
 
@@ -202,6 +218,11 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 		return
 	}
 	s.heardOn = max(s.heardOn, epoch)
+	if s.conflicts(event) {
+		s.mu.Unlock()
+		s.fail(ErrAmbiguous)
+		return
+	}
 	s.limits.heard = time.Now()
 	switch event := event.(type) {
 	case events.AIToken:
@@ -235,7 +256,8 @@ func (s *Stream) begun() {
 // with mu held, in a phase before closing, and unlocks mu.
 func (s *Stream) check() {
 	gap := s.answer.gap()
-	if gap == nil && s.final == nil && !s.answer.tooLong { // true for nearly every token
+	// true for nearly every token
+	if gap == nil && s.final == nil && !s.answer.tooLong && s.answer.misfit == nil {
 		s.limits.noGap()
 		s.mu.Unlock()
 		return
@@ -257,6 +279,12 @@ func (s *Stream) evaluate(gap *GapError) {
 		// In a goroutine, because the reader must not block; it ends within
 		// abortTimeout.
 		end = func() { go s.abandon(ErrTooLong, "") }
+	case s.answer.misfit != nil:
+		end = func() { go s.abandon(s.answer.misfit, "") } // as above
+	case final != nil && s.heardOn == s.askedOn && s.answer.countsFromOne(final.Text):
+		// No token was lost with a session: there is no token 0.
+		err := fmt.Errorf("%w: the first token has the index 1", ErrIndex)
+		end = func() { s.end(events.AIMessage{}, err) }
 	case late && final == nil && cfg.OnGap == FailOnGap:
 		end = func() { go s.abandon(gap, "") } // as above
 	case final == nil && s.answer.bufferFull():
@@ -265,10 +293,12 @@ func (s *Stream) evaluate(gap *GapError) {
 	case gap == nil && !s.truncated(*final):
 		end = func() { s.end(*final, nil) }
 	default:
+		// Without any token, nothing shows that the backend sends tokens.
+		fill := cfg.OnGap == FillGap || gap == nil && s.answer.next == 0
 		if gap == nil {
 			gap = &GapError{From: s.answer.next, To: s.answer.next}
 		}
-		if cfg.OnGap == FillGap && s.answer.fill(*final) {
+		if fill && s.answer.fill(*final) {
 			end = func() { s.end(*final, nil) }
 		} else {
 			end = func() { s.end(events.AIMessage{}, gap) }
@@ -283,12 +313,29 @@ func (s *Stream) evaluate(gap *GapError) {
 	}
 }
 
-// truncated reports whether the final text shows that the last tokens were lost
-// with a session. If no session was lost or no token has arrived, the backend
-// chose a final text that differs from the tokens.
+// truncated reports whether the final text shows that the last tokens, or all
+// tokens, were lost with a session. If no session was lost, the backend chose a
+// final text that differs from the tokens.
 func (s *Stream) truncated(final events.AIMessage) bool {
-	return s.heardOn != s.askedOn && s.answer.next > 0 && len(final.Text) > s.answer.text.Len() &&
-		final.Text[:s.answer.text.Len()] == s.answer.text.String()
+	return s.lost() && len(final.Text) > s.answer.text.Len() && strings.HasPrefix(final.Text, s.answer.text.String())
+}
+
+// lost reports whether a session was lost since the question was sent, and not
+// resumed. mu is held.
+func (s *Stream) lost() bool { return s.heardOn != s.askedOn }
+
+// hasFinal reports whether the final message has arrived.
+func (s *Stream) hasFinal() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final != nil
+}
+
+// hasTokens reports whether a token has arrived.
+func (s *Stream) hasTokens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answer.next > 0
 }
 
 // wake wakes the goroutines that wait for a change; mu is held.

@@ -10,6 +10,8 @@ const (
 	DefaultFirstTokenTimeout = 2 * time.Minute
 	DefaultIdleTimeout       = time.Minute
 	DefaultOfflineTimeout    = 30 * time.Second
+	DefaultLostTimeout       = 15 * time.Second
+	DefaultAbandonedTimeout  = 5 * time.Second
 	DefaultGapTimeout        = 2 * time.Second
 	DefaultReorderLimit      = 1024
 )
@@ -31,12 +33,34 @@ type StreamConfig struct {
 	// had no connection for this long. Default: DefaultOfflineTimeout.
 	OfflineTimeout time.Duration
 
+	// LostTimeout is how long a Stream waits for the first event of its answer
+	// after a reconnect that did not resume the session of the question. Then
+	// OnLost applies. A Stream of which any event has arrived has no such
+	// limit. Default: DefaultLostTimeout.
+	LostTimeout time.Duration
+
+	// OnLost is the policy after LostTimeout. Default: FailLost.
+	OnLost LostPolicy
+
+	// AbandonedTimeout is how long the answer to an abandoned question is
+	// expected, from a backend that leaves requestId out. Until that answer has
+	// ended, Ask waits before it sends the next question of the chat, but no
+	// longer than this. The same applies to the possible answers to messages of
+	// SendMessage, Deliver and other members of the chat.
+	// Default: DefaultAbandonedTimeout.
+	AbandonedTimeout time.Duration
+
 	// GapTimeout is how long a Stream waits for a missing token after a later
 	// one has arrived. Default: DefaultGapTimeout.
 	GapTimeout time.Duration
 
 	// OnGap is the policy after GapTimeout. Default: FillGap.
 	OnGap GapPolicy
+
+	// Index is how the backend counts the tokens of an answer. If the indices
+	// plainly do not fit, the Stream ends with ErrIndex. The tokens of a Stream
+	// always have their position from 0 as index. Default: IndexFromZero.
+	Index IndexScheme
 
 	// ReorderLimit is how many out-of-order tokens are buffered. One more ends
 	// the wait for the missing token, as GapTimeout does. With a negative
@@ -60,6 +84,19 @@ type StreamConfig struct {
 	Resume func(ctx context.Context, s *Stream) error
 }
 
+// A LostPolicy decides what happens to a Stream whose question was lost.
+type LostPolicy int
+
+const (
+	// FailLost ends the Stream with ErrQuestionLost.
+	FailLost LostPolicy = iota
+
+	// AskAgain sends the question again, with the same ids. If the backend has
+	// received it before, it can recognize the MessageID; otherwise it answers
+	// twice. Repeated tokens of a Stream are dropped.
+	AskAgain
+)
+
 // A GapPolicy decides what happens to a Stream with missing tokens.
 type GapPolicy int
 
@@ -73,10 +110,32 @@ const (
 	FailOnGap
 )
 
+// An IndexScheme is a way in which backends count the tokens of an answer.
+type IndexScheme int
+
+const (
+	// IndexFromZero counts from 0, as in the contract.
+	IndexFromZero IndexScheme = iota
+
+	// IndexFromOne counts from 1.
+	IndexFromOne
+
+	// IndexRestarts counts from the first index again and again, for example
+	// after each tool call: an index that is lower than the next one begins a
+	// new part. Repeated tokens are not detected.
+	IndexRestarts
+
+	// IndexNone ignores the index. Tokens are in the order of their arrival,
+	// and neither missing nor repeated tokens are detected.
+	IndexNone
+)
+
 func (c *StreamConfig) setDefaults() {
 	setDefault(&c.FirstTokenTimeout, DefaultFirstTokenTimeout)
 	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&c.OfflineTimeout, DefaultOfflineTimeout)
+	setDefault(&c.LostTimeout, DefaultLostTimeout)
+	setDefault(&c.AbandonedTimeout, DefaultAbandonedTimeout)
 	setDefault(&c.GapTimeout, DefaultGapTimeout)
 	setDefault(&c.ReorderLimit, DefaultReorderLimit)
 }

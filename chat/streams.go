@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,25 +17,44 @@ type streams struct {
 	cfg  StreamConfig
 	conn streamConn
 
-	count atomic.Int32 // length of byRequest; at 0 the reader does not lock
+	count    atomic.Int32 // length of byRequest
+	used     atomic.Bool  // a stream was added
+	followed atomic.Bool  // events without requestId matter even if count is 0
 
 	answered, failed atomic.Uint64 // ended streams since New
 	runs             atomic.Int64  // Runs that have returned; grows under mu
 
 	mu        sync.Mutex // taken before that of a Stream
 	byRequest map[string]*Stream
-	abandoned []abandoned
 	stopped   error // of the streams that were open when the last Run returned
+
+	// For answers without requestId, see answers.go.
+	names           bool                // the backend has used a request id
+	omits           bool                // the backend has left a request id out
+	byChat          map[string]*answers // by the text of the chat's id
+	unnamed         int                 // number of open streams in byChat
+	others          int                 // number of others in byChat
+	grown, grownAny uint64              // number of others since New; of those for any chat
+	abandoned       map[string]*other   // by request id
+	messages        map[string]int      // number of own messages in byChat, by message id
+	fewer           chan struct{}       // closed when an other is removed; nil if not needed
+	swept           time.Time           // when all others were last checked for their expiry
+	early           int                 // messages sent before the first stream
+	earlyUntil      time.Time           // when their answers are not expected any more
+	closed          bool
 }
 
 // streamConn has the methods of the client that streams need. None of them
-// calls back into a stream.
+// calls back into a stream, except ask.
 type streamConn interface {
 	// State returns the state of the connection.
 	State() conn.State
 
 	// Ready waits until the connection is Ready.
 	Ready(ctx context.Context) error
+
+	// ask sends the question of a stream.
+	ask(ctx context.Context, s *Stream) error
 
 	// sendAbort asks the backend to stop an answer, if there is a session. It
 	// returns when the abort is written, within abortTimeout.
@@ -46,18 +64,6 @@ type streamConn interface {
 	cancelTools(a events.Abort)
 }
 
-// abandoned is a question whose stream ended before its answer. A backend that
-// leaves requestId out may still answer it, and that answer must not go to the
-// stream of the next question.
-type abandoned struct {
-	chatID events.ID
-	begun  bool // the first token has arrived
-	until  time.Time
-}
-
-// abandonedTTL is how long an abandoned question is remembered.
-const abandonedTTL = 5 * time.Second
-
 // add adds a stream. It reports false if another stream has its request id.
 func (ss *streams) add(s *Stream) bool {
 	ss.mu.Lock()
@@ -65,6 +71,7 @@ func (ss *streams) add(s *Stream) bool {
 	if _, taken := ss.byRequest[s.question.RequestID]; taken {
 		return false
 	}
+	ss.begin()
 	if ss.byRequest == nil {
 		ss.byRequest = map[string]*Stream{}
 	}
@@ -73,16 +80,23 @@ func (ss *streams) add(s *Stream) bool {
 	return true
 }
 
-// remove removes a stream that has ended. If events of its answer may still
-// arrive, its question is remembered as abandoned.
+// remove removes a stream that has ended, with or without its answer.
 func (ss *streams) remove(s *Stream, answered bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	delete(ss.byRequest, s.question.RequestID)
 	ss.count.Add(-1)
-	if out, next := s.position(); out && !answered && !s.named {
-		ss.expireAbandoned()
-		ss.abandoned = append(ss.abandoned, abandoned{s.question.ChatID, next > 0, time.Now().Add(abandonedTTL)})
+	ss.abandon(s, answered)
+}
+
+// close ends the waits for other answers.
+func (ss *streams) close() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.closed = true
+	if ss.fewer != nil {
+		close(ss.fewer)
+		ss.fewer = nil
 	}
 }
 
@@ -95,19 +109,24 @@ func (ss *streams) tally(err error) {
 	}
 }
 
-// expireAbandoned removes questions that were abandoned more than abandonedTTL
-// ago. ss.mu is held.
-func (ss *streams) expireAbandoned() {
-	now := time.Now()
-	ss.abandoned = slices.DeleteFunc(ss.abandoned, func(q abandoned) bool { return now.After(q.until) })
-}
+// active reports whether streams need the events of answers.
+func (ss *streams) active() bool { return ss.count.Load() > 0 || ss.followed.Load() }
 
-func (ss *streams) waiting() bool { return ss.count.Load() > 0 }
+// updateFollowed updates followed. mu is held.
+func (ss *streams) updateFollowed() { ss.followed.Store(ss.omits || ss.others > 0 || ss.early > 0) }
 
 // offer passes an event that arrived in the given epoch to its stream. It
 // returns the stream, or nil if there is none.
 func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
-	s, ambiguous := ss.find(event)
+	var s *Stream
+	var ambiguous []*Stream
+	if m, ok := event.(events.ChatMessage); ok {
+		ss.posted(m)
+	} else if id := event.Envelope().RequestID; id != "" {
+		s = ss.named(id)
+	} else {
+		s, ambiguous = ss.anonymous(event)
+	}
 	if s != nil {
 		s.receive(event, epoch)
 	}
@@ -117,71 +136,46 @@ func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	return s
 }
 
-// find returns the stream with the event's request id. An event without one
-// belongs to the only open stream of its chat whose request id the backend has
-// never used. If there are several and the event is part of an answer, find
-// returns them as ambiguous.
-func (ss *streams) find(event events.Event) (only *Stream, ambiguous []*Stream) {
-	e := event.Envelope()
+// unreadable ends the stream of an event of which only some fields could be
+// decoded.
+func (ss *streams) unreadable(event events.Event, err error) {
+	var s *Stream
+	if id := event.Envelope().RequestID; id != "" {
+		s = ss.named(id)
+	} else {
+		s, _ = ss.anonymous(event)
+	}
+	if s != nil {
+		s.fail(err)
+	}
+}
+
+// named returns the stream with a request id, or nil.
+func (ss *streams) named(id string) *Stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if e.RequestID != "" {
-		s := ss.byRequest[e.RequestID]
-		if s != nil {
-			s.named = true
-		}
-		return s, nil
+	s := ss.byRequest[id]
+	if s != nil && !s.named {
+		s.named, ss.names = true, true
+		ss.leave(s)
 	}
-	var candidates []*Stream
-	for _, s := range ss.byRequest {
-		if s.isOut() && !s.named && sameChat(s.question.ChatID, e.ChatID) {
-			candidates = append(candidates, s)
-		}
+	if o := ss.abandoned[id]; o != nil {
+		ss.names = true
+		ss.forget(o)
+		ss.tidy(o.chat)
 	}
-	if len(candidates) == 1 {
-		if s, sure := ss.unlessAbandoned(event, candidates[0]); sure {
-			return s, nil
+	if ss.others > 0 && time.Since(ss.swept) > ss.cfg.AbandonedTimeout {
+		ss.swept = time.Now()
+		for chat := range ss.byChat {
+			ss.expire(chat)
 		}
 	}
-	switch event.(type) {
-	case events.AIToken, events.AIMessage, events.AIError:
-		return nil, candidates
-	}
-	return nil, nil
+	return s
 }
 
-// unlessAbandoned returns s if an event without request id belongs to it, and
-// nil if the event belongs to an abandoned question of the chat. It reports
-// false if the event may belong to either. ss.mu is held.
-func (ss *streams) unlessAbandoned(event events.Event, s *Stream) (only *Stream, sure bool) {
-	ss.expireAbandoned()
-	found, begun := false, true
-	for _, q := range ss.abandoned {
-		if sameChat(q.chatID, s.question.ChatID) {
-			found = true
-			begun = begun && q.begun
-		}
-	}
-	if !found {
-		return s, true
-	}
-	_, next := s.position()
-	token, ok := event.(events.AIToken)
-	switch {
-	case !ok || next > 0: // the other question was abandoned after s had begun
-		return nil, false
-	case token.Index > 0:
-		return nil, true // the middle of the abandoned answer
-	case begun: // the beginning of an answer, and all abandoned ones have begun
-		ss.abandoned = slices.DeleteFunc(ss.abandoned, func(q abandoned) bool { return sameChat(q.chatID, s.question.ChatID) })
-		return s, true
-	}
-	return nil, false
-}
-
-// sameChat reports whether two ids are those of the same chat. The zero ID
-// matches any chat.
-func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a == b }
+// sameChat reports whether two ids are those of the same chat: they have the
+// same text. The zero ID matches any chat.
+func sameChat(a, b events.ID) bool { return a.IsZero() || b.IsZero() || a.Same(b) }
 
 // all returns the streams whose question was written. Before that, Ask itself
 // ends the stream.
@@ -248,9 +242,22 @@ func (ss *streams) connected(ctx context.Context, epoch uint64) {
 
 // aborted ends the streams of an abort.
 func (ss *streams) aborted(abort events.Abort) {
-	for _, s := range ss.filter((*Stream).isOut) {
-		if abort.RequestID == s.question.RequestID || abort.RequestID == "" && sameChat(abort.ChatID, s.question.ChatID) {
+	var all []*Stream
+	if abort.RequestID == "" {
+		all = ss.filter(func(s *Stream) bool { return sameChat(abort.ChatID, s.question.ChatID) })
+	} else if s := ss.find(abort.RequestID); s != nil {
+		all = append(all, s)
+	}
+	for _, s := range all {
+		if s.isOut() {
 			s.finish(events.AIMessage{}, ErrAborted)
 		}
 	}
+}
+
+// find returns the stream with a request id, or nil.
+func (ss *streams) find(requestID string) *Stream {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.byRequest[requestID]
 }

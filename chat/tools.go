@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 )
@@ -45,15 +43,18 @@ func (t *Tools) setDefaults() {
 }
 
 // HandleTool adds a tool, or replaces the tool of the same name. fn runs for
-// each tool call of the backend with that name, and gets the call's args
-// decoded into Args. The returned func removes the tool.
+// each tool call of the backend with that name. It gets the call's args,
+// decoded into Args as by [conn.Payload.Decode]. A call without args gets the
+// zero Args. [ToolCallFromContext] returns the call itself. The returned func
+// removes the tool.
 //
 // The result of fn is the acknowledgement if the backend asked for one.
 // Otherwise it is sent in an event (Config.Tools.ResultEvent) with callId,
 // toolName and result. An error, a panic and args of the wrong type are sent as
 // {"error": "…"}, or as the reply of a [*conn.ReplyError]. In that case the
 // event has a field error instead of result. If a client has any tool, a call
-// of an unknown tool gets an error.
+// of an unknown tool gets an error. So does a call that cannot be read, if the
+// backend asked for an acknowledgement.
 //
 // Each call runs in its own goroutine, up to Config.Tools.MaxConcurrent at the
 // same time. The ctx of a call ends when
@@ -71,11 +72,22 @@ func (t *Tools) setDefaults() {
 func HandleTool[Args, Result any](c *Client, name string, fn func(ctx context.Context, args Args) (Result, error)) (remove func()) {
 	return c.tools.add(name, func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var args Args
-		if err := jsonv2.Unmarshal(raw, &args, jsontext.AllowInvalidUTF8(true), jsonv2.MatchCaseInsensitiveNames(true)); err != nil {
+		event := conn.Event{Args: conn.Args{raw}}
+		if err := event.Decode(0, &args); err != nil {
 			return nil, fmt.Errorf("args of tool %q: %w", name, err)
 		}
 		return fn(ctx, args)
 	})
+}
+
+type toolCallKey struct{}
+
+// ToolCallFromContext returns the call that a function of [HandleTool] runs
+// for, from the function's ctx. Its RequestID is that of the [Stream] if the
+// backend left it out, and so is its ChatID. ok is false for any other ctx.
+func ToolCallFromContext(ctx context.Context) (call events.AIToolCall, ok bool) {
+	call, ok = ctx.Value(toolCallKey{}).(events.AIToolCall)
+	return call, ok
 }
 
 // toolbox holds the tools of a client, and the calls that run.
@@ -106,12 +118,12 @@ type tool struct {
 
 // toolCall is a call that has been accepted.
 type toolCall struct {
-	events.AIToolCall
-	run     func(ctx context.Context, args json.RawMessage) (any, error)
-	request string // the request id of its stream, or its own
-	ack     conn.Ack
-	cancel  context.CancelFunc
-	release func() // ends the work for the stream and for Shutdown
+	events.AIToolCall // with the request id and chat of its stream
+	unreadable        error
+	run               func(ctx context.Context, args json.RawMessage) (any, error)
+	ack               conn.Ack
+	cancel            context.CancelFunc
+	release           func() // ends the work for the stream and for Shutdown
 }
 
 func newToolbox(cfg Tools, log *slog.Logger,
@@ -151,7 +163,7 @@ func (b *toolbox) add(name string, run func(context.Context, json.RawMessage) (a
 func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	switch event := event.(type) {
 	case events.AIToolCall:
-		b.accept(event, stream, ack)
+		b.accept(&toolCall{AIToolCall: event, ack: ack}, stream)
 	case events.AIError:
 		if event.RequestID != "" {
 			b.abort(events.Abort{RequestID: event.RequestID})
@@ -159,13 +171,21 @@ func (b *toolbox) offer(event events.Event, stream *Stream, ack conn.Ack) {
 	}
 }
 
+// refuse acknowledges a tool call that cannot be read with the error.
+func (b *toolbox) refuse(event events.Event, ack conn.Ack, err error) {
+	if call, ok := event.(events.AIToolCall); ok && ack.Wanted() {
+		call.RequestID = "" // the end of its stream does not cancel it
+		b.accept(&toolCall{AIToolCall: call, ack: ack, unreadable: err}, nil)
+	}
+}
+
 // accept starts a call. A call of a stream is part of the stream's work, and
 // also starts during Shutdown. Any other call is separate work.
-func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) {
-	call := &toolCall{AIToolCall: event, request: event.RequestID, ack: ack}
+func (b *toolbox) accept(call *toolCall, stream *Stream) {
 	ctx := context.Background()
 	if stream != nil {
-		call.request = stream.question.RequestID
+		call.RequestID = stream.question.RequestID
+		setDefault(&call.ChatID, stream.question.ChatID)
 		ctx = context.WithoutCancel(stream.ctx)
 	}
 	ctx, release, err := b.hold(ctx)
@@ -182,7 +202,7 @@ func (b *toolbox) accept(event events.AIToolCall, stream *Stream, ack conn.Ack) 
 		call.release()
 	}
 	if first {
-		b.log.Warn("chat: too many tool calls: they are dropped", "tool", event.ToolName)
+		b.log.Warn("chat: too many tool calls: they are dropped", "tool", call.ToolName)
 	}
 }
 
@@ -196,7 +216,9 @@ func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first boo
 		return false, !wasFull
 	}
 	ctx, call.cancel = context.WithCancel(ctx)
-	if t := b.tools[call.ToolName]; t != nil {
+	if call.unreadable != nil {
+		call.run = func(context.Context, json.RawMessage) (any, error) { return nil, call.unreadable }
+	} else if t := b.tools[call.ToolName]; t != nil {
 		call.run = t.run
 		unlink, cancel := context.AfterFunc(t.ctx, call.cancel), call.cancel
 		call.cancel = func() { unlink(); cancel() }
@@ -254,7 +276,7 @@ func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err 
 			err = fmt.Errorf("tool %q has panicked", call.ToolName)
 		}
 	}()
-	return call.run(ctx, call.Args)
+	return call.run(context.WithValue(ctx, toolCallKey{}, call.AIToolCall), call.Args)
 }
 
 // report sends the result of a call without an acknowledgement.
@@ -305,7 +327,7 @@ func (b *toolbox) abort(a events.Abort) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for call := range b.calls {
-		if a.RequestID != "" && call.request == a.RequestID || a.RequestID == "" && sameChat(a.ChatID, call.ChatID) {
+		if a.RequestID != "" && call.RequestID == a.RequestID || a.RequestID == "" && sameChat(a.ChatID, call.ChatID) {
 			call.cancel()
 		}
 	}

@@ -15,15 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRun_returnsDespiteBlockedStatesSubscriber(t *testing.T) {
-	c, err := conn.New(wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
-	require.NoError(t, err)
-	states := c.States.Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
-	defer states.Close()
-	ended, cancel := wiretest.Run(t, c)
-	require.Eventually(t, func() bool { return states.Stats().Pending > 0 }, 20*time.Second, time.Millisecond)
-	cancel()
-	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
+func TestStates_refusesSubscriptionThatWouldBlock(t *testing.T) {
+	c, _, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.UntilGone() }), conn.Config{})
+	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
+	assert.ErrorIs(t, states.Err(), bus.ErrNoBlock)
+	_, open := <-states.C()
+	assert.False(t, open)
+	assert.NoError(t, c.Ready(t.Context()))
 }
 
 func TestRun_returnsDespiteBlockedEventSubscriber(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 // and reconnects it when it is lost. All methods are safe for concurrent use.
 type Conn struct {
 	// States publishes each change of state. A new subscription first receives
-	// the current state.
+	// the current state. The policy bus.Block is refused, because a reader must
+	// not delay the connection.
 	States bus.Source[State]
 
 	// Raw publishes the events of all names, with all their arguments.
@@ -32,6 +33,7 @@ type Conn struct {
 	states       bus.Topic[State]
 	raw          bus.Topic[Event]
 	decodeErrors bus.Topic[DecodeError]
+	decodeLog    logLimit
 
 	mu       sync.Mutex    // no other lock is taken while it is held
 	changed  chan struct{} // closed and replaced whenever one of these changes
@@ -72,7 +74,7 @@ func New(rawURL string, cfg Config) (*Conn, error) {
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
 	}
-	c.states.Name, c.states.Logger, c.states.Replay = "States", c.log, 1
+	c.states.Name, c.states.Logger, c.states.Replay, c.states.NoBlock = "States", c.log, 1, true
 	c.raw.Name, c.raw.Logger = "Raw", c.log
 	c.decodeErrors.Name, c.decodeErrors.Logger = "DecodeErrors", c.log
 	c.States, c.Raw, c.DecodeErrors = c.states.Source(), c.raw.Source(), c.decodeErrors.Source()

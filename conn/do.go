@@ -54,7 +54,7 @@ func (c *Conn) send(ctx context.Context, event string, fn func(s *Session) error
 	for {
 		s, err := c.awaitReady(ctx)
 		if err != nil {
-			return &SendError{Event: event, Err: err}
+			return &SendError{Event: event, Err: err, State: c.stateAt(err)}
 		}
 		if err := fn(s); !notSent(err) {
 			return err

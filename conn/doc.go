@@ -164,7 +164,8 @@
 // and nothing is sent. A CONNECT payload over it ends Run with an *AuthError.
 //
 // The response to a handshake is at most 64 KiB, and closing a session takes at
-// most a second. A subscription has its own limit: see package bus.
+// most a second. A subscription has its own limits: see package bus. [On] and
+// the other sources estimate the memory of each event for them.
 //
 // Events that the server sends before its reply to CONNECT are delivered after
 // the reply, in order. They are dropped if the attempt fails. Together they are

@@ -71,7 +71,8 @@ func (c *Conn) tryEmit(o *outgoing) error {
 //
 // If ctx ends first, Call returns, and a later acknowledgement is dropped. An
 // error before the acknowledgement is a [*SendError]. If the acknowledgement
-// does not fit R, the error is a [*DecodeError].
+// does not fit R, the error is a [*DecodeError]. If that has Delivered, Call
+// returns the acknowledgement as well, without the fields that do not fit.
 func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, error) {
 	var reply R
 	o, err := c.encodeEvent(event, args)
@@ -80,11 +81,11 @@ func Call[R any](ctx context.Context, c *Conn, event string, args ...any) (R, er
 	}
 	defer o.release()
 	err = c.send(ctx, event, func(s *Session) error { return s.call(ctx, &reply, event, o) })
-	if err != nil {
+	if Unreadable(err) {
 		var zero R
 		return zero, err
 	}
-	return reply, nil
+	return reply, err
 }
 
 // decodeReply decodes the acknowledgement of an event. Its error is a
@@ -95,7 +96,7 @@ func (c *Conn) decodeReply(event string, data body, reply any) error {
 		err = decodeReply(event, data, reply)
 	}
 	if err != nil {
-		return &DecodeError{Event: event, Raw: data.data, Err: err}
+		return decodeError(event, data.data, err)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func TestEmit_returnsSendErrorWhenNotSent(t *testing.T) {
 
 	err = c.Emit(ctx, "hi")
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.EqualError(t, err, `conn: event "hi" not sent: context deadline exceeded`)
+	assert.EqualError(t, err, `conn: event "hi" not sent (Run is not running): context deadline exceeded`)
 
 	err = c.Emit(t.Context(), "hi", make(chan int))
 	var failed *conn.SendError
@@ -169,6 +169,7 @@ func TestHandle_acknowledgesEventsUntilStopped(t *testing.T) {
 		frames <- p.Receive()
 		p.Send(`42["add",{"a":5}]`) // asks for no acknowledgement
 		p.Send(`429["add","no object"]`)
+		frames <- p.Receive()
 		p.Receive() // "removed"
 		p.Send(`4210["add",{"a":1}]`)
 		p.Send(`42["end"]`)
@@ -191,6 +192,7 @@ func TestHandle_acknowledgesEventsUntilStopped(t *testing.T) {
 	assert.Equal(t, `437[3]`, wiretest.ReceiveFrom(t, frames))
 	assert.Equal(t, `438[{"error":"negative"}]`, wiretest.ReceiveFrom(t, frames))
 	assert.Equal(t, "add", wiretest.ReceiveFrom(t, failures).Event)
+	assert.Contains(t, wiretest.ReceiveFrom(t, frames), `439[{"error":"conn: event \"add\": `)
 	for _, want := range []int{1, -1, 5} {
 		assert.Equal(t, want, wiretest.ReceiveFrom(t, called))
 	}

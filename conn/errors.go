@@ -2,12 +2,14 @@ package conn
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/seed67206a74/parley/internal/engineio"
 )
@@ -134,6 +136,11 @@ type SendError struct {
 	// Err is the error of the ctx, ErrSessionLost, ErrNotReady, ErrClosed, a
 	// *TooLargeError, or the error of Run.
 	Err error
+
+	// State is the reason why the call was still waiting when its ctx ended,
+	// such as "Run is not running" or "waiting, attempt 3: connection refused".
+	// It is "" if the call was not waiting for the connection.
+	State string
 }
 
 func (e *SendError) Error() string {
@@ -141,11 +148,27 @@ func (e *SendError) Error() string {
 	if e.MaybeSent {
 		outcome = "may have been sent"
 	}
+	if e.State != "" {
+		outcome += " (" + e.State + ")"
+	}
 	return fmt.Sprintf("conn: event %q %s: %v", e.Event, outcome, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
+
+// stateAt returns the State of a SendError whose call was waiting for Ready
+// when it failed with err.
+func (c *Conn) stateAt(err error) string {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return "" // err has the reason
+	}
+	health := c.Health()
+	if health == nil {
+		return ""
+	}
+	return strings.TrimPrefix(health.Error(), ErrNotReady.Error()+": ")
+}
 
 // A TooLargeError reports a message over the size limit of the server, or of a
 // proxy before it. Such a message can never arrive. If the limit is known from
@@ -162,20 +185,6 @@ func (e *TooLargeError) Error() string {
 	}
 	return fmt.Sprintf("conn: message of %d bytes exceeds the server's limit of %d", e.Size, e.Limit)
 }
-
-// A DecodeError reports an event whose payload did not fit the type of a
-// subscription or handler. It is published on Conn.DecodeErrors and does not
-// end the session.
-type DecodeError struct {
-	Event string          // the event's name
-	Raw   json.RawMessage // its arguments, as a JSON array
-	Err   error
-}
-
-func (e DecodeError) Error() string { return fmt.Sprintf("conn: event %q: %v", e.Event, e.Err) }
-
-// Unwrap returns the mismatch.
-func (e DecodeError) Unwrap() error { return e.Err }
 
 // A ReplyError is an error of a handler with its own acknowledgement for the
 // server. For any other error the acknowledgement is {"error": "…"} with its

@@ -14,8 +14,8 @@ const maxHandled = 64
 // the server asked for an acknowledgement, it receives the result of fn: the
 // reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
 // the error sets another reply. A reply of type [Args] is sent as several
-// arguments. A payload that does not fit Req is published on
-// c.DecodeErrors and is not acknowledged.
+// arguments. A payload that does not fit Req is published on c.DecodeErrors. fn
+// is not called, and the acknowledgement is the error.
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and
 // up to bus.DefaultLimit further events wait; beyond that, events are dropped,
@@ -48,7 +48,11 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
 				defer context.AfterFunc(call.ack.Context(), cancel)()
-				reply, err := fn(ctx, call.request)
+				var reply any
+				err = call.err
+				if err == nil {
+					reply, err = fn(ctx, call.request)
+				}
 				_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
 				return nil
 			})
@@ -73,16 +77,23 @@ type handler[Req any] struct {
 type handlerCall[Req any] struct {
 	request Req
 	ack     Ack
+	err     error // if the payload was not decoded
 }
 
 func (h *handler[Req]) Active() bool { return true }
 func (h *handler[Req]) Close()       { h.cancel() }
 
-func (h *handler[Req]) Receive(_ context.Context, p Payload) error {
+func (h *handler[Req]) Receive(ctx context.Context, p Payload) error {
 	call := handlerCall[Req]{ack: p.Ack()}
-	if err := p.Decode(&call.request); err != nil && err != ErrNoPayload {
-		return err
+	err := p.Decode(&call.request)
+	switch {
+	case err == ErrNoPayload:
+		err = nil
+	case Unreadable(err):
+		call.err = err
 	}
-	h.calls.Publish(call)
-	return nil
+	if call.err == nil || call.ack.Wanted() {
+		_ = h.calls.PublishSized(ctx, call, p.Memory()) // no subscription blocks
+	}
+	return err
 }

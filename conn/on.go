@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -8,46 +9,31 @@ import (
 	"github.com/seed67206a74/parley/bus"
 )
 
-// On returns the source of the events with the given name. It decodes the first
+// On returns a source of the events with the given name. It decodes the first
 // argument of each into T; an event without arguments is the zero T. A payload
-// that does not fit T is published on c.DecodeErrors instead. For the same name
-// and type On returns the same source. Its subscriptions remain over any number
-// of sessions, until their ctx ends or c is closed.
+// that does not fit T is published on c.DecodeErrors instead; see
+// [Payload.Decode]. While a source of the same name and type has subscriptions,
+// On returns that source, so that each event is decoded once. Its subscriptions
+// remain over any number of sessions, until their ctx ends or c is closed. A
+// source without subscriptions uses no memory of c.
 func On[T any](c *Conn, name string) bus.Source[T] {
-	l := &topicListener[T]{}
+	for _, listener := range c.routes.to([]byte(name)) {
+		if l, ok := listener.(*topicListener[T]); ok {
+			return l.topic.Source()
+		}
+	}
+	t := reflect.TypeFor[T]()
+	l := &topicListener[T]{size: int(t.Size()), element: largestElement(t)}
 	l.topic.Name, l.topic.Logger = name, c.log
-	return c.routes.topic(topicKey{name, reflect.TypeFor[T]()}, l).(*topicListener[T]).topic.Source()
-}
-
-// topic returns the listener with that key. It adds l if there is none.
-func (r *routes) topic(key topicKey, l Listener) Listener {
-	r.mu.Lock()
-	if known, ok := r.topics[key]; ok {
-		r.mu.Unlock()
-		return known
-	}
-	if r.topics == nil {
-		r.topics = map[topicKey]Listener{}
-	}
-	r.topics[key] = l
-	r.replace(nil, []Route{{key.name, l}})
-	closed := r.closed
-	r.mu.Unlock()
-	if closed {
-		l.Close()
-	}
-	return l
-}
-
-type topicKey struct {
-	name string
-	typ  reflect.Type
+	l.topic.OnActive = func() { c.routes.sync(Route{name, l}) }
+	return l.topic.Source()
 }
 
 // topicListener is the listener behind On.
 type topicListener[T any] struct {
-	topic bus.Topic[T]
-	next  T // the reader decodes into it, so that an event allocates no T
+	topic         bus.Topic[T]
+	next          T   // the reader decodes into it, so that an event allocates no T
+	size, element int // the memory of a T and of its largest element
 }
 
 func (l *topicListener[T]) Active() bool { return l.topic.Active() }
@@ -61,9 +47,9 @@ func (l *topicListener[T]) Receive(ctx context.Context, p Payload) error {
 	err := p.Decode(&l.next)
 	switch {
 	case errors.Is(err, ErrNoPayload):
-		l.next = zero
-	case err != nil:
+		l.next, err = zero, nil
+	case Unreadable(err):
 		return err
 	}
-	return l.topic.PublishContext(ctx, l.next)
+	return cmp.Or(l.topic.PublishSized(ctx, l.next, l.size+p.body.memory(l.element)), err)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -29,7 +30,7 @@ func (e Event) Decode(i int, v any) error {
 	if i < 0 || i >= len(e.Args) {
 		return ErrNoPayload
 	}
-	array := append(append([]byte{'['}, e.Args[i]...), ']')
+	array := slices.Concat([]byte{'['}, e.Args[i], []byte{']'})
 	return new(decoder).first(body{array, e.Attachments}, 0, v)
 }
 
@@ -43,25 +44,36 @@ type Payload struct {
 	body    body  // ["name",…]
 	id      int64 // of the acknowledgement that the server asks for, or NoID
 	session *Session
-	offset  bool // the server added the last argument, for recovery
+	offset  bool  // the server added the last argument, for recovery
+	err     error // of a payload that is not decoded; or nil
 }
 
 // Decode decodes the first argument into v, a pointer, as
 // github.com/go-json-experiment/json does, with three differences. Names match
-// without regard to case, as in encoding/json. Of a duplicate member the last
-// one counts. Lone surrogates become U+FFFD.
+// without regard to case, as in encoding/json. A duplicate member replaces the
+// earlier one, and nothing of that remains. Lone surrogates become U+FFFD. A
+// type with the method UnmarshalJSONFrom gets the JSON with its duplicates.
 //
 // Binary data is decoded into []byte and any. Decode returns [ErrNoPayload] if
-// there is no argument.
+// there is no argument. Any other error is a [*DecodeError]. If that has
+// Delivered, v was decoded without the fields that do not fit. A listener then
+// delivers v and returns the error, so that it is reported; see [Unreadable].
 func (p Payload) Decode(v any) error {
 	if p.session == nil {
 		return ErrNoPayload
 	}
-	err := p.session.decoder.first(p.body, 1, v)
-	if p.offset && err != nil && p.arguments() == 1 {
+	err := p.err
+	if err == nil {
+		err = p.session.decoder.first(p.body, 1, v)
+	}
+	switch {
+	case err == nil || err == ErrNoPayload:
+		return err
+	case p.offset && p.arguments() == 1:
 		return ErrNoPayload
 	}
-	return err
+	name, _ := socketio.EventName(p.body.data)
+	return decodeError(string(name), p.body.data, err)
 }
 
 // Args returns a copy of all arguments.
@@ -108,7 +120,11 @@ type decoder struct {
 // first decodes the element after the first skip elements, and reads the array
 // to its end.
 func (d *decoder) first(b body, skip int, v any) error {
-	d.buf = *bytes.NewBuffer(b.data)
+	data := b.data
+	if _, own := v.(jsonv2.UnmarshalerFrom); !own {
+		data = socketio.LastMembers(data)
+	}
+	d.buf = *bytes.NewBuffer(data)
 	if d.dec == nil {
 		d.dec = jsontext.NewDecoder(&d.buf, decoderOptions...)
 	} else {

@@ -3,6 +3,7 @@ package conn
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,12 +15,8 @@ import (
 // its own goroutine. It begins with the events that came before the reply to
 // CONNECT. It returns the error that ended the session.
 func (c *Conn) read(s *Session) error {
-	early := s.early
-	s.early = nil
-	for _, p := range early {
-		if err := c.packet(s, p); err != nil {
-			return err
-		}
+	if err := c.readEarly(s); err != nil {
+		return err
 	}
 	for {
 		m, err := s.engine.Read()
@@ -58,7 +55,10 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if call := s.takeAck(p.ID); call != nil {
-			call <- body{bytes.Clone(p.Data), p.Binary}
+			select {
+			case call <- body{bytes.Clone(p.Data), p.Binary}:
+			default: // CallRepeatedly has the acknowledgement of another attempt
+			}
 		}
 	case socketio.Disconnect:
 		return disconnectedError(p.Data)
@@ -81,13 +81,13 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
 		return true, nil
 	}
-	if exceedsDepth(p.Data, c.cfg.MaxNesting) {
-		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
-		return true, nil
-	}
 	c.pace(s, listeners)
 	delivered = true
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
+	tooDeep := exceedsDepth(p.Data, c.cfg.MaxNesting)
+	if tooDeep {
+		payload.err = ErrTooDeep
+	}
 	for _, listener := range listeners {
 		if !listener.Active() {
 			continue
@@ -95,20 +95,26 @@ func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool
 		err := listener.Receive(s.ctx, payload)
 		switch {
 		case err == nil:
-		case !isJSON(p.Data):
+		case !tooDeep && !isJSON(p.Data):
+			var failed *DecodeError
+			if errors.As(err, &failed) {
+				err = failed.Err // without the name
+			}
 			return false, fmt.Errorf("event %q: %w", name, err)
-		case s.ctx.Err() != nil:
+		case s.ctx.Err() != nil && Unreadable(err):
 			delivered = false
 		default:
 			c.reportDecodeError(s, name, p.Data, err)
 		}
 	}
-	if c.raw.Active() {
+	if c.raw.Active() && tooDeep {
+		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
+	} else if c.raw.Active() {
 		args, err := payload.Args()
 		if err != nil {
 			return false, fmt.Errorf("event %q: %w", name, err)
 		}
-		if c.raw.PublishContext(s.ctx, Event{string(name), args, p.Binary}) != nil {
+		if c.raw.PublishSized(s.ctx, Event{string(name), args, p.Binary}, payload.Memory()) != nil {
 			delivered = false
 		}
 	}
@@ -142,8 +148,17 @@ func (c *Conn) pace(s *Session, listeners []Listener) {
 	c.raw.WaitForReaders(ctx)
 }
 
-// reportDecodeError publishes a DecodeError of an event that was not delivered.
-func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
-	c.counters.decodeErrors.Add(1)
-	c.decodeErrors.PublishContext(s.ctx, DecodeError{string(name), bytes.Clone(data), err})
+// readEarly publishes the events that came before the reply to CONNECT. The
+// session is not Ready before that: the missed events of a resumed session come
+// first.
+func (c *Conn) readEarly(s *Session) error {
+	defer close(s.earlyRead)
+	early := s.early
+	s.early = nil
+	for _, p := range early {
+		if err := c.packet(s, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // A Listener receives the events of a name from the reader. [On] and [Handle]
@@ -49,23 +48,19 @@ type Route struct {
 // delivered twice. It ignores a route to remove that does not exist.
 func (c *Conn) UpdateRoutes(remove, add []Route) { c.routes.update(remove, add) }
 
-// routes holds the listeners of each name. The reader looks names up in a map
-// that never changes; an update replaces the map.
+// routes holds the listeners of each name.
 type routes struct {
-	current atomic.Pointer[map[string][]Listener]
-
-	mu     sync.Mutex            // held while the map is replaced; no other lock is taken meanwhile
-	topics map[topicKey]Listener // of On
+	mu     sync.Mutex // no other lock is taken while it is held
+	byName map[string][]Listener
 	closed bool
 }
 
-// to returns the listeners of a name. It allocates nothing.
+// to returns the listeners of a name, a slice that never changes. It allocates
+// nothing.
 func (r *routes) to(name []byte) []Listener {
-	m := r.current.Load()
-	if m == nil {
-		return nil
-	}
-	return (*m)[string(name)]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byName[string(name)]
 }
 
 // update removes and adds routes. After close it closes the listeners that it
@@ -73,7 +68,12 @@ func (r *routes) to(name []byte) []Listener {
 // function.
 func (r *routes) update(remove, add []Route) {
 	r.mu.Lock()
-	r.replace(remove, add)
+	for _, route := range remove {
+		r.remove(route)
+	}
+	for _, route := range add {
+		r.add(route)
+	}
 	closed := r.closed
 	r.mu.Unlock()
 	if closed {
@@ -83,41 +83,57 @@ func (r *routes) update(remove, add []Route) {
 	}
 }
 
-// replace does the work of update; mu is held.
-func (r *routes) replace(remove, add []Route) {
-	next := map[string][]Listener{}
-	if m := r.current.Load(); m != nil {
-		for name, listeners := range *m {
-			next[name] = listeners
-		}
+// sync adds or removes the route so that it exists while its listener is
+// active. After close it closes the listener.
+func (r *routes) sync(route Route) {
+	r.mu.Lock()
+	exists := slices.Contains(r.byName[route.Name], route.Listener)
+	switch active := route.Listener.Active(); {
+	case active && !exists:
+		r.add(route)
+	case !active && exists:
+		r.remove(route)
 	}
-	for _, route := range remove {
-		if i := slices.Index(next[route.Name], route.Listener); i >= 0 {
-			next[route.Name] = slices.Delete(slices.Clone(next[route.Name]), i, i+1)
-		}
-		if len(next[route.Name]) == 0 {
-			delete(next, route.Name)
-		}
+	closed := r.closed
+	r.mu.Unlock()
+	if closed {
+		route.Listener.Close()
 	}
-	for _, route := range add {
-		next[route.Name] = append(slices.Clone(next[route.Name]), route.Listener)
+}
+
+// add adds a route; mu is held.
+func (r *routes) add(route Route) {
+	if r.byName == nil {
+		r.byName = make(map[string][]Listener)
 	}
-	r.current.Store(&next)
+	r.byName[route.Name] = append(slices.Clip(r.byName[route.Name]), route.Listener)
+}
+
+// remove removes a route if it exists; mu is held.
+func (r *routes) remove(route Route) {
+	old := r.byName[route.Name]
+	i := slices.Index(old, route.Listener)
+	switch {
+	case i < 0:
+	case len(old) == 1:
+		delete(r.byName, route.Name)
+	default:
+		r.byName[route.Name] = slices.Concat(old[:i], old[i+1:])
+	}
 }
 
 // close closes every listener.
 func (r *routes) close() {
 	r.mu.Lock()
-	wasClosed := r.closed
-	r.closed = true
-	m := r.current.Load()
-	r.mu.Unlock()
-	if wasClosed || m == nil {
-		return
-	}
-	for _, listeners := range *m {
-		for _, listener := range listeners {
-			listener.Close()
+	var all []Listener
+	if !r.closed {
+		for _, listeners := range r.byName {
+			all = append(all, listeners...)
 		}
+	}
+	r.closed = true
+	r.mu.Unlock()
+	for _, listener := range all {
+		listener.Close()
 	}
 }

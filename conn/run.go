@@ -147,6 +147,10 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 
 // prepare runs Config.OnConnect, between Connected and Ready.
 func (c *Conn) prepare(s *Session) error {
+	select {
+	case <-s.earlyRead:
+	case <-s.ctx.Done():
+	}
 	if c.cfg.OnConnect == nil {
 		return nil
 	}

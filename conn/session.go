@@ -45,6 +45,7 @@ type Session struct {
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
+	earlyRead chan struct{}     // closed when they are published
 
 	largest     atomic.Int64 // size of the largest message so far
 	refusedSize atomic.Int64 // size of the message that ended the session; 0 for none
@@ -69,6 +70,7 @@ func (c *Conn) newSession(engine Engine) *Session {
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
 		ended:     make(chan struct{}),
+		earlyRead: make(chan struct{}),
 		acks:      map[int64]chan<- body{},
 		packets:   socketio.Decoder{MaxAttachments: c.cfg.MaxAttachments, MaxBytes: c.cfg.MaxFrame},
 	}
@@ -132,37 +134,44 @@ func (s *Session) call(ctx context.Context, reply any, event string, o *outgoing
 // request sends an event and waits for its acknowledgement. handed reports
 // whether the server may have received the event.
 func (s *Session) request(ctx context.Context, o *outgoing) (answer body, handed bool, err error) {
-	id, reply := s.expectAck()
+	reply := make(chan body, 1)
+	id := s.expectAck(reply)
 	defer s.takeAck(id)
 	if handed, err := s.send(ctx, socketio.Event, id, o); err != nil {
 		return body{}, handed, err
 	}
+	return s.await(ctx, o, reply)
+}
+
+// await waits for the acknowledgement of an event that was sent. handed is as
+// for request.
+func (s *Session) await(ctx context.Context, o *outgoing, reply <-chan body) (answer body, handed bool, err error) {
 	select {
 	case answer := <-reply:
 		return answer, true, nil
 	case <-ctx.Done():
-		return body{}, true, ctx.Err()
+		err = ctx.Err()
 	case <-s.ended:
-		select {
-		case answer := <-reply: // it arrived just before the end
-			return answer, true, nil
-		default:
-			handed, err = s.blame(o.messages, true, ErrSessionLost)
-			return body{}, handed, err
-		}
+		err = ErrSessionLost
+	}
+	select {
+	case answer := <-reply: // it arrived just before the end
+		return answer, true, nil
+	default:
+		handed, err = s.blame(o.messages, true, err)
+		return body{}, handed, err
 	}
 }
 
-// expectAck returns an id for a packet that asks for an acknowledgement, and
-// the channel that receives the acknowledgement's payload.
-func (s *Session) expectAck() (id int64, reply <-chan body) {
-	ch := make(chan body, 1)
+// expectAck returns an id for a packet that asks for an acknowledgement. The
+// reader sends the acknowledgement's payload to reply, which has room for one.
+func (s *Session) expectAck(reply chan<- body) (id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id = s.nextID
 	s.nextID++
-	s.acks[id] = ch
-	return id, ch
+	s.acks[id] = reply
+	return id
 }
 
 // waiting returns the number of calls that wait for an acknowledgement.

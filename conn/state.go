@@ -97,7 +97,7 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	c.mu.Lock()
 	c.entering = ready
 	c.mu.Unlock()
-	_ = c.states.PublishContext(ctx, s) // the end of ctx unblocks it
+	c.states.Publish(s)
 
 	c.mu.Lock()
 	c.state, c.ready = s, ready

@@ -3,10 +3,10 @@ package conn_test
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/seed67206a74/parley/reconnect"
@@ -55,18 +55,25 @@ type writerFunc func()
 
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-// A blocking subscription blocks the new Run before its first state.
 func TestReady_waitsForNewRun(t *testing.T) {
-	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); p.Send("41"); p.UntilGone() }), conn.Config{})
+	release := make(chan struct{})
+	var sessions atomic.Int32
+	c, ended, _ := start(t, wiretest.Serve(t, func(p *wiretest.Peer) {
+		if sessions.Add(1) == 2 {
+			<-release
+		}
+		p.Welcome()
+		p.Send("41")
+		p.UntilGone()
+	}), conn.Config{})
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
-	states := c.States.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	again, cancel := wiretest.Run(t, c)
 	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	assert.ErrorIs(t, c.Ready(ctx), context.DeadlineExceeded)
-	states.Close()
+	close(release)
 	assert.ErrorIs(t, wiretest.ReceiveFrom(t, again), conn.ErrDisconnected)
 	cancel()
 	assert.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)

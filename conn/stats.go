@@ -73,6 +73,8 @@ func (c *Conn) Health() error {
 		return nil
 	case c.cause != nil:
 		return fmt.Errorf("%w: %v, attempt %d: %w", ErrNotReady, c.state.Phase, c.state.Attempt, c.cause)
+	case c.state.Phase == Idle, c.state.Phase == Stopped:
+		return fmt.Errorf("%w: Run is not running", ErrNotReady)
 	}
 	return fmt.Errorf("%w: %v", ErrNotReady, c.state.Phase)
 }

@@ -67,7 +67,7 @@ func TestHealth_reportsErrorUnlessReady(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) { p.Welcome(); <-release })
 	c, err := conn.New(url, conn.Config{Reconnect: reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}})
 	require.NoError(t, err)
-	assert.EqualError(t, c.Health(), "conn: not ready: idle")
+	assert.EqualError(t, c.Health(), "conn: not ready: Run is not running")
 	require.ErrorIs(t, c.TryEmit("now or never"), conn.ErrNotReady)
 	assert.EqualValues(t, 1, c.Stats().Dropped)
 

@@ -88,7 +88,9 @@ func unmarshal(b []byte, into any) error {
 	return err
 }
 
-func marshal(from any) ([]byte, error) { return jsonv2.Marshal(from, lenient) }
+func marshal(from any) ([]byte, error) {
+	return jsonv2.Marshal(from, lenient, jsontext.PreserveRawStrings(true))
+}
 
 // object describes the JSON of a struct.
 type object struct {

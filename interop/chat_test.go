@@ -143,13 +143,13 @@ func TestAsk_separatesConcurrentAnswers(t *testing.T) {
 	}
 }
 
-func TestDecodeErrors_reportInvalidTokenWithoutEndingAnswer(t *testing.T) {
+func TestDecodeErrors_reportUnreadableIndex(t *testing.T) {
 	client, _ := startClient(t, startBackend(t).URL(), chat.Config{})
 	failures := client.DecodeErrors.Chan(t.Context())
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/bad"})
 	require.NoError(t, err)
 	_, err = stream.Wait()
-	require.NoError(t, err)
+	require.ErrorIs(t, err, chat.ErrIndex, "the position of the token is not known")
 	failure := wiretest.ReceiveFrom(t, failures)
 	assert.Equal(t, "ai:token", failure.Event)
 	assert.Contains(t, string(failure.Raw), `"index":"zero"`)

@@ -60,11 +60,10 @@ func TestAsyncAPI_rejectsValuesOutsideEnum(t *testing.T) {
 	assert.Error(t, all["USER_MESSAGE"].validate(t, part))
 }
 
-// Each schema accepts the same JSON as the codec of package events: with each
-// member left out, and with values of every type in its place. Two differences
-// are intended, and not tested here: the codec accepts values outside an enum,
-// and null for an optional member.
-func TestAsyncAPI_acceptsSameJSONAsCodec(t *testing.T) {
+// The codec of package events accepts all JSON that a schema accepts: with each
+// member left out, and with values of every type in its place. It accepts more,
+// because backends differ from the contract.
+func TestCodec_acceptsJSONOfAsyncAPI(t *testing.T) {
 	for id, m := range messages(t) {
 		if m.typ != nil {
 			t.Run(id, m.compareWithCodec)
@@ -74,8 +73,9 @@ func TestAsyncAPI_acceptsSameJSONAsCodec(t *testing.T) {
 
 func (m message) compareWithCodec(t *testing.T) {
 	compare := func(data []byte) {
-		fits, decodes := m.validate(t, data), json.Unmarshal(data, reflect.New(m.typ).Interface())
-		assert.Equal(t, decodes == nil, fits == nil, "%s\nschema: %v\ncodec: %v", data, fits, decodes)
+		if m.validate(t, data) == nil {
+			assert.NoError(t, json.Unmarshal(data, reflect.New(m.typ).Interface()), "%s", data)
+		}
 	}
 	for _, member := range m.members() {
 		without := with(t, m.example, member.name, nil)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed67206a74/parley/benchmarks/internal/child"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
@@ -35,7 +36,7 @@ type result struct {
 func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	url, stop, err := startServer(ctx)
+	url, stop, err := child.Start(ctx, beServer)
 	if err != nil {
 		return r, err
 	}

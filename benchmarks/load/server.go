@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed67206a74/parley/internal/sioserver"
@@ -19,39 +15,6 @@ import (
 
 // beServer in the environment makes the server of this program.
 const beServer = "PARLEY_LOAD_SERVER"
-
-// startServer starts this program again as the server, and returns its URL. The
-// server ends when stop is called, or with this process.
-func startServer(ctx context.Context) (url string, stop func(), err error) {
-	program, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	server := exec.CommandContext(ctx, program)
-	server.Env = append(os.Environ(), beServer+"=1")
-	server.Stderr = os.Stderr
-	alive, err := server.StdinPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	out, err := server.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := server.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = alive.Close()
-		_ = server.Wait()
-	}
-	url, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, err
-	}
-	return strings.TrimSpace(url), stop, nil
-}
 
 // serveLoad is a backend that does as little as it can, until stdin closes: no
 // rooms, no presence, an answer to each user message.

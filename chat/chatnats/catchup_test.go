@@ -132,9 +132,6 @@ func TestForward_storesEventsOnceInOrderOverSlowNetwork(t *testing.T) {
 }
 
 func TestForward_catchesUpAfterLeaderIsKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a cluster")
-	}
 	t.Parallel()
 	nats := newCluster(t)
 	b := nats.open(Config{Replicas: 3})

@@ -8,9 +8,6 @@ import (
 // TestFailover_losesNoEventWhenProcessesFail breaks processes in the middle of
 // 100 answers. The long form has more cases.
 func TestFailover_losesNoEventWhenProcessesFail(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a cluster")
-	}
 	t.Parallel()
 	f := newFleet(t, time.Millisecond)
 	f.moreAnswers()

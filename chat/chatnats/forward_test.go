@@ -72,13 +72,12 @@ func TestForward_storesEventsOnceInOrder(t *testing.T) {
 	const tokens = 3000
 	for range 2 { // a second forwarder receives the same
 		var topic bus.Topic[events.Event]
-		ctx, cancel := context.WithCancel(t.Context())
-		f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
+		f, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{})
 		require.NoError(t, err)
 		for i := range tokens {
 			topic.Publish(token(fmt.Sprintf("room-%d", i%7), "r", i))
 		}
-		cancel()
+		topic.Close()
 		require.NoError(t, f.Wait())
 		require.EqualValues(t, tokens, f.Confirmed())
 	}

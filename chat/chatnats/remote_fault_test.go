@@ -246,7 +246,7 @@ func TestServe_takesABurst(t *testing.T) {
 	client, err := chat.New("http://127.0.0.1:1", chat.Config{ChatID: room}) // it does not run: the burst is for Serve
 	require.NoError(t, err)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
-	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: patience}
+	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: 10 * patience}
 	const calls = 6000
 	errs := make(chan error, calls)
 	for range calls {

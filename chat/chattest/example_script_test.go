@@ -160,12 +160,14 @@ func ExampleSocket_Disconnect() {
 	// conn: disconnected by the server
 }
 
-// A backend sends a payload that the contract does not allow.
+// A backend sends a payload that the contract does not allow: a token with an
+// optional field of the wrong type.
 func ExampleSocket_Emit() {
 	server := chattest.NewServer(chattest.Config{
 		Answer: func(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
-			_ = chattest.SocketFromContext(ctx).Emit(ctx, "ai:token", map[string]any{"requestId": q.RequestID, "token": "x", "index": "zero"})
-			chattest.Say("All the same.", 0)(ctx, q, emit)
+			_ = chattest.SocketFromContext(ctx).Emit(ctx, "ai:token", map[string]any{"requestId": q.RequestID, "token": "All ", "index": 0, "traceId": true})
+			emit(events.AIToken{Token: "the same.", Index: 1})
+			emit(events.AIMessage{MessageID: "m1", Role: "assistant", Text: "All the same."})
 		},
 	})
 	defer server.Close()
@@ -174,10 +176,11 @@ func ExampleSocket_Emit() {
 	defer stop()
 	wrong := client.DecodeErrors.Chan(ctx)
 	answer, err := client.Answer(ctx, chat.Question{UserID: user, Text: "Hello?"})
-	fmt.Println((<-wrong).Event)
+	failure := <-wrong
+	fmt.Println(failure.Event, failure.Field, failure.Delivered)
 	fmt.Println(answer.Text, err)
 	// Output:
-	// ai:token
+	// ai:token traceId true
 	// All the same. <nil>
 }
 

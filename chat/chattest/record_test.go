@@ -95,16 +95,16 @@ func (r *recorder) Fatalf(text string, args ...any) { r.failure = fmt.Sprintf(te
 func TestExpect_reportsMismatch(t *testing.T) {
 	server := start(t, chattest.Config{})
 	c, _ := joined(t, server, "room-1", "ada")
-	payload := map[string]any{"id": 9007199254740993, "list": []int{1}, "name": "x"}
+	payload := map[string]any{"id": int64(9007199254740993), "list": []int{1}, "name": "x"}
 	for _, tc := range []struct {
 		sent, expected any
 		failure        string
 	}{
 		{payload, nil, ""},
 		{payload, map[string]any{}, ""},
-		{payload, map[string]any{"id": 9007199254740993, "list": []int{1}}, ""},
+		{payload, map[string]any{"id": int64(9007199254740993), "list": []int{1}}, ""},
 		{payload, map[string]any{"id": 9007199254740992}, `event thing differs: another "id"`},
-		{payload, map[string]any{"id": 9007199254740993, "other": nil}, `no "other"`},
+		{payload, map[string]any{"id": int64(9007199254740993), "other": nil}, `no "other"`},
 		{payload, events.StringID("x"), "another value"},
 		{"text", map[string]any{"a": 1}, "another value"},
 		{"text", "text", ""},

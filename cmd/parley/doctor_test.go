@@ -163,20 +163,23 @@ func TestDoctor_asksQuestion(t *testing.T) {
 }
 
 func TestScheme_describesNumbering(t *testing.T) {
+	const fits = "chat.StreamConfig{}, the default"
 	for _, tc := range []struct {
-		indices []int
-		want    string
+		indices      []int
+		want, config string
 	}{
-		{nil, "no token arrived"},
-		{[]int{-1, -1}, "none"},
-		{[]int{0, -1}, "in some tokens only"},
-		{[]int{0, 2, 1}, "from 0"},
-		{[]int{1, 2, 3}, "from 1"},
-		{[]int{0, 1, 0, 1}, "restarts at 0"},
-		{[]int{7, 8}, "from 7, not from 0: tokens are missing, or the scheme is another"},
+		{nil, "no token arrived", ""},
+		{[]int{-1, -1}, "none", "chat.StreamConfig{Index: chat.IndexNone}"},
+		{[]int{0, -1}, "in some tokens only", fits},
+		{[]int{0, 2, 1}, "from 0", fits},
+		{[]int{1, 2, 3}, "from 1", "chat.StreamConfig{Index: chat.IndexFromOne}"},
+		{[]int{0, 1, 0, 1}, "restarts at 0", "chat.StreamConfig{Index: chat.IndexRestarts}"},
+		{[]int{7, 8}, "from 7, not from 0: tokens are missing, or the scheme is another", fits},
 	} {
 		t.Run(strings.Trim(fmt.Sprint(tc.indices), "[]"), func(t *testing.T) {
 			assert.Equal(t, tc.want, scheme(tc.indices))
+			m := &manners{Tokens: len(tc.indices), indices: tc.indices}
+			assert.Equal(t, tc.config, m.finish().Config)
 		})
 	}
 }

@@ -28,7 +28,7 @@ type manners struct {
 	Acknowledged bool          `json:"acknowledged"` // of the question
 	FirstToken   time.Duration `json:"firstTokenNs,omitempty"`
 	Failure      string        `json:"failure,omitempty"` // the backend's error
-	Config       string        `json:"streamConfig"`
+	Config       string        `json:"streamConfig,omitempty"`
 
 	indices       []int // -1 without one
 	with, without map[string]bool
@@ -127,6 +127,7 @@ func (m *manners) observe(e conn.Event, n names, id string, after time.Duration)
 // finish fills the fields that depend on all events.
 func (m *manners) finish() *manners {
 	m.Index = scheme(m.indices)
+	m.Config = m.streamConfig()
 	switch {
 	case len(m.with) == 0 && len(m.without) == 0:
 		m.RequestIDs = "no event of an answer arrived"
@@ -162,6 +163,22 @@ func scheme(indices []int) string {
 	default:
 		return fmt.Sprintf("from %d, not from 0: tokens are missing, or the scheme is another", first)
 	}
+}
+
+// streamConfig returns the chat.StreamConfig that fits the answer, as Go
+// source. It is "" if no token arrived.
+func (m *manners) streamConfig() string {
+	switch {
+	case m.Tokens == 0:
+		return ""
+	case m.Index == "none":
+		return "chat.StreamConfig{Index: chat.IndexNone}"
+	case m.Index == "from 1":
+		return "chat.StreamConfig{Index: chat.IndexFromOne}"
+	case strings.HasPrefix(m.Index, "restarts"):
+		return "chat.StreamConfig{Index: chat.IndexRestarts}"
+	}
+	return "chat.StreamConfig{}, the default"
 }
 
 func (m *manners) print(row func(name, format string, args ...any)) {

@@ -92,7 +92,8 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 	bystander.Tokens.Chan(t.Context()) // events without a subscriber are not decoded
 	theirs := bystander.DecodeErrors.Chan(t.Context())
 	_, err = ask(t, client, "Hello").Wait()
-	require.NoError(t, err)
+	var unreadable *conn.DecodeError
+	require.ErrorAs(t, err, &unreadable, "the token names the question")
 	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, failures).Event)
 	assert.Equal(t, "ai:token", wiretest.ReceiveFrom(t, theirs).Event)
 	assert.Empty(t, tokens)

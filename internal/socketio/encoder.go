@@ -32,7 +32,7 @@ type Appender interface {
 const keptBuffer = 64 << 10
 
 // lenient accepts the same JSON as JSON.parse.
-var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true))
 
 // AppendArgs appends the arguments to b as a JSON array.
 func (e *Encoder) AppendArgs(b []byte, args []any) ([]byte, error) {

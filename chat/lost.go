@@ -1,0 +1,35 @@
+package chat
+
+import (
+	"errors"
+	"time"
+
+	"github.com/seed67206a74/parley/conn"
+)
+
+// askAgain sends the question again, after its session was lost.
+func (s *Stream) askAgain() {
+	s.owner.asking(s)
+	err := s.owner.conn.ask(s.alive, s)
+	var failed *conn.SendError
+	switch {
+	case err == nil, errors.Is(err, conn.ErrSessionLost) && errors.As(err, &failed) && failed.MaybeSent:
+		// If the question was lost again, LostTimeout will notice it.
+	default:
+		s.giveUp(err, "")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits.asked, s.limits.again = time.Now(), false
+	if d := s.owner.cfg.LostTimeout; d >= 0 {
+		s.arm(s.limits.asked.Add(d))
+	}
+}
+
+// asking records that the question of a stream is sent once more.
+func (ss *streams) asking(s *Stream) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s.asks++
+}
