@@ -6,7 +6,7 @@ const dom = new JSDOM('<div id="root"></div>', { url: args.url });
 Object.assign(globalThis, { window: dom.window, document: dom.window.document, IS_REACT_ACT_ENVIRONMENT: false });
 const { createElement, StrictMode } = await import("react");
 const { createRoot } = await import("react-dom/client");
-const { useChat } = await import("@ai-sdk/react");
+const { Chat, useChat } = await import("@ai-sdk/react");
 const { DefaultChatTransport, lastAssistantMessageIsCompleteWithToolCalls } = await import("ai");
 
 let requests = [];
@@ -19,11 +19,10 @@ const transport = new DefaultChatTransport({
 });
 
 let current;
-function Page({ id, resume }) {
+function Page({ id, resume, chat }) {
   current = useChat({
-    id,
+    ...(chat ? { chat } : { id, transport }),
     resume,
-    transport,
     onToolCall: () => requests.push("tool"),
     sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls,
   });
@@ -39,15 +38,28 @@ const shown = () => current?.messages.at(-1)?.parts.filter((p) => p.type === "te
 
 const root = mount({ id: "react" });
 await until(() => current);
-current.sendMessage({ text: "slow" });
+current.sendMessage({ text: args.resume ? "slow" : "endless" });
 await until(() => current.messages.at(-1)?.role === "assistant" && shown().length > 2);
 root.unmount();
 const result = { unmounted: requests };
 if (args.resume) {
-  const again = mount({ id: "react", resume: true }, (page) => createElement(StrictMode, null, page));
+  // StrictMode runs each effect twice. The hook aborts its first request before
+  // it is sent.
+  const strict = (page) => createElement(StrictMode, null, page);
+  const again = mount({ id: "react", resume: true }, strict);
   await until(() => current.status === "ready" && shown().includes("9"));
-  result.resumed = { requests, text: shown() };
+  result.resumed = shown();
   again.unmount();
+
+  // The same with a chat that outlives the page.
+  current = undefined;
+  const chat = new Chat({ id: "again", transport });
+  chat.sendMessage({ text: "slow" });
+  await until(() => chat.messages.length === 2);
+  const outside = mount({ chat: new Chat({ id: "again", transport, messages: chat.messages.slice(0, 1) }), resume: true }, strict);
+  await until(() => current?.status === "ready" && shown().includes("9"));
+  result.outside = shown();
+  outside.unmount();
 
   const tools = mount({ id: "tools" });
   await until(() => current.id === "tools");

@@ -11,7 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,9 +28,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A site is a web server with all routes of chathttp, in front of a backend.
 type site struct {
 	*httptest.Server
-	t        *testing.T
-	backend  *chattest.Server
-	requests atomic.Int64
+	t       *testing.T
+	backend *chattest.Server
+
+	mu       sync.Mutex
+	requests []string // methods and paths
+}
+
+// count returns the number of requests with a method, or with a method and a
+// path.
+func (s *site) count(prefix string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, request := range s.requests {
+		if strings.HasPrefix(request+" ", prefix+" ") {
+			n++
+		}
+	}
+	return n
 }
 
 // newSite starts a site until the test ends. around wraps its handler; it may
@@ -66,7 +81,9 @@ func newSite(t *testing.T, cfg chathttp.Config, around func(http.Handler) http.H
 		handler = around(handler)
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
+		s.mu.Lock()
+		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+		s.mu.Unlock()
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Server.Close)
