@@ -22,11 +22,13 @@ import (
 // A userFunction is a place where a program gives a function to the client.
 type userFunction struct {
 	config func(cfg *Config, fn func())
-	add    func(client *Client, fn func())                                    // before Run
-	call   func(t *testing.T, client *Client, b *badBackend, fn *badFunction) // makes the client call fn
+	add    func(client *Client, fn func()) // before Run
 
-	// caller is true if fn runs in the goroutine of call. Otherwise it runs in a
-	// goroutine of the library.
+	// call makes the client call fn.
+	call func(t *testing.T, client *Client, b *badBackend, fn *badFunction)
+
+	// caller is true if fn runs in the goroutine of call. Otherwise it runs in
+	// a goroutine of the library.
 	caller bool
 
 	reader bool // fn runs in the connection's reader, and must not block
@@ -60,8 +62,8 @@ var decoding func()
 
 func (*badArgs) UnmarshalJSON([]byte) error { decoding(); return nil }
 
-// A badBackend serves every session. It acknowledges each packet with an id, and
-// answers the questions with the text "answer".
+// A badBackend serves every session. It acknowledges each packet with an id,
+// and answers the questions with the text "answer".
 type badBackend struct{ link atomic.Pointer[link] }
 
 func (b *badBackend) serve(ctx context.Context, w wire) {
@@ -218,8 +220,8 @@ func receiveError(_ *testing.T, _ *Client, b *badBackend, fn *badFunction) {
 }
 
 // Each function of the user panics, ends its goroutine, blocks or calls the
-// client. In a goroutine of the library a panic is recovered, and the rest goes
-// on. In the caller's goroutine it passes through, and leaves no state behind.
+// client. In a goroutine of the library a panic is recovered, and the rest
+// continues. In the caller's goroutine it passes through, and leaves no state behind.
 func TestClient_continuesAfterFunctionOfUser(t *testing.T) {
 	for name, f := range userFunctions {
 		t.Run(name+" panics", func(t *testing.T) { testUserFunction(t, f, func(*Client) { panic("boom") }, "boom") })
