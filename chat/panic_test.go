@@ -219,9 +219,9 @@ func receiveError(_ *testing.T, _ *Client, b *badBackend, fn *badFunction) {
 	b.send(`42["ai:error",{"message":"no"}]`)
 }
 
-// Each function of the user panics, ends its goroutine, blocks or calls the
-// client. In a goroutine of the library a panic is recovered, and the rest
-// continues. In the caller's goroutine it passes through, and leaves no state behind.
+// Each function of the user panics, ends its goroutine, or calls the client. In
+// a goroutine of the library a panic is recovered, and the rest continues. In
+// the caller's goroutine it passes through, and leaves no state behind.
 func TestClient_continuesAfterFunctionOfUser(t *testing.T) {
 	for name, f := range userFunctions {
 		t.Run(name+" panics", func(t *testing.T) { testUserFunction(t, f, func(*Client) { panic("boom") }, "boom") })
