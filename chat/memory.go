@@ -13,6 +13,8 @@ const (
 	eventMemory = 128
 	extraMemory = 352
 	fieldMemory = 128
+
+	goroutineMemory = 8 << 10 // of a tool call
 )
 
 // memory estimates the memory of an event in bytes. texts is the length of its

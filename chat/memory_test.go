@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,6 +77,35 @@ func TestStream_boundsMemoryOfHostileAnswer(t *testing.T) {
 			_, err := s.Wait()
 			assert.ErrorIs(t, err, ErrTooLong)
 			runtime.KeepAlive(s)
+		})
+	}
+}
+
+// The calls that run or wait keep at most twice the limit, for any calls of the
+// server.
+func TestTools_boundMemoryOfPendingCalls(t *testing.T) {
+	for name, payload := range map[string]string{
+		"args":    `{"callId":"c","toolName":"wait","args":"` + strings.Repeat("x", 256<<10) + `"}`,
+		"members": `{"callId":"c","toolName":"wait","args":1` + fields(1000, "1") + `}`,
+		"small":   `{"callId":"c","toolName":"wait","args":1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := New("http://localhost", quick(Config{Tools: Tools{MaxPending: 1 << 20}}))
+			require.NoError(t, err)
+			_, _, release, _ := waitingTool(client)
+			before := heapBytes()
+			for range 10_000 {
+				client.tools.offer(wireEvent[events.AIToolCall](t, payload), nil, conn.Ack{})
+			}
+			used := int64(heapBytes()) - int64(before)
+			assert.LessOrEqual(t, used, int64(2*maxBytes))
+			t.Logf("%d calls: %.2f of the limit", client.Stats().Tools, float64(used)/maxBytes)
+			close(release)
+			require.NoError(t, client.Close())
+			for client.Stats().Tools > 0 {
+				runtime.Gosched()
+			}
+			assert.Zero(t, client.tools.bytes)
 		})
 	}
 }
