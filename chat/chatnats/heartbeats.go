@@ -80,6 +80,9 @@ func (h *heartbeats) look(ctx context.Context, ttl time.Duration, value []byte) 
 	return members, nil
 }
 
+// markerTTL is how long the marker of a removed key is kept.
+const markerTTL = time.Minute
+
 // leave deletes the key, so that the others need not wait until it expires.
 func (h *heartbeats) leave() {
 	if h.bus.conn.Status() != nats.CONNECTED {
@@ -88,7 +91,8 @@ func (h *heartbeats) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), longPause)
 	defer cancel()
 	if bucket, err := h.bus.bucket(ctx, true); err == nil {
-		_ = bucket.Purge(ctx, h.kind+"."+h.id) // on failure, it expires
+		// On failure, it expires.
+		_ = bucket.Purge(ctx, h.kind+"."+h.id, jetstream.PurgeTTL(markerTTL))
 	}
 }
 
