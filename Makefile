@@ -14,14 +14,14 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/web/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
-interop/node/node_modules: interop/node/node_modules/.package-lock.json
-interop/node/node_modules/.package-lock.json: interop/node/package-lock.json
-	npm ci --prefix interop/node --no-audit --no-fund --loglevel=error
+interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
+interop/%/node_modules/.package-lock.json: interop/%/package-lock.json
+	npm ci --prefix interop/$* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: chromium
