@@ -26,10 +26,11 @@ var allowed = map[string]struct{ code, tests []string }{
 	"bus":       {},
 	"bus/pipe":  {code: []string{"bus"}},
 
+	"internal/guard":    {code: []string{"bus"}},
 	"internal/engineio": {},
 	"internal/socketio": {},
 	"conn": {
-		code:  []string{"bus", "internal/engineio", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "internal/engineio", "internal/guard", "internal/socketio", "reconnect"},
 		tests: []string{"events", "internal/wiretest"},
 	},
 	"conn/zishang": {
