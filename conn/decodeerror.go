@@ -55,8 +55,11 @@ func (e DecodeError) As(target any) bool {
 // the value cannot be used. It returns false for a [*DecodeError] with
 // Delivered.
 func Unreadable(err error) bool {
+	if err == nil {
+		return false // without the allocation of errors.As
+	}
 	var failed *DecodeError
-	return err != nil && !(errors.As(err, &failed) && failed.Delivered)
+	return !errors.As(err, &failed) || !failed.Delivered
 }
 
 // decodeError returns the error of an event whose payload was not decoded, or
