@@ -34,6 +34,7 @@ func nestAnswer(text string) string {
 }
 
 func TestNest_servesChat(t *testing.T) {
+	t.Parallel()
 	backend := startNest(t)
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +100,7 @@ func TestNest_servesChat(t *testing.T) {
 // answer is not the answer to the next question. Without requestId in the
 // answers the first question fails, and each later one waits.
 func TestNest_answersQuestionNotMessageBeforeIt(t *testing.T) {
+	t.Parallel()
 	for _, env := range []string{"REQUEST_ID=1", "REQUEST_ID=0"} {
 		backend := startNest(t, env)
 		for name, send := range map[string]func(context.Context, *chat.Client, events.UserMessage) error{
