@@ -84,7 +84,7 @@ generate: ## what is written by programs: the contract in docs/contract, the exp
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of docs/compatibility.md
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against six servers; rewrites the table of docs/compatibility.md
 	cd interop && PARLEY_INTEROP=required PARLEY_CONFORMANCE=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
 
 .PHONY: chaos
