@@ -13,18 +13,15 @@ MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socketio ./reconnect
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
-# The packages of npm that the tests need.
-PACKAGES = interop/node interop/nest
-
 .PHONY: test
-test: $(PACKAGES:=/node_modules) chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
-$(PACKAGES:=/node_modules): %/node_modules: %/node_modules/.package-lock.json
-$(PACKAGES:=/node_modules/.package-lock.json): %/node_modules/.package-lock.json: %/package-lock.json
-	npm ci --prefix $* --no-audit --no-fund --loglevel=error
+interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
+interop/%/node_modules/.package-lock.json: interop/%/package-lock.json
+	npm ci --prefix interop/$* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: chromium
