@@ -96,10 +96,11 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^(TestFailover|TestForward_catchesUpAfterLeaderIsKilledTwice)' .
 
 .PHONY: bench
-bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
+bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks and docs/chatnats.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
 	cd benchmarks && go run ./wire -readme wire/README.md
+	cd benchmarks && go run ./nats -readme ../docs/chatnats.md
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load
