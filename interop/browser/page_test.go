@@ -88,6 +88,19 @@ func TestPlayground_showsTrafficWithoutSecrets(t *testing.T) {
 	ada.waitForText("#traffic .payload", `"text":"Hello"`)
 }
 
+// The page has a copy of a file of npm's package, which package.json pins.
+func TestPlayground_vendorsMarkdownUnchanged(t *testing.T) {
+	const name = "markdown-it.esm.min.mjs"
+	ours, err := os.ReadFile("../../examples/playground/page/vendor/" + name)
+	require.NoError(t, err)
+	theirs, err := os.ReadFile("../node/node_modules/markdown-it/dist/browser/" + name)
+	if os.IsNotExist(err) && os.Getenv("PARLEY_INTEROP") != "required" {
+		t.Skip("NOT COMPARED: npm ci --prefix interop/node")
+	}
+	require.NoError(t, err)
+	assert.True(t, string(ours) == string(theirs), name)
+}
+
 // small lists the visible targets that are smaller than 44 pixels.
 const small = `[...document.querySelectorAll("button, select, summary, textarea, a.quiet, .switch, input:not([type=checkbox]), .event")]
 	.filter((node) => node.checkVisibility() && !node.closest(".hidden, .skip"))

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // build builds the programs under test.
 var build = sync.OnceValue(func() error {
-	cmd := exec.Command("go", "build", "-race", "-o", programs, "./examples/mockserver", "./examples/playground")
+	cmd := exec.Command("go", "build", "-race", "-o", programs, "./examples/mockserver", "./examples/playground", "./examples/webchat")
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

@@ -1,4 +1,4 @@
-// Package exampletest runs an example as a process, in the tests of the example.
+// Package exampletest runs an example as a process, in the example's tests.
 package exampletest
 
 import (

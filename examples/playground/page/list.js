@@ -3,12 +3,12 @@
 import { el } from "./dom.js";
 
 // list controls the elements in root. keep is the number of rows that it keeps. fill(entry)
-// sets entry.text, to which the filter applies, and returns the cells of the row. detail(entry)
+// sets entry.search, to which the filter applies, and returns the cells of the row. detail(entry)
 // returns the title and the text of the detail. wanted(entry) is a further filter.
 export function list(root, { keep, fill, detail, wanted = () => true }) {
   const part = (name) => root.querySelector(`.${name}`);
   const [box, filter, pause, inspector] = ["log", "filter", "pause", "inspector"].map(part);
-  const rows = []; // the oldest first: { node, text, … }
+  const rows = []; // the oldest first
   let waiting = []; // while paused
   let paused = false;
   let chosen = null;
@@ -46,7 +46,7 @@ export function list(root, { keep, fill, detail, wanted = () => true }) {
     if (atEnd) box.scrollTop = box.scrollHeight;
   }
 
-  const shown = (entry) => wanted(entry) && entry.text.includes(filter.value.trim().toLowerCase());
+  const shown = (entry) => wanted(entry) && entry.search.includes(filter.value.trim().toLowerCase());
 
   function apply() {
     for (const entry of rows) entry.node.hidden = !shown(entry);

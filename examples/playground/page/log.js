@@ -8,7 +8,7 @@ const { add: put, apply } = list($("events"), {
   fill(entry) {
     const { kind, way, name, args } = entry;
     const summary = args.map(summarise).join(", ");
-    entry.text = `${name} ${summary}`.toLowerCase();
+    entry.search = `${name} ${summary}`.toLowerCase();
     return [el("span", { class: "way", title: kind || "received" }, way), el("span", { class: "name" }, name), el("span", { class: "args" }, summary.slice(0, 300))];
   },
   detail: ({ way, name, args }) => ({ title: `${way} ${name}`, text: args.map((arg) => JSON.stringify(arg, null, 2)).join(",\n") }),

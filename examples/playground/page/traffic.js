@@ -10,7 +10,7 @@ const { add: put, shown } = list($("traffic"), {
   fill(entry) {
     const { way, size, text } = entry;
     entry.kind = { out: "sent", end: "problem" }[way] ?? "";
-    entry.text = `${way} ${text}`.toLowerCase();
+    entry.search = `${way} ${text}`.toLowerCase();
     return [el("span", { class: "way", title: way }, ways[way]), el("span", { class: "size" }, size ? bytes(size) : way), el("span", { class: "args" }, text.slice(0, 300))];
   },
   detail: ({ way, size, text, binary, cut }) => ({
