@@ -54,8 +54,10 @@ dev: ## a mock server on MOCK_ADDR and the playground (or DEV=webchat) on DEV_AD
 	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/$(DEV)" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
 
 .PHONY: picture
-picture: chromium ## the README's picture anew, and pictures of the playground and the webchat in interop/browser/screenshots
+picture: chromium ## the README's picture anew, and pictures of the playground, the webchat and the terminal in interop/browser/screenshots
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures' ./browser
+	cd examples/terminal && TERMINAL_PICTURE=$(CURDIR)/interop/browser/screenshots/terminal.html go test -count=1 -run '^TestPicture$$' .
+	cd interop/browser/screenshots && chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=780,660 --screenshot=terminal.png terminal.html
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose
