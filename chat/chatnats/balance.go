@@ -21,8 +21,8 @@ var ErrLeaseMoved = errors.New("chatnats: the lease moves to another instance")
 // A balancer spreads leases evenly over the instances that compete for the same
 // ones. An instance is a Bus. Each has a key in the bucket, which expires
 // unless it is written again. An instance with more leases than its share ends
-// the tenures of the oldest ones. Only instances below their share take these
-// leases, for a quarter of the TTL.
+// tenures: first those with the fewest answers in flight, then the oldest. Only
+// instances below their share take these leases, for a quarter of the TTL.
 //
 // The instances' views may differ for a moment. Only the even spread depends on
 // them: the key of a lease makes sure that one instance holds it.
@@ -172,7 +172,9 @@ func (r *balancer) balance(id string, all map[string]instance) []*held {
 	r.known, r.share = true, shareOf(id, all, len(r.leases))
 	var surplus []*held
 	held, _ := r.held()
-	slices.SortFunc(held, func(a, b *lease) int { return a.since.Compare(b.since) })
+	slices.SortFunc(held, func(a, b *lease) int {
+		return cmp.Or(cmp.Compare(a.holder.answers.Load(), b.holder.answers.Load()), a.since.Compare(b.since))
+	})
 	for _, l := range held[:max(len(held)-r.share, 0)] {
 		surplus = append(surplus, l.holder)
 	}
