@@ -94,6 +94,7 @@ func (r *balancer) run(ctx context.Context, b *Bus, ttl time.Duration) {
 			beats.leave()
 		}
 	}()
+	failed := false
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
@@ -112,11 +113,13 @@ func (r *balancer) run(ctx context.Context, b *Bus, ttl time.Duration) {
 		value, _ := json.Marshal(own) // numbers: it cannot fail
 		members, err := beats.look(ctx, ttl, value)
 		if err != nil {
-			if ctx.Err() == nil {
+			if !failed && ctx.Err() == nil {
 				b.log.Warn("chatnats: leases cannot be balanced", "error", err)
 			}
+			failed = true
 			continue
 		}
+		failed = false
 		all := map[string]instance{}
 		for id, value := range members {
 			var i instance
@@ -164,12 +167,20 @@ func (r *balancer) held() (held []*lease, waiting int) {
 }
 
 // balance updates the share of this instance, and returns the tenures that must
-// end.
+// end. None ends while a value is out of date, such as that of an instance
+// whose leases were taken over.
 func (r *balancer) balance(id string, all map[string]instance) []*held {
 	_, all[id] = r.state()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known, r.share = true, shareOf(id, all, len(r.leases))
+	sum := 0
+	for _, i := range all {
+		sum += i.Held
+	}
+	if sum > len(r.leases) {
+		return nil
+	}
 	var surplus []*held
 	held, _ := r.held()
 	slices.SortFunc(held, func(a, b *lease) int {

@@ -170,6 +170,7 @@ func TestBalancer_movesLeasesWithFewestAnswers(t *testing.T) {
 	}
 	moved := r.balance("a", map[string]instance{"b": {0, 4}})
 	require.Equal(t, []*held{all[3], all[1]}, moved, "the older one first")
+	require.Empty(t, r.balance("b", map[string]instance{"a": {4, 0}}), "a has failed, or its value is out of date")
 }
 
 func TestBalancer_countsLeasesAndRoom(t *testing.T) {
