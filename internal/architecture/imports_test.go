@@ -83,13 +83,14 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"chat/chattest", "internal/wiretest"},
 	},
 
-	"examples/internal/usage": {},
+	"examples/internal/exampletest": {},
+	"examples/internal/usage":       {},
 	"examples/...": {
 		code: []string{
 			"bus", "bus/pipe", "chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
 			"examples/internal/usage", "internal/mockserver", "reconnect",
 		},
-		tests: []string{"internal/nodetest", "internal/wiretest"},
+		tests: []string{"examples/internal/exampletest", "internal/nodetest", "internal/wiretest"},
 	},
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
 	"benchmarks/internal/child":    {},
