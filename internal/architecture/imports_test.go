@@ -41,7 +41,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/guard", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
