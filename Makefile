@@ -14,9 +14,9 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
-	go test -run Memory ./bus ./chat ./conn
+	go test -run 'Memory|allocations' ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 %/node_modules: %/node_modules/.package-lock.json ;
@@ -98,10 +98,11 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^(TestFailover|TestForward_catchesUpAfterLeaderIsKilledTwice)' .
 
 .PHONY: bench
-bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
+bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks and docs/chatnats.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
 	cd benchmarks && go run ./wire -readme wire/README.md
+	cd benchmarks && go run ./nats -readme ../docs/chatnats.md
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load
