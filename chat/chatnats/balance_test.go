@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
@@ -155,6 +156,23 @@ func TestRunWithLease_sharesLeasesEvenly(t *testing.T) {
 	require.Len(t, indexes, leases)
 }
 
+func TestBalancer_movesLeasesWithFewestAnswers(t *testing.T) {
+	var r balancer
+	var all []*tenureCtx
+	for _, answers := range []int64{2, 0, 1, 0} {
+		h := newTenureCtx(wiretest.Context(t), time.Now().Add(time.Hour))
+		defer h.end(nil)
+		h.answers.Store(answers)
+		l := &lease{}
+		r.leases, all = append(r.leases, l), append(all, h)
+		r.hold(l, h)
+		l.since = time.Now().Add(-time.Duration(len(all)) * time.Second)
+	}
+	moved := r.balance("a", map[string]instance{"b": {0, 4}})
+	require.Equal(t, []*tenureCtx{all[3], all[1]}, moved, "the older one first")
+	require.Empty(t, r.balance("b", map[string]instance{"a": {4, 0}}), "a has failed, or its value is out of date")
+}
+
 func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	r := balancer{leases: []*lease{{token: "a"}, {token: "b"}}}
 	kind, own := r.state()
@@ -163,7 +181,7 @@ func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	other, own := r.state()
 	require.Equal(t, kind, other, "the order of the leases has no effect")
 	require.Equal(t, instance{0, 1}, own)
-	h := newHeld(wiretest.Context(t), time.Now().Add(time.Hour))
+	h := newTenureCtx(wiretest.Context(t), time.Now().Add(time.Hour))
 	defer h.end(nil)
 	r.hold(r.leases[0], h)
 	_, own = r.state()
@@ -171,4 +189,38 @@ func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	h.end(ErrLeaseMoved)
 	_, own = r.state()
 	require.Equal(t, instance{0, 1}, own, "hold has not returned")
+}
+
+// TestRunWithLease_waitsWithoutReadingKeys counts the messages that a waiting
+// instance sends while it receives the renewals of 50 leases.
+func TestRunWithLease_waitsWithoutReadingKeys(t *testing.T) {
+	t.Parallel()
+	const leases = 50
+	server := newServer(t)
+	compete := func(b *Bus, count int, held chan<- struct{}) {
+		for n := range count {
+			running(t, func(ctx context.Context) error {
+				return RunWithLease(ctx, b, events.StringID(fmt.Sprint("lease-", n)), LeaseConfig{TTL: 4 * time.Second}, func(ctx context.Context) error {
+					held <- struct{}{}
+					<-ctx.Done()
+					return nil
+				})
+			})
+		}
+	}
+	holder, waiting := newBus(t, server.URL, Config{}), newBus(t, server.URL, Config{})
+	held := make(chan struct{}, 2*leases)
+	compete(holder, leases, held)
+	for range leases {
+		wiretest.ReceiveFrom(t, held)
+	}
+	compete(waiting, leases-1, held) // not the same leases: the holder keeps them
+	renewed := func(times uint64) nats.Statistics {
+		before := waiting.conn.Stats().InMsgs
+		require.Eventually(t, func() bool { return waiting.conn.Stats().InMsgs >= before+times*leases }, patience, time.Millisecond)
+		return waiting.conn.Stats()
+	}
+	before := renewed(3) // the first replies are those to its first look
+	after := renewed(2)
+	require.Less(t, after.OutMsgs-before.OutMsgs, uint64(leases), "it reads keys")
 }
