@@ -210,10 +210,10 @@ func TestReorderLimit_putsManyEarlyTokensInOrder(t *testing.T) {
 		}
 	}
 	assert.Equal(t, n, a.next)
-	assert.Len(t, a.tokens, n)
+	assert.Equal(t, n, a.tokens.len)
 	assert.Empty(t, a.early)
 	assert.Nil(t, a.gap())
-	for i, token := range a.tokens {
-		require.Equal(t, i, token.Index)
+	for i := range n {
+		require.Equal(t, i, a.tokens.at(i).Index)
 	}
 }

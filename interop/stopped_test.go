@@ -67,12 +67,13 @@ func runChild(url, transport string) childReport {
 // the client notices the end of the session and reconnects. In both cases the
 // answer is whole.
 func TestStoppedClient_hasWholeAnswer(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		env      []string
 		sessions uint64
 	}{
 		"the session continues":       {nil, 1},
-		"the server ends the session": {[]string{"PING_INTERVAL=500", "PING_TIMEOUT=500"}, 2},
+		"the server ends the session": {[]string{"PING_INTERVAL=1000", "PING_TIMEOUT=1000"}, 2},
 	} {
 		for _, transport := range []string{conn.WebSocket, conn.Polling} {
 			t.Run(name+" by "+transport, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 // answer, and returns when the client has noticed it.
 func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*backend, *chat.Client, *chat.Stream) {
 	t.Helper()
-	backend := startBackend(t, "PING_INTERVAL=300", "PING_TIMEOUT=300")
+	backend := startBackend(t, "PING_INTERVAL=500", "PING_TIMEOUT=1000")
 	var client *chat.Client
 	client, _ = startClient(t, backend.URL(), chat.Config{
 		Stream: chat.StreamConfig{
@@ -129,7 +130,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 			OnGap:          chat.FailOnGap,
 			Resume:         resumeFrom(&client),
 		},
-		Conn: conn.Config{Transports: way, HandshakeTimeout: 500 * time.Millisecond},
+		Conn: conn.Config{Transports: way, HandshakeTimeout: time.Second},
 	})
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 500 5"})
 	require.NoError(t, err)
@@ -143,6 +144,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 // A server's process is stopped in the middle of an answer. The client notices
 // the missing ping, and the stream ends with ErrOffline.
 func TestFrozenServer_endsStream(t *testing.T) {
+	t.Parallel()
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,6 +157,7 @@ func TestFrozenServer_endsStream(t *testing.T) {
 
 // The stopped process continues, and so does the answer.
 func TestFrozenServer_continuesAnswer(t *testing.T) {
+	t.Parallel()
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
