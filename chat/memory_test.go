@@ -95,7 +95,7 @@ func TestTools_boundMemoryOfPendingCalls(t *testing.T) {
 			require.NoError(t, err)
 			HandleTool(client, "wait", func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
 			before := heapBytes()
-			for range min(2500, 1040*(256<<10)/len(payload)) {
+			for range min(2500, 40<<20/len(payload)) {
 				client.tools.offer(wireEvent[events.AIToolCall](t, payload), nil, conn.Ack{})
 			}
 			used := int64(heapBytes()) - int64(before)
