@@ -75,7 +75,7 @@ func run(list string, pace time.Duration, tokens int, readme string) error {
 var contenders = []struct {
 	name       string
 	open       openFunc
-	goroutines float64 // of each connection, without the one that asks
+	goroutines float64 // of each connection, without the goroutine that asks
 }{
 	{"Parley", openChat, 2},
 	{"gorilla, frames not decoded", openBare, 0},
