@@ -74,6 +74,7 @@ func newSite(t *testing.T, cfg chathttp.Config, around func(http.Handler) http.H
 	mux.HandleFunc("GET /api/chat/{id}/stream", web.ResumeAISDK)
 	mux.HandleFunc("POST /api/chat/{id}/stop", web.Stop)
 	mux.HandleFunc("GET /api/sse", web.SSE)
+	mux.HandleFunc("POST /api/ndjson", web.NDJSON)
 	mux.HandleFunc("POST /api/agui", web.AGUI)
 	mux.HandleFunc("POST /v1/chat/completions", web.OpenAI)
 	var handler http.Handler = mux
