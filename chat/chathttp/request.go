@@ -133,8 +133,8 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // refuse answers a request with an error.
 func (s *Server) refuse(w http.ResponseWriter, err error) { s.cfg.refusalOf(err).write(w) }
 
-// lookup returns the visitor's answer with an id that the visitor may still use,
-// or nil if there is none.
+// lookup returns the visitor's answer with an id, or nil if there is none. It
+// returns errForbidden if the visitor may no longer use the chat.
 func (s *Server) lookup(visitor Visitor, id string) (*entry, error) {
 	e := s.answers.find(visitor.UserID.String(), id)
 	if e != nil && !e.own && !visitor.may(e.key.chat) {
@@ -155,7 +155,8 @@ func (s *Server) join(visitor Visitor, id string) (*entry, error) {
 
 // resume streams an answer again, without its first skip frames. If there is no
 // such answer, or if it has ended and has no further frames, the response has
-// the status 204. id is that of a request or of chat, which may be empty.
+// the status 204. The id is that of a request, or of the chat. chat may be
+// empty.
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id, chat string, skip int) {
 	visitor, err := s.sender(r, false)
 	if err != nil {

@@ -41,8 +41,8 @@ type Answers struct {
 	Age time.Duration
 
 	// IdleTimeout is how long an answer may be silent. Then it ends with
-	// chat.ErrStalled, and is not found any more. An answer that was stopped is
-	// silent, and so is one that has ended. Default: DefaultAnswerIdleTimeout.
+	// chat.ErrStalled, and Find does not find it any more. Answers that have
+	// ended, or were stopped, are silent. Default: DefaultAnswerIdleTimeout.
 	IdleTimeout time.Duration
 }
 
@@ -112,6 +112,11 @@ func (a *Answers) idleTimeout() time.Duration {
 	return d
 }
 
+// findTimeout ends the reading of Find if no event arrives. The last stored
+// event never does if it was late, because a Feed drops the late events of a
+// former holder.
+const findTimeout = 2 * time.Second
+
 // A storedReader reads an answer from the stored events of its chat.
 type storedReader struct {
 	stream     *Stream
@@ -158,9 +163,9 @@ func (r *storedReader) find(last uint64, own func(requestID string) bool) (found
 	answers := map[string][]Delivery{}
 	var newest string
 	for {
-		d, err := r.next(r.stream.ctx.Done(), time.After(r.stream.remote.deadline()))
+		d, err := r.next(r.stream.ctx.Done(), time.After(findTimeout))
 		if errors.Is(err, chat.ErrStalled) {
-			break // a reader drops late events of a former holder
+			break
 		}
 		if err != nil {
 			return false, err
@@ -272,6 +277,6 @@ func (r *storedReader) abort(reason string) {
 	s := r.stream
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), time.Second)
 	defer cancel()
-	// After an error the backend goes on.
+	// After an error the backend continues.
 	_ = s.remote.Abort(ctx, events.Abort{RequestID: s.question.RequestID, Reason: reason})
 }

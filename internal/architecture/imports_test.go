@@ -94,13 +94,14 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks/internal/child":    {},
 	"benchmarks/internal/markdown": {},
 	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "conn", "events", "internal/sioserver"}},
+	"benchmarks/web":               {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "chat/chathttp", "chat/chattest", "events"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},
 	"interop/chaos":                {tests: []string{"bus", "chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},
-	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chattest", "events"}},
+	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "events"}},
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
 }
 

@@ -23,7 +23,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(natsURL); url != "" {
+		if err := serveFrontEnd(url); err != nil {
+			panic(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A site is a web server with all routes of chathttp, in front of a backend.
 type site struct {
