@@ -14,7 +14,8 @@ import (
 // written.
 const abortTimeout = time.Second
 
-// A Question is a message that asks for an answer. UserID is required.
+// A Question is a message that asks for an answer. UserID is required, so Ask
+// takes a Question and not a text.
 type Question struct {
 	UserID events.ID
 	Text   string
@@ -57,12 +58,20 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		release()
 		return nil, ErrDuplicateRequest
 	}
+	returned := false
+	defer func() {
+		if !returned { // the encoding of a Part panicked
+			s.withdraw()
+			s.finish(events.AIMessage{}, ErrAborted)
+		}
+	}()
 	err = c.streams.awaitOthers(ctx, s.own.chat)
 	if err != nil {
 		err = &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err, State: "waiting for another answer in the chat"}
 	} else {
 		err = c.ask(ctx, q, s)
 	}
+	returned = true
 	if err != nil {
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {

@@ -18,7 +18,7 @@ func (f dialFunc) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { re
 // BenchmarkToken measures a token's path through the client: to the reader of a
 // topic, to the reader of a stream, and to both.
 func BenchmarkToken(b *testing.B) {
-	const batch = 1000 // tokens of one answer
+	const batch = 60_000 // tokens of one answer
 	for _, to := range []struct {
 		name          string
 		topic, stream bool
@@ -72,6 +72,8 @@ func BenchmarkToken(b *testing.B) {
 					}
 				}
 				if to.stream {
+					for range stream.Tokens() {
+					}
 					if _, err := stream.Wait(); err != nil {
 						b.Fatal(err)
 					}

@@ -17,7 +17,8 @@ import (
 
 // A Client is the connection of one user or service to a chat. Its topics carry
 // the events of the backend; its methods send events. All methods are safe for
-// concurrent use.
+// concurrent use. [Client.Run] connects it. The functions [On] and [HandleTool]
+// add events and tools of your own.
 //
 // A subscription lasts until its ctx ends or the Client is closed, over any
 // number of sessions and Runs. Subscribing before Run misses nothing.
@@ -219,9 +220,9 @@ func (c *Client) Run(ctx context.Context) error {
 		c.streams.giveUp(ErrStopped)
 		stop()
 	})()
-	err := c.conn.Run(running)
-	c.streams.runEnded(err)
-	return err
+	// Deferred, so that a panic of a function of Config leaves no stream open.
+	defer func() { c.streams.runEnded(c.conn.State().Err) }()
+	return c.conn.Run(running)
 }
 
 // connected calls Config.Conn.OnConnect, then runs discovery, then joins the

@@ -21,7 +21,8 @@ const (
 // or NoJoin must be set; all other fields have a default.
 type Config struct {
 	// ChatID is the room. It is joined after each connect, and is part of every
-	// payload that is sent. Default: none.
+	// payload that is sent. It is made by [events.StringID] or [events.IntID],
+	// because backends have ids of both types. Default: none.
 	ChatID events.ID
 
 	// NoJoin disables the join, for backends without rooms. Default: false.
@@ -56,6 +57,8 @@ type Config struct {
 	// Names replaces the names of events that are sent or received. Default:
 	// the names of the contract, events.Key.DefaultName. Two events that are
 	// sent cannot have the same name, and neither can two that are received.
+	// A sent event and a received event can: they differ in their direction,
+	// and some backends forward a message to the room under the same name.
 	Names map[events.Key]string
 
 	// NameFunc overrides every other source of names. It gets the name from

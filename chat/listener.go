@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -62,7 +63,7 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	}
 	var stream *Stream // of the event
 	if l.answers() {
-		stream = l.streams.offer(l.next, p.Epoch())
+		stream = l.offer(p.Epoch())
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.offer(l.next, stream, p.Ack())
@@ -70,15 +71,39 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	return cmp.Or(err, wrong)
 }
 
+// offer passes the event to its stream, which it returns.
+func (l *eventListener[T]) offer(epoch uint64) *Stream {
+	if token, ok := any(&l.next).(*events.AIToken); ok && token.RequestID != "" {
+		return l.streams.offerToken(token, epoch)
+	}
+	return l.streams.offer(l.next, epoch)
+}
+
 // refuse ends the stream of an event that cannot be read, so that no caller
 // waits for it. A tool call is acknowledged with the error.
 func (l *eventListener[T]) refuse(p conn.Payload, err error) {
 	if l.streams != nil && l.streams.active() {
-		l.streams.unreadable(l.next, err)
+		envelope := l.next.Envelope()
+		if errors.Is(err, conn.ErrTooDeep) {
+			envelope = envelopeOf(p)
+		}
+		l.streams.unreadable(l.next, envelope, err)
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.refuse(l.next, p.Ack(), err)
 	}
+}
+
+// envelopeOf returns the shared fields of an event that nests too deep to be
+// decoded. They are members of its first level.
+func envelopeOf(p conn.Payload) events.Envelope {
+	args, err := p.Args()
+	if err != nil || len(args) == 0 {
+		return events.Envelope{}
+	}
+	var shared events.Abort              // all of its fields are optional
+	_ = json.Unmarshal(args[0], &shared) // a field that does not fit is left out
+	return events.Envelope{ChatID: shared.ChatID, TraceID: shared.TraceID, RequestID: shared.RequestID}
 }
 
 func (l *eventListener[T]) Pace(ctx context.Context) {

@@ -18,6 +18,9 @@ import (
 // order of their indices, each once. The stream waits for a missing token, then
 // fills the gap or ends with a [*GapError], depending on Config.Stream.
 //
+// [Stream.Wait] returns its error. [Stream.Abort], or the end of Ask's ctx,
+// cancels it.
+//
 // A Stream ends with the first of these:
 //   - the final message
 //   - an error of the backend, a [*events.AIError]
@@ -38,6 +41,7 @@ type Stream struct {
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
 	own      own
+	made     time.Time // when the stream was made
 
 	// Guarded by owner.mu.
 	named bool   // the backend has used the request id
@@ -67,7 +71,7 @@ type Stream struct {
 func newStream(ctx context.Context, owner *streams, q Question) *Stream {
 	s := &Stream{
 		owner: owner, question: q, own: ownMessage(q.ChatID, q.MessageID, q.UserID), asks: 1,
-		ctx: ctx, release: func() {}, done: make(chan struct{}),
+		ctx: ctx, release: func() {}, done: make(chan struct{}), made: time.Now(),
 	}
 	s.alive, s.kill = context.WithCancel(ctx)
 	s.answer.limit, s.answer.scheme = owner.cfg.ReorderLimit, owner.cfg.Index
@@ -217,13 +221,12 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 		s.mu.Unlock()
 		return
 	}
-	s.heardOn = max(s.heardOn, epoch)
+	s.arrived(epoch)
 	if s.conflicts(event) {
 		s.mu.Unlock()
 		s.fail(ErrAmbiguous)
 		return
 	}
-	s.limits.heard = time.Now()
 	switch event := event.(type) {
 	case events.AIToken:
 		s.begun()
@@ -242,6 +245,26 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 	}
 	s.wake()
 	s.check()
+}
+
+// receiveToken is receive for a token with a request id.
+func (s *Stream) receiveToken(t *events.AIToken, epoch uint64) {
+	s.mu.Lock()
+	if s.phase >= phaseClosing {
+		s.mu.Unlock()
+		return
+	}
+	s.arrived(epoch)
+	s.begun()
+	s.answer.add(*t)
+	s.wake()
+	s.check()
+}
+
+// arrived records that an event has arrived in the given epoch. mu is held.
+func (s *Stream) arrived(epoch uint64) {
+	s.heardOn = max(s.heardOn, epoch)
+	s.limits.heard = s.made.Add(time.Since(s.made)) // time.Now at half the cost
 }
 
 // begun records that the backend has begun to answer.

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/guard"
 )
 
 // Defaults of [Tools].
@@ -46,7 +47,8 @@ func (t *Tools) setDefaults() {
 // each tool call of the backend with that name. It gets the call's args,
 // decoded into Args as by [conn.Payload.Decode]. A call without args gets the
 // zero Args. [ToolCallFromContext] returns the call itself. The returned func
-// removes the tool.
+// removes the tool. HandleTool is a function, because a method of Client cannot
+// have type parameters.
 //
 // The result of fn is the acknowledgement if the backend asked for one.
 // Otherwise it is sent in an event (Config.Tools.ResultEvent) with callId,
@@ -253,13 +255,29 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
-	result, err := b.protect(ctx, call)
-	b.answer(ctx, call, result, err)
+	var result any
+	guard.Then(func() (err error) {
+		result, err = call.run(context.WithValue(ctx, toolCallKey{}, call.AIToolCall), call.Args)
+		return err
+	}, func(err error) { b.answer(ctx, call, result, err) })
 }
 
-// answer sends the result of a call. After an abort, only a call with an
-// acknowledgement still gets its result.
+// answer sends the result of a call. The encoding of the result may call a
+// function of the user, which may panic too.
 func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
+	guard.Then(func() error {
+		b.sendResult(ctx, call, result, b.withoutPanic(call, err))
+		return nil
+	}, func(err error) {
+		if err != nil {
+			b.sendResult(ctx, call, nil, b.withoutPanic(call, err))
+		}
+	})
+}
+
+// sendResult sends the result of a call. After an abort, only a call with an
+// acknowledgement still gets its result.
+func (b *toolbox) sendResult(ctx context.Context, call *toolCall, result any, err error) {
 	switch {
 	case call.ack.Wanted():
 		_ = call.ack.Reply(call.ack.Context(), result, err) // fails when the session has ended
@@ -268,15 +286,17 @@ func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err er
 	}
 }
 
-// protect runs the tool, and turns a panic into an error.
-func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("tool %q has panicked", call.ToolName)
-		}
-	}()
-	return call.run(context.WithValue(ctx, toolCallKey{}, call.AIToolCall), call.Args)
+// withoutPanic returns the error that the backend receives. It logs a panic.
+func (b *toolbox) withoutPanic(call *toolCall, err error) error {
+	var panicked *bus.PanicError
+	if !errors.As(err, &panicked) {
+		return err
+	}
+	_ = guard.Call(func() error { // the log handler may have been the cause
+		b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", panicked.Value, "stack", string(panicked.Stack))
+		return nil
+	})
+	return fmt.Errorf("tool %q has panicked", call.ToolName)
 }
 
 // report sends the result of a call without an acknowledgement.

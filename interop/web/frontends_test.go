@@ -2,7 +2,6 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -188,8 +187,7 @@ func TestFrontEnd_isKilledAndAnswersContinueAtAnother(t *testing.T) {
 	args, err := json.Marshal(map[string]any{"urls": []string{first, second}, "chats": n})
 	require.NoError(t, err)
 	page := exec.CommandContext(ctx, node, "--no-warnings", "frontends.mjs", string(args))
-	var stderr bytes.Buffer
-	page.Stderr = &stderr
+	page.Stderr = os.Stderr
 	out, err := page.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, page.Start())
@@ -197,7 +195,7 @@ func TestFrontEnd_isKilledAndAnswersContinueAtAnother(t *testing.T) {
 	expect := func(want string) {
 		t.Helper()
 		line, err := lines.ReadString('\n')
-		require.NoError(t, err, stderr.String())
+		require.NoError(t, err)
 		require.Equal(t, want, strings.TrimSpace(line))
 	}
 	expect(`"middle"`)
@@ -211,8 +209,8 @@ func TestFrontEnd_isKilledAndAnswersContinueAtAnother(t *testing.T) {
 			Messages int
 		}
 	}
-	require.NoError(t, json.NewDecoder(lines).Decode(&result), stderr.String())
-	require.NoError(t, page.Wait(), stderr.String())
+	require.NoError(t, json.NewDecoder(lines).Decode(&result))
+	require.NoError(t, page.Wait())
 
 	var whole strings.Builder
 	for i := range 40 {
