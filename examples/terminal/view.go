@@ -19,6 +19,9 @@ var (
 	status  = lipgloss.NewStyle().Faint(true)
 )
 
+// indent begins the lines of an entry after the first.
+const indent = "    "
+
 // help is the text of /help.
 const help = `/help       this text
 Enter       sends the question; during an answer it stays here
@@ -40,7 +43,6 @@ func (m *model) printMarkdown(who, text string) tea.Cmd {
 // markdown formats a name and a text in Markdown. The lines of the text after
 // the first are indented.
 func (m *model) markdown(p *painter, who, text string) string {
-	const indent = "    "
 	width := max(10, m.width-len(indent))
 	painted := p.paint(clean(text), width, m.light)
 	separator := ": "
@@ -54,10 +56,11 @@ func (m *model) markdown(p *painter, who, text string) string {
 // entry formats a name and a text, wrapped to the width of the terminal.
 func (m *model) entry(style lipgloss.Style, who, text string) string {
 	entry := style.Render(clean(who))
-	if text != "" {
-		entry += ": " + clean(text)
+	if text == "" {
+		return ansi.Wrap(entry, max(1, m.width), "")
 	}
-	return ansi.Wrap(entry, max(1, m.width), "")
+	entry = ansi.Wrap(entry+": "+clean(text), max(1, m.width-len(indent)), "")
+	return strings.ReplaceAll(entry, "\n", "\n"+indent)
 }
 
 // View returns the answer in progress, the status and the input.

@@ -97,6 +97,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks/internal/markdown": {},
 	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "conn", "events", "internal/sioserver"}},
 	"benchmarks/web":               {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "chat/chathttp", "chat/chattest", "events"}},
+	"benchmarks/nats":              {code: []string{"benchmarks/internal/markdown", "bus", "chat/chatnats", "events"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},

@@ -77,11 +77,17 @@ function follow(change) {
   change();
   toEnd();
 }
+let last = { top: 0, width: 0, height: 0 };
 $("scroll").onscroll = () => {
-  const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  if (clientHeight) following = scrollHeight - scrollTop - clientHeight < 60; // it is 0 while another view is shown
+  const { scrollHeight, scrollTop: top, clientWidth: width, clientHeight: height } = $("scroll");
+  if (!height) return; // another view is shown
+  if (scrollHeight - top - height < 60) following = true;
+  else if (top < last.top && width === last.width && height === last.height) following = false; // by the user, not by a new size
+  last = { top, width, height };
 };
-new ResizeObserver(toEnd).observe($("scroll"));
+const sizes = new ResizeObserver(toEnd);
+sizes.observe($("scroll"));
+sizes.observe($("messages"));
 
 function face(name) {
   const node = el("span", { class: "face", "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? "?");
