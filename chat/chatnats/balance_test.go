@@ -156,6 +156,23 @@ func TestRunWithLease_sharesLeasesEvenly(t *testing.T) {
 	require.Len(t, indexes, leases)
 }
 
+func TestBalancer_movesLeasesWithFewestAnswers(t *testing.T) {
+	var r balancer
+	var all []*held
+	for _, answers := range []int64{2, 0, 1, 0} {
+		h := newHeld(wiretest.Context(t), time.Now().Add(time.Hour))
+		defer h.end(nil)
+		h.answers.Store(answers)
+		l := &lease{}
+		r.leases, all = append(r.leases, l), append(all, h)
+		r.hold(l, h)
+		l.since = time.Now().Add(-time.Duration(len(all)) * time.Second)
+	}
+	moved := r.balance("a", map[string]instance{"b": {0, 4}})
+	require.Equal(t, []*held{all[3], all[1]}, moved, "the older one first")
+	require.Empty(t, r.balance("b", map[string]instance{"a": {4, 0}}), "a has failed, or its value is out of date")
+}
+
 func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	r := balancer{leases: []*lease{{token: "a"}, {token: "b"}}}
 	kind, own := r.state()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +14,8 @@ type held struct {
 	cancel context.CancelCauseFunc
 	token  string // of the lease
 	tenure uint64
+
+	answers atomic.Int64 // in flight, of Serve
 
 	mu    sync.Mutex
 	until time.Time

@@ -43,7 +43,7 @@ func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &service{bus: b, client: client, ctx: ctx, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
+	s := &service{bus: b, client: client, ctx: ctx, held: h, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
 	s.calling, s.stopCalls = context.WithCancel(context.WithoutCancel(ctx))
 	defer s.stopCalls()
 	for _, id := range chats {
@@ -66,6 +66,7 @@ type service struct {
 	bus    *Bus
 	client *chat.Client
 	ctx    context.Context
+	held   *held
 	chats  map[string]events.ID // by token
 
 	calling   context.Context // of calls; ends a little later than ctx, so that they can return
