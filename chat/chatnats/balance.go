@@ -70,7 +70,7 @@ func (r *balancer) remove(l *lease) {
 }
 
 // hold records the ctx of the holder of a lease, or nil if there is none.
-func (r *balancer) hold(l *lease, h *held) {
+func (r *balancer) hold(l *lease, h *tenureCtx) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.holder, l.since = h, time.Now()
@@ -169,7 +169,7 @@ func (r *balancer) held() (held []*lease, waiting int) {
 // balance updates the share of this instance, and returns the tenures that must
 // end. None ends while a value is out of date, such as that of an instance
 // whose leases were taken over.
-func (r *balancer) balance(id string, all map[string]instance) []*held {
+func (r *balancer) balance(id string, all map[string]instance) []*tenureCtx {
 	_, all[id] = r.state()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -181,7 +181,7 @@ func (r *balancer) balance(id string, all map[string]instance) []*held {
 	if sum > len(r.leases) {
 		return nil
 	}
-	var surplus []*held
+	var surplus []*tenureCtx
 	held, _ := r.held()
 	slices.SortFunc(held, func(a, b *lease) int {
 		return cmp.Or(cmp.Compare(a.holder.answers.Load(), b.holder.answers.Load()), a.since.Compare(b.since))
