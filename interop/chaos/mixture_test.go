@@ -32,7 +32,7 @@ type mixture struct {
 }
 
 // mixInterval is the time between two works of a kind.
-const mixInterval = 20 * time.Millisecond
+const mixInterval = 100 * time.Millisecond
 
 // mix starts the work. It ends when w has enough.
 func (w *workload) mix(p *peer, working *sync.WaitGroup) *mixture {
