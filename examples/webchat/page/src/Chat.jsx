@@ -67,11 +67,14 @@ export function Chat({ id }) {
   resume.current = () => {
     if (!busy) void chat.resumeStream();
   };
+  const waits = useRef();
+  waits.current = !busy && isAsked(messages);
 
   useEffect(() => {
-    if (status !== "streaming") save(id, messages);
+    // What was loaded is not saved again: another tab may have saved more since.
+    if (status !== "streaming" && messages !== initial) save(id, messages);
     if (!busy) setWork(undefined);
-  }, [id, status, messages, busy]);
+  }, [id, status, messages, initial, busy]);
 
   // Another tab has asked, or has received an answer.
   useEffect(
@@ -80,11 +83,20 @@ export function Chat({ id }) {
         if (busy || JSON.stringify(saved) === JSON.stringify(chat.messages)) return;
         chat.setMessages(saved);
         setFailure(undefined);
-        if (isAsked(saved)) void chat.resumeStream();
+        if (isAsked(saved)) void follow();
       }),
     [id, busy, chat],
   );
 
+  // The other tab saves a question before the server has it, so the answer may
+  // not be there at first.
+  const follow = async () => {
+    for (let tries = 0; tries < maxRetries; tries++) {
+      await chat.resumeStream();
+      await new Promise((done) => setTimeout(done, 100 * 2 ** tries));
+      if (!waits.current) return;
+    }
+  };
   const ask = (question) => {
     if (busy || !question.trim()) return;
     start();
