@@ -38,6 +38,8 @@ type Stream struct {
 	alive    context.Context // ends with ctx or with the answer
 	kill     context.CancelFunc
 	own      own
+	started  time.Time // when Ask was called
+	token    time.Time // when the last token arrived; used by the reader only
 
 	// Guarded by owner.mu.
 	named bool   // the backend has used the request id
@@ -67,7 +69,7 @@ type Stream struct {
 func newStream(ctx context.Context, owner *streams, q Question) *Stream {
 	s := &Stream{
 		owner: owner, question: q, own: ownMessage(q.ChatID, q.MessageID, q.UserID), asks: 1,
-		ctx: ctx, release: func() {}, done: make(chan struct{}),
+		ctx: ctx, release: func() {}, done: make(chan struct{}), started: time.Now(),
 	}
 	s.alive, s.kill = context.WithCancel(ctx)
 	s.answer.limit, s.answer.scheme = owner.cfg.ReorderLimit, owner.cfg.Index
@@ -200,6 +202,9 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.owner.remove(s, answered || failed)
 	s.owner.tally(err)
 	s.kill()
+	if o := s.owner.observers; o != nil {
+		o.onAnswerEnd(s, m, err)
+	}
 
 	s.mu.Lock()
 	s.advance(phaseEnded)
@@ -241,7 +246,31 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 		s.answer.note(event)
 	}
 	s.wake()
+	if t, ok := event.(events.AIToken); ok && s.owner.observers.wantTokens() && !s.observeToken(t) {
+		return
+	}
 	s.check()
+}
+
+// observeToken calls the observers of a token. mu is held, but not during the
+// calls. It returns false, with mu unlocked, if the stream has ended meanwhile.
+func (s *Stream) observeToken(t events.AIToken) bool {
+	last, now := s.token, s.limits.heard
+	first := last.IsZero()
+	if first {
+		// The first token may arrive before the question is known to be
+		// written.
+		last = latest(s.started, s.limits.asked)
+	}
+	s.token = now
+	s.mu.Unlock()
+	s.owner.observers.onToken(s, t, first, now.Sub(last))
+	s.mu.Lock()
+	if s.phase >= phaseClosing {
+		s.mu.Unlock()
+		return false
+	}
+	return true
 }
 
 // begun records that the backend has begun to answer.

@@ -92,8 +92,9 @@ func ToolCallFromContext(ctx context.Context) (call events.AIToolCall, ok bool) 
 
 // toolbox holds the tools of a client, and the calls that run.
 type toolbox struct {
-	cfg Tools
-	log *slog.Logger
+	cfg       Tools
+	log       *slog.Logger
+	observers *observers // nil for none
 
 	// hold is conn.Conn.Hold.
 	hold func(ctx context.Context) (held context.Context, release func(), err error)
@@ -253,8 +254,19 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
-	result, err := b.protect(ctx, call)
+	result, err := b.run(ctx, call)
 	b.answer(ctx, call, result, err)
+}
+
+// run runs the tool and calls the observers.
+func (b *toolbox) run(ctx context.Context, call *toolCall) (result any, err error) {
+	if b.observers == nil {
+		return b.protect(ctx, call)
+	}
+	ctx = b.observers.onToolStart(ctx, call.AIToolCall)
+	result, err = b.protect(ctx, call)
+	b.observers.onToolEnd(ctx, call.AIToolCall, result, err)
+	return result, err
 }
 
 // answer sends the result of a call. After an abort, only a call with an

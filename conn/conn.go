@@ -51,6 +51,8 @@ type Conn struct {
 	dialURL  *url.URL   // target.url, or Config.Path without a slash; used by Run only
 	epoch    uint64     // of the last session; used by Run only
 	counters counters
+
+	observers observers
 }
 
 // New returns a connection that is not yet connected; [Conn.Run] connects it.
@@ -74,6 +76,8 @@ func New(rawURL string, cfg Config) (*Conn, error) {
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
 	}
+	c.observers = newObservers(cfg.Observers)
+	c.states.OnSlow, c.raw.OnSlow, c.decodeErrors.OnSlow = c.onSlow(), c.onSlow(), c.onSlow()
 	c.states.Name, c.states.Logger, c.states.Replay, c.states.NoBlock = "States", c.log, 1, true
 	c.raw.Name, c.raw.Logger = "Raw", c.log
 	c.decodeErrors.Name, c.decodeErrors.Logger = "DecodeErrors", c.log

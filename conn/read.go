@@ -24,6 +24,7 @@ func (c *Conn) read(s *Session) error {
 			s.ending(err)
 			return readError(err)
 		}
+		c.observeRead(len(m.Data))
 		p, whole, err := s.packets.Add(m.Data, m.Binary)
 		if err != nil {
 			return &ProtocolError{err}

@@ -98,6 +98,7 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	c.entering = ready
 	c.mu.Unlock()
 	c.states.Publish(s)
+	c.observeState(s)
 
 	c.mu.Lock()
 	c.state, c.ready = s, ready

@@ -29,7 +29,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"internal/engineio": {},
 	"internal/socketio": {},
 	"conn": {
-		code:  []string{"bus", "internal/engineio", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "internal/engineio", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"events", "internal/wiretest"},
 	},
 	"conn/zishang": {
@@ -39,12 +39,16 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
 		code:  []string{"conn", "events", "internal/sioserver", "internal/socketio"},
 		tests: []string{"bus", "chat", "internal/wiretest", "reconnect"},
+	},
+	"chat/chatdebug": {
+		code:  []string{"chat", "conn"},
+		tests: []string{"bus", "chat/chattest", "events", "reconnect"},
 	},
 	"chat/chathttp": {
 		code:  []string{"chat", "conn", "events"},
@@ -53,6 +57,10 @@ var allowed = map[string]struct{ code, tests []string }{
 	"chat/chatnats": {
 		code:  []string{"bus", "chat", "conn", "events"},
 		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
+	},
+	"chat/chatotel": {
+		code:  []string{"bus", "chat", "conn", "events"},
+		tests: []string{"chat/chattest"},
 	},
 
 	"internal/apilist":           {code: []string{"internal/modules"}},
@@ -66,6 +74,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"internal/modules":          {},
 	"internal/nodetest":         {},
+	"internal/observe":          {},
 	"internal/prose":            {},
 	"internal/release":          {code: []string{"internal/modules"}},
 	"internal/release/consumer": {code: []string{"chat", "chat/chattest", "events"}},
@@ -84,7 +93,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"examples/internal/usage": {},
 	"examples/...": {
 		code: []string{
-			"bus", "bus/pipe", "chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
+			"bus", "bus/pipe", "chat", "chat/chatdebug", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
 			"examples/internal/usage", "internal/mockserver", "reconnect",
 		},
 		tests: []string{"internal/nodetest", "internal/wiretest"},
