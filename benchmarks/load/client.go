@@ -33,7 +33,7 @@ type result struct {
 	lost                    int
 }
 
-func measure(n int, pace time.Duration, tokens int) (r result, err error) {
+func measure(n int, pace time.Duration, tokens int, observers []any) (r result, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	url, stop, err := child.Start(ctx, beServer)
@@ -44,7 +44,7 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 
 	before := look()
 	begun := time.Now()
-	clients, err := connect(ctx, url, n)
+	clients, err := connect(ctx, url, n, observers)
 	defer func() {
 		for _, c := range clients {
 			_ = c.Close()
@@ -93,11 +93,11 @@ func measure(n int, pace time.Duration, tokens int) (r result, err error) {
 }
 
 // connect opens n connections, each with its Run in a goroutine.
-func connect(ctx context.Context, url string, n int) ([]*chat.Client, error) {
+func connect(ctx context.Context, url string, n int, observers []any) ([]*chat.Client, error) {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	clients := make([]*chat.Client, n)
 	for i := range clients {
-		c, err := chat.New(url, chat.Config{NoJoin: true, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
+		c, err := chat.New(url, chat.Config{NoJoin: true, Observers: observers, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
 		if err != nil {
 			return nil, err
 		}

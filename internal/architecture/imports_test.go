@@ -101,7 +101,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
 	"benchmarks/internal/child":    {},
 	"benchmarks/internal/markdown": {},
-	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "conn", "events", "internal/sioserver"}},
+	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "chat/chatotel", "conn", "events", "internal/sioserver"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},
