@@ -39,6 +39,7 @@ require (
 	golang.org/x/text v0.42.0 // indirect
 )
 
-replace github.com/seed67206a74/parley => ../
-
-replace github.com/seed67206a74/parley/chat/chatotel => ../chat/chatotel
+replace (
+	github.com/seed67206a74/parley => ../
+	github.com/seed67206a74/parley/chat/chatotel => ../chat/chatotel
+)

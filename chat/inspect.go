@@ -32,10 +32,10 @@ type StreamInfo struct {
 	RequestID, MessageID, TraceID string
 	ChatID                        events.ID
 
-	// Phase is "queued" before a session takes the question, "sent" until it is
-	// known to be written, "asked" until the first token or message,
-	// "answering" until the final message, "finishing" while tokens are
-	// missing after it, then "closing".
+	// Phase is "queued" before a session takes the question, and "sent" until
+	// it is known to be written. It is "asked" until the first token or
+	// message, and "answering" until the final message. It is "finishing" while
+	// tokens are missing after that, and then "closing".
 	Phase string
 
 	Age    time.Duration // since Ask was called

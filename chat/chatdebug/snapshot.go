@@ -9,7 +9,7 @@ import (
 	"github.com/seed67206a74/parley/conn"
 )
 
-// The types below are the JSON of the page. Their fields are what it shows.
+// The types below are the JSON of the page. Their fields are its whole content.
 
 type snapshot struct {
 	Time    time.Time `json:"time"`

@@ -76,7 +76,7 @@ func failure(err error) []attribute.KeyValue {
 }
 
 // finishReason returns the reason that the backend gave in finishReason or
-// finish_reason, otherwise one that follows from the end.
+// finish_reason. Otherwise the end of the answer decides.
 func finishReason(end chat.AnswerEnd) string {
 	if end.Err != nil {
 		return finishError

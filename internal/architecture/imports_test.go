@@ -83,7 +83,7 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"conn", "reconnect"},
 	},
 	"internal/wiretest": {code: []string{"conn"}},
-	"docs":              {tests: []string{"bus/pipe", "chat/chathttp", "chat/chattest", "conn"}},
+	"docs":              {tests: []string{"bus/pipe", "chat/chatdebug", "chat/chathttp", "chat/chattest", "conn"}},
 
 	"cmd/parley": {
 		code:  []string{"bus", "bus/pipe", "chat", "conn", "events", "internal/mockserver", "reconnect"},
@@ -106,6 +106,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},
 	"interop/chaos":                {tests: []string{"bus", "chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
+	"interop/collector":            {tests: []string{"chat", "chat/chatotel", "chat/chattest", "events"}},
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},

@@ -27,6 +27,9 @@ func TestPictures(t *testing.T) {
 	grace.types("#text", "Wait, I have a")
 	ada.waitForText("#typing", "grace")
 	light := ada.picture("light")
+	debug := open(t, play.url+"/debug/chat")
+	debug.waitForText("h1", "Chat clients")
+	internals := debug.picture("debug page")
 	ada.prefer("prefers-color-scheme", "dark")
 	ada.waitFor(`document.querySelectorAll(".answer:last-of-type .token").length > 100`)
 	ada.picture("dark")
@@ -45,9 +48,11 @@ func TestPictures(t *testing.T) {
 	panel.picture("faults")
 
 	if os.Getenv("PARLEY_PICTURE") == "write" {
-		png, err := os.ReadFile(light)
-		require.NoError(t, err)
-		require.Less(t, len(png), 300_000, "the README's picture must be small")
-		require.NoError(t, os.WriteFile("../../docs/pictures/playground.png", png, 0o644))
+		for name, path := range map[string]string{"playground": light, "debug": internals} {
+			png, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Less(t, len(png), 300_000, "the pictures of the pages must be small")
+			require.NoError(t, os.WriteFile("../../docs/pictures/"+name+".png", png, 0o644))
+		}
 	}
 }
