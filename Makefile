@@ -14,14 +14,14 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules chromium python ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/web/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
-interop/node/node_modules: interop/node/node_modules/.package-lock.json
-interop/node/node_modules/.package-lock.json: interop/node/package-lock.json
-	npm ci --prefix interop/node --no-audit --no-fund --loglevel=error
+interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
+interop/%/node_modules/.package-lock.json: interop/%/package-lock.json
+	npm ci --prefix interop/$* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: chromium
@@ -37,6 +37,12 @@ python: # Debian's python-socketio with its servers
 	@/usr/bin/python3 -c 'import socketio, aiohttp, uvicorn, websockets' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-socketio python3-aiohttp python3-uvicorn python3-websockets >/dev/null; } || \
 		{ echo "the interop tests need python-socketio: apt-get install python3-socketio python3-aiohttp python3-uvicorn python3-websockets" >&2; exit 1; }
+
+.PHONY: nginx
+nginx: # Debian's
+	@[ -x /usr/sbin/nginx ] || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null; } || \
+		{ echo "the interop tests need nginx: apt-get install nginx" >&2; exit 1; }
 
 .PHONY: dev
 dev: SHELL := bash

@@ -3,9 +3,12 @@
 package chat
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"testing"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
@@ -29,6 +32,39 @@ func TestSendMessage_allocations(t *testing.T) {
 			t.Error(err)
 		}
 	}), 8.0)
+}
+
+// A token from the socket to the reader of a topic.
+func TestTokens_allocations(t *testing.T) {
+	request := make(chan struct{})
+	const burst = 100
+	url := wiretest.Serve(t, func(p *wiretest.Peer) {
+		p.Welcome()
+		frames := &bytes.Buffer{}
+		for n := range burst {
+			text := fmt.Sprintf(`42["ai:token",{"chatId":"room-1","traceId":"trace-1","requestId":"req-1","token":"word %d ","index":%d}]`, n, n)
+			frames.Write([]byte{0x81, byte(len(text))})
+			frames.WriteString(text)
+		}
+		for range request {
+			if _, err := p.WS.NetConn().Write(frames.Bytes()); err != nil {
+				return
+			}
+		}
+	})
+	client, err := New(url, quick(Config{NoJoin: true}))
+	require.NoError(t, err)
+	defer client.Close()
+	defer close(request)
+	tokens := client.Tokens.Chan(t.Context(), bus.Limit(2*burst))
+	wiretest.Run(t, client)
+	require.NoError(t, client.Ready(t.Context()))
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		request <- struct{}{}
+		for range burst {
+			<-tokens
+		}
+	})/burst, 2.0)
 }
 
 func TestMembers_allocations(t *testing.T) {

@@ -143,6 +143,11 @@ func (d *deliveries) inTurn(ctx context.Context, m *delivery) (json.RawMessage, 
 		return nil, m.fail(ErrQueueFull)
 	}
 	defer d.count.Add(-1)
+	ctx, release, err := d.conn.Hold(ctx) // Shutdown waits for it, also before its turn
+	if err != nil {
+		return nil, m.fail(err)
+	}
+	defer release()
 	payload := d.payload(m.payload)
 	if _, err := new(socketio.Encoder).AppendArgs(nil, []any{payload}); err != nil {
 		return nil, m.fail(err)
@@ -154,7 +159,7 @@ func (d *deliveries) inTurn(ctx context.Context, m *delivery) (json.RawMessage, 
 		return nil, m.fail(ctx.Err())
 	}
 	var reply conn.Args
-	err := onSession(d.conn, ctx, m.name, func(ctx context.Context, s *conn.Session) error {
+	err = onSession(d.conn, ctx, m.name, func(ctx context.Context, s *conn.Session) error {
 		return d.attempt(ctx, s, &reply, payload, m)
 	})
 	switch {

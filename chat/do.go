@@ -11,6 +11,7 @@ import (
 // sessions are the sessions of a [conn.Conn].
 type sessions interface {
 	Do(ctx context.Context, fn func(ctx context.Context, s *conn.Session) error) error
+	Hold(ctx context.Context) (held context.Context, release func(), err error)
 	Health() error
 }
 

@@ -167,6 +167,20 @@
 //  4. At most Delivery.MaxPending messages wait. One more is rejected with
 //     [ErrQueueFull].
 //
+// # Shutdown
+//
+// [Client.Shutdown] closes the client when the work in progress has ended: open
+// streams with their tool calls, and calls of methods. One rule applies to all
+// methods that send and wait:
+//
+//	call                               during Shutdown
+//	began before                       is finished, over a reconnect if necessary
+//	has a ctx of work in progress,     begins
+//	  such as a tool's or Resume's
+//	any other                          fails with conn.ErrClosed; nothing is sent
+//
+// The volatile methods, those of typing, fail in any case.
+//
 // # Rooms
 //
 // After each connect the order is Config.Conn.OnConnect, discovery, the joins,

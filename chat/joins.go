@@ -17,7 +17,7 @@ type room struct {
 	session *conn.Session // the last session that it was joined on
 }
 
-// A joining is a call of Join that has not returned yet.
+// A joining is a join in progress, by Join or after a connect.
 type joining struct {
 	chatID events.ID
 	cancel context.CancelCauseFunc
@@ -36,23 +36,17 @@ type rooms struct {
 	leaveEvent string
 	base       base
 	joinFields any // Config.JoinPayload
-	conn       roomsConn
+	conn       sessions
 
 	sem chan struct{} // holds a value while a join or a leave is sent; taken before mu
 
 	mu       sync.Mutex    // taken after sem; no other lock is taken while it is held
 	rooms    []room        // joined after each connect, in this order
-	joinings []*joining    // of further rooms
+	joinings []*joining    // in progress
 	entering *conn.Session // the session that enter joins rooms on; nil for none
 }
 
-// roomsConn has the methods of the connection that rooms need.
-type roomsConn interface {
-	sessions
-	Hold(ctx context.Context) (held context.Context, release func(), err error)
-}
-
-func newRooms(cfg Config, c roomsConn, joinEvent func() string, b base) *rooms {
+func newRooms(cfg Config, c sessions, joinEvent func() string, b base) *rooms {
 	r := &rooms{
 		timeout: cfg.JoinTimeout, reply: cfg.JoinReply, joinEvent: joinEvent, leaveEvent: cfg.LeaveEvent,
 		base: b, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
@@ -75,22 +69,52 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 		r.entering = nil
 	}()
 	for _, room := range all {
-		reply, sent, err := r.sendJoin(ctx, s, room.chatID, func() bool {
-			i := r.index(room.chatID)
-			if i < 0 || r.rooms[i].session == s {
-				return false // left, or joined by a Join meanwhile
-			}
-			r.rooms[i].session = s // so that no Join sends it again; an error ends s
-			return true
-		})
-		if err == nil && sent {
-			err = r.check(room.chatID, reply)
-		}
-		if err != nil {
+		if err := r.rejoin(ctx, s, room.chatID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rejoin joins one room on a new session. It returns nil if the room is left
+// meanwhile.
+func (r *rooms) rejoin(ctx context.Context, s *conn.Session, chatID events.ID) error {
+	ctx, pending := r.begin(ctx, chatID)
+	defer r.end(pending)
+	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
+		i := r.index(chatID)
+		if i < 0 || r.rooms[i].session == s {
+			return false // left, or joined by a Join meanwhile
+		}
+		r.rooms[i].session = s // so that no Join sends it again; an error ends s
+		pending.sent = true
+		return true
+	})
+	if err == nil && sent {
+		err = r.check(chatID, reply)
+	}
+	if context.Cause(ctx) == ErrLeft {
+		return nil // the leave is sent after the join
+	}
+	return err
+}
+
+// begin registers a join, which Leave cancels with ErrLeft. The caller calls
+// end.
+func (r *rooms) begin(ctx context.Context, chatID events.ID) (context.Context, *joining) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	pending := &joining{chatID: chatID, cancel: cancel}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.joinings = append(r.joinings, pending)
+	return ctx, pending
+}
+
+func (r *rooms) end(pending *joining) {
+	pending.cancel(nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool { return j == pending })
 }
 
 // sendJoin sends a join if wanted returns true, and waits for its
@@ -172,17 +196,8 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 
 // join implements Client.Join.
 func (r *rooms) join(ctx context.Context, chatID events.ID) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	pending := &joining{chatID: chatID, cancel: cancel}
-	r.mu.Lock()
-	r.joinings = append(r.joinings, pending)
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool { return j == pending })
-	}()
+	ctx, pending := r.begin(ctx, chatID)
+	defer r.end(pending)
 	err := r.on(ctx, r.joinEvent, func(ctx context.Context, s *conn.Session) error { return r.joinOn(ctx, s, pending) })
 	if err != nil && context.Cause(ctx) == ErrLeft {
 		return &JoinError{ChatID: chatID, Err: ErrLeft}
@@ -193,6 +208,12 @@ func (r *rooms) join(ctx context.Context, chatID events.ID) error {
 // joinOn joins a room on a session, unless it is already joined there.
 func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) error {
 	chatID := pending.chatID
+	settled := false
+	defer func() { // also after a panic of JoinReply
+		if !settled {
+			r.notJoined(pending)
+		}
+	}()
 	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
 		i := r.index(chatID)
 		if i >= 0 && r.rooms[i].session == s {
@@ -207,15 +228,12 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	if err == nil && sent {
 		err = r.check(chatID, reply)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if err != nil || !sent {
-		if i := r.index(chatID); i >= 0 && pending.sent {
-			r.rooms[i].session = nil
-		}
-		pending.sent = false
 		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	settled = true
 	if err := context.Cause(ctx); err == ErrLeft {
 		return err // the leave is sent after the join
 	}
@@ -224,6 +242,16 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	}
 	r.rooms[r.index(chatID)].session = s
 	return nil
+}
+
+// notJoined records that a join has failed.
+func (r *rooms) notJoined(pending *joining) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := r.index(pending.chatID); i >= 0 && pending.sent {
+		r.rooms[i].session = nil
+	}
+	pending.sent = false
 }
 
 // leave implements Client.Leave.

@@ -115,26 +115,35 @@ func serveWire(l *link) {
 	}()
 }
 
+// sendingMethods returns the methods that send and wait.
+func sendingMethods(client *Client, room events.ID) map[string]func(ctx context.Context) error {
+	return map[string]func(ctx context.Context) error{
+		"SendMessage": func(ctx context.Context) error { return client.SendMessage(ctx, message("m1")) },
+		"Abort":       func(ctx context.Context) error { return client.Abort(ctx, events.Abort{RequestID: "r9"}) },
+		"MarkRead": func(ctx context.Context) error {
+			return client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}})
+		},
+		"Emit":      func(ctx context.Context) error { return client.Emit(ctx, "custom", nil) },
+		"Deliver":   func(ctx context.Context) error { _, err := client.Deliver(ctx, message("m2")); return err },
+		"Answer":    func(ctx context.Context) error { _, err := client.Answer(ctx, Question{UserID: user}); return err },
+		"Join":      func(ctx context.Context) error { return client.Join(ctx, room) },
+		"Leave":     func(ctx context.Context) error { return client.Leave(ctx, room) },
+		"conn.Emit": func(ctx context.Context) error { return client.conn.Emit(ctx, "custom") },
+		"conn.Call": func(ctx context.Context) error { _, err := conn.Call[any](ctx, client.conn, "custom"); return err },
+		"conn.Do": func(ctx context.Context) error {
+			return client.conn.Do(ctx, func(ctx context.Context, s *conn.Session) error { return s.Emit(ctx, "custom") })
+		},
+	}
+}
+
 // check calls each method. Each caller has its own room, because a Leave ends
 // the Joins of its room.
 func (p clientPhase) check(t *testing.T, client *Client, room events.ID) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for name, method := range map[string]func() error{
-		"Ready":       func() error { return client.Ready(ctx) },
-		"SendMessage": func() error { return client.SendMessage(ctx, message("m1")) },
-		"Abort":       func() error { return client.Abort(ctx, events.Abort{RequestID: "r9"}) },
-		"MarkRead":    func() error { return client.MarkRead(ctx, events.Read{UserID: user, MessageIDs: []string{"m1"}}) },
-		"Emit":        func() error { return client.Emit(ctx, "custom", nil) },
-		"Deliver":     func() error { _, err := client.Deliver(ctx, message("m2")); return err },
-		"Answer": func() error {
-			_, err := client.Answer(ctx, Question{UserID: user})
-			return err
-		},
-		"Join":  func() error { return client.Join(ctx, room) },
-		"Leave": func() error { return client.Leave(ctx, room) },
-	} {
-		assert.ErrorIs(t, method(), p.err, name)
+	assert.ErrorIs(t, client.Ready(ctx), p.err)
+	for name, method := range sendingMethods(client, room) {
+		assert.ErrorIs(t, method(ctx), p.err, name)
 	}
 	if p.err == nil || p.typing != conn.ErrNotReady {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute) // the first may have ended

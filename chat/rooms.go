@@ -88,6 +88,14 @@ func (c *Client) Leave(ctx context.Context, chatID events.ID) error {
 	return c.rooms.leave(ctx, chatID)
 }
 
+// Joined reports whether a room is joined: after each connect until Leave is
+// called. It is also true while a Join waits for its acknowledgement. The zero
+// ChatID means Config.ChatID.
+func (c *Client) Joined(chatID events.ID) bool {
+	setDefault(&chatID, c.cfg.ChatID)
+	return c.rooms.joined(chatID)
+}
+
 // InRoom limits a subscription to the events of one room. ChatIDs are compared
 // by their text, with [events.ID.Same]:
 //

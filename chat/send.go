@@ -60,6 +60,11 @@ func (c *Client) Typing(ctx context.Context, active bool, t events.Typing) error
 // streams of those answers end at once with [ErrAborted], and the ctx of their
 // tool calls ends. Abort returns when the abort is written.
 func (c *Client) Abort(ctx context.Context, a events.Abort) error {
+	ctx, release, err := c.conn.Hold(ctx) // before an answer ends
+	if err != nil {
+		return &conn.SendError{Event: c.names.name(events.KeyAIAbort), Err: err}
+	}
+	defer release()
 	meant := a
 	setDefault(&meant.ChatID, c.cfg.ChatID)
 	c.aborted(meant)

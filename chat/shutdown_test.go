@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -36,6 +38,65 @@ func TestShutdown_waitsForOpenStreams(t *testing.T) {
 		assert.NoError(t, err)
 		assert.NoError(t, <-down)
 		assert.ErrorIs(t, client.Ready(t.Context()), conn.ErrClosed)
+	})
+}
+
+// The rule of Shutdown, for each method that sends: a call that has begun is
+// finished. A call with the ctx of work in progress begins. Any other call
+// fails with ErrClosed.
+func TestShutdown_followsOneRuleForAllMethods(t *testing.T) {
+	for method := range sendingMethods(nil, room2) {
+		t.Run(method+" waits for Ready", func(t *testing.T) {
+			testShutdown(t, method, func(t *testing.T, w wire, _ *Client) (accept func() *link) {
+				return func() *link { return w.accept("") }
+			})
+		})
+		t.Run(method+" waits for an answer", func(t *testing.T) {
+			testShutdown(t, method, func(t *testing.T, w wire, client *Client) (accept func() *link) {
+				l := w.accept("")
+				require.NoError(t, client.Ready(t.Context()))
+				return func() *link { return l }
+			})
+		})
+	}
+}
+
+// testShutdown calls the method before Shutdown, twice at a time, and during
+// Shutdown. The backend answers when all of these calls wait.
+func testShutdown(t *testing.T, method string, begin func(t *testing.T, w wire, client *Client) (accept func() *link)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := make(wire)
+		client := w.client(t, Config{NoJoin: true, ChatID: room1, JoinTimeout: time.Hour})
+		_, stop := wiretest.Run(t, client)
+		defer stop()
+		accept := begin(t, w, client)
+		call := func(ctx context.Context, room events.ID) error { return sendingMethods(client, room)[method](ctx) }
+
+		begun := make(chan error, 3)
+		for range 2 { // one may wait for the other
+			go func() { begun <- call(t.Context(), room2) }() // ends with the answer
+		}
+		held, release, err := client.conn.Hold(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		down := make(chan error, 1)
+		go func() { down <- client.Shutdown(t.Context()) }() // ends with the calls
+		synctest.Wait()
+		assert.ErrorIs(t, call(t.Context(), room2), conn.ErrClosed)
+		assert.ErrorIs(t, client.TypingStart(t.Context(), user), conn.ErrClosed)
+		go func() { begun <- call(held, events.IntID(3)) }() // likewise
+		synctest.Wait()
+		assert.Empty(t, down)
+
+		serveWire(accept())
+		for range 3 {
+			assert.NoError(t, <-begun)
+		}
+		synctest.Wait()
+		assert.Empty(t, down, "work is still held")
+		release()
+		assert.NoError(t, <-down)
+		assert.ErrorIs(t, call(held, room2), conn.ErrClosed)
 	})
 }
 

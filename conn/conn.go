@@ -47,9 +47,10 @@ type Conn struct {
 	working  int   // pieces of work that Shutdown waits for
 	cause    error // why the last session or attempt ended; nil since the last Ready
 
-	resume   resumption // used by Run only
-	dialURL  *url.URL   // target.url, or Config.Path without a slash; used by Run only
-	epoch    uint64     // of the last session; used by Run only
+	resume   resumption    // used by Run only
+	dialURL  *url.URL      // target.url, or Config.Path without a slash; used by Run only
+	epoch    uint64        // of the last session; used by Run only
+	reading  chan struct{} // holds a value while a reader publishes
 	counters counters
 
 	observers observers
@@ -75,6 +76,7 @@ func New(rawURL string, cfg Config) (*Conn, error) {
 		dialURL: target.url,
 		log:     cfg.Logger,
 		changed: make(chan struct{}),
+		reading: make(chan struct{}, 1),
 	}
 	c.observers = newObservers(cfg.Observers)
 	c.states.OnSlow, c.raw.OnSlow, c.decodeErrors.OnSlow = c.onSlow(), c.onSlow(), c.onSlow()

@@ -39,7 +39,8 @@ func (c *Conn) connect(ctx context.Context) (*Session, error) {
 
 // handshake makes one attempt. It sets awaited to the item that it waits for.
 func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error) {
-	packet, err := c.connectPacket(ctx)
+	resume := c.resume.at(time.Now())
+	packet, err := c.connectPacket(ctx, resume)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +49,7 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 	if err != nil {
 		return nil, dialError(err)
 	}
+	c.resume = resumption{} // it is tried once: it may be the cause of a failure
 	*awaited = "reply to CONNECT"
 	s := c.newSession(engine)
 	stop := context.AfterFunc(ctx, func() { s.cancel(); engine.CloseNow() })
@@ -60,9 +62,10 @@ func (c *Conn) handshake(ctx context.Context, awaited *string) (*Session, error)
 		engine.CloseNow()
 		return nil, err
 	}
-	s.recovered = c.resume.pid != "" && reply.PID == c.resume.pid
-	if !s.recovered {
-		s.offset = nil // it belongs to another session
+	s.recovered = resume.pid != "" && reply.PID == resume.pid
+	if s.recovered {
+		s.offset = []byte(resume.offset)
+	} else {
 		c.epoch++
 	}
 	s.epoch = c.epoch
@@ -94,7 +97,7 @@ func (c *Conn) dial(ctx context.Context) (Engine, error) {
 }
 
 // connectPacket returns the CONNECT packet, with the payload of Config.Auth.
-func (c *Conn) connectPacket(ctx context.Context) (socketio.Packet, error) {
+func (c *Conn) connectPacket(ctx context.Context, resume resumption) (socketio.Packet, error) {
 	packet := socketio.Packet{Type: socketio.Connect, Namespace: []byte(c.target.namespace), ID: socketio.NoID}
 	if c.cfg.Auth != nil {
 		auth, err := c.cfg.Auth(ctx)
@@ -109,7 +112,7 @@ func (c *Conn) connectPacket(ctx context.Context) (socketio.Packet, error) {
 		}
 	}
 	var err error
-	packet.Data, err = c.resume.addTo(packet.Data)
+	packet.Data, err = resume.addTo(packet.Data)
 	return packet, err
 }
 

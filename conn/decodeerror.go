@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/guard"
 )
 
 // A DecodeError reports an event whose payload does not fit the type of a
@@ -55,8 +58,11 @@ func (e DecodeError) As(target any) bool {
 // the value cannot be used. It returns false for a [*DecodeError] with
 // Delivered.
 func Unreadable(err error) bool {
+	if err == nil {
+		return false // without the allocation of errors.As
+	}
 	var failed *DecodeError
-	return err != nil && !(errors.As(err, &failed) && failed.Delivered)
+	return !errors.As(err, &failed) || !failed.Delivered
 }
 
 // decodeError returns the error of an event whose payload was not decoded, or
@@ -115,18 +121,27 @@ func fieldOf(pointer jsontext.Pointer) string {
 
 // reportDecodeError publishes the error of a listener. It logs one error in
 // each decodeLogInterval.
-func (c *Conn) reportDecodeError(s *Session, name, data []byte, err error) {
+func (c *Conn) reportDecodeError(ctx context.Context, name, data []byte, err error) {
 	var failed *DecodeError
 	if !errors.As(err, &failed) {
 		failed = decodeError(string(name), data, err)
 	}
-	c.counters.decodeErrors.Add(1)
 	if more, due := c.decodeLog.next(time.Now()); due {
 		// Err may have values of the payload, which can be secret.
 		c.log.Warn("conn: payload does not fit", "event", truncate(failed.Event), "field", truncate(failed.Field),
 			"delivered", failed.Delivered, "more", more)
 	}
-	c.decodeErrors.PublishSized(s.ctx, *failed, elementMemory+len(data))
+	c.publishDecodeError(ctx, failed)
+}
+
+func (c *Conn) publishDecodeError(ctx context.Context, failed *DecodeError) {
+	c.counters.decodeErrors.Add(1)
+	var panicked *bus.PanicError
+	if errors.As(guard.Call(func() error {
+		return c.decodeErrors.PublishSized(ctx, *failed, elementMemory+len(failed.Raw))
+	}), &panicked) {
+		c.logPanic("DecodeErrors", panicked)
+	}
 }
 
 // truncate shortens a text of the server for a log.

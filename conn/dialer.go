@@ -40,6 +40,10 @@ type Endpoint struct {
 
 // An Engine is an open Engine.IO session. It replies to the server's pings and
 // detects their absence. One goroutine reads while others write.
+//
+// An Engine may have a method Heartbeat() time.Duration, which returns
+// pingInterval plus pingTimeout. Without it, a resumed session that breaks is
+// not resumed again.
 type Engine interface {
 	// Read waits for the next message. Its error is final: ErrPingTimeout and a
 	// *ProtocolError are kept, any other becomes a *TransportError.

@@ -102,12 +102,20 @@
 //
 // A server with connection state recovery can resume a lost session.
 // State.Recovered is then true, the id is the same, and the missed events
-// arrive first, in order and once. After a disconnect by either side there is
-// no recovery.
+// arrive first, in order and once. An event that waits for a full bus.Block
+// subscription at the loss counts as received: it is delivered before those of
+// the next session.
+//
+// A session is not resumed after a disconnect by either side, after a protocol
+// error, or after one failed attempt. A session that was itself resumed and
+// then breaks is resumed again only if the server closed it, or after
+// pingInterval plus pingTimeout. Before that the server may not have noticed.
 //
 // Such a server adds an offset to its events, which is the last argument in
 // [Args] and [Event]. An event with no other argument has no payload, unless it
-// is decoded into a type that accepts a string.
+// is decoded into a type that accepts a string. An offset has at most 128
+// bytes, and the form of the offsets before it. Another string at the end of an
+// event is part of a volatile event.
 //
 // # Sending
 //
@@ -136,8 +144,11 @@
 //	*TransportError           the socket broke, or the server closed it           retry
 //	ErrPingTimeout            no ping within pingInterval + pingTimeout           retry
 //	*AuthError                Config.Auth failed                                  retry
-//	*OnConnectError           Config.OnConnect failed                             retry
+//	*OnConnectError           Config.OnConnect failed or panicked                 retry
 //	 … either one in reconnect.Permanent                                          end
+//
+//	*bus.PanicError           a function called runtime.Goexit in the reader's    retry
+//	                          goroutine, or a log handler panicked there
 //
 // "End" means that Run returns the error, unless Config.Retry returns true for
 // it. "Retry" means that Run waits as Config.Reconnect sets, and tries again.
@@ -148,6 +159,18 @@
 // dropped. Emit, TryEmit and Call fail with a *SendError that wraps
 // ErrNotReady, ErrSessionLost, ErrClosed, a *TooLargeError, the error of their
 // ctx, or the error of Run.
+//
+// # Panics
+//
+// A panic of a user's function in a goroutine of this package is recovered and
+// logged, and the session continues. Conn.DecodeErrors reports the panic of a
+// [Listener], or of a subscription's function, with a *bus.PanicError. After a
+// panic of a handler the server receives an error. A panic of Config.OnConnect
+// is an *OnConnectError.
+//
+// Config.Auth, Config.Retry, a Dialer and a log handler also run in the
+// goroutine that called Run. A panic there passes through Run, and Run may be
+// called again.
 //
 // # Limits
 //

@@ -2,10 +2,15 @@ package conn
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/guard"
 	"golang.org/x/sync/errgroup"
 )
+
+// errHandlerPanicked is the error that the server receives.
+var errHandlerPanicked = errors.New("handler has panicked")
 
 // maxHandled limits the events that one handler processes at the same time.
 const maxHandled = 64
@@ -14,14 +19,16 @@ const maxHandled = 64
 // the server asked for an acknowledgement, it receives the result of fn: the
 // reply or, after an error, {"error": "…"} with its text. A [*ReplyError] in
 // the error sets another reply. A reply of type [Args] is sent as several
-// arguments. A payload that does not fit Req is published on c.DecodeErrors. fn
-// is not called, and the acknowledgement is the error.
+// arguments. A panic is logged, and the server receives an error without its
+// text. A payload that does not fit Req is published on c.DecodeErrors. fn is
+// not called, and the acknowledgement is the error.
 //
 // Each call of fn has its own goroutine. At most 64 run at the same time, and
 // up to bus.DefaultLimit further events wait; beyond that, events are dropped,
-// which is logged. The ctx of fn ends when the session of the event ends, the
-// handler is removed, or c is closed. After that the reply is not sent, and
-// waiting events are not handled.
+// which is logged. The ctx of fn ends when the handler is removed or c is
+// closed. If the server asked for an acknowledgement, ctx also ends with the
+// session of the event. After that the reply is not sent, and waiting events
+// are not handled.
 //
 // The returned func removes the handler. Subscriptions to the same name receive
 // the event as well. If several handlers reply, the server uses the first
@@ -37,7 +44,7 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		running.SetLimit(maxHandled)
 		for call := range calls {
 			running.Go(func() error {
-				if ctx.Err() != nil || call.ack.Context().Err() != nil {
+				if ctx.Err() != nil || call.session().Err() != nil {
 					return nil // the handler was removed or the session has ended
 				}
 				ctx, release, err := c.Hold(ctx)
@@ -47,13 +54,22 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 				defer release()
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
-				defer context.AfterFunc(call.ack.Context(), cancel)()
+				defer context.AfterFunc(call.session(), cancel)()
 				var reply any
-				err = call.err
-				if err == nil {
+				guard.Then(func() (err error) {
+					if call.err != nil {
+						return call.err
+					}
 					reply, err = fn(ctx, call.request)
-				}
-				_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
+					return err
+				}, func(err error) {
+					var panicked *bus.PanicError
+					if errors.As(err, &panicked) {
+						c.logPanic(name, panicked)
+						err = errHandlerPanicked
+					}
+					_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
+				})
 				return nil
 			})
 		}
@@ -78,6 +94,15 @@ type handlerCall[Req any] struct {
 	request Req
 	ack     Ack
 	err     error // if the payload was not decoded
+}
+
+// session returns the context that limits the call. A call without an
+// acknowledgement is independent of its session.
+func (h handlerCall[Req]) session() context.Context {
+	if !h.ack.Wanted() {
+		return context.Background()
+	}
+	return h.ack.Context()
 }
 
 func (h *handler[Req]) Active() bool { return true }

@@ -115,11 +115,16 @@ type decoder struct {
 
 	binary      jsonv2.Options // created on first use
 	attachments [][]byte       // of the array being decoded
+
+	intern func([]byte) string // of a texts; created on first use
 }
 
 // first decodes the element after the first skip elements, and reads the array
 // to its end.
 func (d *decoder) first(b body, skip int, v any) error {
+	if d.common(b, skip, v) {
+		return nil
+	}
 	data := b.data
 	if _, own := v.(jsonv2.UnmarshalerFrom); !own {
 		data = socketio.LastMembers(data)

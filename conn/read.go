@@ -8,14 +8,27 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/guard"
 	"github.com/seed67206a74/parley/internal/socketio"
 )
 
 // read reads packets from the socket and publishes the events in wire order, in
 // its own goroutine. It begins with the events that came before the reply to
 // CONNECT. It returns the error that ended the session.
-func (c *Conn) read(s *Session) error {
-	if err := c.readEarly(s); err != nil {
+//
+// At most one reader publishes at a time. A reader that is blocked on a
+// subscription delivers its event even if its session ends meanwhile. The
+// reader of the next session waits for that. So a recovery neither loses nor
+// repeats the event. ctx is Run's: its end interrupts the reader.
+func (c *Conn) read(ctx context.Context, s *Session) error {
+	select {
+	case c.reading <- struct{}{}:
+		defer func() { <-c.reading }()
+	case <-s.ctx.Done():
+		return ErrSessionLost
+	}
+	if err := c.readEarly(ctx, s); err != nil {
 		return err
 	}
 	for {
@@ -32,13 +45,13 @@ func (c *Conn) read(s *Session) error {
 		if !whole {
 			continue
 		}
-		if err := c.packet(s, p); err != nil {
+		if err := c.packet(ctx, s, p); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Conn) packet(s *Session, p socketio.Packet) error {
+func (c *Conn) packet(ctx context.Context, s *Session, p socketio.Packet) error {
 	if !bytes.Equal(p.Namespace, s.namespace) {
 		return nil
 	}
@@ -47,12 +60,11 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 	switch p.Type {
 	case socketio.Event, socketio.BinaryEvent:
 		offset := s.offsetOf(p)
-		delivered, err := c.event(s, p, offset != nil)
-		if err != nil {
-			return &ProtocolError{err}
+		if offset != nil && !s.advance(offset) {
+			return ErrSessionLost
 		}
-		if delivered && offset != nil {
-			s.offset = append(s.offset[:0], offset...)
+		if err := c.event(ctx, s, p, offset != nil); err != nil {
+			return &ProtocolError{err}
 		}
 	case socketio.Ack, socketio.BinaryAck:
 		if call := s.takeAck(p.ID); call != nil {
@@ -70,56 +82,63 @@ func (c *Conn) packet(s *Session, p socketio.Packet) error {
 }
 
 // event passes an event to the active listeners of its name. Without any, the
-// event is not decoded. It reports whether all of them received it: a blocking
-// subscription may not when the session ends. An error means that the payload
-// is not JSON.
-func (c *Conn) event(s *Session, p socketio.Packet, offset bool) (delivered bool, err error) {
+// event is not decoded. An error means that the payload is not JSON.
+func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset bool) error {
 	name, err := socketio.EventName(p.Data)
 	if err != nil {
-		return false, err
+		return err
 	}
 	listeners := c.routes.to(name)
 	if !c.raw.Active() && !slices.ContainsFunc(listeners, Listener.Active) {
-		return true, nil
+		return nil
 	}
 	c.pace(s, listeners)
-	delivered = true
 	payload := Payload{body: body{p.Data, p.Binary}, id: p.ID, session: s, offset: offset}
 	tooDeep := exceedsDepth(p.Data, c.cfg.MaxNesting)
 	if tooDeep {
 		payload.err = ErrTooDeep
 	}
 	for _, listener := range listeners {
-		if !listener.Active() {
-			continue
-		}
-		err := listener.Receive(s.ctx, payload)
+		err := guard.Call(func() error {
+			if !listener.Active() {
+				return nil
+			}
+			return listener.Receive(ctx, payload)
+		})
+		var panicked *bus.PanicError
 		switch {
 		case err == nil:
+		case errors.As(err, &panicked):
+			c.reportPanic(ctx, name, p.Data, panicked)
 		case !tooDeep && !isJSON(p.Data):
 			var failed *DecodeError
 			if errors.As(err, &failed) {
 				err = failed.Err // without the name
 			}
-			return false, fmt.Errorf("event %q: %w", name, err)
-		case s.ctx.Err() != nil && Unreadable(err):
-			delivered = false
+			return fmt.Errorf("event %q: %w", name, err)
+		case ctx.Err() != nil && Unreadable(err): // Run ends
 		default:
-			c.reportDecodeError(s, name, p.Data, err)
+			c.reportDecodeError(ctx, name, p.Data, err)
 		}
 	}
-	if c.raw.Active() && tooDeep {
-		c.reportDecodeError(s, name, p.Data, ErrTooDeep)
-	} else if c.raw.Active() {
-		args, err := payload.Args()
-		if err != nil {
-			return false, fmt.Errorf("event %q: %w", name, err)
-		}
-		if c.raw.PublishSized(s.ctx, Event{string(name), args, p.Binary}, payload.Memory()) != nil {
-			delivered = false
-		}
+	switch {
+	case !c.raw.Active():
+		return nil
+	case tooDeep:
+		c.reportDecodeError(ctx, name, p.Data, ErrTooDeep)
+		return nil
 	}
-	return delivered, nil
+	args, err := payload.Args()
+	if err != nil {
+		return fmt.Errorf("event %q: %w", name, err)
+	}
+	var panicked *bus.PanicError
+	if errors.As(guard.Call(func() error {
+		return c.raw.PublishSized(ctx, Event{string(name), args, p.Binary}, payload.Memory())
+	}), &panicked) {
+		c.reportPanic(ctx, name, p.Data, panicked)
+	}
+	return nil
 }
 
 // A pacer is an Engine that can report a large payload, as
@@ -152,14 +171,25 @@ func (c *Conn) pace(s *Session, listeners []Listener) {
 // readEarly publishes the events that came before the reply to CONNECT. The
 // session is not Ready before that: the missed events of a resumed session come
 // first.
-func (c *Conn) readEarly(s *Session) error {
+func (c *Conn) readEarly(ctx context.Context, s *Session) error {
 	defer close(s.earlyRead)
 	early := s.early
 	s.early = nil
 	for _, p := range early {
-		if err := c.packet(s, p); err != nil {
+		if err := c.packet(ctx, s, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reportPanic logs and publishes a panic of a user's function that received an
+// event.
+func (c *Conn) reportPanic(ctx context.Context, name, data []byte, panicked *bus.PanicError) {
+	c.logPanic(string(name), panicked)
+	c.publishDecodeError(ctx, decodeError(string(name), data, panicked))
+}
+
+func (c *Conn) logPanic(event string, panicked *bus.PanicError) {
+	c.log.Error("conn: a function panicked", "event", event, "panic", panicked.Value, "stack", string(panicked.Stack))
 }

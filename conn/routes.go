@@ -19,9 +19,10 @@ type Listener interface {
 	// active listener is not decoded.
 	Active() bool
 
-	// Receive processes an event. The payload is valid until Receive returns,
-	// and ctx ends with the session. An error is published on
-	// Conn.DecodeErrors.
+	// Receive processes an event. The payload is valid until Receive returns.
+	// ctx ends with Run, so that an event is delivered even if its session ends
+	// meanwhile. An error is published on Conn.DecodeErrors, and so is a panic,
+	// as a *bus.PanicError.
 	Receive(ctx context.Context, p Payload) error
 
 	// Close is called once for each route when the connection is closed, or
@@ -134,6 +135,6 @@ func (r *routes) close() {
 	r.closed = true
 	r.mu.Unlock()
 	for _, listener := range all {
-		listener.Close()
+		defer listener.Close() // deferred: a panic of one keeps no other open
 	}
 }

@@ -37,11 +37,14 @@ type Session struct {
 	mu     sync.Mutex            // no other lock is taken while it is held
 	acks   map[int64]chan<- body // calls that wait for an acknowledgement, by id
 	nextID int64
+	offset []byte // the last offset that the server sent; set by the reader
+	over   bool   // the next session continues after offset
+
+	left bool // DISCONNECT was sent, or could not be sent; used by Run only
 
 	// Used by the reader only.
 	packets socketio.Decoder
 	decoder decoder
-	offset  []byte // the last offset that the server sent
 
 	early     []socketio.Packet // events that came before the reply to CONNECT
 	earlySize int64             // their memory in bytes
@@ -59,13 +62,11 @@ type connectReply struct {
 	PID string // private, for recovery; "" if the server has it disabled
 }
 
-// newSession returns a session before the reply to its CONNECT. It has the
-// offset of the session to resume.
+// newSession returns a session before the reply to its CONNECT.
 func (c *Conn) newSession(engine Engine) *Session {
 	s := &Session{
 		conn:      c,
 		engine:    engine,
-		offset:    []byte(c.resume.offset),
 		namespace: []byte(c.target.namespace),
 		queue:     newQueue(c.cfg.MaxQueue, c.cfg.MaxQueueBytes),
 		readDone:  make(chan error, 1),
@@ -205,11 +206,12 @@ func (s *Session) awaitReader() error {
 	}
 }
 
-// end closes the socket and returns when the reader has ended.
+// end closes the socket. It waits for the reader, but not for a reader that is
+// blocked on a subscription: that hands over its event, and then ends.
 func (s *Session) end() {
 	s.cancel()
 	s.queue.close()
 	s.engine.CloseNow()
-	<-s.readDone
+	s.awaitReader()
 	close(s.ended)
 }

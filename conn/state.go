@@ -83,7 +83,16 @@ func (s State) String() string {
 // its session. The state is published before it is stored: when Ready returns,
 // States has published Ready. TryEmit, which does not wait, can send from the
 // publication on.
-func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
+func (c *Conn) setState(s State, ready *Session) {
+	defer func() { // also after a panic of a log handler
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.state, c.ready = s, ready
+		if s.Err != nil || s.Phase == Ready || s.Phase == Stopped {
+			c.cause = s.Err
+		}
+		c.wake()
+	}()
 	level := slog.LevelDebug
 	if s.Phase == Waiting || s.Phase == Stopped && s.Err != nil {
 		level = slog.LevelWarn
@@ -99,14 +108,6 @@ func (c *Conn) setState(ctx context.Context, s State, ready *Session) {
 	c.mu.Unlock()
 	c.states.Publish(s)
 	c.observeState(s)
-
-	c.mu.Lock()
-	c.state, c.ready = s, ready
-	if s.Err != nil || s.Phase == Ready || s.Phase == Stopped {
-		c.cause = s.Err
-	}
-	c.wake()
-	c.mu.Unlock()
 }
 
 // Session returns the session that is Ready, or nil if none is.

@@ -137,7 +137,8 @@ func (s *Session) written(items []*outgoing) {
 // disconnect writes the queued packets, sends DISCONNECT and closes the engine
 // gracefully.
 func (s *Session) disconnect() {
-	s.cancel() // unblocks a reader that waits for a blocking subscription
+	s.left = true
+	s.cancel()
 	s.queue.close()
 	for u := s.queue.takeAll(); len(u.items) > 0; u = s.queue.takeAll() {
 		err := s.write(u)

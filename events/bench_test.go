@@ -77,3 +77,16 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkUnmarshalCommon decodes tokens of the common form.
+func BenchmarkUnmarshalCommon(b *testing.B) {
+	payload := []byte(`{"chatId":"room-1","token":"hello ","index":12,"requestId":"req-1234"}`)
+	intern := func([]byte) string { return "the same" }
+	var token events.AIToken
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := token.UnmarshalCommon(payload, intern); !ok {
+			b.Fatal("another form")
+		}
+	}
+}

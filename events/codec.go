@@ -94,10 +94,11 @@ func marshal(from any) ([]byte, error) {
 
 // object describes the JSON of a struct.
 type object struct {
-	name   string
-	fields []field
-	extra  int // index of the field Extra, -1 without one
-	whole  int // index in fields of the field that a string sets in place of the object, or -1
+	name     string
+	fields   []field
+	extra    int  // index of the field Extra, -1 without one
+	required uint // bits of the fields that the common form has
+	whole    int  // index in fields of the field that a string sets in place of the object, or -1
 }
 
 // maxFields is the number of fields of the largest type, without Extra.
@@ -109,6 +110,7 @@ type field struct {
 	index    int    // in the struct
 	required bool
 	form     form
+	repeats  bool // events of the same answer have the same text
 
 	needed  bool       // an object without the field cannot be used
 	missing value      // takes the place of a missing member; nil raw for none
@@ -152,8 +154,12 @@ func newObject(t reflect.Type) object {
 		required := option != "omitzero"
 		o.fields = append(o.fields, field{
 			name: name, quoted: `"` + name + `":`, index: i, required: required, form: formOf(f.Type), needed: required,
+			repeats: f.Type == reflect.TypeFor[ID]() || f.Tag.Get("enum") != "" || name == "traceId" || name == "requestId",
 		})
 		last := len(o.fields) - 1
+		if required {
+			o.required |= 1 << last
+		}
 		for accepted := range strings.SplitSeq(f.Tag.Get("read"), ",") {
 			switch name, arg, _ := strings.Cut(accepted, "="); name {
 			case "number":

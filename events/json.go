@@ -64,3 +64,23 @@ func (p Usage) MarshalJSON() ([]byte, error)        { return marshal(p) }
 func (p AIError) MarshalJSON() ([]byte, error)      { return marshal(p) }
 func (p AIToolCall) MarshalJSON() ([]byte, error)   { return marshal(p) }
 func (p AIToolResult) MarshalJSON() ([]byte, error) { return marshal(p) }
+
+// UnmarshalCommon decodes the JSON object at the beginning of b in one pass, if
+// it has the common form of the payload. It returns the length of the object.
+// If ok is false, the object has another form or is not valid, and
+// UnmarshalJSONFrom decodes it or reports the error. A text that is likely to
+// repeat, such as an id, is the result of intern. Package conn finds these
+// methods by their signature.
+func (p *AIToken) UnmarshalCommon(b []byte, intern func([]byte) string) (n int, ok bool) {
+	return aiToken.decodeCommon(b, p, intern)
+}
+
+// UnmarshalCommon is described at [AIToken.UnmarshalCommon].
+func (p *AIProcessing) UnmarshalCommon(b []byte, intern func([]byte) string) (n int, ok bool) {
+	return aiProcessing.decodeCommon(b, p, intern)
+}
+
+// UnmarshalCommon is described at [AIToken.UnmarshalCommon].
+func (p *ChatMessage) UnmarshalCommon(b []byte, intern func([]byte) string) (n int, ok bool) {
+	return chatMessage.decodeCommon(b, p, intern)
+}

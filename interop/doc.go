@@ -7,7 +7,7 @@
 // The tests are a module of their own, so that their dependencies are not
 // dependencies of the library.
 //
-// Tests that need Node are skipped without Node or without the installed
-// packages. With PARLEY_INTEROP=required in the environment, as under make
-// test, they fail instead.
+// Tests that need Node, Python or nginx are skipped without it. With
+// PARLEY_INTEROP=required in the environment, as under make test, they fail
+// instead.
 package interop

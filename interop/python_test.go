@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -16,18 +17,28 @@ import (
 // python is Debian's interpreter, which finds Debian's packages.
 const python = "/usr/bin/python3"
 
-// needPython skips the test if python-socketio is missing. It fails the test
-// instead if PARLEY_INTEROP is "required".
+// needPython skips the test if python-socketio is missing.
 func needPython(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command(python, "-c", "import socketio, aiohttp, uvicorn, websockets").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	need(t, "python", err)
+}
+
+// need skips the test if err is not nil, because a program is missing. It fails
+// the test instead if PARLEY_INTEROP is "required". The program is a target of
+// the Makefile, which installs it.
+func need(t *testing.T, program string, err error) {
+	t.Helper()
 	if err == nil {
 		return
 	}
 	if os.Getenv("PARLEY_INTEROP") == "required" {
-		require.NoError(t, err, "%s: make python", out)
+		require.NoError(t, err, "make %s", program)
 	}
-	t.Skipf("NOT TESTED AGAINST PYTHON: %s (make python)", out)
+	t.Skipf("NOT TESTED WITH %s: %v (make %[1]s)", program, err)
 }
 
 func TestPython_servesEachTransport(t *testing.T) {

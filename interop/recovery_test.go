@@ -67,13 +67,18 @@ func TestRecovery_continuesAnswerAfterLostConnection(t *testing.T) {
 	assert.Len(t, sockets(t, client), 1)
 }
 
+// resumeFrom returns a Resume that requests the missing tokens.
+func resumeFrom(client **chat.Client) func(context.Context, *chat.Stream) error {
+	return func(ctx context.Context, s *chat.Stream) error {
+		return (*client).Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
+	}
+}
+
 func TestResume_requestsMissingTokensAfterReconnect(t *testing.T) {
 	var client *chat.Client
 	client, _ = startClient(t, startBackend(t).URL(), chat.Config{Stream: chat.StreamConfig{
-		OnGap: chat.FailOnGap,
-		Resume: func(ctx context.Context, s *chat.Stream) error {
-			return client.Emit(ctx, "ai:resume", map[string]any{"requestId": s.RequestID(), "after": s.Progress().Tokens - 1})
-		},
+		OnGap:  chat.FailOnGap,
+		Resume: resumeFrom(&client),
 	}})
 	stream := readWithTwoReconnects(t, client, 400)
 	resumed := of(received(t, client), "ai:resume")

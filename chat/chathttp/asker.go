@@ -27,21 +27,33 @@ type Answer interface {
 }
 
 // An Asker asks questions. A *chat.Client is an Asker of *chat.Stream.
+//
+// If an Asker also has the methods Join, Leave and Joined of a *chat.Client,
+// the Server joins the rooms of questions; see Config.NoJoin.
 type Asker[A Answer] interface {
 	// Ask asks a question, and returns when it was sent. ctx also bounds the
 	// answer.
 	Ask(ctx context.Context, q chat.Question) (A, error)
 }
 
-// askFunc is an Asker of any kind of Answer.
-type askFunc func(ctx context.Context, q chat.Question) (Answer, error)
+// An askFunc asks a question of a visitor. release is called once, after the
+// end of the answer. The room of the question may be left when it has been idle
+// for that long.
+type askFunc func(ctx context.Context, v Visitor, q chat.Question, idle time.Duration) (answer Answer, release func(), err error)
 
-func askWith[A Answer](asker Asker[A]) askFunc {
-	return func(ctx context.Context, q chat.Question) (Answer, error) {
-		answer, err := asker.Ask(ctx, q)
-		if err != nil { // answer may be a nil pointer
-			return nil, err
+// askIn asks a question after it has joined its room. rooms may be nil.
+func askIn[A Answer](ctx context.Context, asker Asker[A], rooms *rooms, q chat.Question, idle time.Duration) (Answer, func(), error) {
+	leave := func() {}
+	if rooms != nil {
+		var err error
+		if leave, err = rooms.enter(ctx, q.ChatID, idle); err != nil {
+			return nil, nil, err
 		}
-		return answer, nil
 	}
+	answer, err := asker.Ask(ctx, q)
+	if err != nil { // answer may be a nil pointer
+		leave()
+		return nil, nil, err
+	}
+	return answer, leave, nil
 }

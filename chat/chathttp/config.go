@@ -20,6 +20,8 @@ const (
 	DefaultAnswerTimeout        = 30 * time.Minute
 	DefaultKeepAlive            = 15 * time.Second
 	DefaultWriteTimeout         = 30 * time.Second
+	DefaultMaxClients           = 1000
+	DefaultClientIdle           = 5 * time.Minute
 )
 
 // Config configures a Server. Authorize is required.
@@ -37,6 +39,21 @@ type Config struct {
 	// Room returns the chat id for the backend.
 	// Default: events.StringID(chat).
 	Room func(visitor Visitor, chat string) events.ID
+
+	// NoJoin asks without joining the room of a question, for backends without
+	// rooms. Default: the room is joined before the question is asked. It is
+	// left a minute after the last answer in it, or at once if the question had
+	// a room of its own. A room that the program has joined is not left.
+	NoJoin bool
+
+	// MaxClients limits the clients of NewPerVisitor. Over it, the client that
+	// has been idle for longest is closed; if none is idle, the question is
+	// refused with the status 503. Default: DefaultMaxClients.
+	MaxClients int
+
+	// ClientIdle is how long a client of NewPerVisitor stays connected without
+	// an answer in flight. Default: DefaultClientIdle.
+	ClientIdle time.Duration
 
 	// OnLeave is the policy after the last reader of an answer has left.
 	// Default: AbortOnLeave.
@@ -146,6 +163,8 @@ func (c *Config) setDefaults() {
 	setDefault(&c.AnswerTimeout, DefaultAnswerTimeout)
 	setDefault(&c.KeepAlive, DefaultKeepAlive)
 	setDefault(&c.WriteTimeout, DefaultWriteTimeout)
+	setDefault(&c.MaxClients, DefaultMaxClients)
+	setDefault(&c.ClientIdle, DefaultClientIdle)
 	setDefault(&c.CrossOrigin, http.NewCrossOriginProtection())
 	setDefault(&c.Logger, slog.Default())
 	if c.Chat == nil {

@@ -14,6 +14,10 @@
 //	mux.HandleFunc("GET /api/chat/{id}/stream", server.ResumeAISDK)
 //	mux.HandleFunc("POST /api/chat/{id}/stop", server.Stop)
 //
+// New takes one client for all visitors. NewPerVisitor makes a client for each
+// user. Both join the room of a question before they ask it; see
+// Config.NoJoin.
+//
 // The page docs/web.md has the mapping of the events for each protocol.
 //
 // # Requests

@@ -29,34 +29,43 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type site struct {
 	t       *testing.T
 	backend *chattest.Server
+	client  *chat.Client // of all visitors; nil if each has its own
+	after   func()       // after web was closed
 	web     *Server
 	http    *http.Server
 	browser *http.Client
 }
 
-// withSite runs a test in a bubble of synctest, with its own site.
+// withSite runs a test in a bubble of synctest, with its own site. One client
+// asks for all visitors.
 func withSite(t *testing.T, answer chattest.Answer, cfg Config, test func(t *testing.T, s *site)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &site{t: t, backend: chattest.NewInMemory(chattest.Config{Answer: answer})}
-		defer s.backend.Close()
-		client, err := chat.New(s.backend.URL, chat.Config{
-			NoJoin: true, Conn: conn.Config{HTTP: s.backend.Transport(), Logger: slog.New(slog.DiscardHandler)},
-			Stream: chat.StreamConfig{FirstTokenTimeout: time.Hour, IdleTimeout: time.Hour},
-		})
-		require.NoError(t, err)
+	withServer(t, answer, cfg, func(s *site, cfg Config) (*Server, error) {
+		s.client = s.newClient()
 		ran := make(chan error, 1)
-		go func() { ran <- client.Run(context.Background()) }() // ends with client.Close
-		defer func() {
-			_ = client.Close()
+		go func() { ran <- s.client.Run(context.Background()) }() // ends with client.Close
+		s.after = func() {
+			_ = s.client.Close()
 			<-ran
-		}()
+		}
+		return New(s.client, cfg)
+	}, test)
+}
+
+// withServer is withSite with a Server of another kind.
+func withServer(t *testing.T, answer chattest.Answer, cfg Config, newServer func(s *site, cfg Config) (*Server, error), test func(t *testing.T, s *site)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{t: t, after: func() {}, backend: chattest.NewInMemory(chattest.Config{Answer: answer})}
+		defer s.backend.Close()
 		if cfg.Authorize == nil {
 			cfg.Authorize = byHeader
 		}
 		setDefault(&cfg.Logger, slog.New(slog.DiscardHandler))
-		s.web, err = New(client, cfg)
+		var err error
+		s.web, err = newServer(s, cfg)
 		require.NoError(t, err)
+		defer func() { s.after() }()
 		defer s.web.Close()
 		s.serve(routes(s.web), &http.Server{})
 		defer func() {
@@ -66,6 +75,17 @@ func withSite(t *testing.T, answer chattest.Answer, cfg Config, test func(t *tes
 		}()
 		test(t, s)
 	})
+}
+
+// newClient returns a client of the backend that joins no room by itself.
+func (s *site) newClient() *chat.Client {
+	s.t.Helper()
+	client, err := chat.New(s.backend.URL, chat.Config{
+		NoJoin: true, Conn: conn.Config{HTTP: s.backend.Transport(), Logger: slog.New(slog.DiscardHandler)},
+		Stream: chat.StreamConfig{FirstTokenTimeout: time.Hour, IdleTimeout: time.Hour},
+	})
+	require.NoError(s.t, err)
+	return client
 }
 
 // serve serves a handler in memory.

@@ -19,16 +19,20 @@ type problem struct {
 	Details any    `json:"details,omitempty"`
 }
 
-// endings lists the codes and texts of the errors that end an answer.
-var endings = []struct {
+// An ending is an error that ends an answer, with its code and text.
+type ending struct {
 	err        error
 	code, text string
-}{
+}
+
+var endings = []ending{
 	{chat.ErrNoToken, "no_token", "The answer has not begun in time."},
 	{chat.ErrStalled, "stalled", "The answer has stalled."},
 	{chat.ErrOffline, "offline", "The connection to the backend was lost."},
 	{chat.ErrAborted, "aborted", "The answer was stopped."},
+	{chat.ErrQuestionLost, "question_lost", "The question was lost. Please ask again."},
 	{chat.ErrAmbiguous, "ambiguous", "The answer cannot be distinguished from another."},
+	{chat.ErrIndex, "bad_index", "The parts of the answer are out of order."},
 	{chat.ErrStopped, "stopped", "The service is stopping."},
 	{chat.ErrTooLong, "too_long", "The answer is too long."},
 	{ErrClosed, "stopped", "The service is stopping."},
@@ -50,6 +54,8 @@ func (c *Config) problemOf(err error) problem {
 	p := problem{Code: "internal", Message: "The answer has failed."}
 	failure, fromBackend := errors.AsType[*events.AIError](err)
 	_, gap := errors.AsType[*chat.GapError](err)
+	_, unreadable := errors.AsType[*conn.DecodeError](err)
+	_, notJoined := errors.AsType[*chat.JoinError](err)
 	_, unsent := errors.AsType[*conn.SendError](err)
 	switch {
 	case fromBackend:
@@ -57,6 +63,10 @@ func (c *Config) problemOf(err error) problem {
 		p.Message = "The backend has reported an error."
 	case gap:
 		p.Code, p.Message = "gap", "A part of the answer is missing."
+	case unreadable:
+		p.Code, p.Message = "unreadable", "A part of the answer is not readable."
+	case notJoined:
+		p.Code, p.Message = "not_joined", "The chat could not be joined."
 	case p.known(err):
 	case unsent: // also if the time of Ask is over
 		p.Code, p.Message = "unavailable", "The backend cannot be reached."

@@ -1,8 +1,14 @@
 package chathttp
 
 import (
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +16,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,6 +157,8 @@ func TestProblemOf_hasCodeForEachEnding(t *testing.T) {
 	for err, code := range map[error]string{
 		chat.ErrNoToken: "no_token", chat.ErrStalled: "stalled", chat.ErrOffline: "offline", chat.ErrAborted: "aborted",
 		chat.ErrAmbiguous: "ambiguous", chat.ErrStopped: "stopped", chat.ErrTooLong: "too_long",
+		chat.ErrQuestionLost: "question_lost", chat.ErrIndex: "bad_index",
+		&conn.DecodeError{Err: assert.AnError}: "unreadable", &chat.JoinError{Err: context.DeadlineExceeded}: "not_joined",
 		&chat.GapError{}: "gap", &events.AIError{Code: "E1", Message: "secret"}: "E1", &events.AIError{Message: "secret"}: "backend_error",
 		assert.AnError: "internal",
 	} {
@@ -157,4 +166,25 @@ func TestProblemOf_hasCodeForEachEnding(t *testing.T) {
 		assert.Equal(t, code, p.Code)
 		assert.NotContains(t, p.Message, "secret")
 	}
+}
+
+// Each error of chat that ends a stream has a code of its own.
+func TestProblem_hasCodeForEachEndingOfChat(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../errors.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	found := 0
+	for _, decl := range file.Decls {
+		vars, ok := decl.(*ast.GenDecl)
+		if !ok || vars.Tok != token.VAR || !strings.HasPrefix(vars.Doc.Text(), "Errors that end a Stream.") {
+			continue
+		}
+		for _, spec := range vars.Specs {
+			found++
+			text, err := strconv.Unquote(spec.(*ast.ValueSpec).Values[0].(*ast.CallExpr).Args[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			listed := slices.ContainsFunc(endings, func(e ending) bool { return e.err.Error() == text })
+			assert.True(t, listed, "%s has no row in endings", spec.(*ast.ValueSpec).Names[0])
+		}
+	}
+	assert.NotZero(t, found)
 }

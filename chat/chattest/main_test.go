@@ -33,7 +33,9 @@ func start(t *testing.T, cfg chattest.Config) *chattest.Server {
 func client(t *testing.T, server *chattest.Server, cfg conn.Config) (c *conn.Conn, heard <-chan conn.Event, stop func()) {
 	t.Helper()
 	cfg.Logger = quiet.Logger
-	cfg.Reconnect = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
+	if cfg.Reconnect.InitialInterval == 0 {
+		cfg.Reconnect = reconnect.Policy{InitialInterval: time.Millisecond, MaxInterval: time.Millisecond}
+	}
 	c, err := conn.New(server.URL, cfg)
 	require.NoError(t, err)
 	heard = c.Raw.Subscribe(t.Context(), bus.Limit(1<<20)).C()

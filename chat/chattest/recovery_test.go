@@ -15,6 +15,7 @@ import (
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,10 +35,11 @@ func speak(token func(), most int, stop <-chan struct{}) {
 }
 
 func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
-	const cuts, most = 20, 200
+	const cuts, most = 3, 200
+	const interval, timeout = 100 * time.Millisecond, 900 * time.Millisecond
 	cutAt, back := make(chan int, 1), make(chan struct{})
 	server := start(t, chattest.Config{
-		Recovery: time.Minute,
+		Recovery: time.Minute, PingInterval: interval, PingTimeout: timeout,
 		Answer: func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
 			index := 0
 			token := func() {
@@ -54,7 +56,10 @@ func TestRecovery_continuesAnswerAcrossConnectionLosses(t *testing.T) {
 			emit(events.AIMessage{MessageID: "m", Role: "assistant"})
 		},
 	})
-	c, heard, _ := client(t, server, conn.Config{})
+	// A resumed session that breaks is resumed again after a heartbeat.
+	c, heard, _ := client(t, server, conn.Config{Reconnect: reconnect.Policy{
+		InitialInterval: interval + timeout, MaxInterval: interval + timeout, RandomizationFactor: -1,
+	}})
 	states := c.States.Subscribe(t.Context(), bus.Limit(1<<20)).C()
 	call[reply](t, c, "chat:join", map[string]string{"chatId": "room-1"})
 	require.Equal(t, "presence:update", wiretest.ReceiveFrom(t, heard).Name)

@@ -26,10 +26,11 @@ var allowed = map[string]struct{ code, tests []string }{
 	"bus":       {},
 	"bus/pipe":  {code: []string{"bus"}},
 
+	"internal/guard":    {code: []string{"bus"}},
 	"internal/engineio": {},
 	"internal/socketio": {},
 	"conn": {
-		code:  []string{"bus", "internal/engineio", "internal/observe", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "internal/engineio", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"events", "internal/wiretest"},
 	},
 	"conn/zishang": {
@@ -109,6 +110,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop/collector":            {tests: []string{"chat", "chat/chatotel", "chat/chattest", "events"}},
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},
+	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chattest", "events"}},
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
 }
 

@@ -16,7 +16,8 @@ var (
 	// the timeout that the server announced.
 	ErrPingTimeout = errors.New("ping timeout")
 
-	// ErrClosed ends a session after a close packet of the server.
+	// ErrClosed ends a session after a close packet or close frame of the
+	// server.
 	ErrClosed = errors.New("closed by the server")
 )
 

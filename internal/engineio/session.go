@@ -48,6 +48,12 @@ type transport interface {
 	closeNow()
 }
 
+// Heartbeat returns the time within which each side notices that the other one
+// has gone.
+func (s *Session) Heartbeat() time.Duration {
+	return s.handshake.pingInterval + s.handshake.pingTimeout
+}
+
 func (s *Session) current() transport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,10 +97,18 @@ func (s *Session) expectPing(within time.Duration) {
 
 // pongForBusyReader sends a pong while the reader is blocked on a subscriber.
 // The server's ping may be unread, and without a pong the server ends the
-// session. The deadline of the next ping moves on as well.
+// session. The deadline of the next ping moves on as well. If the reader is not
+// blocked, Read answers the ping, unless the reader is blocked before the ping
+// arrives. So pongForBusyReader runs again, often enough for the server's
+// timeout, until Read has read the ping.
 func (s *Session) pongForBusyReader() {
 	if !s.readerBusy.Load() {
-		return // Read answers the ping
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closed {
+			s.pingTimer.Reset(s.handshake.pingTimeout / 4)
+		}
+		return
 	}
 	s.pongDue.Store(true)
 	if s.sendPong() == nil {

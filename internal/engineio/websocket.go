@@ -187,6 +187,10 @@ func (w *webSocket) readError(err error) error {
 	if errors.Is(err, websocket.ErrReadLimit) {
 		return w.tooLong()
 	}
+	var closed *websocket.CloseError // abnormal if there was no close frame
+	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	}
 	return err
 }
 

@@ -37,6 +37,7 @@ type engine struct {
 	deadline  *time.Timer // finishes a session that is ending
 	pongDue   bool
 	ending    ending // nil while the session is open
+	reason    Reason // of the ending
 	finished  bool
 
 	// lastPacket is the type of the packet for the GET that waits when the
@@ -178,7 +179,7 @@ func (e *engine) end(reason Reason, how ending) {
 		e.mu.Unlock()
 		return
 	}
-	e.ending = how
+	e.ending, e.reason = how, reason
 	if _, broken := how.(breakConnection); broken {
 		e.lastPacket = 0
 	}
@@ -197,6 +198,9 @@ func (e *engine) finish(reason Reason) {
 	}
 	e.finished = true
 	e.queue = nil
+	if e.ending != nil {
+		reason = e.reason // the client may reply to the ending before end returns
+	}
 	if e.heartbeat != nil {
 		e.heartbeat.Stop()
 	}

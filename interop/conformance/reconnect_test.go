@@ -125,25 +125,33 @@ func TestBlock_keepsSessionWhileReaderIsBlocked(t *testing.T) {
 }
 
 func TestRecovery_restoresMissedEventsInOrder(t *testing.T) {
+	conform(t, "recovery: missed events arrive once, in order", server, []string{"RECOVERY=1"}, func(r *row) { r.recovers(1) })
+}
+
+// The second recovery uses the offset of the recovered events.
+func TestRecovery_restoresResumedSession(t *testing.T) {
+	conform(t, "recovery: a resumed session is resumed again", server, []string{"RECOVERY=1"}, func(r *row) { r.recovers(2) })
+}
+
+// recovers loses and resumes a session so many times.
+func (r *row) recovers(times int) {
 	const missed = 50
-	conform(t, "recovery: missed events arrive once, in order", server, []string{"RECOVERY=1"}, func(r *row) {
-		c, _ := r.client("", nil)
-		numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
-		states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
-		first := receive(r, states)
-		assert.False(r, first.Recovered)
-		for round := range 2 { // the second one with the offset of the recovered events
-			r.provoke(c, "close and emit", missed)
-			for n := range missed + 1 {
-				require.Equal(r, n, receive(r, numbers), "round %d", round)
-			}
-			again := receive(r, states)
-			assert.True(r, again.Recovered)
-			assert.Equal(r, first.SessionID, again.SessionID)
+	c, _ := r.client("", nil)
+	numbers := conn.On[int](c, "n").Subscribe(r.ctx, bus.Limit(1000)).C()
+	states := c.States.Subscribe(r.ctx, bus.Filter(func(s conn.State) bool { return s.Phase == conn.Ready })).C()
+	first := receive(r, states)
+	assert.False(r, first.Recovered)
+	for round := range times {
+		r.provoke(c, "close and emit", missed)
+		for n := range missed + 1 {
+			require.Equal(r, n, receive(r, numbers), "round %d", round)
 		}
-		require.NoError(r, c.Emit(r.ctx, "say to the room", -1))
-		assert.Equal(r, -1, receive(r, numbers), "no event arrives twice, and the room is joined again")
-	})
+		again := receive(r, states)
+		assert.True(r, again.Recovered)
+		assert.Equal(r, first.SessionID, again.SessionID)
+	}
+	require.NoError(r, c.Emit(r.ctx, "say to the room", -1))
+	assert.Equal(r, -1, receive(r, numbers), "no event arrives twice, and the room is joined again")
 }
 
 func TestRecovery_startsNewSessionAfterServerRestart(t *testing.T) {

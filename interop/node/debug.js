@@ -12,7 +12,7 @@ export function debug(socket) {
   on(socket, "debug:received", (_, ack) => ack?.(received));
   on(socket, "debug:handshake", (_, ack) => {
     const { auth, query, headers } = socket.handshake;
-    ack?.({ auth, query, headers, id: socket.id });
+    ack?.({ auth, query, headers, id: socket.id, transport: socket.conn.transport.name });
   });
   // New names apply to sent events at once, and to received events after the next
   // connect.

@@ -17,6 +17,18 @@ const io = new Server(http, {
   allowRequest: (req, done) => done(req.url.includes("banned") ? "banned for a day" : null, !req.url.includes("banned")),
 });
 
+// Each session sets a cookie.
+io.engine.on("initial_headers", (headers) => (headers["set-cookie"] = "node=b"));
+
+const requests = []; // every HTTP request and upgrade
+for (const event of ["request", "upgrade"]) {
+  http.prependListener(event, ({ url, headers }) => {
+    const query = new URL(url, "http://localhost").searchParams;
+    const kind = query.get("transport") + (query.has("sid") ? "" : " handshake");
+    requests.push({ client: query.get("client"), kind, cookies: (headers.cookie ?? "").split("; ").sort() });
+  });
+}
+
 for (const name of ["/", /.+/]) io.of(name).use(greet).on("connection", serve);
 
 function greet(socket, next) {
@@ -32,6 +44,13 @@ function serve(socket) {
   socket.on("seen", (ack) => {
     const { EIO, transport, t, ...query } = socket.handshake.query;
     ack({ query, namespace: socket.nsp.name, path: socket.handshake.url.split("?")[0] });
+  });
+  // The cookies of the last request of each kind, after the upgrade if the
+  // client makes one.
+  socket.on("cookies", (ack) => {
+    const { client, upgrade } = socket.handshake.query;
+    const reply = () => ack(Object.fromEntries(requests.filter((r) => r.client === client).map((r) => [r.kind, r.cookies])));
+    upgrade && socket.conn.transport.name === "polling" ? socket.conn.once("upgrade", reply) : reply();
   });
 }
 

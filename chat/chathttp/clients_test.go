@@ -1,0 +1,131 @@
+package chathttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/conn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// clientOf returns a function that makes a client with the user's id as its
+// auth.
+func (s *site) clientOf(joinTimeout time.Duration) func(context.Context, Visitor) (*chat.Client, error) {
+	return func(_ context.Context, v Visitor) (*chat.Client, error) {
+		return chat.New(s.backend.URL, chat.Config{NoJoin: true, JoinTimeout: joinTimeout, Conn: conn.Config{
+			HTTP: s.backend.Transport(),
+			Auth: func(context.Context) (any, error) { return map[string]string{"userId": v.UserID.String()}, nil },
+		}})
+	}
+}
+
+// withClients runs a test with a client for each user.
+func withClients(t *testing.T, answer chattest.Answer, cfg Config, test func(t *testing.T, s *site)) {
+	t.Helper()
+	withServer(t, answer, cfg, func(s *site, cfg Config) (*Server, error) { return NewPerVisitor(s.clientOf(0), cfg) }, test)
+}
+
+// connected returns the number of clients that are connected to the backend.
+func (s *site) connected() int {
+	synctest.Wait()
+	return len(s.backend.Sockets())
+}
+
+func TestNewPerVisitor_asksWithClientOfUserUntilItIsIdle(t *testing.T) {
+	withClients(t, pauses, Config{}, func(t *testing.T, s *site) {
+		assert.Zero(t, s.connected())
+		ada, bob := s.ask("a", "Count"), s.ask("a", "Count", "User", "bob")
+		again := s.ask("b", "Count")
+		assert.Equal(t, 2, s.connected())
+		for _, r := range []*reply{ada, bob, again} {
+			assert.Contains(t, r.frames(), "[DONE]")
+		}
+		assert.Len(t, s.visited("chat:join"), 3, "each client joins its own rooms")
+		time.Sleep(DefaultClientIdle - time.Second)
+		assert.Contains(t, s.ask("a", "Count").frames(), "[DONE]") // ten seconds
+		assert.Equal(t, 1, s.connected(), "the client of bob is closed")
+		time.Sleep(DefaultClientIdle + time.Second)
+		assert.Zero(t, s.connected())
+		assert.Contains(t, s.ask("a", "Count").frames(), "[DONE]")
+		require.NoError(t, s.web.Close())
+		assert.Zero(t, s.connected())
+		s.status(503, s.ask("a", "Count"))
+	})
+}
+
+func TestMaxClients_closesClientThatIsIdleForLongest(t *testing.T) {
+	withClients(t, pauses, Config{MaxClients: 2}, func(t *testing.T, s *site) {
+		s.ask("a", "Count").frames()
+		s.ask("a", "Count", "User", "bob").frames()
+		busy := s.ask("a", "Count", "User", "carl") // in place of ada
+		assert.Equal(t, 2, s.connected())
+		s.ask("a", "Count", "User", "bob")
+		assert.Equal(t, 2, s.connected())
+		refused := s.status(503, s.ask("a", "Count"))
+		assert.Contains(t, refused.body(), `"busy"`)
+		busy.frames()
+		assert.Contains(t, s.ask("a", "Count").frames(), "[DONE]")
+		assert.Equal(t, 2, s.connected())
+	})
+}
+
+func TestNewPerVisitor_makesOneClientForConcurrentQuestions(t *testing.T) {
+	var mu sync.Mutex
+	made := 0
+	newServer := func(s *site, cfg Config) (*Server, error) {
+		return NewPerVisitor(func(ctx context.Context, v Visitor) (*chat.Client, error) {
+			mu.Lock()
+			made++
+			mu.Unlock()
+			time.Sleep(time.Second)
+			return s.clientOf(0)(ctx, v)
+		}, cfg)
+	}
+	withServer(t, nil, Config{}, newServer, func(t *testing.T, s *site) {
+		var all sync.WaitGroup
+		for n := range 5 {
+			all.Go(func() { assert.Contains(t, s.ask("room-"+itoa(n), "Hello").body(), "[DONE]") })
+		}
+		all.Wait()
+		assert.Equal(t, 1, made)
+	})
+}
+
+func TestNewPerVisitor_triesAgainAfterClientFailed(t *testing.T) {
+	calls := 0
+	newServer := func(s *site, cfg Config) (*Server, error) {
+		return NewPerVisitor(func(ctx context.Context, v Visitor) (*chat.Client, error) {
+			switch calls++; calls {
+			case 1:
+				return nil, errors.New("no token")
+			case 2:
+				panic(http.ErrAbortHandler)
+			case 3: // Run returns an error
+				return chat.New(s.backend.URL+"/unknown", chat.Config{NoJoin: true, Conn: conn.Config{HTTP: s.backend.Transport()}})
+			}
+			return s.clientOf(0)(ctx, v)
+		}, cfg)
+	}
+	withServer(t, nil, Config{MaxClients: 1}, newServer, func(t *testing.T, s *site) {
+		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"internal"`)
+		func() {
+			defer func() { assert.Equal(t, http.ErrAbortHandler, recover()) }()
+			request := httptest.NewRequest("POST", "/ndjson", strings.NewReader(`{"chatId":"a","text":"Hello"}`))
+			request.Header.Set("User", "ada")
+			s.web.NDJSON(httptest.NewRecorder(), request)
+		}()
+		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"unavailable"`)
+		assert.Contains(t, s.ask("a", "Hello").body(), "[DONE]")
+		assert.Equal(t, 4, calls)
+	})
+}
