@@ -14,14 +14,14 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules interop/web/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 	go test -run Memory ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
-interop/%/node_modules: interop/%/node_modules/.package-lock.json ;
-interop/%/node_modules/.package-lock.json: interop/%/package-lock.json
-	npm ci --prefix interop/$* --no-audit --no-fund --loglevel=error
+%/node_modules: %/node_modules/.package-lock.json ;
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: chromium
@@ -44,16 +44,18 @@ nginx: # Debian's
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null; } || \
 		{ echo "the interop tests need nginx: apt-get install nginx" >&2; exit 1; }
 
+# The example that make dev starts: playground or webchat.
+DEV ?= playground
 .PHONY: dev
 dev: SHELL := bash
-dev: ## a mock server on MOCK_ADDR and the playground on DEV_ADDR, until they are interrupted or one of them ends
+dev: ## a mock server on MOCK_ADDR and the playground (or DEV=webchat) on DEV_ADDR, until they are interrupted or one of them ends
 	@dir=$$(mktemp -d); trap 'kill $$(jobs -p) 2>/dev/null; wait; rm -rf "$$dir"' EXIT; trap : INT TERM; \
-	go build -o "$$dir/" ./examples/mockserver ./examples/playground || exit; \
-	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/playground" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
+	go build -o "$$dir/" ./examples/mockserver ./examples/$(DEV) || exit; \
+	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/$(DEV)" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
 
 .PHONY: picture
-picture: chromium ## the README's picture anew, and what the browser tests see in interop/browser/screenshots
-	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures$$' ./browser
+picture: chromium ## the README's picture anew, and pictures of the playground and the webchat in interop/browser/screenshots
+	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures' ./browser
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose

@@ -14,7 +14,8 @@ import (
 // written.
 const abortTimeout = time.Second
 
-// A Question is a message that asks for an answer. UserID is required.
+// A Question is a message that asks for an answer. UserID is required, so Ask
+// takes a Question and not a text.
 type Question struct {
 	UserID events.ID
 	Text   string

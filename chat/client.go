@@ -18,7 +18,8 @@ import (
 
 // A Client is the connection of one user or service to a chat. Its topics carry
 // the events of the backend; its methods send events. All methods are safe for
-// concurrent use.
+// concurrent use. [Client.Run] connects it. The functions [On] and [HandleTool]
+// add events and tools of your own.
 //
 // A subscription lasts until its ctx ends or the Client is closed, over any
 // number of sessions and Runs. Subscribing before Run misses nothing.

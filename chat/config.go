@@ -21,7 +21,8 @@ const (
 // or NoJoin must be set; all other fields have a default.
 type Config struct {
 	// ChatID is the room. It is joined after each connect, and is part of every
-	// payload that is sent. Default: none.
+	// payload that is sent. It is made by [events.StringID] or [events.IntID],
+	// because backends have ids of both types. Default: none.
 	ChatID events.ID
 
 	// NoJoin disables the join, for backends without rooms. Default: false.

@@ -18,6 +18,9 @@ import (
 // order of their indices, each once. The stream waits for a missing token, then
 // fills the gap or ends with a [*GapError], depending on Config.Stream.
 //
+// [Stream.Wait] returns its error. [Stream.Abort], or the end of Ask's ctx,
+// cancels it.
+//
 // A Stream ends with the first of these:
 //   - the final message
 //   - an error of the backend, a [*events.AIError]

@@ -46,7 +46,8 @@ func (t *Tools) setDefaults() {
 // each tool call of the backend with that name. It gets the call's args,
 // decoded into Args as by [conn.Payload.Decode]. A call without args gets the
 // zero Args. [ToolCallFromContext] returns the call itself. The returned func
-// removes the tool.
+// removes the tool. HandleTool is a function, because a method of Client cannot
+// have type parameters.
 //
 // The result of fn is the acknowledgement if the backend asked for one.
 // Otherwise it is sent in an event (Config.Tools.ResultEvent) with callId,

@@ -111,11 +111,11 @@ type counters struct {
 	leases                                            atomic.Int64
 }
 
-// reserve counts a lease, unless there are max. 0 is no limit.
-func (c *counters) reserve(max int) bool {
+// reserve counts a lease, unless the limit is reached.
+func (c *counters) reserve(limit int) bool {
 	for {
 		held := c.leases.Load()
-		if max > 0 && held >= int64(max) {
+		if held >= int64(limit) {
 			return false
 		}
 		if c.leases.CompareAndSwap(held, held+1) {

@@ -56,19 +56,28 @@ const (
 // finish handles an event until an attempt succeeds or the event is a dead
 // letter. It returns false if ctx or that of the worker ends before that.
 func (w *worker) finish(ctx context.Context, d Delivery) bool {
-	for d.Attempt = 1; ; d.Attempt++ {
-		err := w.attempt(ctx, d)
-		if err == nil {
+	count := w.countAttempts(d)
+	for {
+		err := w.attempt(ctx, &d, count)
+		switch {
+		case err == nil:
+			count.forget()
 			w.bus.count.handled.Add(1)
 			return true
-		}
-		if w.ctx.Err() != nil || errors.Is(err, errNotStarted) {
+		case errors.Is(err, errNotStarted):
+			return false
+		case w.ctx.Err() != nil:
+			count.undo()
 			return false
 		}
 		w.bus.count.failed.Add(1)
 		_, last := errors.AsType[*termError](err)
 		if last || d.Attempt >= w.cfg.MaxAttempts || errors.Is(err, ErrHung) {
-			return w.bury(ctx, DeadLetter{d, err})
+			if !w.bury(ctx, DeadLetter{d, err}) {
+				return false
+			}
+			count.forget()
+			return true
 		}
 		delay := min(w.cfg.Backoff<<min(d.Attempt-1, 16), max(maxBackoff, w.cfg.Backoff))
 		if nak, ok := errors.AsType[*nakError](err); ok {
@@ -85,22 +94,32 @@ func (w *worker) finish(ctx context.Context, d Delivery) bool {
 
 var errNotStarted = errors.New("chatnats: the event goes to another worker")
 
-// attempt calls the handler once. The handler has a goroutine of its own, so
-// that attempt returns even if it hangs.
-func (w *worker) attempt(ctx context.Context, d Delivery) error {
+// attempt counts an attempt, and calls the handler once unless the limit is
+// exceeded. The handler has a goroutine of its own, so that attempt returns
+// even if it hangs.
+func (w *worker) attempt(ctx context.Context, d *Delivery, count *attemptCount) error {
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
 		return errNotStarted
 	}
 	defer func() { <-w.slots }()
+	count.next(ctx, d.Redelivered)
+	if ctx.Err() != nil {
+		return errNotStarted
+	}
+	if count.number > w.cfg.MaxAttempts {
+		d.Attempt = count.number - 1
+		return ErrUnfinished
+	}
+	d.Attempt = count.number
 	// Not ctx: an event that is being handled when the partition moves is
 	// finished.
 	handling, cancel := context.WithTimeout(w.ctx, w.cfg.Timeout)
 	done := make(chan error, 1)
 	go func() { // ends with the handler
 		defer cancel()
-		done <- w.call(handling, d)
+		done <- w.call(handling, *d)
 	}()
 	hung := time.NewTimer(2 * w.cfg.Timeout)
 	defer hung.Stop()

@@ -30,6 +30,7 @@ type Bus struct {
 
 	count    counters
 	leases   leaseWatch
+	balancer balancer
 	bucketMu sync.Mutex
 	opened   *bucket // nil until it is used
 }

@@ -40,8 +40,10 @@ type GroupConfig struct {
 	// Default: DefaultTimeout.
 	Timeout time.Duration
 
-	// MaxAttempts is how many times a worker handles an event before the event
-	// becomes a dead letter. Default: DefaultMaxAttempts.
+	// MaxAttempts is how many times the group handles an event before the event
+	// becomes a dead letter. An attempt during which the worker is killed
+	// counts, unless it is the first one. An attempt that ends because Work
+	// ends does not count. Default: DefaultMaxAttempts.
 	MaxAttempts int
 
 	// Backoff is the delay before the second attempt. It doubles with each
@@ -98,7 +100,7 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 // If handle returns an error or panics, the event is handled again after a
 // delay; see also [Nak] and [Term]. After the last attempt the event becomes a
 // [DeadLetter], and the next one of the chat is handled. Other chats do not
-// wait. Each worker counts its own attempts.
+// wait. The bucket counts the attempts of all workers.
 //
 // An event is acknowledged after handle has returned nil, or when it is a dead
 // letter. It is delivered at least once: an event that a worker did not

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,8 @@ func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
-		members, err := h.look(ctx, ttl)
+		found, err := h.look(ctx, ttl, nil)
+		members := slices.Sorted(maps.Keys(found))
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -55,28 +57,31 @@ func (h *heartbeats) watch(ctx context.Context, ttl time.Duration, changed func(
 	}
 }
 
-func (h *heartbeats) look(ctx context.Context, ttl time.Duration) ([]string, error) {
+// look writes this member's key, and returns the values of all members by id.
+func (h *heartbeats) look(ctx context.Context, ttl time.Duration, value []byte) (map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, ttl)
 	defer cancel()
-	if _, err := h.bus.js.Publish(ctx, h.bus.kvSubject(h.kind+"."+h.id), nil, jetstream.WithMsgTTL(ttl)); err != nil {
+	if _, err := h.bus.js.Publish(ctx, h.bus.kvSubject(h.kind+"."+h.id), value, jetstream.WithMsgTTL(ttl)); err != nil {
 		return nil, err
 	}
 	keys, err := jetstreamext.GetLastMsgsFor(ctx, h.bus.js, "KV_"+h.bus.prefix, []string{"$KV." + h.bus.prefix + "." + h.kind + ".*"})
 	if err != nil {
 		return nil, err
 	}
-	var members []string
+	members := map[string][]byte{}
 	for key, err := range keys {
 		if err != nil {
 			return nil, err
 		}
 		if key.Header.Get("KV-Operation") == "" && key.Header.Get("Nats-Marker-Reason") == "" {
-			members = append(members, key.Subject[strings.LastIndexByte(key.Subject, '.')+1:])
+			members[key.Subject[strings.LastIndexByte(key.Subject, '.')+1:]] = key.Data
 		}
 	}
-	slices.Sort(members)
 	return members, nil
 }
+
+// markerTTL is how long the marker of a removed key is kept.
+const markerTTL = time.Minute
 
 // leave deletes the key, so that the others need not wait until it expires.
 func (h *heartbeats) leave() {
@@ -86,7 +91,8 @@ func (h *heartbeats) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), longPause)
 	defer cancel()
 	if bucket, err := h.bus.bucket(ctx, true); err == nil {
-		_ = bucket.Purge(ctx, h.kind+"."+h.id) // on failure, it expires
+		// On failure, it expires.
+		_ = bucket.Purge(ctx, h.kind+"."+h.id, jetstream.PurgeTTL(markerTTL))
 	}
 }
 

@@ -2,10 +2,12 @@ package chatnats
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,8 +31,8 @@ type LeaseConfig struct {
 	// DefaultLease.
 	TTL time.Duration
 
-	// Max limits how many leases the Bus of this instance holds at a time, so
-	// that several instances share the leases. Default: 0, no limit.
+	// Max limits how many leases the Bus of this instance holds at a time. All
+	// leases of a Bus must use the same Max. Default: 0, no limit.
 	Max int
 
 	// ID identifies this instance; [Holder] returns it. Default: a random one.
@@ -44,6 +46,12 @@ type LeaseConfig struct {
 // After a lost lease RunWithLease competes again. When hold returns by itself,
 // RunWithLease releases the lease and returns the error of hold. It returns nil
 // when ctx has ended.
+//
+// The instances that compete for the same leases share them evenly. An instance
+// is a Bus. If it holds more than its share, the ctx of a hold ends with the
+// cause [ErrLeaseMoved]. When hold returns, another instance takes the lease,
+// and RunWithLease competes again. A lease moves only after an instance has
+// started, stopped or failed.
 //
 // One lease can cover many chats: chat then only names the lease, and is the
 // value of Remote.Lease.
@@ -62,12 +70,14 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 	}
 	token := tokenOf(chat)
 	l := &lease{bus: b, cfg: cfg, token: token, key: leaseKey(token)}
+	b.balancer.add(l)
+	defer b.balancer.remove(l)
 	for {
 		err := b.persist(ctx, "lease", l.acquire)
 		if ctx.Err() != nil {
 			if l.tenure != 0 {
 				b.count.leases.Add(-1)
-				l.release(ctx)
+				l.release(ctx, releasedFree)
 			}
 			return nil
 		}
@@ -79,13 +89,16 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 			err = l.held(ctx, hold)
 		}
 		b.count.leases.Add(-1)
-		if !errors.Is(err, ErrLeaseLost) {
-			if ctx.Err() != nil {
-				return nil
-			}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrLeaseLost):
+			b.log.Warn("chatnats: the lease is lost", "chat", chat.String())
+		case errors.Is(err, ErrLeaseMoved):
+			b.log.Info("chatnats: the lease moves to another instance", "chat", chat.String())
+		default:
 			return err
 		}
-		b.log.Warn("chatnats: the lease is lost", "chat", chat.String())
 	}
 }
 
@@ -134,7 +147,12 @@ type lease struct {
 	begun    time.Time // when the tenure was recorded in the stream
 
 	seen  uint64    // the key's sequence when it was last looked at
-	since time.Time // when it was first seen; zero if there was no look
+	first time.Time // when it was first seen; zero if there was no look
+	again time.Time // when to look again, unless the key changes
+
+	// Of the balancer, which locks them.
+	holder *held     // nil while this instance does not hold the lease
+	since  time.Time // when holder was set
 }
 
 // acquire waits for the lease.
@@ -142,7 +160,7 @@ func (l *lease) acquire(ctx context.Context) (err error) {
 	if l.bucket, err = l.bus.bucket(ctx, true); err != nil {
 		return err
 	}
-	l.since, l.tenure = time.Time{}, 0
+	l.first, l.tenure = time.Time{}, 0
 	changed, remove := l.bus.leases.add(l.bucket, l.key)
 	defer remove()
 	for {
@@ -161,14 +179,15 @@ func (l *lease) wait(ctx context.Context, changed <-chan leaseChange) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(max(time.Until(l.since.Add(l.cfg.TTL)), firstPause))
+		timer.Reset(max(time.Until(l.again), firstPause))
 		select {
 		case change := <-changed:
 			if change.removed {
 				return nil
 			}
 			if change.sequence != l.seen {
-				l.seen, l.since = change.sequence, time.Now()
+				l.seen, l.first = change.sequence, time.Now()
+				l.again = l.first.Add(l.cfg.TTL)
 			}
 		case <-timer.C:
 			return nil
@@ -186,19 +205,25 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	asked := time.Now()
 	// Any server may reply: a stopped one must not use up the whole time.
 	looking, stop := context.WithTimeout(ctx, l.cfg.TTL/4)
-	sequence, free, err := l.look(looking)
+	sequence, state, err := l.look(looking)
 	stop()
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case !free && (l.since.IsZero() || sequence != l.seen):
-		l.seen, l.since = sequence, time.Now()
-		return false, nil
-	case !free && time.Since(l.since) < l.cfg.TTL:
-		return false, nil
 	}
-	if !l.bus.count.reserve(l.cfg.Max) {
-		l.seen, l.since = sequence, time.Now() // tries again after the TTL
+	if l.first.IsZero() || sequence != l.seen {
+		l.seen, l.first = sequence, time.Now()
+	}
+	silent, limit := time.Since(l.first), cmp.Or(l.cfg.Max, math.MaxInt)
+	l.again = time.Now().Add(l.cfg.TTL)
+	switch {
+	case state == leaseHeld && silent < l.cfg.TTL:
+		l.again = l.first.Add(l.cfg.TTL)
+		return false, nil
+	case state == releasedMoved && silent < l.cfg.TTL/4: // instances below their share take it
+		l.again = l.first.Add(l.cfg.TTL / 4)
+		limit = min(limit, l.bus.balancer.limit())
+	}
+	if !l.bus.count.reserve(limit) {
 		return false, nil
 	}
 	defer func() {
@@ -207,8 +232,9 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 		}
 	}()
 	revision, err := l.bucket.Update(ctx, l.key, l.value(0), sequence)
-	if conflict(err) {
-		return false, nil // another contender was faster
+	if conflict(err) { // another contender was faster
+		l.again = time.Time{}
+		return false, nil
 	}
 	if err != nil {
 		return false, err
@@ -217,22 +243,32 @@ func (l *lease) try(ctx context.Context) (won bool, err error) {
 	return true, nil
 }
 
-// headerReleased is set in the delete marker that a holder leaves.
+// headerReleased is set in the delete marker that a holder leaves. Its value is
+// the state of the lease.
 const headerReleased = "Parley-Released"
 
-// look returns the sequence of the key, and whether the lease is free. It is
-// free if its holder has released it, or if it has had none. If an operator has
-// removed the key, a holder may not have noticed.
-func (l *lease) look(ctx context.Context) (sequence uint64, free bool, err error) {
+// The states of a lease.
+const (
+	leaseHeld     = ""      // it has a holder, or its holder has failed
+	releasedFree  = "true"  // its holder has released it, or it has had none
+	releasedMoved = "moved" // its holder has released it for another instance
+)
+
+// look returns the sequence of the key, and the state of the lease. If an
+// operator has removed the key, a holder may not have noticed.
+func (l *lease) look(ctx context.Context) (sequence uint64, state string, err error) {
 	msg, err := l.bucket.stream.GetLastMsgForSubject(ctx, "$KV."+l.bus.prefix+"."+l.key)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		tenure, _, err := l.bus.lastTenure(ctx, l.token)
-		return 0, tenure == 0, err
+		if tenure == 0 {
+			return 0, releasedFree, err
+		}
+		return 0, leaseHeld, err
 	case err != nil:
-		return 0, false, err
+		return 0, "", err
 	}
-	return msg.Sequence, msg.Header.Get(headerReleased) != "", nil
+	return msg.Sequence, msg.Header.Get(headerReleased), nil
 }
 
 func (l *lease) value(tenure uint64) []byte {
@@ -256,7 +292,7 @@ func (l *lease) begin(ctx context.Context) error {
 		}
 	}
 	l.bus.log.Warn("chatnats: a tenure cannot begin", "lease", l.token, "error", err)
-	l.release(ctx)
+	l.release(ctx, releasedFree)
 	return ErrLeaseLost
 }
 
@@ -272,6 +308,8 @@ func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) 
 	h := newHeld(ctx, l.until())
 	h.token, h.tenure = l.token, l.tenure
 	defer h.end(nil)
+	l.bus.balancer.hold(l, h)
+	defer l.bus.balancer.hold(l, nil)
 	done := make(chan error, 1)
 	go func() { done <- hold(h) }() // ends soon after h
 	tick := time.NewTicker(l.cfg.TTL / 4)
@@ -279,22 +317,26 @@ func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) 
 	for {
 		select {
 		case err := <-done:
-			l.release(ctx)
-			if fenced(h) != nil {
-				return ErrLeaseLost
-			}
-			return err
+			return l.ended(ctx, h, err)
 		case <-h.Done():
-			err := <-done
-			if cause := context.Cause(h); errors.Is(cause, ErrLeaseLost) {
-				return ErrLeaseLost
-			}
-			l.release(ctx)
-			return err
+			return l.ended(ctx, h, <-done)
 		case <-tick.C:
 			l.renew(h)
 		}
 	}
+}
+
+// ended releases the lease after hold has returned err.
+func (l *lease) ended(ctx context.Context, h *held, err error) error {
+	switch {
+	case fenced(h) != nil:
+		return ErrLeaseLost
+	case errors.Is(context.Cause(h), ErrLeaseMoved):
+		l.release(ctx, releasedMoved)
+		return ErrLeaseMoved
+	}
+	l.release(ctx, releasedFree)
+	return err
 }
 
 // until returns when the holder stops, unless the lease is renewed.
@@ -337,13 +379,14 @@ func (l *lease) record(ctx context.Context) {
 	}
 }
 
-// release writes a delete marker, unless another instance has written the key.
-func (l *lease) release(ctx context.Context) {
+// release writes a delete marker with the state, unless another instance has
+// written the key.
+func (l *lease) release(ctx context.Context, state string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longPause)
 	defer cancel()
 	msg := nats.NewMsg(l.bus.kvSubject(l.key))
 	msg.Header.Set("KV-Operation", "DEL")
-	msg.Header.Set(headerReleased, "true")
+	msg.Header.Set(headerReleased, state)
 	// On failure, it expires.
 	_, _ = l.bus.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(l.revision))
 }

@@ -31,8 +31,8 @@ type Delivery struct {
 	// handled the event before.
 	Redelivered bool
 
-	// Attempt is the number of this call of the worker's handler, from 1. It is
-	// 0 in a Feed.
+	// Attempt is the number of this attempt of the group, from 1. The first one
+	// does not count if the worker was killed during it. It is 0 in a Feed.
 	Attempt int
 }
 

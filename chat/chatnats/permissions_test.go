@@ -23,8 +23,8 @@ type guarded struct {
 	violated chan error
 }
 
-// newGuarded starts the server of examples/fleet/nats.conf.
-func newGuarded(t *testing.T) *guarded {
+// exampleOptions returns the options of examples/fleet/nats.conf.
+func exampleOptions(t *testing.T) (options *server.Options, cert string) {
 	cert, key := wiretest.Certificate(t)
 	for name, value := range map[string]string{
 		"FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
@@ -33,6 +33,12 @@ func newGuarded(t *testing.T) *guarded {
 	}
 	options, err := server.ProcessConfigFile("../../examples/fleet/nats.conf")
 	require.NoError(t, err)
+	return options, cert
+}
+
+// newGuarded starts the server of examples/fleet/nats.conf.
+func newGuarded(t *testing.T) *guarded {
+	options, cert := exampleOptions(t)
 	options.Port, options.NoSigs = server.RANDOM_PORT, true
 	s, err := startServer(options)
 	require.NoError(t, err)

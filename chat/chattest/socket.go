@@ -71,7 +71,8 @@ func gone(err error) error {
 
 // Call sends an event, waits for its acknowledgement and returns the first
 // argument, or null if there is none. [Socket.CallReply] returns all arguments.
-// Call fails when ctx ends, and with [ErrGone] as soon as the connection ends.
+// Decode it with encoding/json. Call fails when ctx ends, and with [ErrGone] as
+// soon as the connection ends.
 func (k *Socket) Call(ctx context.Context, name string, args ...any) (json.RawMessage, error) {
 	reply, err := k.CallReply(ctx, name, args...)
 	if err != nil {

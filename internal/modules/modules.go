@@ -143,8 +143,8 @@ func top(dir string) string {
 func isInternal(dir string) bool { return slices.Contains(strings.Split(dir, "/"), "internal") }
 
 // Go runs the go command in a directory, without a workspace, and returns its
-// standard output. An error contains the standard error. The variables in env
-// are added to the environment.
+// standard output, also with an error. An error contains the standard error.
+// The variables in env are added to the environment.
 func Go(dir string, env []string, args ...string) ([]byte, error) {
 	command := exec.Command("go", args...)
 	command.Dir = dir
@@ -153,7 +153,7 @@ func Go(dir string, env []string, args ...string) ([]byte, error) {
 	command.Stderr = &stderr
 	out, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+		return out, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return out, nil
 }

@@ -60,6 +60,30 @@ func checkRelease(w io.Writer, root, version, program string) (err error) {
 			return fmt.Errorf("%s %s cannot be used: %w", p.Path, r.version, err)
 		}
 	}
+	return r.newcomers(w)
+}
+
+// newcomers builds the programs in newcomerDir and runs their tests. Their
+// module requires only the published root module.
+func (r *release) newcomers(w io.Writer) error {
+	dir, err := r.consumer(published{Module: r.modules[0].Module})
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(r.tree, newcomerDir))); os.IsNotExist(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if _, err := r.goCommand(dir, "build", "-mod=mod", "-o", filepath.Join(r.temp, "bin")+string(filepath.Separator), "./..."); err != nil {
+		return err
+	}
+	said, err := r.goCommand(dir, "test", "-mod=mod", "-timeout=2m", "./...")
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, said)
+	}
+	passed := strings.Count("\n"+string(said), "\nok ")
+	fmt.Fprintf(w, "built the programs of %s, and ran the tests of %d\n", newcomerDir, passed)
 	return nil
 }
 

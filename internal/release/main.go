@@ -26,6 +26,9 @@ import (
 // checkVersion is the version that is checked without -version.
 const checkVersion = "v0.1.0-check"
 
+// newcomerDir has programs as users write them, each with a test that runs it.
+const newcomerDir = "interop/newcomer"
+
 // program is the source of a program that uses the root module.
 //
 //go:embed consumer/main.go

@@ -29,9 +29,12 @@ func files() map[string]string {
 		"examples/e/go.mod": "module github.com/owner/repo/examples/e" + start +
 			"\nrequire (\n\tgithub.com/owner/repo v0.0.0\n\tgithub.com/owner/repo/sub v0.0.0\n)\n\n" +
 			"replace (\n\tgithub.com/owner/repo => ../..\n\tgithub.com/owner/repo/sub => ../../sub\n)\n",
-		"examples/e/e.go":   "package main\n\nimport _ \"github.com/owner/repo/sub\"\n\nfunc main() {}\n",
-		"benchmarks/go.mod": "module github.com/owner/repo/benchmarks" + start + "\nrequire github.com/owner/repo v0.0.0\n",
-		"benchmarks/b.go":   "package main\n\nfunc main() {}\n",
+		"examples/e/e.go":              "package main\n\nimport _ \"github.com/owner/repo/sub\"\n\nfunc main() {}\n",
+		"interop/go.mod":               "module github.com/owner/repo/interop" + start + "\nrequire github.com/owner/repo v0.0.0\n",
+		"interop/newcomer/n/n.go":      user,
+		"interop/newcomer/n/n_test.go": "package main\n\nfunc Example() {\n\tmain()\n\t// Output: 42\n}\n",
+		"benchmarks/go.mod":            "module github.com/owner/repo/benchmarks" + start + "\nrequire github.com/owner/repo v0.0.0\n",
+		"benchmarks/b.go":              "package main\n\nfunc main() {}\n",
 	}
 }
 
@@ -113,6 +116,7 @@ func TestCheckRelease_builds(t *testing.T) {
 		"installed the commands of github.com/owner/repo: cmd/c\n",
 		"built a program with the 1 packages of github.com/owner/repo/sub, and ran it: linked\n",
 		"built the commands of github.com/owner/repo/examples/e: examples/e\n",
+		"built the programs of interop/newcomer, and ran the tests of 1\n",
 	} {
 		assert.Contains(t, said.String(), want)
 	}
@@ -121,9 +125,10 @@ func TestCheckRelease_builds(t *testing.T) {
 
 func TestCheckRelease_problems(t *testing.T) {
 	for name, c := range map[string]struct{ file, content, want string }{
-		"ignored file":     {"lib/more.generated.go", "package lib\n", "lib/more.generated.go is not in the zip file of github.com/owner/repo"},
-		"ignored package":  {"new/all.generated.go", "package new\n", "new/all.generated.go is not in the zip file of github.com/owner/repo"},
-		"does not compile": {"sub/sub.go", "package sub\n\nvar x int = true\n", "cannot use true (untyped bool constant) as int value"},
+		"ignored file":      {"lib/more.generated.go", "package lib\n", "lib/more.generated.go is not in the zip file of github.com/owner/repo"},
+		"ignored package":   {"new/all.generated.go", "package new\n", "new/all.generated.go is not in the zip file of github.com/owner/repo"},
+		"does not compile":  {"sub/sub.go", "package sub\n\nvar x int = true\n", "cannot use true (untyped bool constant) as int value"},
+		"newcomer's output": {"interop/newcomer/n/n_test.go", "package main\n\nfunc Example() {\n\tmain()\n\t// Output: 43\n}\n", "want:\n43"},
 		"not required": {"sub/go.mod", "module github.com/owner/repo/sub\n\ngo 1.26.0\n\nrequire github.com/owner/repo/old v0.1.0\n",
 			"requires github.com/owner/repo/old, which is not a module of this repository"},
 	} {

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve starts the program with a mock backend, and returns its URL and a
+// browser that has loaded the page.
+func serve(t *testing.T) (url string, browser *http.Client) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, in, "localhost:0", "") }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	url = regexp.MustCompile(`http://\S+`).FindString(line)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser = &http.Client{Transport: &http.Transport{}, Jar: jar}
+	t.Cleanup(func() {
+		browser.CloseIdleConnections()
+		stop()
+		require.NoError(t, <-ended)
+	})
+	response, err := browser.Get(url)
+	require.NoError(t, err)
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Contains(t, string(page), `src="/app.js"`)
+	return url, browser
+}
+
+func TestWebchat_streamsAnswerAndResumesIt(t *testing.T) {
+	url, browser := serve(t)
+	question := `{"id":"a","messages":[{"role":"user","parts":[{"type":"text","text":"What time is it?"}]}]}`
+	ask := func(browser *http.Client) *http.Response {
+		t.Helper()
+		response, err := browser.Post(url+"/api/chat", "application/json", strings.NewReader(question))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	answer, err := io.ReadAll(ask(browser).Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(answer), `"toolName":"clock"`)
+	assert.Contains(t, string(answer), `"zone":"UTC"`)
+	assert.True(t, bytes.HasSuffix(answer, []byte("data: [DONE]\n\n")))
+
+	response, err := browser.Get(url + "/api/chat/a/stream")
+	require.NoError(t, err)
+	again, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, string(answer), string(again))
+
+	stranger := &http.Client{Transport: browser.Transport}
+	assert.Equal(t, http.StatusUnauthorized, ask(stranger).StatusCode)
+}
+
+// The folder dist is the build of the folder page.
+func TestPage_isBuilt(t *testing.T) {
+	vite, err := filepath.Abs("page/node_modules/vite/bin/vite.js")
+	require.NoError(t, err)
+	if _, err := os.Stat(vite); err != nil {
+		if os.Getenv("PARLEY_INTEROP") == "required" {
+			require.NoError(t, err, "make examples/webchat/page/node_modules")
+		}
+		t.Skipf("NOT BUILT: %v (make examples/webchat/page/node_modules)", err)
+	}
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "node", vite, "build", "--outDir", dir, "--logLevel", "error")
+	build.Dir = "page"
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+	built, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	committed, err := dist.ReadDir("dist")
+	require.NoError(t, err)
+	require.Len(t, committed, len(built))
+	for _, file := range built {
+		want, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		require.NoError(t, err)
+		got, err := dist.ReadFile("dist/" + file.Name())
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(want, got), "%s is not the build of the page: run npm run build in the folder page", file.Name())
+	}
+}
