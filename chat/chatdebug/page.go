@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,7 +87,13 @@ func (p *Page) snapshot() snapshot {
 //go:embed page.html
 var html string
 
-var page = template.Must(template.New("page").Parse(html))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"short": short}).Parse(html))
+
+// short returns the end of a path: the file, and two folders of it.
+func short(file string) string {
+	parts := strings.Split(file, "/")
+	return strings.Join(parts[max(len(parts)-3, 0):], "/")
+}
 
 // ServeHTTP serves the page, as JSON if the query has format=json.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -89,7 +89,7 @@ func TestPage_showsClient(t *testing.T) {
 	}
 	assert.Contains(t, subscription["caller"], "chat/chatdebug/page_test.go:")
 	assert.Contains(t, shown["names"], map[string]any{"key": "PRESENCE_UPDATE", "name": "who"})
-	for _, part := range []string{"<code>r1</code>", "answering", "page_test.go:", "panel", "<code>who</code>", "connecting"} {
+	for _, part := range []string{"<code>r1</code>", "answering", ">chat/chatdebug/page_test.go:", "panel", "<code>who</code>", "connecting"} {
 		assert.Contains(t, html, part)
 	}
 
