@@ -67,6 +67,19 @@ func TestTokens_allocations(t *testing.T) {
 	})/burst, 2.0)
 }
 
+// A decoded token to its stream. The chunks of the stream are less than one
+// allocation for each token.
+func TestStream_allocations(t *testing.T) {
+	ss, s := open(t, StreamConfig{})
+	token := events.AIToken{RequestID: "r1", Token: "word "}
+	assert.Zero(t, testing.AllocsPerRun(10*chunkTokens, func() {
+		ss.offerToken(&token, 1)
+		token.Index++
+	}))
+	assert.Equal(t, token.Index, s.Progress().Tokens)
+	s.finish(events.AIMessage{}, nil)
+}
+
 func TestMembers_allocations(t *testing.T) {
 	base, err := newBase(room1, map[string]any{"tenant": "acme"})
 	require.NoError(t, err)

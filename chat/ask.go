@@ -64,12 +64,20 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 		c.observers.onAnswerEnd(s, events.AIMessage{}, ErrDuplicateRequest)
 		return nil, ErrDuplicateRequest
 	}
+	returned := false
+	defer func() {
+		if !returned { // the encoding of a Part panicked
+			s.withdraw()
+			s.finish(events.AIMessage{}, ErrAborted)
+		}
+	}()
 	err = c.streams.awaitOthers(ctx, s.own.chat)
 	if err != nil {
 		err = &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err, State: "waiting for another answer in the chat"}
 	} else {
 		err = c.ask(ctx, q, s)
 	}
+	returned = true
 	if err != nil {
 		var failed *conn.SendError
 		if errors.As(err, &failed) && failed.MaybeSent {

@@ -24,7 +24,7 @@ type assembly struct {
 	scheme IndexScheme
 	shift  int // of IndexRestarts: from a token's index to its position
 
-	tokens []events.AIToken       // in order; append-only
+	tokens tokenList              // in order
 	text   strings.Builder        // of tokens
 	next   int                    // the index of the next token
 	early  map[int]events.AIToken // out-of-order tokens, by index
@@ -64,7 +64,7 @@ func (a *assembly) add(t events.AIToken) {
 		return
 	}
 	a.end = max(a.end, t.Index+1)
-	if len(a.tokens)+len(a.early) >= maxTokens || !a.hold(t.Envelope(), len(t.Token), t.Extra) {
+	if a.tokens.len+len(a.early) >= maxTokens || !a.hold(t.Envelope(), len(t.Token), t.Extra) {
 		a.tooLong = true
 		return
 	}
@@ -131,7 +131,7 @@ func (a *assembly) catchUp() {
 }
 
 func (a *assembly) append(t events.AIToken) {
-	a.tokens = append(a.tokens, t)
+	a.tokens.append(t)
 	a.text.WriteString(t.Token)
 	a.next = t.Index + 1
 }
@@ -152,7 +152,7 @@ func (a *assembly) note(event events.Event) {
 		a.tooLong = true
 		return
 	}
-	a.others = append(a.others, placed{len(a.tokens), event})
+	a.others = append(a.others, placed{a.tokens.len, event})
 }
 
 // hold adds the size of an event to bytes, and reports whether there is room

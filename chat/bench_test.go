@@ -25,7 +25,7 @@ func (benchObserver) OnFrameRead(*conn.Conn, int)                               
 // BenchmarkToken measures a token's path through the client: to the reader of a
 // topic, to the reader of a stream, and to both.
 func BenchmarkToken(b *testing.B) {
-	const batch = 1000 // tokens of one answer
+	const batch = 60_000 // tokens of one answer
 	for _, to := range []struct {
 		name          string
 		topic, stream bool
@@ -80,6 +80,8 @@ func BenchmarkToken(b *testing.B) {
 					}
 				}
 				if to.stream {
+					for range stream.Tokens() {
+					}
 					if _, err := stream.Wait(); err != nil {
 						b.Fatal(err)
 					}

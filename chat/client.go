@@ -233,9 +233,9 @@ func (c *Client) Run(ctx context.Context) error {
 		c.streams.giveUp(ErrStopped)
 		stop()
 	})()
-	err := c.conn.Run(running)
-	c.streams.runEnded(err)
-	return err
+	// Deferred, so that a panic of a function of Config leaves no stream open.
+	defer func() { c.streams.runEnded(c.conn.State().Err) }()
+	return c.conn.Run(running)
 }
 
 // connected calls Config.Conn.OnConnect, then runs discovery, then joins the

@@ -202,10 +202,13 @@ func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.A
 			return event
 		}
 	}
+	sent := 0
+	defer func() { // also after a panic while the payload is encoded
+		if sent == 0 {
+			unsent()
+		}
+	}()
 	sent, err := s.CallRepeatedly(ctx, reply, d.cfg.AckTimeout, left, name, payload)
-	if sent == 0 {
-		unsent()
-	}
 	m.failed.Attempts += sent
 	m.failed.MaybeSent = m.failed.Attempts > 0
 	if errors.Is(err, conn.ErrSessionLost) && ctx.Err() == nil && (left == 0 || sent < left) {

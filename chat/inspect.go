@@ -81,10 +81,10 @@ func (ss *streams) inspect() []StreamInfo {
 
 func (s *Stream) inspect(now time.Time) StreamInfo {
 	q := s.question
-	info := StreamInfo{RequestID: q.RequestID, MessageID: q.MessageID, TraceID: q.TraceID, ChatID: q.ChatID, Age: now.Sub(s.started)}
+	info := StreamInfo{RequestID: q.RequestID, MessageID: q.MessageID, TraceID: q.TraceID, ChatID: q.ChatID, Age: now.Sub(s.made)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info.Phase, info.Tokens, info.Tools = phaseNames[s.phase], len(s.answer.tokens), s.limits.tools
+	info.Phase, info.Tokens, info.Tools = phaseNames[s.phase], s.answer.tokens.len, s.limits.tools
 	if !s.limits.heard.IsZero() {
 		info.Idle = now.Sub(s.limits.heard)
 	}

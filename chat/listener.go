@@ -62,12 +62,20 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 	}
 	var stream *Stream // of the event
 	if l.answers() {
-		stream = l.streams.offer(l.next, p.Epoch())
+		stream = l.offer(p.Epoch())
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.offer(l.next, stream, p.Ack())
 	}
 	return cmp.Or(err, wrong)
+}
+
+// offer passes the event to its stream, which it returns.
+func (l *eventListener[T]) offer(epoch uint64) *Stream {
+	if token, ok := any(&l.next).(*events.AIToken); ok && token.RequestID != "" {
+		return l.streams.offerToken(token, epoch)
+	}
+	return l.streams.offer(l.next, epoch)
 }
 
 // refuse ends the stream of an event that cannot be read, so that no caller

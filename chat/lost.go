@@ -5,12 +5,18 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/guard"
 )
 
 // askAgain sends the question again, after its session was lost.
 func (s *Stream) askAgain() {
 	s.owner.asking(s)
-	err := s.owner.conn.ask(s.alive, s)
+	guard.Then(func() error { return s.owner.conn.ask(s.alive, s) }, s.askedAgain)
+}
+
+// askedAgain continues a stream whose question was sent again, with the error
+// of that.
+func (s *Stream) askedAgain(err error) {
 	var failed *conn.SendError
 	switch {
 	case err == nil, errors.Is(err, conn.ErrSessionLost) && errors.As(err, &failed) && failed.MaybeSent:

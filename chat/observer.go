@@ -188,6 +188,27 @@ func (o *observers) wantTokens() bool {
 	return o != nil && (len(o.token) > 0 || len(o.firstToken) > 0)
 }
 
+// observeToken calls the observers of a token. mu is held, but not during the
+// calls. It returns false, with mu unlocked, if the stream has ended meanwhile.
+func (s *Stream) observeToken(t events.AIToken) bool {
+	last, now := s.token, s.limits.heard
+	first := last.IsZero()
+	if first {
+		// The first token may arrive before the question is known to be
+		// written.
+		last = latest(s.made, s.limits.asked)
+	}
+	s.token = now
+	s.mu.Unlock()
+	s.owner.observers.onToken(s, t, first, now.Sub(last))
+	s.mu.Lock()
+	if s.phase >= phaseClosing {
+		s.mu.Unlock()
+		return false
+	}
+	return true
+}
+
 func (o *observers) onToken(s *Stream, t events.AIToken, first bool, wait time.Duration) {
 	if first {
 		observe.Each(o.log, o.firstToken, func(to FirstTokenObserver) { to.OnFirstToken(s.ctx, o.client, s.question, wait) })
@@ -203,13 +224,16 @@ func (o *observers) onAnswerEnd(s *Stream, message events.AIMessage, err error) 
 	p := s.Progress()
 	end := AnswerEnd{
 		Question: s.question, Message: message, Err: err,
-		Tokens: p.Tokens, FirstToken: p.FirstToken, Duration: time.Since(s.started),
+		Tokens: p.Tokens, FirstToken: p.FirstToken, Duration: time.Since(s.made),
 	}
 	observe.Each(o.log, o.answerEnd, func(to AnswerEndObserver) { to.OnAnswerEnd(s.ctx, o.client, end) })
 }
 
 // onToolStart returns the ctx of the tool's function.
 func (o *observers) onToolStart(ctx context.Context, call events.AIToolCall) context.Context {
+	if o == nil {
+		return ctx
+	}
 	observe.Each(o.log, o.toolStart, func(to ToolStartObserver) {
 		if child := to.OnToolStart(ctx, o.client, call); child != nil {
 			ctx = child
@@ -219,6 +243,9 @@ func (o *observers) onToolStart(ctx context.Context, call events.AIToolCall) con
 }
 
 func (o *observers) onToolEnd(ctx context.Context, call events.AIToolCall, result any, err error) {
+	if o == nil {
+		return
+	}
 	observe.Each(o.log, o.toolEnd, func(to ToolEndObserver) { to.OnToolEnd(ctx, o.client, call, result, err) })
 }
 

@@ -20,9 +20,9 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 	case <-s.done: // the answer is complete: no goroutine is needed
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		tokens := make(chan events.AIToken, len(s.answer.tokens))
-		for _, t := range s.answer.tokens {
-			tokens <- t
+		tokens := make(chan events.AIToken, s.answer.tokens.len)
+		for i := range s.answer.tokens.len {
+			tokens <- s.answer.tokens.at(i)
 		}
 		close(tokens)
 		return tokens
@@ -32,6 +32,11 @@ func (s *Stream) Tokens() <-chan events.AIToken {
 	go func() { // ends when the whole answer is read, or with s.ctx
 		defer close(tokens)
 		s.follow(s.ctx, func(t events.AIToken) bool {
+			select { // costs half of a select with two channels
+			case tokens <- t:
+				return true
+			default:
+			}
 			select {
 			case tokens <- t:
 				return true
@@ -109,7 +114,7 @@ func (s *Stream) Progress() Progress {
 	defer s.mu.Unlock()
 	p := Progress{
 		Text:   s.answer.text.String(),
-		Tokens: len(s.answer.tokens),
+		Tokens: s.answer.tokens.len,
 		Status: s.answer.status,
 		Usage:  s.message.Usage,
 		Ended:  s.phase == phaseEnded,
@@ -148,7 +153,7 @@ func (s *Stream) Follow(ctx context.Context, tick time.Duration) iter.Seq2[[]eve
 					break
 				}
 				if isToken {
-					batch = append(batch, tokens[at.tokens-1])
+					batch = append(batch, tokens.at(at.tokens-1))
 				} else {
 					batch = append(batch, others[at.others-1].event)
 				}
@@ -198,7 +203,7 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 		}
 		for isToken, ok := at.step(tokens, others); ok; isToken, ok = at.step(tokens, others) {
 			if isToken {
-				ok = token(tokens[at.tokens-1])
+				ok = token(tokens.at(at.tokens - 1))
 			} else {
 				ok = other(others[at.others-1].event)
 			}
@@ -219,8 +224,8 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 
 // snapshot returns the events that have arrived, and a channel that is closed
 // at the next change, nil after the end. The events can be read without the
-// lock, because both lists are append-only.
-func (s *Stream) snapshot() (tokens []events.AIToken, others []placed, changed chan struct{}) {
+// lock, because both lists only grow.
+func (s *Stream) snapshot() (tokens tokenList, others []placed, changed chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == phaseEnded {
@@ -237,12 +242,12 @@ type place struct{ tokens, others int }
 
 // step moves to the next event and reports whether it is a token. ok is false
 // if there is none.
-func (p *place) step(tokens []events.AIToken, others []placed) (isToken, ok bool) {
+func (p *place) step(tokens tokenList, others []placed) (isToken, ok bool) {
 	switch {
 	case p.others < len(others) && others[p.others].after <= p.tokens:
 		p.others++
 		return false, true
-	case p.tokens < len(tokens):
+	case p.tokens < tokens.len:
 		p.tokens++
 		return true, true
 	}

@@ -119,15 +119,19 @@ func (c *Client) possibleQuestion(event string, payload any) *own {
 // func that send gets must be called before each attempt.
 func (c *Client) asking(question *own, send func(sending func(*conn.Session)) error) error {
 	var unsent func()
+	sent := false
+	defer func() { // also after a panic while the payload is encoded
+		if unsent != nil && !sent {
+			unsent()
+		}
+	}()
 	err := send(func(*conn.Session) {
 		if unsent == nil {
 			unsent = c.streams.writing(*question)
 		}
 	})
 	var failed *conn.SendError
-	if unsent != nil && errors.As(err, &failed) && !failed.MaybeSent {
-		unsent()
-	}
+	sent = !errors.As(err, &failed) || failed.MaybeSent
 	return err
 }
 

@@ -43,8 +43,8 @@ func continues(final, tokens string) bool {
 
 // at returns the text of the token with an index, if it has arrived.
 func (a *assembly) at(index int) (text string, ok bool) {
-	if i := index - (a.next - len(a.tokens)); i >= 0 && i < len(a.tokens) {
-		return a.tokens[i].Token, true
+	if i := index - (a.next - a.tokens.len); i >= 0 && i < a.tokens.len {
+		return a.tokens.held(i).text, true
 	}
 	t, ok := a.early[index]
 	return t.Token, ok

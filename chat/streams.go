@@ -137,6 +137,16 @@ func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	return s
 }
 
+// offerToken is offer for a token with a request id, without the allocation of
+// an events.Event.
+func (ss *streams) offerToken(t *events.AIToken, epoch uint64) *Stream {
+	s := ss.named(t.RequestID)
+	if s != nil {
+		s.receiveToken(t, epoch)
+	}
+	return s
+}
+
 // unreadable ends the stream of an event of which only some fields could be
 // decoded.
 func (ss *streams) unreadable(event events.Event, err error) {

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/guard"
 )
 
 // Defaults of [Tools].
@@ -255,24 +256,33 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		b.answer(ctx, call, nil, ctx.Err())
 		return
 	}
-	result, err := b.run(ctx, call)
-	b.answer(ctx, call, result, err)
+	var result any
+	observed := b.observers.onToolStart(ctx, call.AIToolCall)
+	guard.Then(func() (err error) {
+		result, err = call.run(context.WithValue(observed, toolCallKey{}, call.AIToolCall), call.Args)
+		return err
+	}, func(err error) {
+		b.observers.onToolEnd(observed, call.AIToolCall, result, err)
+		b.answer(ctx, call, result, err)
+	})
 }
 
-// run runs the tool and calls the observers.
-func (b *toolbox) run(ctx context.Context, call *toolCall) (result any, err error) {
-	if b.observers == nil {
-		return b.protect(ctx, call)
-	}
-	ctx = b.observers.onToolStart(ctx, call.AIToolCall)
-	result, err = b.protect(ctx, call)
-	b.observers.onToolEnd(ctx, call.AIToolCall, result, err)
-	return result, err
-}
-
-// answer sends the result of a call. After an abort, only a call with an
-// acknowledgement still gets its result.
+// answer sends the result of a call. The encoding of the result may call a
+// function of the user, which may panic too.
 func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err error) {
+	guard.Then(func() error {
+		b.sendResult(ctx, call, result, b.withoutPanic(call, err))
+		return nil
+	}, func(err error) {
+		if err != nil {
+			b.sendResult(ctx, call, nil, b.withoutPanic(call, err))
+		}
+	})
+}
+
+// sendResult sends the result of a call. After an abort, only a call with an
+// acknowledgement still gets its result.
+func (b *toolbox) sendResult(ctx context.Context, call *toolCall, result any, err error) {
 	switch {
 	case call.ack.Wanted():
 		_ = call.ack.Reply(call.ack.Context(), result, err) // fails when the session has ended
@@ -281,15 +291,17 @@ func (b *toolbox) answer(ctx context.Context, call *toolCall, result any, err er
 	}
 }
 
-// protect runs the tool, and turns a panic into an error.
-func (b *toolbox) protect(ctx context.Context, call *toolCall) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("tool %q has panicked", call.ToolName)
-		}
-	}()
-	return call.run(context.WithValue(ctx, toolCallKey{}, call.AIToolCall), call.Args)
+// withoutPanic returns the error that the backend receives. It logs a panic.
+func (b *toolbox) withoutPanic(call *toolCall, err error) error {
+	var panicked *bus.PanicError
+	if !errors.As(err, &panicked) {
+		return err
+	}
+	_ = guard.Call(func() error { // the log handler may have been the cause
+		b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", panicked.Value, "stack", string(panicked.Stack))
+		return nil
+	})
+	return fmt.Errorf("tool %q has panicked", call.ToolName)
 }
 
 // report sends the result of a call without an acknowledgement.

@@ -62,14 +62,7 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 					}
 					reply, err = fn(ctx, call.request)
 					return err
-				}, func(err error) {
-					var panicked *bus.PanicError
-					if errors.As(err, &panicked) {
-						c.logPanic(name, panicked)
-						err = errHandlerPanicked
-					}
-					_ = call.ack.Reply(ctx, reply, err) // fails only when the session has ended
-				})
+				}, func(err error) { c.reply(ctx, name, call.ack, reply, err) })
 				return nil
 			})
 		}
@@ -81,6 +74,28 @@ func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) 
 		c.UpdateRoutes(route, nil)
 		h.Close()
 	}
+}
+
+// reply acknowledges an event with the result of a handler. The encoding of the
+// reply may call a function of the user, which may panic too.
+func (c *Conn) reply(ctx context.Context, name string, ack Ack, reply any, err error) {
+	guard.Then(func() error {
+		return ack.Reply(ctx, reply, c.withoutPanic(name, err))
+	}, func(err error) { // other errors mean that the session has ended
+		if failed := c.withoutPanic(name, err); failed == errHandlerPanicked {
+			_ = ack.Reply(ctx, nil, failed)
+		}
+	})
+}
+
+// withoutPanic returns the error that the server receives. It logs a panic.
+func (c *Conn) withoutPanic(name string, err error) error {
+	var panicked *bus.PanicError
+	if errors.As(err, &panicked) {
+		c.logPanic(name, panicked)
+		return errHandlerPanicked
+	}
+	return err
 }
 
 // handler is the listener behind Handle.

@@ -225,20 +225,31 @@ func TestHandle_repliesErrorAfterPanic(t *testing.T) {
 	for how, want := range map[string]string{
 		"panics":        `30[{"error":"handler has panicked"}]`,
 		"calls Goexit":  `30[{"error":"handler has panicked"}]`,
-		"returns as is": `30["ok"]`,
+		"returns as is": `30[{}]`,
 	} {
-		t.Run(how, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := make(memory)
-				c := m.conn(t, conn.Config{Logger: slog.New(slog.DiscardHandler)})
-				misbehave := misbehaviours()[how]()
-				conn.Handle(c, "n", func(context.Context, int) (any, error) { misbehave(); return "ok", nil })
-				wiretest.Run(t, c)
-				l, _ := m.accept(`0{"sid":"s"}`)
-				l.in <- `20["n",1]`
-				assert.Equal(t, want, <-l.out)
+		for place, handle := range map[string]func(misbehave func()) (any, error){
+			"handler":       func(misbehave func()) (any, error) { misbehave(); return badJSON(func() {}), nil },
+			"reply":         func(misbehave func()) (any, error) { return badJSON(misbehave), nil },
+			"ReplyError":    func(misbehave func()) (any, error) { return nil, &conn.ReplyError{Reply: badJSON(misbehave)} },
+			"log and reply": func(misbehave func()) (any, error) { return badJSON(misbehave), nil },
+		} {
+			t.Run(place+" "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m := make(memory)
+					c := m.conn(t, conn.Config{Logger: slog.New(logFunc(func(r slog.Record) {
+						if place == "log and reply" && r.Level == slog.LevelError {
+							panic("log")
+						}
+					}))})
+					misbehave := misbehaviours()[how]()
+					conn.Handle(c, "n", func(context.Context, int) (any, error) { return handle(misbehave) })
+					wiretest.Run(t, c)
+					l, _ := m.accept(`0{"sid":"s"}`)
+					l.in <- `20["n",1]`
+					assert.Equal(t, want, <-l.out)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -191,5 +191,8 @@ func (c *Conn) reportPanic(ctx context.Context, name, data []byte, panicked *bus
 }
 
 func (c *Conn) logPanic(event string, panicked *bus.PanicError) {
-	c.log.Error("conn: a function panicked", "event", event, "panic", panicked.Value, "stack", string(panicked.Stack))
+	_ = guard.Call(func() error { // the log handler may have been the cause
+		c.log.Error("conn: a function panicked", "event", event, "panic", panicked.Value, "stack", string(panicked.Stack))
+		return nil
+	})
 }

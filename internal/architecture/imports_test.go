@@ -41,7 +41,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "internal/observe", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
@@ -76,7 +76,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"internal/modules":          {},
 	"internal/nodetest":         {},
-	"internal/observe":          {},
+	"internal/observe":          {code: []string{"bus", "internal/guard"}},
 	"internal/prose":            {},
 	"internal/release":          {code: []string{"internal/modules"}},
 	"internal/release/consumer": {code: []string{"chat", "chat/chattest", "events"}},

@@ -2,8 +2,11 @@
 package observe
 
 import (
+	"errors"
 	"log/slog"
-	"runtime/debug"
+
+	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/guard"
 )
 
 // Of returns the observers that implement O, nil if there are none.
@@ -21,15 +24,19 @@ func Of[O any](observers []any) []O {
 // and the others are still called. The caller holds no lock.
 func Each[O any](log *slog.Logger, observers []O, fn func(O)) {
 	for _, o := range observers {
-		call(log, o, fn)
+		if err := guard.Call(func() error { fn(o); return nil }); err != nil {
+			report(log, err)
+		}
 	}
 }
 
-func call[O any](log *slog.Logger, o O, fn func(O)) {
-	defer func() {
-		if p := recover(); p != nil {
-			log.Error("observer has panicked", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
-	fn(o)
+func report(log *slog.Logger, err error) {
+	var panicked *bus.PanicError
+	if !errors.As(err, &panicked) {
+		return // fn returns no error
+	}
+	_ = guard.Call(func() error { // the log handler may panic too
+		log.Error("observer has panicked", "panic", panicked.Value, "stack", string(panicked.Stack))
+		return nil
+	})
 }
