@@ -14,7 +14,7 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
 	go test -run Memory ./bus ./chat ./conn
 
@@ -83,7 +83,7 @@ generate: ## what is written by programs: the contract in docs/contract, the exp
 	go generate ./...
 
 .PHONY: conformance
-conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against three servers; rewrites the table of docs/compatibility.md
+conformance: interop/node/node_modules ## the behaviours of the reference over each transport and against six servers; rewrites the table of docs/compatibility.md
 	cd interop && PARLEY_INTEROP=required PARLEY_CONFORMANCE=write PARLEY_SERVERS=all go test -race -count=1 -timeout 30m ./conformance
 
 .PHONY: chaos

@@ -135,8 +135,8 @@ func (ss *streams) chatsOf(chat string, yield func(chat string)) {
 // anonymous returns the stream of an event without requestId: the only open
 // stream of the chat, if there was no other while it was open. Otherwise, if
 // the event is part of an answer, it returns the streams that it may belong to.
-func (ss *streams) anonymous(event events.Event) (only *Stream, ambiguous []*Stream) {
-	chat := event.Envelope().ChatID.String()
+func (ss *streams) anonymous(event events.Event, chatID events.ID) (only *Stream, ambiguous []*Stream) {
+	chat := chatID.String()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	open := ss.unnamed

@@ -57,6 +57,8 @@ type Config struct {
 	// Names replaces the names of events that are sent or received. Default:
 	// the names of the contract, events.Key.DefaultName. Two events that are
 	// sent cannot have the same name, and neither can two that are received.
+	// A sent event and a received event can: they differ in their direction,
+	// and some backends forward a message to the room under the same name.
 	Names map[events.Key]string
 
 	// NameFunc overrides every other source of names. It gets the name from

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,6 +282,39 @@ func TestJoin_recognizesRefusals(t *testing.T) {
 			var failed *chat.JoinError
 			require.ErrorAs(t, wiretest.ReceiveFrom(t, ended), &failed)
 			assert.JSONEq(t, reply, string(failed.Reply))
+		})
+	}
+}
+
+// The ids of an event that nests too deep are read, so it ends the stream of
+// its own question only.
+func TestStream_endsWithOwnEventThatNestsTooDeep(t *testing.T) {
+	deep := strings.Repeat("[", 20) + strings.Repeat("]", 20)
+	for event, format := range map[string]string{
+		"ai:message":    `{"messageId":"m","text":"hi","options":` + deep + `,"requestId":%q}`,
+		"ai:tool_call":  `{"requestId":%q,"callId":"c","toolName":"t","args":` + deep + `}`,
+		"ai:processing": `{"details":` + deep + `,"status":"working","requestId":%q}`,
+	} {
+		t.Run(event, func(t *testing.T) {
+			deepAsked := make(chan struct{})
+			client := backend(t, chat.Config{Conn: conn.Config{MaxNesting: 10}}, func(ctx context.Context, k *chattest.Socket, q events.UserMessage) {
+				if q.Text == "deep" {
+					_ = k.Emit(ctx, event, payload(format, q))
+					close(deepAsked)
+					return
+				}
+				<-deepAsked
+				_ = k.Emit(ctx, "ai:message", payload(`{"requestId":%q,"messageId":"m","text":"hi"}`, q))
+			})
+			other, err := askHi(t, client)
+			require.NoError(t, err)
+			deep, err := client.Ask(wiretest.Context(t), chat.Question{UserID: events.StringID("u1"), Text: "deep"})
+			require.NoError(t, err)
+			_, err = deep.Wait()
+			require.ErrorIs(t, err, conn.ErrTooDeep)
+			answer, err := other.Wait()
+			require.NoError(t, err)
+			assert.Equal(t, "hi", answer.Text)
 		})
 	}
 }

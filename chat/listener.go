@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -82,11 +83,27 @@ func (l *eventListener[T]) offer(epoch uint64) *Stream {
 // waits for it. A tool call is acknowledged with the error.
 func (l *eventListener[T]) refuse(p conn.Payload, err error) {
 	if l.streams != nil && l.streams.active() {
-		l.streams.unreadable(l.next, err)
+		envelope := l.next.Envelope()
+		if errors.Is(err, conn.ErrTooDeep) {
+			envelope = envelopeOf(p)
+		}
+		l.streams.unreadable(l.next, envelope, err)
 	}
 	if l.tools != nil && l.tools.wanted() {
 		l.tools.refuse(l.next, p.Ack(), err)
 	}
+}
+
+// envelopeOf returns the shared fields of an event that nests too deep to be
+// decoded. They are members of its first level.
+func envelopeOf(p conn.Payload) events.Envelope {
+	args, err := p.Args()
+	if err != nil || len(args) == 0 {
+		return events.Envelope{}
+	}
+	var shared events.Abort              // all of its fields are optional
+	_ = json.Unmarshal(args[0], &shared) // a field that does not fit is left out
+	return events.Envelope{ChatID: shared.ChatID, TraceID: shared.TraceID, RequestID: shared.RequestID}
 }
 
 func (l *eventListener[T]) Pace(ctx context.Context) {

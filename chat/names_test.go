@@ -51,6 +51,39 @@ func TestNames_followPrecedence(t *testing.T) {
 	assert.Equal(t, "learnt", client.names.name(events.KeyAIToken), "a wrong change changes nothing")
 }
 
+func TestNames_areUniqueInEachDirection(t *testing.T) {
+	for name, tc := range map[string]struct{ a, b events.Key }{
+		"two sent events":                 {events.KeyUserMessage, events.KeyChatRead},
+		"two received events":             {events.KeyChatMessage, events.KeyAIMessage},
+		"sent, and sent and received":     {events.KeyUserMessage, events.KeyAIAbort},
+		"received, and sent and received": {events.KeyChatMessage, events.KeyAIToolResult},
+	} {
+		t.Run(name, func(t *testing.T) {
+			names := map[events.Key]string{tc.a: "message", tc.b: "message"}
+			_, err := New("http://localhost", Config{NoJoin: true, Names: names})
+			assert.ErrorContains(t, err, `have the same name "message"`)
+			client, err := New("http://localhost", Config{NoJoin: true})
+			require.NoError(t, err)
+			defer client.Close()
+			assert.ErrorContains(t, client.SetNames(names), `have the same name "message"`)
+		})
+	}
+}
+
+func TestNames_canBeSharedBySentAndReceivedEvent(t *testing.T) {
+	stage := newStage(t, nil)
+	client, _ := stage.run(t, Config{Names: map[events.Key]string{
+		events.KeyUserMessage: "message", events.KeyChatMessage: "message",
+	}})
+	messages := client.ChatMessages.Chan(t.Context())
+	p := wiretest.ReceiveFrom(t, stage.peers)
+	require.Equal(t, `42["chat:join",{"chatId":"room-1"}]`, stage.next(t))
+	require.NoError(t, client.SendMessage(wiretest.Context(t), events.UserMessage{MessageID: "m1", UserID: user, Text: "hi"}))
+	assert.Equal(t, `42["message",{"chatId":"room-1","messageId":"m1","userId":"u1","text":"hi"}]`, stage.next(t))
+	p.Send(`42["message",{"messageId":"m2","userId":"u2","text":"hello"}]`)
+	assert.Equal(t, "hello", wiretest.ReceiveFrom(t, messages).Text)
+}
+
 func TestSetNames_appliesToIncomingAndOutgoingEvents(t *testing.T) {
 	stage := newStage(t, nil)
 	client, _ := stage.run(t, Config{})

@@ -126,7 +126,7 @@ func (ss *streams) offer(event events.Event, epoch uint64) *Stream {
 	} else if id := event.Envelope().RequestID; id != "" {
 		s = ss.named(id)
 	} else {
-		s, ambiguous = ss.anonymous(event)
+		s, ambiguous = ss.anonymous(event, event.Envelope().ChatID)
 	}
 	if s != nil {
 		s.receive(event, epoch)
@@ -147,14 +147,14 @@ func (ss *streams) offerToken(t *events.AIToken, epoch uint64) *Stream {
 	return s
 }
 
-// unreadable ends the stream of an event of which only some fields could be
-// decoded.
-func (ss *streams) unreadable(event events.Event, err error) {
+// unreadable ends the stream of an event that could not be decoded, but whose
+// envelope is known as far as it could be read.
+func (ss *streams) unreadable(event events.Event, envelope events.Envelope, err error) {
 	var s *Stream
-	if id := event.Envelope().RequestID; id != "" {
-		s = ss.named(id)
+	if envelope.RequestID != "" {
+		s = ss.named(envelope.RequestID)
 	} else {
-		s, _ = ss.anonymous(event)
+		s, _ = ss.anonymous(event, envelope.ChatID)
 	}
 	if s != nil {
 		s.fail(err)

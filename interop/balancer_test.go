@@ -92,6 +92,7 @@ func (b *balancer) nodesOf() map[string][]int {
 // All requests of a session reach one node. After the end of that node the
 // client connects to the other one.
 func TestBalancer_keepsSessionOnNodeOfCookie(t *testing.T) {
+	t.Parallel()
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,6 +141,7 @@ func TestBalancer_keepsSessionOnNodeOfCookie(t *testing.T) {
 // Without a jar the requests of a session alternate between the nodes, so that
 // polling cannot work. The error has the text of the server.
 func TestBalancer_needsJarForPolling(t *testing.T) {
+	t.Parallel()
 	b, _ := newBalancer(t)
 	client, _ := startClient(t, serve(t, b), chat.Config{Conn: conn.Config{Transports: []string{conn.Polling}}})
 	cause := wiretest.ReceivePhase(t, client.States.Chan(t.Context()), conn.Waiting).Err

@@ -19,6 +19,7 @@ import (
 // with npm's client. Only npm's client over polling drops the cookie of the
 // header after the handshake.
 func TestCookies_ofHeaderAndJarAreSent(t *testing.T) {
+	t.Parallel()
 	server := nodetest.Start(t, "wire.js")
 	type kinds map[string][]string // the cookies by the kind of request
 	header, both := []string{"token=t"}, []string{"node=b", "token=t"}

@@ -25,6 +25,7 @@ func trust(t *testing.T, roots *x509.CertPool) *http.Transport {
 // A proxy speaks HTTP/2 with TLS. Polling uses that, and a websocket beside it
 // HTTP/1.1.
 func TestHTTP2_servesPollingBesideWebSocket(t *testing.T) {
+	t.Parallel()
 	backend := startBackend(t)
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {

@@ -129,6 +129,7 @@ func awaitUpgrade(t *testing.T, client *chat.Client) {
 }
 
 func TestNginx_withPrefixAndGzip(t *testing.T) {
+	t.Parallel()
 	backend := startBackend(t)
 	n := startNginx(t, "", `
 		location /realtime/ {
@@ -154,6 +155,7 @@ func TestNginx_withPrefixAndGzip(t *testing.T) {
 }
 
 func TestNginx_withTLSAndHTTP2(t *testing.T) {
+	t.Parallel()
 	backend := startBackend(t)
 	cert, key := wiretest.Certificate(t)
 	n := startNginx(t, "ssl http2", `
@@ -183,6 +185,7 @@ func TestNginx_withTLSAndHTTP2(t *testing.T) {
 // nginx does not forward an upgrade by default, or forbids it. Then the client
 // uses polling, and without polling the error has the status.
 func TestNginx_withoutWebSocket(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct{ content, err string }{
 		"upgrade swallowed":   {"", "conn: cannot connect: unexpected HTTP status 400"},
 		"websocket forbidden": {"if ($arg_transport = websocket) { return 403; }", "conn: refused by the server with HTTP status 403"},
@@ -220,6 +223,7 @@ func TestNginx_withoutWebSocket(t *testing.T) {
 // nginx reloads its configuration while an answer streams and events are
 // delivered. Nothing is lost.
 func TestNginx_reloadsUnderLoad(t *testing.T) {
+	t.Parallel()
 	const delivered = 100
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {

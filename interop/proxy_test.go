@@ -59,6 +59,7 @@ func requireAnswer(t *testing.T, client *chat.Client, n int) {
 // three times, and then forwards. The client connects, and each cause is in a
 // state.
 func TestProxy_connectsAfterErrorsOfProxy(t *testing.T) {
+	t.Parallel()
 	backend := nodetest.Start(t, "wire.js")
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
@@ -103,6 +104,7 @@ func TestProxy_connectsAfterErrorsOfProxy(t *testing.T) {
 
 // The default transports try websocket and polling in each attempt.
 func TestProxy_namesCausesOfBothTransports(t *testing.T) {
+	t.Parallel()
 	address := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusBadGateway
 		if r.URL.Query().Get("transport") == conn.WebSocket {

@@ -67,6 +67,7 @@ func runChild(url, transport string) childReport {
 // the client notices the end of the session and reconnects. In both cases the
 // answer is whole.
 func TestStoppedClient_hasWholeAnswer(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		env      []string
 		sessions uint64
@@ -143,6 +144,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 // A server's process is stopped in the middle of an answer. The client notices
 // the missing ping, and the stream ends with ErrOffline.
 func TestFrozenServer_endsStream(t *testing.T) {
+	t.Parallel()
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -155,6 +157,7 @@ func TestFrozenServer_endsStream(t *testing.T) {
 
 // The stopped process continues, and so does the answer.
 func TestFrozenServer_continuesAnswer(t *testing.T) {
+	t.Parallel()
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,7 @@ type guarded struct {
 func exampleOptions(t *testing.T) (options *server.Options, cert string) {
 	cert, key := wiretest.Certificate(t)
 	for name, value := range map[string]string{
-		"FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
+		"FLEET_LISTEN": "127.0.0.1:4222", "FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
 	} {
 		t.Setenv(name, value)
 	}

@@ -40,7 +40,11 @@
 //     environment. A Transport with other settings, another RoundTripper and a
 //     Config.Jar are errors.
 //   - The HTTP response to a refused handshake is lost: 401, 403 and another
-//     protocol version are a conn.DialError, and are retried.
+//     protocol version are a conn.DialError, and are retried. For the same
+//     reason a Config.Path without a slash at its end is tried only with the
+//     slash.
+//   - The server's limit for a message, maxPayload, is not known. A message
+//     over it ends the session, without a conn.TooLargeError.
 //   - On import the client starts a goroutine that reads the network interfaces
 //     every three seconds.
 //

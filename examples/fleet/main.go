@@ -35,24 +35,27 @@ type settings struct {
 	backend   string
 	questions int
 	ca        string
+	group     string
 }
 
 func main() {
 	usage.Set("fleet [flags]", "Fleet is a chat service of several processes on one machine, over NATS JetStream.")
 	var s settings
-	flag.StringVar(&s.role, "role", "", "`role` of this process: setup, holder, worker, reader or front; empty starts the whole fleet")
+	flag.StringVar(&s.role, "role", "", "`role` of this process: setup, holder, worker, reader, front, status or remove; empty starts the whole fleet")
 	flag.StringVar(&s.id, "id", "", "the `name` of this process")
 	flag.StringVar(&s.nats, "nats", "", "the `URL`s of a NATS cluster; empty starts a server in this process")
 	flag.StringVar(&s.backend, "backend", "", "the chat backend's `URL`; empty starts a backend in this process")
 	flag.IntVar(&s.questions, "questions", 4, "the `number` of questions that the front end asks")
 	flag.StringVar(&s.ca, "ca", "", "the `file` with the authority of NATS's certificates; empty for no TLS and no users")
+	flag.StringVar(&s.group, "group", "", "the `name` of the group that the role remove removes")
 	flag.Parse()
 	usage.NoArguments()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := map[string]func(context.Context, settings) error{
-		"": fleet, "setup": setup, "holder": holder, "worker": worker, "reader": reader, "front": front,
+		"": fleet, "holder": holder, "worker": worker, "reader": reader, "front": front,
+		"setup": setup, "status": status, "remove": remove,
 	}[s.role]
 	err := errors.New("unknown role")
 	if run != nil {

@@ -37,7 +37,7 @@ func TestFleet_answersAfterHolderIsKilled(t *testing.T) {
 func TestFleet_runsAsUsersOverTLS(t *testing.T) {
 	cert, key := wiretest.Certificate(t)
 	for name, value := range map[string]string{
-		"FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
+		"FLEET_LISTEN": "127.0.0.1:4222", "FLEET_STORE": t.TempDir(), "FLEET_CERT": cert, "FLEET_KEY": key, "FLEET_PASSWORD": "secret",
 	} {
 		t.Setenv(name, value)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chatnats"
 	"github.com/seed67206a74/parley/events"
@@ -24,17 +23,38 @@ var rooms = []events.ID{
 // holds is the line that a holder prints after it has joined the rooms.
 const holds = "holds the socket"
 
-// connect connects to NATS, as a user of nats.conf if there is an authority.
-func connect(s settings, user string) (*nats.Conn, error) {
-	options := []nats.Option{nats.MaxReconnects(-1)}
+// connect connects to NATS, as a user of nats.conf if there is an authority. It
+// waits for a server that has not started yet.
+func connect(ctx context.Context, s settings, user string) (*nats.Conn, error) {
+	options := []nats.Option{
+		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(time.Second),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { fmt.Fprintln(os.Stderr, "not connected:", err) }),
+	}
 	if s.ca != "" {
 		options = append(options, nats.RootCAs(s.ca), nats.UserInfo(user, os.Getenv("FLEET_PASSWORD")))
 	}
-	return nats.Connect(s.nats, options...)
+	conn, err := nats.Connect(s.nats, options...)
+	if err != nil {
+		return nil, err
+	}
+	changed := conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer conn.RemoveStatusListener(changed)
+	if !conn.IsConnected() {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			conn.Close()
+			return nil, ctx.Err()
+		}
+	}
+	if conn.IsClosed() {
+		return nil, conn.LastError()
+	}
+	return conn, nil
 }
 
 func open(ctx context.Context, s settings, user string) (*chatnats.Bus, func(), error) {
-	conn, err := connect(s, user)
+	conn, err := connect(ctx, s, user)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,25 +64,6 @@ func open(ctx context.Context, s settings, user string) (*chatnats.Bus, func(), 
 		return nil, nil, err
 	}
 	return b, conn.Close, nil
-}
-
-// setup creates the stream and the bucket, which the users of the other roles
-// cannot create.
-func setup(ctx context.Context, s settings) error {
-	conn, err := connect(s, "operator")
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return err
-	}
-	if _, err := js.CreateOrUpdateStream(ctx, chatnats.Config{}.StreamConfig()); err != nil {
-		return err
-	}
-	_, err = js.CreateOrUpdateKeyValue(ctx, chatnats.Config{}.BucketConfig())
-	return err
 }
 
 // holder competes for the lease of the socket. While it has the lease, it

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -60,35 +61,60 @@ var results struct {
 // part of the table.
 func conform(t *testing.T, behaviour, script string, env []string, check func(r *row)) {
 	results.Lock()
+	index := len(results.behaviours)
 	results.behaviours = append(results.behaviours, behaviour)
 	results.Unlock()
-	conformTo(t, "", behaviour, nodetest.Start(t, script, env...), check)
+	conformTo(t, "", behaviour, nodetest.Start(t, script, env...), rigs, check)
 	if script != server {
 		return
 	}
+	conformToOld(t, behaviour, index, env, check)
 	self, err := os.Executable()
 	require.NoError(t, err)
 	others := []string{"parley"}
-	// make conformance sets this variable. The rows of zishang take minutes.
-	if os.Getenv("PARLEY_SERVERS") == "all" {
+	if allServers { // the rows of zishang take minutes
 		others = append(others, "zishang")
 	}
 	for _, name := range others {
 		backend := nodetest.StartProgram(t, []string{self}, append(env, backends.Variable+"="+name)...)
-		conformTo(t, name+" server, ", behaviour, backend, check)
+		conformTo(t, name+" server, ", behaviour, backend, rigs, check)
 	}
 }
 
-// conformTo checks a behaviour over every rig against one server.
-func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, check func(r *row)) {
-	for _, rig := range rigs {
+// allServers reports whether all rows run, against all servers. make
+// conformance sets it.
+var allServers = os.Getenv("PARLEY_SERVERS") == "all"
+
+// oldVersions are the older versions of npm's socket.io.
+var oldVersions = []string{"3.0", "4.0", "4.6"}
+
+// conformToOld checks a behaviour against the older versions. Without
+// allServers it takes less time: it uses one version in turn and the native
+// transports, and leaves out the behaviours that need an environment.
+func conformToOld(t *testing.T, behaviour string, index int, env []string, check func(r *row)) {
+	versions, over := oldVersions, rigs
+	if !allServers {
+		if len(env) > 0 {
+			return
+		}
+		versions, over = oldVersions[index%len(oldVersions):][:1], rigs[:3]
+	}
+	for _, version := range versions {
+		env := append(env[:len(env):len(env)], "SOCKET_IO=socket.io-"+version)
+		conformTo(t, "socket.io "+version+", ", behaviour, nodetest.Start(t, server, env...), over, check)
+	}
+}
+
+// conformTo checks a behaviour over the given rigs against one server.
+func conformTo(t *testing.T, to, behaviour string, backend *nodetest.Backend, over []rig, check func(r *row)) {
+	for _, rig := range over {
 		t.Run(to+rig.name, func(t *testing.T) {
 			r := &row{TestingT: t, rig: rig, url: backend.URL(), backend: backend, cleanup: new([]func())}
-			reason := gaps[behaviour][to+rig.name]
+			reason := cmp.Or(gaps[behaviour][to+rig.name], gaps[behaviour][strings.TrimSuffix(to, ", ")])
 			if to != "" && reason == "" {
 				reason = gaps[behaviour][rig.name] // a gap of the client
 			}
-			if strings.HasPrefix(reason, sometimes) {
+			if strings.HasPrefix(reason, sometimes) || strings.HasPrefix(reason, missing) {
 				t.Skip(reason)
 			}
 			if reason == "" {
@@ -159,7 +185,7 @@ func (r *row) failsOnce(check func(r *row)) bool {
 }
 
 func (r *row) run(check func(r *row)) {
-	limit := 30 * time.Second
+	limit := 2 * time.Minute
 	if _, ok := r.TestingT.(*recorder); ok {
 		limit = 3 * time.Second // some gaps appear as a timeout
 	}

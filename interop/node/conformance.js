@@ -3,13 +3,13 @@
 //
 //   node conformance.js [--port N]
 //
-// Environment: RECOVERY=1, PER_MESSAGE_DEFLATE=1, PING_INTERVAL and
+// Environment: SOCKET_IO (the package, for an old version), RECOVERY=1, PER_MESSAGE_DEFLATE=1, PING_INTERVAL and
 // PING_TIMEOUT (milliseconds), UPGRADES=0 (polling stays polling).
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
-import { Server } from "socket.io";
 
 const env = process.env;
+const { Server } = await import(env.SOCKET_IO ?? "socket.io").then((m) => (m.Server ? m : m.default));
 const { values: options } = parseArgs({ options: { port: { type: "string", default: "0" } } });
 
 const requests = []; // every HTTP request and upgrade
@@ -52,7 +52,11 @@ function serve(socket) {
   socket.on("ack then leave", (ack) => socket.disconnect());
   socket.on("ask", (name, ...args) => {
     const ack = last(args);
-    socket.timeout(5000).emit(name, ...args, (err, ...reply) => ack(err ? "no answer" : { reply }));
+    const timer = setTimeout(() => ack("no answer"), 5000); // old versions have no socket.timeout
+    socket.emit(name, ...args, (...reply) => {
+      clearTimeout(timer);
+      ack({ reply });
+    });
   });
 
   socket.on("flood", (count) => {
