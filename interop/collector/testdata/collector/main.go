@@ -1,4 +1,5 @@
-// Collector is an OpenTelemetry Collector with an OTLP receiver and a file exporter.
+// Collector is an OpenTelemetry Collector with an OTLP receiver and a file
+// exporter.
 package main
 
 import (
