@@ -54,8 +54,10 @@ dev: ## a mock server on MOCK_ADDR and the playground (or DEV=webchat) on DEV_AD
 	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/$(DEV)" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
 
 .PHONY: picture
-picture: chromium ## the README's picture anew, and pictures of the playground and the webchat in interop/browser/screenshots
+picture: chromium ## the README's picture anew, and pictures of the playground, the webchat and the terminal in interop/browser/screenshots
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures' ./browser
+	cd examples/terminal && TERMINAL_PICTURE=$(CURDIR)/interop/browser/screenshots/terminal.html go test -count=1 -run '^TestPicture$$' .
+	cd interop/browser/screenshots && chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=780,660 --screenshot=terminal.png terminal.html
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose
@@ -96,10 +98,11 @@ soak: interop/node/node_modules ## everything at once for SOAK; fails when gorou
 	cd chat/chatnats && PARLEY_SOAK=$(SOAK) go test -tags soak -count=1 -v -timeout 0 -run '^(TestFailover|TestForward_catchesUpAfterLeaderIsKilledTwice)' .
 
 .PHONY: bench
-bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks/README.md
+bench: ## the way of a token and the cost of fan-out, each beside its limit; rewrites the tables of benchmarks and docs/chatnats.md
 	go test -run '^$$' -bench . -benchmem ./bus/... ./events ./conn
 	cd benchmarks && go run . -readme README.md
 	cd benchmarks && go run ./wire -readme wire/README.md
+	cd benchmarks && go run ./nats -readme ../docs/chatnats.md
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load

@@ -71,7 +71,7 @@ type Config struct {
 	// agrees.
 	NoCompression bool
 
-	// Dialer opens the sessions. Default: the native client.
+	// Dialer opens the sessions. Default: DefaultDialer.
 	Dialer Dialer
 
 	// OnConnect is called after each connect, to send setup messages before
@@ -163,7 +163,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	if c.Dialer == nil {
-		c.Dialer = native{}
+		c.Dialer = DefaultDialer
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

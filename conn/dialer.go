@@ -66,7 +66,11 @@ type Engine interface {
 // that was read is valid until the next Read.
 type Message = engineio.Message
 
-// native is the default Dialer.
+// DefaultDialer is the native client. A Dialer of your own can wrap it, for
+// example to record the messages of its sessions. The writes of a wrapped
+// Engine are made by the goroutine of the session, not by the caller.
+var DefaultDialer Dialer = native{}
+
 type native struct{}
 
 func (native) Dial(ctx context.Context, to Endpoint) (Engine, error) {

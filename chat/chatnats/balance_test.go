@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
@@ -171,4 +172,38 @@ func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	h.end(ErrLeaseMoved)
 	_, own = r.state()
 	require.Equal(t, instance{0, 1}, own, "hold has not returned")
+}
+
+// TestRunWithLease_waitsWithoutReadingKeys counts the messages that a waiting
+// instance sends while it receives the renewals of 50 leases.
+func TestRunWithLease_waitsWithoutReadingKeys(t *testing.T) {
+	t.Parallel()
+	const leases = 50
+	server := newServer(t)
+	compete := func(b *Bus, count int, held chan<- struct{}) {
+		for n := range count {
+			running(t, func(ctx context.Context) error {
+				return RunWithLease(ctx, b, events.StringID(fmt.Sprint("lease-", n)), LeaseConfig{TTL: 4 * time.Second}, func(ctx context.Context) error {
+					held <- struct{}{}
+					<-ctx.Done()
+					return nil
+				})
+			})
+		}
+	}
+	holder, waiting := newBus(t, server.URL, Config{}), newBus(t, server.URL, Config{})
+	held := make(chan struct{}, 2*leases)
+	compete(holder, leases, held)
+	for range leases {
+		wiretest.ReceiveFrom(t, held)
+	}
+	compete(waiting, leases-1, held) // not the same leases: the holder keeps them
+	renewed := func(times uint64) nats.Statistics {
+		before := waiting.conn.Stats().InMsgs
+		require.Eventually(t, func() bool { return waiting.conn.Stats().InMsgs >= before+times*leases }, patience, time.Millisecond)
+		return waiting.conn.Stats()
+	}
+	before := renewed(3) // the first replies are those to its first look
+	after := renewed(2)
+	require.Less(t, after.OutMsgs-before.OutMsgs, uint64(leases), "it reads keys")
 }

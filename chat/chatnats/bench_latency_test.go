@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/events"
@@ -88,44 +87,4 @@ func BenchmarkReplicas(b *testing.B) {
 	b.ReportMetric(total/ours.Seconds(), "chatnats-events/s")
 	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%-of-bare")
 	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkLeases measures the messages that a server receives and sends each
-// second for a number of leases, with a number of waiting instances.
-func BenchmarkLeases(b *testing.B) {
-	for _, leases := range []int{1, 50, 500} {
-		for standbys := range 3 {
-			b.Run(fmt.Sprintf("leases=%d/standbys=%d", leases, standbys), func(b *testing.B) {
-				s := newServer(b)
-				held := make(chan struct{}, leases*2)
-				for range standbys + 1 {
-					instance := newBus(b, s.URL, Config{})
-					for i := range leases {
-						running(b, func(ctx context.Context) error {
-							return RunWithLease(ctx, instance, events.StringID(fmt.Sprint(i)), LeaseConfig{}, func(ctx context.Context) error {
-								held <- struct{}{}
-								<-ctx.Done()
-								return nil
-							})
-						})
-					}
-				}
-				for range leases {
-					wiretest.ReceiveFrom(b, held)
-				}
-				look := func() (in, out int64) {
-					v, err := s.server.Varz(&server.VarzOptions{})
-					require.NoError(b, err)
-					return v.InMsgs, v.OutMsgs
-				}
-				time.Sleep(DefaultLease / 2) // until all instances wait
-				in, out := look()
-				time.Sleep(DefaultLease)
-				laterIn, laterOut := look()
-				b.ReportMetric(float64(laterIn-in)/DefaultLease.Seconds(), "received/s")
-				b.ReportMetric(float64(laterOut-out)/DefaultLease.Seconds(), "sent/s")
-				b.ReportMetric(0, "ns/op")
-			})
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -203,52 +202,4 @@ func BenchmarkFootprint(b *testing.B) {
 	b.ReportMetric(file/float64(b.N*load), "file-bytes/event")
 	b.ReportMetric(memory/float64(b.N*load), "memory-bytes/event")
 	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkWorkers measures the rate of a group by its number of workers. The
-// handler takes a millisecond, and each worker handles four events at a time.
-func BenchmarkWorkers(b *testing.B) {
-	for _, workers := range []int{1, 2, 4} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			server := newServer(b)
-			n := newBus(b, server.URL, Config{})
-			var handled atomic.Int64
-			var busy sync.Map
-			for i := range workers {
-				other := newBus(b, server.URL, Config{})
-				running(b, func(ctx context.Context) error {
-					return Work(ctx, other, GroupConfig{Name: "bench", Sequence: 1, Parallel: 4}, func(context.Context, Delivery) error {
-						time.Sleep(time.Millisecond)
-						busy.Store(i, true)
-						handled.Add(1)
-						return nil
-					})
-				})
-			}
-			var topic bus.Topic[events.Event]
-			forwarding(b, n, &topic)
-			sent := 0
-			publish := func(count int) {
-				for range count {
-					topic.Publish(loadToken(sent))
-					sent++
-				}
-				require.Eventually(b, func() bool { return handled.Load() >= int64(sent) }, patience, time.Millisecond)
-			}
-			everybody := func() bool {
-				found := 0
-				busy.Range(func(any, any) bool { found++; return true })
-				return found == workers
-			}
-			for publish(64); !everybody(); publish(64) { // until each worker has partitions
-			}
-			const each = 3000
-			begun := time.Now()
-			for range b.N {
-				publish(each)
-			}
-			b.ReportMetric(float64(b.N*each)/time.Since(begun).Seconds(), "events/s")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
 }

@@ -14,6 +14,7 @@
 //   - session.go: a tab: one user with a chat.Client. It ends with the stream.
 //   - stream.go: events to the tab: one select loop over the client's channels.
 //   - commands.go: commands from the tab: one handler each.
+//   - traffic.go: the messages of a tab's session, by a wrapped conn.Dialer.
 //   - The other files are tools: meters, faults and a slow reader.
 package main
 

@@ -16,12 +16,16 @@ import (
 	"time"
 
 	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestPlayground_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "no server on ", 0, "-backend", exampletest.NoServer, "-addr", "127.0.0.1:0")
+}
 
 // serve serves a playground in front of a backend until the test ends, and
 // returns its URL.

@@ -22,6 +22,7 @@ type session struct {
 	room    events.ID
 	client  *chat.Client
 	network *network
+	tap     *tap
 	panel   panel
 
 	ctx   context.Context // of everything that the tab starts
@@ -58,6 +59,7 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 		user:      events.StringID(user),
 		room:      events.StringID(room),
 		network:   &network{},
+		tap:       &tap{dialer: conn.DefaultDialer},
 		panel:     panel{p.backend, p.http},
 		questions: map[string]context.CancelFunc{},
 	}
@@ -68,6 +70,7 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 		// The panel renames events while tabs are open.
 		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true},
 		Conn: conn.Config{
+			Dialer: s.tap,
 			HTTP:   &http.Transport{DialContext: s.network.dial, Proxy: http.ProxyFromEnvironment},
 			Logger: slog.New(slog.DiscardHandler), // the page shows the events
 			Auth: func(context.Context) (any, error) {

@@ -50,6 +50,7 @@ func (s *session) sendEvents(ctx context.Context, out *sse) {
 	chatter := subscribe(ctx, "conversation", s.client.Events, 4096, bus.Fail, eventKey)
 	raw := subscribe(ctx, "event log", s.client.Raw, 1024, bus.DropOldest, rawKey)
 	states := subscribe(ctx, "states", s.client.States, 64, bus.DropOldest, stateKey)
+	frames := s.tap.frames.Chan(ctx, bus.Limit(maxFrames), bus.OnOverflow(bus.DropOldest))
 	latest := bus.OnOverflow(bus.DropOldest) // these close with ctx only
 	problems := s.client.DecodeErrors.Chan(ctx, latest)
 	complaints := s.client.ServerErrors.Chan(ctx, latest)
@@ -89,6 +90,10 @@ func (s *session) sendEvents(ctx context.Context, out *sse) {
 		case event, open := <-sent:
 			if open {
 				out.send("log", logged{Sent: true, Name: event.Name, Args: []any{event.Payload}})
+			}
+		case f, open := <-frames:
+			if open {
+				out.send("frame", f)
 			}
 		case end, open := <-outcomes:
 			if open {

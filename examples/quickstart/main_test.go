@@ -6,12 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestQuickstart_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 1, "-url", exampletest.NoServer)
+}
 
 func TestQuickstart_printsStatusAnswerAndUsage(t *testing.T) {
 	var out strings.Builder

@@ -9,6 +9,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,6 +24,9 @@ import (
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/examples/internal/usage"
 )
+
+// errClosed is returned if a channel closes before ctx ends.
+var errClosed = errors.New("a channel has closed: its reader was too slow, or the client is closed")
 
 func main() {
 	usage.Set("selectloop [flags] [question]", "Selectloop reads tokens, messages and states of one client in one select statement.")
@@ -75,14 +79,22 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 	var answer strings.Builder
 	timeout := time.NewTimer(patience)
 	for {
+		// A channel that has closed is always ready, and gives zero values, so
+		// each case reads ok.
 		select {
-		case token := <-tokens:
+		case token, ok := <-tokens:
+			if !ok {
+				return cmp.Or(ctx.Err(), errClosed)
+			}
 			if token.RequestID == request {
 				timeout.Reset(patience)
 				answer.WriteString(token.Token)
 				fmt.Fprint(out, token.Token)
 			}
-		case message := <-messages:
+		case message, ok := <-messages:
+			if !ok {
+				return cmp.Or(ctx.Err(), errClosed)
+			}
 			if message.RequestID != request {
 				break // the answer to another user in the room
 			}
@@ -91,11 +103,17 @@ func run(ctx context.Context, out io.Writer, url, room, question string, patienc
 			// of its text. (client.Events delivers all events in order.)
 			fmt.Fprintln(out, strings.TrimPrefix(message.Text, answer.String()))
 			return nil
-		case failure := <-failures:
+		case failure, ok := <-failures:
+			if !ok {
+				return cmp.Or(ctx.Err(), errClosed)
+			}
 			if failure.RequestID == request {
 				return &failure
 			}
-		case state := <-states:
+		case state, ok := <-states:
+			if !ok {
+				return cmp.Or(ctx.Err(), errClosed)
+			}
 			fmt.Fprintf(out, "[%v]\n", state.Phase)
 		case <-timeout.C:
 			return fmt.Errorf("no token from the backend for %v", patience)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,11 @@ import (
 // maxQuestion limits the length of a question, in bytes.
 const maxQuestion = 64 << 10
 
+// page asks a question and shows the answer.
+//
+//go:embed index.html
+var page string
+
 // A handler answers HTTP requests through one client.
 type handler struct {
 	client    *chat.Client
@@ -23,6 +29,7 @@ type handler struct {
 
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
 	mux.HandleFunc("POST /ask", h.ask)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", h.ready)

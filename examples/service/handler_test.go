@@ -29,7 +29,10 @@ func TestService_isNotReadyWhileReconnecting(t *testing.T) {
 	defer client.Close()
 	routes := (&handler{client: client}).routes()
 
-	status, body := get(routes, "/readyz")
+	status, body := get(routes, "/")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "<form")
+	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status, body)
 	go client.Run(t.Context()) // ends with client.Close
 	require.NoError(t, client.Ready(t.Context()))

@@ -7,7 +7,7 @@
 // and exits with 0. If the answers take longer than -drain, it aborts them and
 // exits with 1. A second signal ends it at once.
 //
-//	go run ./examples/service
+//	go run ./examples/service          # then open http://localhost:8080
 //	curl -N -d 'Hello' http://localhost:8080/ask
 //
 // Without -url it starts a backend in its own process.

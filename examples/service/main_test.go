@@ -16,9 +16,9 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 // TestMain runs the program instead of the tests if SERVICE is set.
@@ -28,7 +28,11 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	exampletest.Main(m, main)
+}
+
+func TestService_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 0, "-url", exampletest.NoServer, "-addr", "127.0.0.1:0")
 }
 
 func TestService_finishesAnswersAfterSignal(t *testing.T) {

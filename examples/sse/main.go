@@ -3,7 +3,7 @@
 // continues the answer. If the visitor does not return in time, the client
 // sends an abort to the backend.
 //
-//	go run ./examples/sse
+//	go run ./examples/sse              # then open http://localhost:8080
 //	curl -N 'http://localhost:8080/ask?text=Hello'
 //
 // Without -url it starts a backend in its own process.
@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,6 +29,11 @@ import (
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/examples/internal/usage"
 )
+
+// page asks a question and shows the answer.
+//
+//go:embed index.html
+var page string
 
 func main() {
 	usage.Set("sse [flags]", "Sse streams answers to web pages, and aborts an answer when its visitor leaves.")
@@ -83,10 +89,11 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, grace time.
 		return err
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
 	mux.HandleFunc("GET /ask", web.SSE)
 	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	fmt.Fprintf(out, "sse: try http://%s/ask?text=Hello\n", listener.Addr())
+	fmt.Fprintf(out, "sse: open http://%s or http://%[1]s/ask?text=Hello\n", listener.Addr())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

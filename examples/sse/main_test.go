@@ -10,12 +10,16 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestSse_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 0, "-url", exampletest.NoServer, "-addr", "127.0.0.1:0")
+}
 
 func TestSSE_streamsAnswerAsEvents(t *testing.T) {
 	lines := visit(t.Context(), t, serve(t, ""))
@@ -84,7 +88,14 @@ func serve(t *testing.T, backend string) (url string) {
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	return strings.TrimSpace(strings.TrimPrefix(line, "sse: try "))
+	words := strings.Fields(line)
+	page, err := http.Get(words[2])
+	require.NoError(t, err)
+	defer page.Body.Close()
+	text, err := io.ReadAll(page.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "new EventSource(")
+	return words[len(words)-1]
 }
 
 // visit requests url and returns a reader of the response.

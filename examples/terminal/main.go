@@ -1,6 +1,7 @@
-// Terminal is a chat in the terminal. Answers stream in, and the line above the
-// input shows the state of the connection. Ctrl-C aborts an answer. A second
-// Ctrl-C, or one without an answer in progress, exits.
+// Terminal is a chat in the terminal. Answers stream in, with their Markdown,
+// and the line above the input shows the state of the connection. Ctrl-C aborts
+// an answer. A second Ctrl-C, or one without an answer in progress, exits. The
+// input has a history and several lines; /help lists its keys.
 //
 //	go run ./examples/terminal
 //	go run ./examples/terminal -url http://localhost:4000 -chat room-1 -user ada

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
@@ -42,7 +41,9 @@ type model struct {
 	serverErrors <-chan chat.ServerError
 	states       <-chan conn.State
 
-	input         textinput.Model
+	input         input
+	painter       painter
+	light         bool // the background of the terminal
 	width, height int
 	state         conn.State
 	online        int
@@ -73,22 +74,18 @@ type (
 )
 
 func newModel(ctx context.Context, client *chat.Client, o options) *model {
-	m := &model{
+	return &model{
 		ctx: ctx, client: client, chat: o.chat, user: events.StringID(o.user),
 		events: client.Events.Chan(ctx), serverErrors: client.ServerErrors.Chan(ctx), states: client.States.Chan(ctx),
-		input: textinput.New(), own: map[string]bool{},
+		input: newInput(), own: map[string]bool{},
 	}
-	m.input.Prompt = "> "
-	m.input.Placeholder = "Say something"
-	m.input.Focus()
-	return m
 }
 
 // Init starts the client and the commands that read its channels.
 func (m *model) Init() tea.Cmd {
 	return tea.Batch(
 		func() tea.Msg { return runEnded{m.client.Run(m.ctx)} },
-		m.nextEvent(), m.nextServerError(), m.nextState(),
+		m.nextEvent(), m.nextServerError(), m.nextState(), tea.RequestBackgroundColor,
 	)
 }
 
@@ -131,11 +128,13 @@ func (m *model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	switch message := message.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = message.Width, message.Height
-		m.input.SetWidth(max(1, m.width-4))
+		m.input.SetWidth(max(4, m.width-1))
+	case tea.BackgroundColorMsg:
+		m.light = !message.IsDark()
 	case tea.KeyPressMsg:
 		return m, m.key(message)
 	case tea.PasteMsg:
-		return m, m.edit(message)
+		return m, m.input.edit(message)
 	case stateChanged:
 		m.state = message.state
 		return m, m.nextState()
@@ -169,13 +168,17 @@ func (m *model) key(key tea.KeyPressMsg) tea.Cmd {
 		return nil
 	case "enter":
 		text := strings.TrimSpace(m.input.Value())
-		if text == "" || m.answer != nil {
+		switch {
+		case text == "/help":
+			m.input.take()
+			return m.print(status, help, "")
+		case text == "" || m.answer != nil:
 			return nil // one question at a time; the text stays in the input
 		}
-		m.input.Reset()
+		m.input.take()
 		return m.ask(text)
 	}
-	return m.edit(key)
+	return m.input.edit(key)
 }
 
 // leave ends the program and clears the model. The printed messages stay on the
@@ -183,13 +186,6 @@ func (m *model) key(key tea.KeyPressMsg) tea.Cmd {
 func (m *model) leave() tea.Cmd {
 	m.left = true
 	return tea.Quit
-}
-
-// edit hands a message to the input.
-func (m *model) edit(message tea.Msg) tea.Cmd {
-	var cmd tea.Cmd
-	m.input, cmd = m.input.Update(message)
-	return cmd
 }
 
 // ask sends a question. It waits for the connection if necessary.
@@ -215,7 +211,7 @@ func (m *model) end(err error) tea.Cmd {
 	var lines []tea.Cmd
 	if ended.stream != nil {
 		if text := ended.stream.Progress().Text; text != "" {
-			lines = append(lines, m.print(machine, "ai", text))
+			lines = append(lines, m.printMarkdown("ai", text))
 		}
 	}
 	switch {
@@ -239,7 +235,7 @@ func (m *model) printEvent(event events.Event) tea.Cmd {
 		}
 	case events.AIMessage:
 		if event.RequestID != "" && !m.own[event.RequestID] {
-			return m.print(machine, "ai, to another user", event.Text)
+			return m.printMarkdown("ai, to another user", event.Text)
 		}
 	case events.AIToolCall:
 		return m.print(machine, "ai", fmt.Sprintf("calls the tool %s", event.ToolName))

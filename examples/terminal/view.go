@@ -19,18 +19,48 @@ var (
 	status  = lipgloss.NewStyle().Faint(true)
 )
 
+// indent begins the lines of an entry after the first.
+const indent = "    "
+
+// help is the text of /help.
+const help = `/help       this text
+Enter       sends the question; during an answer it stays here
+Alt-Enter   begins a new line, as Ctrl-J does; a paste may have several
+Up, Down    show the questions before and after
+Ctrl-C      aborts the answer, then leaves`
+
 // print returns a command that prints above the view.
 func (m *model) print(style lipgloss.Style, who, text string) tea.Cmd {
 	return tea.Println(m.entry(style, who, text))
 }
 
+// printMarkdown returns a command that prints an answer above the view.
+func (m *model) printMarkdown(who, text string) tea.Cmd {
+	var once painter
+	return tea.Println(m.markdown(&once, who, text))
+}
+
+// markdown formats a name and a text in Markdown. The lines of the text after
+// the first are indented.
+func (m *model) markdown(p *painter, who, text string) string {
+	width := max(10, m.width-len(indent))
+	painted := p.paint(clean(text), width, m.light)
+	separator := ": "
+	first, _, more := strings.Cut(painted, "\n")
+	if len(who)+len(separator)+ansi.StringWidth(first) > m.width || more && len(who)+len(separator) != len(indent) {
+		separator = ":\n" + indent
+	}
+	return machine.Render(who) + separator + strings.ReplaceAll(painted, "\n", "\n"+indent)
+}
+
 // entry formats a name and a text, wrapped to the width of the terminal.
 func (m *model) entry(style lipgloss.Style, who, text string) string {
 	entry := style.Render(clean(who))
-	if text != "" {
-		entry += ": " + clean(text)
+	if text == "" {
+		return ansi.Wrap(entry, max(1, m.width), "")
 	}
-	return ansi.Wrap(entry, max(1, m.width), "")
+	entry = ansi.Wrap(entry+": "+clean(text), max(1, m.width-len(indent)), "")
+	return strings.ReplaceAll(entry, "\n", "\n"+indent)
 }
 
 // View returns the answer in progress, the status and the input.
@@ -41,9 +71,9 @@ func (m *model) View() tea.View {
 	var lines []string
 	if m.answer != nil && m.answer.stream != nil {
 		if text := m.answer.stream.Progress().Text; text != "" {
-			lines = strings.Split(m.entry(machine, "ai", text), "\n")
+			lines = strings.Split(m.markdown(&m.painter, "ai", text), "\n")
 			// Show the end of the answer if the terminal is too small.
-			lines = lines[max(0, len(lines)-max(1, m.height-2)):]
+			lines = lines[max(0, len(lines)-max(1, m.height-1-m.input.Height())):]
 		}
 	}
 	lines = append(lines, status.Render(ansi.Truncate(m.status(), max(1, m.width), "…")), m.input.View())
@@ -84,14 +114,13 @@ func (a *answer) status() string {
 }
 
 // clean replaces control characters except line feeds, so that a server cannot
-// control the terminal.
+// control the terminal. A tab becomes four spaces.
 func clean(s string) string {
+	s = strings.ReplaceAll(s, "\t", "    ")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n':
 			return r
-		case r == '\t':
-			return ' '
 		case unicode.IsControl(r):
 			return unicode.ReplacementChar
 		}

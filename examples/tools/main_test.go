@@ -7,12 +7,16 @@ import (
 
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestTools_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 1, "-url", exampletest.NoServer)
+}
 
 func TestTools_answersWithToolResult(t *testing.T) {
 	assert.Equal(t, `The tool says {"celsius":7,"sky":"cloudy"}`+"\n", answer(t, "", "What is the weather in Oslo?"))

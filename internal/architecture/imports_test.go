@@ -92,18 +92,20 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"chat/chattest", "internal/wiretest"},
 	},
 
-	"examples/internal/usage": {},
+	"examples/internal/exampletest": {},
+	"examples/internal/usage":       {},
 	"examples/...": {
 		code: []string{
 			"bus", "bus/pipe", "chat", "chat/chatdebug", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
 			"examples/internal/usage", "internal/mockserver", "reconnect",
 		},
-		tests: []string{"internal/nodetest", "internal/wiretest"},
+		tests: []string{"examples/internal/exampletest", "internal/nodetest", "internal/wiretest"},
 	},
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
 	"benchmarks/internal/child":    {},
 	"benchmarks/internal/markdown": {},
 	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "chat/chatotel", "conn", "events", "internal/sioserver"}},
+	"benchmarks/nats":              {code: []string{"benchmarks/internal/markdown", "bus", "chat/chatnats", "events"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},

@@ -113,7 +113,7 @@ var remarks = [...]string{
 func longText() string {
 	var text strings.Builder
 	for n := range 40 {
-		fmt.Fprintf(&text, "%d. %s ", n+1, remarks[n%len(remarks)])
+		fmt.Fprintf(&text, "%d. %s \n", n+1, remarks[n%len(remarks)])
 	}
 	return strings.TrimSpace(text.String())
 }

@@ -9,46 +9,73 @@ import (
 )
 
 // TestPictures takes screenshots, among them the picture of the README. It is
-// run by make picture.
+// run by make picture: only then it takes those of each width in light and
+// dark.
 func TestPictures(t *testing.T) {
-	mock := backend(t, "-pace", "60ms")
+	all := os.Getenv("PARLEY_PICTURE") == "write"
+	mock := backend(t, "-pace", "30ms", "-recovery", "1m")
 	play := playground(t, mock)
 	ada := enter(t, play, "ada")
+	each := func(name string) {
+		if !all {
+			return
+		}
+		for _, size := range []struct {
+			width, height int64
+			name          string
+		}{{1280, 800, "1280"}, {1440, 900, "1440"}, {390, 844, "390"}} {
+			ada.do(chromedp.EmulateViewport(size.width, size.height))
+			if name == "traffic" && size.width > 500 {
+				ada.click("#traffic .event:nth-last-child(3)")
+			}
+			for _, scheme := range []string{"light", "dark"} {
+				ada.prefer("prefers-color-scheme", scheme)
+				ada.picture(name + " " + size.name + " " + scheme)
+			}
+			if size.width < 500 && name != "start" {
+				ada.click("#tab-machinery")
+				ada.picture(name + " 390 internals")
+				ada.click("#tab-chat")
+			}
+		}
+		ada.do(chromedp.EmulateViewport(1280, 860))
+		ada.prefer("prefers-color-scheme", "light")
+	}
+	each("start")
 	grace := enter(t, play, "grace")
 	ada.send("What time is it?")
-	ada.waitFor(`document.querySelector(".answer .chip.done")`)
+	ada.waitFor(answered)
+	each("tool")
 	grace.send("Nice. Where does that come from?")
-	grace.waitFor(`document.querySelectorAll(".answer .chip.done").length === 2`)
+	grace.waitFor(`document.querySelectorAll(".answer .by .chip.done").length === 2`)
 	ada.choose("#reader-limit", "24")
 	ada.choose("#reader-pace", "3")
 	ada.click("#reader-on")
 	ada.send("Tell me something long")
-	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 90`)
+	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 60`)
 	grace.types("#text", "Wait, I have a")
 	ada.waitForText("#typing", "grace")
-	light := ada.picture("light")
+	picture := ada.picture("light")
 	debug := open(t, play.url+"/debug/chat")
 	debug.waitForText("h1", "Chat clients")
 	internals := debug.picture("debug page")
-	ada.prefer("prefers-color-scheme", "dark")
-	ada.waitFor(`document.querySelectorAll(".answer:last-of-type .token").length > 100`)
-	ada.picture("dark")
-	ada.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
-	ada.picture("phone dark")
-	ada.click("#tab-machinery")
-	ada.waitFor(`document.querySelector("[data-name=conversation] canvas").width > 500`)
-	ada.picture("phone machinery dark")
-	ada.prefer("prefers-color-scheme", "light")
-	ada.picture("phone machinery")
-	ada.click("#tab-chat")
-	ada.picture("phone")
+	each("streaming")
+	ada.click("#cut")
+	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
+	each("cut")
+	ada.waitFor(`document.querySelector("#pill").dataset.phase === "ready"`)
+	ada.click("#tab-traffic")
+	each("traffic")
 
 	panel := open(t, mock.url+"/faults")
 	panel.waitForText("#clients", "ada")
-	panel.picture("faults")
-
-	if os.Getenv("PARLEY_PICTURE") == "write" {
-		for name, path := range map[string]string{"playground": light, "debug": internals} {
+	panel.picture("faults light")
+	if all {
+		panel.prefer("prefers-color-scheme", "dark")
+		panel.picture("faults dark")
+		panel.do(chromedp.EmulateViewport(390, 844))
+		panel.picture("faults 390")
+		for name, path := range map[string]string{"playground": picture, "debug": internals} {
 			png, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Less(t, len(png), 300_000, "the pictures of the pages must be small")

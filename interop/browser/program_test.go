@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,19 +37,15 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// build builds an example of the repository once, and returns its path.
-func build(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join(programs, name)
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", path, "./examples/"+name)
+// build builds the programs under test.
+var build = sync.OnceValue(func() error {
+	cmd := exec.Command("go", "build", "-race", "-o", programs, "./examples/mockserver", "./examples/playground", "./examples/webchat")
 	cmd.Dir = filepath.Join("..", "..")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	return path
-}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
 
 // A program is the process of an example.
 type program struct {
@@ -63,7 +60,8 @@ var loopback = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 func start(t *testing.T, name string, args ...string) program {
 	t.Helper()
 	chromium(t) // skips the test if there is no browser
-	cmd := exec.CommandContext(context.Background(), build(t, name), args...)
+	require.NoError(t, build())
+	cmd := exec.CommandContext(context.Background(), filepath.Join(programs, name), args...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -94,7 +92,7 @@ func backend(t *testing.T, args ...string) program {
 }
 
 // playground starts a playground in front of a backend.
-func playground(t *testing.T, backend program) program {
+func playground(t *testing.T, backend program, args ...string) program {
 	t.Helper()
-	return start(t, "playground", "-addr", "127.0.0.1:0", "-backend", backend.url)
+	return start(t, "playground", append([]string{"-addr", "127.0.0.1:0", "-backend", backend.url}, args...)...)
 }

@@ -29,6 +29,7 @@ const timeout = 60 * time.Second
 
 // browser is shared by all tests. Each test has tabs of its own.
 var browser struct {
+	mu   sync.Mutex
 	ctx  context.Context
 	stop func()
 }
@@ -37,6 +38,8 @@ var browser struct {
 // an empty profile. The test is skipped if there is no Chromium.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
+	browser.mu.Lock()
+	defer browser.mu.Unlock()
 	if browser.ctx != nil {
 		return browser.ctx
 	}

@@ -1,12 +1,13 @@
 // The page: the user and the room, the parts of the page, and the events for each part.
 
 import { open } from "./api.js";
-import { $ } from "./dom.js";
+import { $, tabs } from "./dom.js";
 import * as connection from "./connection.js";
 import * as conversation from "./conversation.js";
 import * as log from "./log.js";
 import * as names from "./names.js";
 import * as subscriptions from "./subscriptions.js";
+import * as traffic from "./traffic.js";
 
 const people = ["ada", "grace", "linus", "margaret", "dennis", "barbara", "ken", "radia", "edsger", "hedy"];
 const randomUser = () => `${people[Math.floor(Math.random() * people.length)]}-${Math.floor(Math.random() * 90) + 10}`;
@@ -29,6 +30,7 @@ function enter() {
   conversation.start(me);
   close = open(me.user, me.room, {
     hello: (hello) => {
+      traffic.start();
       connection.greet(hello);
       conversation.notice("connected to the playground");
     },
@@ -44,28 +46,17 @@ function enter() {
     read: conversation.read,
     log: log.add,
     problem: log.problem,
+    frame: traffic.add,
     meters: subscriptions.show,
     names: names.show,
   });
 }
 
 // On a phone there is one view at a time.
-const tabs = [$("tab-chat"), $("tab-machinery")];
-function view(tab) {
-  document.body.dataset.view = tab.getAttribute("aria-controls");
-  for (const other of tabs) {
-    other.setAttribute("aria-selected", other === tab);
-    other.tabIndex = other === tab ? 0 : -1;
-  }
-}
-for (const [i, tab] of tabs.entries()) {
-  tab.onclick = () => view(tab);
-  tab.onkeydown = (event) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    view(tabs[1 - i]);
-    tabs[1 - i].focus();
-  };
-}
+tabs($("views"), (id) => (document.body.dataset.view = id));
+tabs($("lists"), (id) => {
+  for (const name of ["events", "traffic"]) $(name).hidden = name !== id;
+});
 
 $("change").onclick = () => {
   $("who-user").value = me.user;

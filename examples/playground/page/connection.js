@@ -23,7 +23,7 @@ export function show(next) {
   while (history.children.length > 7) history.firstElementChild.remove();
   for (const id of ["pill", "phase"]) $(id).dataset.phase = state.phase;
   $("session").textContent = state.sessionId ? `session ${state.sessionId}` : "";
-  $("countdown").hidden = state.phase !== "waiting";
+  $("countdown").classList.toggle("runs", state.phase === "waiting"); // hidden, it keeps its place
   $("cut").disabled = $("kick").disabled = state.phase !== "ready";
   advise();
   tick();

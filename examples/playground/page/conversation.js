@@ -2,6 +2,8 @@
 
 import { post } from "./api.js";
 import { $, el, hue } from "./dom.js";
+import * as history from "./history.js";
+import { copyButton, markdown } from "./markdown.js";
 
 let me = { user: "", room: "" };
 const messages = new Map(); // by message id
@@ -20,6 +22,22 @@ export function start(who) {
   $("empty").hidden = false;
   showTyping();
   showStop();
+  history.start(me).forEach(restore);
+}
+
+// restore adds a line of the history, from before the page was loaded.
+function restore(line) {
+  if (line.question === undefined) {
+    const message = addMessage(line.messageId, String(line.userId), line.text);
+    message.time.textContent = clock(line.createdAt);
+    return;
+  }
+  const answer = answerTo(line.requestId);
+  answer.question = line.question;
+  answer.text = line.text;
+  for (const call of line.tools) tool(call);
+  write(answer);
+  end(answer, line.kind, line.chip, line.under);
 }
 
 // notice adds a line from the page itself, and ends the open answers.
@@ -41,8 +59,8 @@ export function receive({ key, payload }) {
     AI_TOKEN: token,
     AI_MESSAGE: complete,
     AI_ERROR: failed,
-    AI_TOOL_CALL: (call) => tool(call, `${call.toolName}(${JSON.stringify(call.args)})`),
-    AI_TOOL_RESULT: (result) => tool(result, `${result.toolName} → ${JSON.stringify(result.result)}`),
+    AI_TOOL_CALL: tool,
+    AI_TOOL_RESULT: tool,
   }[key];
   handle?.(payload);
 }
@@ -59,11 +77,17 @@ function follow(change) {
   change();
   toEnd();
 }
+let last = { top: 0, width: 0, height: 0 };
 $("scroll").onscroll = () => {
-  const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  if (clientHeight) following = scrollHeight - scrollTop - clientHeight < 60; // it is 0 while another view is shown
+  const { scrollHeight, scrollTop: top, clientWidth: width, clientHeight: height } = $("scroll");
+  if (!height) return; // another view is shown
+  if (scrollHeight - top - height < 60) following = true;
+  else if (top < last.top && width === last.width && height === last.height) following = false; // by the user, not by a new size
+  last = { top, width, height };
 };
-new ResizeObserver(toEnd).observe($("scroll"));
+const sizes = new ResizeObserver(toEnd);
+sizes.observe($("scroll"));
+sizes.observe($("messages"));
 
 function face(name) {
   const node = el("span", { class: "face", "aria-hidden": "true" }, [...name][0]?.toUpperCase() ?? "?");
@@ -83,8 +107,9 @@ function said({ messageId, userId, text, createdAt, requestId }) {
   line.time.textContent = clock(createdAt);
   typists.delete(String(userId));
   showTyping();
-  if (requestId) answerTo(requestId);
+  if (requestId) answerTo(requestId).question = text;
   if (!line.own) seen(messageId);
+  history.add(messageId, { messageId, userId, text, createdAt });
 }
 
 function addMessage(id, user, text) {
@@ -108,9 +133,14 @@ function answerTo(requestId) {
   if (answer) return answer;
   const chip = el("span", { class: "chip" }, "waiting");
   const bubble = el("div", { class: "bubble" });
+  const content = el("div", { class: "content" });
   const under = el("div", { class: "under" });
   const node = el("li", { class: "message answer streaming", "aria-busy": "true" }, el("div", { class: "by" }, el("strong", {}, "assistant"), chip), bubble, under);
-  answer = { requestId, node, chip, bubble, under, tokens: [], began: 0, lastEvent: performance.now(), open: true, readers: new Set() };
+  bubble.append(content);
+  answer = {
+    requestId, node, chip, bubble, content, under, question: "", text: "", tokens: new Map(), tools: new Map(),
+    began: 0, lastEvent: performance.now(), open: true, readers: new Set(),
+  };
   answers.set(requestId, answer);
   append(node);
   return answer;
@@ -119,39 +149,50 @@ function answerTo(requestId) {
 function processing({ requestId, status, reason }) {
   const answer = answerTo(requestId);
   answer.lastEvent = performance.now();
-  if (answer.open && !answer.tokens.length) answer.chip.textContent = reason ? `${status}: ${reason}` : status;
+  if (answer.open && !answer.tokens.size) answer.chip.textContent = reason ? `${status}: ${reason}` : status;
 }
 
 function token({ requestId, token, index }) {
   const answer = answerTo(requestId);
-  if (!answer.open || answer.tokens[index]) return;
+  if (!answer.open || answer.tokens.has(index)) return;
   const now = performance.now();
   answer.began ||= now;
   answer.lastEvent = now;
-  const span = el("span", { class: "token fresh", "data-index": index }, token);
-  span.onanimationend = () => span.classList.remove("fresh"); // otherwise the animation runs again when the view is shown again
-  const after = answer.tokens.findLast((other, i) => other && i < index);
-  follow(() => (after ? after.after(span) : answer.bubble.append(span)));
-  answer.tokens[index] = span;
+  answer.tokens.set(index, token);
+  answer.node.dataset.tokens = answer.tokens.size; // for the tests
+  soon(answer);
   answer.chip.textContent = "answering";
-  answer.under.textContent = `${answer.tokens.length} tokens${rate(answer)}`;
+  answer.under.textContent = `${answer.tokens.size} tokens${rate(answer)}`;
 }
+
+// soon writes the text of an answer before the next frame, however many tokens arrive until then.
+function soon(answer) {
+  if (answer.waiting) return;
+  answer.waiting = true;
+  requestAnimationFrame(() => {
+    answer.waiting = false;
+    if (!answer.open) return;
+    answer.text = streamed(answer);
+    write(answer);
+  });
+}
+
+const streamed = ({ tokens }) => [...tokens].sort(([a], [b]) => a - b).map(([, token]) => token).join("");
+
+const write = ({ content, text }) => follow(() => content.replaceChildren(markdown(text)));
 
 function rate({ tokens, began }) {
   const past = (performance.now() - began) / 1000;
-  return tokens.length && past > 0.5 ? `, ${Math.round(tokens.length / past)} a second` : "";
+  return tokens.size && past > 0.5 ? `, ${Math.round(tokens.size / past)} a second` : "";
 }
 
 // complete handles the message that ends an answer. Its text replaces different tokens.
 function complete({ requestId, messageId, text, usage, options = [] }) {
   const answer = answerTo(requestId);
-  const { bubble } = answer;
-  const streamed = [...bubble.querySelectorAll(".token")].map((span) => span.textContent).join("");
-  if (streamed !== text) {
-    const tools = [...bubble.querySelectorAll(".tool")];
-    follow(() => bubble.replaceChildren(...tools, text));
-  }
-  const missing = usage ? usage.completionTokens - answer.tokens.filter(Boolean).length : 0;
+  answer.node.dataset.streamed = streamed(answer) === text; // for the tests
+  answer.text = text;
+  write(answer);
+  const missing = usage ? usage.completionTokens - answer.tokens.size : 0;
   const cost = usage ? `${usage.promptTokens} + ${usage.completionTokens} = ${usage.totalTokens} tokens${rate(answer)}` : "";
   end(answer, "done", "done", missing > 0 ? `${cost}; ${missing} not streamed` : cost);
   messages.set(messageId, { node: answer.node, under: answer.under, own: false, readers: answer.readers, cost: answer.under.textContent });
@@ -174,14 +215,27 @@ function failed({ requestId, code, message }) {
   end(answerTo(requestId), "failed", "failed", code ? `${message} (${code})` : message);
 }
 
-function tool({ requestId }, text) {
-  follow(() => answerTo(requestId).bubble.append(el("span", { class: "tool" }, text)));
+// tool shows a call and its result on one card.
+function tool({ requestId, callId, toolName, args, result, error }) {
+  const answer = answerTo(requestId);
+  const call = { ...answer.tools.get(callId), callId, requestId };
+  if (toolName !== undefined) call.toolName = toolName;
+  if (args !== undefined) call.args = args;
+  if (result !== undefined || error) Object.assign(call, { result, error });
+  const line = (name, value) => [el("dt", {}, name), el("dd", {}, typeof value === "string" ? value : JSON.stringify(value, null, 1))];
+  const done = call.error || call.result !== undefined;
+  const card = el("details", { class: "tool", "data-call": callId, open: !done },
+    el("summary", {}, el("strong", {}, call.toolName ?? "tool"), " ", el("span", { class: `chip ${call.error ? "failed" : done ? "done" : ""}` }, call.error ? "failed" : done ? "done" : "running")),
+    el("dl", {}, ...line("arguments", call.args ?? {}), ...(call.error ? line("error", call.error) : done ? line("result", call.result) : [])));
+  const old = call.card;
+  answer.tools.set(callId, { ...call, card });
+  follow(() => (old ? old.replaceWith(card) : answer.content.before(card)));
 }
 
 // finish handles the end of a question of this tab.
 export function finish({ requestId, error, aborted }) {
   const answer = answers.get(requestId);
-  if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.length} tokens` : error);
+  if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.size} tokens` : error);
   if (answer) answer.mine = false;
   showStop();
 }
@@ -189,12 +243,35 @@ export function finish({ requestId, error, aborted }) {
 function end(answer, kind, chip, under = answer.under.textContent) {
   if (!answer.open) return;
   answer.open = false;
+  if (answer.tokens.size && kind !== "done") {
+    answer.text = streamed(answer);
+    write(answer);
+  }
   answer.node.classList.remove("streaming");
   answer.node.setAttribute("aria-busy", "false");
   answer.chip.className = `chip ${kind}`;
   answer.chip.textContent = chip;
   answer.under.textContent = under;
+  const actions = el("div", { class: "actions" }, copyButton(() => answer.text));
+  if (answer.question) {
+    const again = el("button", { type: "button", class: "quiet" }, "Regenerate");
+    again.onclick = () => say(answer.question);
+    actions.append(again);
+  }
+  follow(() => answer.under.after(actions));
+  remember(answer, { kind, chip, under });
 }
+
+function remember({ requestId, question, text, tools }, how) {
+  history.add(requestId, { requestId, question, text, tools: [...tools.values()].map(({ card, ...call }) => call), ...how });
+}
+
+// An answer that is open when the page is left ends there.
+addEventListener("pagehide", () => {
+  for (const answer of answers.values()) {
+    if (answer.open) remember(answer, { kind: "failed", chip: "stopped", under: "the page was left before the end" });
+  }
+});
 
 // An answer that another user stopped sends no more events: end it after 10 seconds. A typing
 // user without an event for 6 seconds has stopped.
@@ -252,7 +329,7 @@ async function say(text) {
       line.node.classList.add("pending");
       line.under.textContent = "sending…";
     }
-    answerTo(requestId).mine = true;
+    Object.assign(answerTo(requestId), { mine: true, question: text });
     following = true;
     toEnd();
     showStop();

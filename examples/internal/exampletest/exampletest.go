@@ -1,0 +1,74 @@
+// Package exampletest runs an example as a process, in the example's tests.
+package exampletest
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+const variable = "EXAMPLE"
+
+// Main is for TestMain. It runs the tests, or in a process of
+// [ReportsMissingServer] the example.
+func Main(m *testing.M, example func()) {
+	if os.Getenv(variable) != "" {
+		example()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// NoServer is the address of a reserved port.
+const NoServer = "http://127.0.0.1:1"
+
+// ReportsMissingServer runs the example with the arguments, which name
+// [NoServer]. It checks that the output has the text, that the exit code after
+// an interrupt is the given one, that -help exits with 0, and a wrong flag with
+// 2.
+func ReportsMissingServer(t *testing.T, text string, code int, arguments ...string) {
+	t.Helper()
+	command := func(arguments ...string) *exec.Cmd {
+		c := exec.Command(os.Args[0], arguments...)
+		c.Env = append(os.Environ(), variable+"=1")
+		return c
+	}
+	reader, writer := io.Pipe()
+	example := command(arguments...)
+	example.Stdout, example.Stderr = writer, writer
+	require.NoError(t, example.Start())
+	drained := make(chan struct{})
+	found := make(chan bool, 1)
+	go func() { // ends with the example
+		defer close(drained)
+		lines := bufio.NewScanner(reader)
+		for lines.Scan() && !strings.Contains(lines.Text(), text) {
+		}
+		found <- strings.Contains(lines.Text(), text)
+		_, _ = io.Copy(io.Discard, reader)
+	}()
+	ended := make(chan struct{})
+	go func() { // ends with the example
+		defer close(ended)
+		_ = example.Wait()
+		writer.Close()
+	}()
+	assert.True(t, <-found, "the output has %q", text)
+	_ = example.Process.Signal(syscall.SIGINT)
+	<-ended
+	<-drained
+	assert.Equal(t, code, example.ProcessState.ExitCode())
+
+	assert.NoError(t, command("-help").Run(), "-help exits with 0")
+	wrong := command("-no-such-flag")
+	assert.Error(t, wrong.Run())
+	assert.Equal(t, 2, wrong.ProcessState.ExitCode(), "a wrong flag exits with 2")
+}
