@@ -46,6 +46,21 @@ func TestRun_endsOnPermanentErrorUnlessRetryAllows(t *testing.T) {
 			func(p *wiretest.Peer) { p.Welcome(); p.Send(`41`); p.UntilGone() },
 			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrDisconnected) },
 		},
+		"a disconnect with a payload": {
+			func(p *wiretest.Peer) { p.Welcome(); p.Send(`41{"why":"banned"}`); p.UntilGone() },
+			func(t *testing.T, err error) {
+				assert.ErrorIs(t, err, conn.ErrDisconnected)
+				assert.ErrorContains(t, err, `{"why":"banned"}`)
+			},
+		},
+		"a refusal after the reply": {
+			func(p *wiretest.Peer) { p.Welcome(); p.Send(`44{"message":{"reason":"expired"}}`); p.UntilGone() },
+			func(t *testing.T, err error) {
+				var refused *conn.RefusedError
+				require.ErrorAs(t, err, &refused)
+				assert.Equal(t, `{"message":{"reason":"expired"}}`, string(refused.Payload))
+			},
+		},
 		"an older protocol": {
 			func(p *wiretest.Peer) { p.Send(wiretest.OpenPacket); p.Send(`40`); p.UntilGone() },
 			func(t *testing.T, err error) { assert.ErrorIs(t, err, conn.ErrProtocolVersion) },

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -272,4 +273,26 @@ func TestNginx_reloadsUnderLoad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nginx has a limit for a body, which the handshake does not name. A message
+// over it fails, and the messages after it are delivered.
+func TestNginx_limitsBody(t *testing.T) {
+	t.Parallel()
+	backend := startBackend(t)
+	n := startNginx(t, "", `location / { client_max_body_size 1k; proxy_pass `+backend.URL()+`; }`)
+	client, _ := startClient(t, "http://127.0.0.1", chat.Config{Conn: conn.Config{
+		Transports: []string{conn.Polling}, HTTP: n.transport(nil),
+	}})
+	ctx := wiretest.Context(t)
+	for _, size := range []int{2_000, 900_000} { // the limit of the server is 1,000,000
+		_, err := client.DeliverEvent(ctx, "echo", strings.Repeat("x", size))
+		var large *conn.TooLargeError
+		require.ErrorAs(t, err, &large)
+		assert.Zero(t, large.Limit)
+		reply, err := client.DeliverEvent(ctx, "echo", size)
+		require.NoError(t, err)
+		assert.Equal(t, strconv.Itoa(size), string(reply))
+	}
+	assert.Equal(t, 2, strings.Count(n.log("access.log"), "polling HTTP/1.1 413"), "each one is sent once")
 }

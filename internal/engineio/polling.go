@@ -170,8 +170,11 @@ func (p *polling) write(packets []packet) error {
 	for len(packets) > 0 {
 		body, n := encodePayload(packets, p.maxPayload)
 		err := p.postWithin(body)
-		if isTooLarge(err) {
-			err = p.postEach(packets[:n])
+		switch {
+		case isTooLarge(err) && n > 1:
+			err = p.writeEach(packets[:n])
+		case isTooLarge(err):
+			err = &TooLargeError{Size: int64(len(body)), Err: err}
 		}
 		if err != nil {
 			return err
@@ -181,14 +184,10 @@ func (p *polling) write(packets []packet) error {
 	return nil
 }
 
-func (p *polling) postEach(packets []packet) error {
-	for _, one := range packets {
-		body := one.appendText(nil)
-		err := p.postWithin(body)
-		if isTooLarge(err) {
-			return &TooLargeError{Size: int64(len(body)), Err: err}
-		}
-		if err != nil {
+// writeEach posts each packet in a body of its own.
+func (p *polling) writeEach(packets []packet) error {
+	for i := range packets {
+		if err := p.write(packets[i : i+1]); err != nil {
 			return err
 		}
 	}
