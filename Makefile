@@ -14,9 +14,9 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory without it
+test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
 	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
-	go test -run Memory ./bus ./chat ./conn
+	go test -run 'Memory|allocations' ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 %/node_modules: %/node_modules/.package-lock.json ;

@@ -38,17 +38,24 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 			return readError(err)
 		}
 		c.observeRead(len(m.Data))
-		p, whole, err := s.packets.Add(m.Data, m.Binary)
-		if err != nil {
-			return &ProtocolError{err}
-		}
-		if !whole {
-			continue
-		}
-		if err := c.packet(ctx, s, p); err != nil {
+		if err := c.message(ctx, s, m); err != nil {
 			return err
 		}
 	}
+}
+
+// message is not inlined into read, so an idle reader needs half of the stack.
+//
+//go:noinline
+func (c *Conn) message(ctx context.Context, s *Session, m Message) error {
+	p, whole, err := s.packets.Add(m.Data, m.Binary)
+	switch {
+	case err != nil:
+		return &ProtocolError{err}
+	case !whole:
+		return nil
+	}
+	return c.packet(ctx, s, p)
 }
 
 func (c *Conn) packet(ctx context.Context, s *Session, p socketio.Packet) error {

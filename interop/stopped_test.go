@@ -73,7 +73,7 @@ func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 		sessions uint64
 	}{
 		"the session continues":       {nil, 1},
-		"the server ends the session": {[]string{"PING_INTERVAL=500", "PING_TIMEOUT=500"}, 2},
+		"the server ends the session": {[]string{"PING_INTERVAL=1000", "PING_TIMEOUT=1000"}, 2},
 	} {
 		for _, transport := range []string{conn.WebSocket, conn.Polling} {
 			t.Run(name+" by "+transport, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 // answer, and returns when the client has noticed it.
 func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*backend, *chat.Client, *chat.Stream) {
 	t.Helper()
-	backend := startBackend(t, "PING_INTERVAL=300", "PING_TIMEOUT=300")
+	backend := startBackend(t, "PING_INTERVAL=500", "PING_TIMEOUT=1000")
 	var client *chat.Client
 	client, _ = startClient(t, backend.URL(), chat.Config{
 		Stream: chat.StreamConfig{
@@ -130,7 +130,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 			OnGap:          chat.FailOnGap,
 			Resume:         resumeFrom(&client),
 		},
-		Conn: conn.Config{Transports: way, HandshakeTimeout: 500 * time.Millisecond},
+		Conn: conn.Config{Transports: way, HandshakeTimeout: time.Second},
 	})
 	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 500 5"})
 	require.NoError(t, err)

@@ -32,13 +32,18 @@ func (w *worker) countAttempts(d Delivery) *attemptCount {
 }
 
 // next counts an attempt that is about to begin. It writes the key if an
-// earlier attempt is known or possible.
+// earlier attempt is known or possible. If it cannot, only this worker counts
+// the attempt.
 func (c *attemptCount) next(ctx context.Context, repeated bool) {
 	if c.number == 0 && !repeated {
 		c.number = 1
 		return
 	}
-	writing, cancel := context.WithTimeout(ctx, apiTimeout)
+	timeout := apiTimeout
+	if c.worker.uncounted.Load() {
+		timeout = firstPause
+	}
+	writing, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := c.write(writing)
 	for conflict(err) { // an earlier worker has written the key
@@ -47,8 +52,12 @@ func (c *attemptCount) next(ctx context.Context, repeated bool) {
 		}
 	}
 	c.number++
-	if err != nil && ctx.Err() == nil {
-		c.worker.bus.log.Warn("chatnats: attempt not counted", "key", c.key, "error", err)
+	if ctx.Err() == nil && c.worker.uncounted.Swap(err != nil) != (err != nil) {
+		if err != nil {
+			c.worker.bus.log.Warn("chatnats: attempts are not counted", "group", c.worker.cfg.Name, "error", err)
+		} else {
+			c.worker.bus.log.Info("chatnats: attempts are counted again", "group", c.worker.cfg.Name)
+		}
 	}
 }
 

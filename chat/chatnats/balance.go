@@ -21,8 +21,8 @@ var ErrLeaseMoved = errors.New("chatnats: the lease moves to another instance")
 // A balancer spreads leases evenly over the instances that compete for the same
 // ones. An instance is a Bus. Each has a key in the bucket, which expires
 // unless it is written again. An instance with more leases than its share ends
-// the tenures of the oldest ones. Only instances below their share take these
-// leases, for a quarter of the TTL.
+// tenures: first those with the fewest answers in flight, then the oldest. Only
+// instances below their share take these leases, for a quarter of the TTL.
 //
 // The instances' views may differ for a moment. Only the even spread depends on
 // them: the key of a lease makes sure that one instance holds it.
@@ -70,7 +70,7 @@ func (r *balancer) remove(l *lease) {
 }
 
 // hold records the ctx of the holder of a lease, or nil if there is none.
-func (r *balancer) hold(l *lease, h *held) {
+func (r *balancer) hold(l *lease, h *tenureCtx) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.holder, l.since = h, time.Now()
@@ -94,6 +94,7 @@ func (r *balancer) run(ctx context.Context, b *Bus, ttl time.Duration) {
 			beats.leave()
 		}
 	}()
+	failed := false
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
 	for {
@@ -112,11 +113,13 @@ func (r *balancer) run(ctx context.Context, b *Bus, ttl time.Duration) {
 		value, _ := json.Marshal(own) // numbers: it cannot fail
 		members, err := beats.look(ctx, ttl, value)
 		if err != nil {
-			if ctx.Err() == nil {
+			if !failed && ctx.Err() == nil {
 				b.log.Warn("chatnats: leases cannot be balanced", "error", err)
 			}
+			failed = true
 			continue
 		}
+		failed = false
 		all := map[string]instance{}
 		for id, value := range members {
 			var i instance
@@ -164,15 +167,25 @@ func (r *balancer) held() (held []*lease, waiting int) {
 }
 
 // balance updates the share of this instance, and returns the tenures that must
-// end.
-func (r *balancer) balance(id string, all map[string]instance) []*held {
+// end. None ends while a value is out of date, such as that of an instance
+// whose leases were taken over.
+func (r *balancer) balance(id string, all map[string]instance) []*tenureCtx {
 	_, all[id] = r.state()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known, r.share = true, shareOf(id, all, len(r.leases))
-	var surplus []*held
+	sum := 0
+	for _, i := range all {
+		sum += i.Held
+	}
+	if sum > len(r.leases) {
+		return nil
+	}
+	var surplus []*tenureCtx
 	held, _ := r.held()
-	slices.SortFunc(held, func(a, b *lease) int { return a.since.Compare(b.since) })
+	slices.SortFunc(held, func(a, b *lease) int {
+		return cmp.Or(cmp.Compare(a.holder.answers.Load(), b.holder.answers.Load()), a.since.Compare(b.since))
+	})
 	for _, l := range held[:max(len(held)-r.share, 0)] {
 		surplus = append(surplus, l.holder)
 	}

@@ -156,6 +156,23 @@ func TestRunWithLease_sharesLeasesEvenly(t *testing.T) {
 	require.Len(t, indexes, leases)
 }
 
+func TestBalancer_movesLeasesWithFewestAnswers(t *testing.T) {
+	var r balancer
+	var all []*tenureCtx
+	for _, answers := range []int64{2, 0, 1, 0} {
+		h := newTenureCtx(wiretest.Context(t), time.Now().Add(time.Hour))
+		defer h.end(nil)
+		h.answers.Store(answers)
+		l := &lease{}
+		r.leases, all = append(r.leases, l), append(all, h)
+		r.hold(l, h)
+		l.since = time.Now().Add(-time.Duration(len(all)) * time.Second)
+	}
+	moved := r.balance("a", map[string]instance{"b": {0, 4}})
+	require.Equal(t, []*tenureCtx{all[3], all[1]}, moved, "the older one first")
+	require.Empty(t, r.balance("b", map[string]instance{"a": {4, 0}}), "a has failed, or its value is out of date")
+}
+
 func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	r := balancer{leases: []*lease{{token: "a"}, {token: "b"}}}
 	kind, own := r.state()
@@ -164,7 +181,7 @@ func TestBalancer_countsLeasesAndRoom(t *testing.T) {
 	other, own := r.state()
 	require.Equal(t, kind, other, "the order of the leases has no effect")
 	require.Equal(t, instance{0, 1}, own)
-	h := newHeld(wiretest.Context(t), time.Now().Add(time.Hour))
+	h := newTenureCtx(wiretest.Context(t), time.Now().Add(time.Hour))
 	defer h.end(nil)
 	r.hold(r.leases[0], h)
 	_, own = r.state()

@@ -74,7 +74,8 @@
 //     that event at once.
 //  8. Two instances never hold a lease at once: the time of a holder ends a
 //     quarter of the TTL before that of the next can begin. Clocks must run at
-//     the same speed; they need not show the same time.
+//     the same speed; they need not show the same time. The instances that
+//     compete for the same leases share them evenly.
 //  9. Readers drop the events of a holder that had lost its lease if they would
 //     be out of order. docs/chatnats.md lists the late events that are kept.
 //  10. A [Remote] sends a request to the backend at most once. A request that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -154,10 +155,13 @@ func Work(ctx context.Context, b *Bus, cfg GroupConfig, handle func(ctx context.
 
 // A worker reads its share of the partitions.
 type worker struct {
-	bus     *Bus
-	cfg     GroupConfig
-	handle  func(ctx context.Context, d Delivery) error
-	slots   chan struct{} // has a value for each call of handle
+	bus    *Bus
+	cfg    GroupConfig
+	handle func(ctx context.Context, d Delivery) error
+	slots  chan struct{} // has a value for each call of handle
+
+	uncounted atomic.Bool // the last attempt could not be counted
+
 	ctx     context.Context
 	fail    context.CancelCauseFunc
 	running sync.WaitGroup

@@ -86,7 +86,7 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 		}
 		err = l.begin(ctx)
 		if err == nil {
-			err = l.held(ctx, hold)
+			err = l.keep(ctx, hold)
 		}
 		b.count.leases.Add(-1)
 		switch {
@@ -151,8 +151,8 @@ type lease struct {
 	again time.Time // when to look again, unless the key changes
 
 	// Of the balancer, which locks them.
-	holder *held     // nil while this instance does not hold the lease
-	since  time.Time // when holder was set
+	holder *tenureCtx // nil while this instance does not hold the lease
+	since  time.Time  // when holder was set
 }
 
 // acquire waits for the lease.
@@ -303,9 +303,9 @@ func conflict(err error) bool {
 		errors.As(err, &failed) && failed.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
-// held runs hold while the lease lasts.
-func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) error {
-	h := newHeld(ctx, l.until())
+// keep runs hold while the lease lasts.
+func (l *lease) keep(ctx context.Context, hold func(ctx context.Context) error) error {
+	h := newTenureCtx(ctx, l.until())
 	h.token, h.tenure = l.token, l.tenure
 	defer h.end(nil)
 	l.bus.balancer.hold(l, h)
@@ -327,7 +327,7 @@ func (l *lease) held(ctx context.Context, hold func(ctx context.Context) error) 
 }
 
 // ended releases the lease after hold has returned err.
-func (l *lease) ended(ctx context.Context, h *held, err error) error {
+func (l *lease) ended(ctx context.Context, h *tenureCtx, err error) error {
 	switch {
 	case fenced(h) != nil:
 		return ErrLeaseLost
@@ -344,7 +344,7 @@ func (l *lease) until() time.Time { return l.asked.Add(l.cfg.TTL * 3 / 4) }
 
 // renew writes the key again. A write may have succeeded although an error was
 // returned; the next one then conflicts, and renew reads the revision.
-func (l *lease) renew(h *held) {
+func (l *lease) renew(h *tenureCtx) {
 	ctx, cancel := context.WithDeadline(h, l.until())
 	defer cancel()
 	asked := time.Now()

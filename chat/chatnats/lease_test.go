@@ -183,7 +183,7 @@ func TestRunWithLease_cancelsContextWhenRenewalFails(t *testing.T) {
 
 func TestLeaseContext_reportsExpiryBeforeTimerFires(t *testing.T) {
 	t.Parallel()
-	h := newHeld(t.Context(), time.Now().Add(time.Hour))
+	h := newTenureCtx(t.Context(), time.Now().Add(time.Hour))
 	defer h.end(nil)
 	derived, cancel := context.WithCancel(h)
 	defer cancel()

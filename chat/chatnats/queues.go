@@ -31,7 +31,6 @@ type queues struct {
 type chatQueue struct {
 	token string
 	queue []*job
-	busy  bool // there is a goroutine
 }
 
 // A job is an event to handle.
@@ -42,46 +41,43 @@ type job struct {
 }
 
 func newQueues(w *worker) *queues {
-	l := &queues{worker: w, ttl: w.cfg.TTL, chats: map[string]*chatQueue{}}
-	l.changed = sync.NewCond(&l.mu)
-	l.ctx, l.cancel = context.WithCancel(w.ctx)
-	return l
+	q := &queues{worker: w, ttl: w.cfg.TTL, chats: map[string]*chatQueue{}}
+	q.changed = sync.NewCond(&q.mu)
+	q.ctx, q.cancel = context.WithCancel(w.ctx)
+	return q
 }
 
 // dispatch queues an event. It does not wait for the handler.
-func (l *queues) dispatch(_ context.Context, d Delivery) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	j := &job{ctx: l.ctx, delivery: d}
-	l.open = append(l.open, j)
+func (q *queues) dispatch(_ context.Context, d Delivery) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j := &job{ctx: q.ctx, delivery: d}
+	q.open = append(q.open, j)
 	token := tokenOf(d.ChatID)
-	at := l.chats[token]
-	if at == nil {
-		at = &chatQueue{token: token}
-		l.chats[token] = at
+	c := q.chats[token]
+	if c == nil {
+		c = &chatQueue{token: token}
+		q.chats[token] = c
+		q.running.Go(func() { q.run(c) }) // ends with the queue
 	}
-	at.queue = append(at.queue, j)
-	if !at.busy {
-		at.busy = true
-		l.running.Go(func() { l.run(at) }) // ends with the queue
-	}
+	c.queue = append(c.queue, j)
 	return nil
 }
 
 // settled returns the last sequence of which no earlier event is open.
-func (l *queues) settled() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (q *queues) settled() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	n := 0
-	for n < len(l.open) && l.open[n].done {
+	for n < len(q.open) && q.open[n].done {
 		n++
 	}
-	if l.open = l.open[n:]; len(l.open) == 0 {
-		l.open = nil
+	if q.open = q.open[n:]; len(q.open) == 0 {
+		q.open = nil
 		return math.MaxUint64
 	}
-	first := l.open[0].delivery.Sequence
-	for _, j := range l.open { // a replay has earlier events
+	first := q.open[0].delivery.Sequence
+	for _, j := range q.open { // a replay has earlier events
 		if !j.done {
 			first = min(first, j.delivery.Sequence)
 		}
@@ -90,72 +86,71 @@ func (l *queues) settled() uint64 {
 }
 
 // pending reports whether there are events to handle.
-func (l *queues) pending() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.chats) > 0
+func (q *queues) pending() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.chats) > 0
 }
 
 // confirm records that the reader was pinned at a time.
-func (l *queues) confirm(sure time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sure = sure
-	l.changed.Broadcast()
+func (q *queues) confirm(sure time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.sure = sure
+	q.changed.Broadcast()
 }
 
 // revoke drops the queued events: another reader may be pinned. A running
 // handler finishes its event.
-func (l *queues) revoke() {
-	l.stop()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open, l.sure = nil, time.Time{}
-	l.ctx, l.cancel = context.WithCancel(l.worker.ctx)
+func (q *queues) revoke() {
+	q.stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open, q.sure = nil, time.Time{}
+	q.ctx, q.cancel = context.WithCancel(q.worker.ctx)
 }
 
 // drain drops the queued events, and waits for the running handlers. The next
 // call must be settled or revoke.
-func (l *queues) drain() {
-	l.stop()
-	l.running.Wait()
+func (q *queues) drain() {
+	q.stop()
+	q.running.Wait()
 }
 
-func (l *queues) stop() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cancel()
-	for _, at := range l.chats {
-		at.queue = nil
+func (q *queues) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.cancel()
+	for _, c := range q.chats {
+		c.queue = nil
 	}
-	l.changed.Broadcast()
+	q.changed.Broadcast()
 }
 
 // next waits until the next job of a chat may start, and returns it, or nil if
 // there is none.
-func (l *queues) next(at *chatQueue) *job {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for len(at.queue) > 0 && time.Since(l.sure) >= l.ttl/2 {
-		l.changed.Wait() // for confirm or stop
+func (q *queues) next(c *chatQueue) *job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(c.queue) > 0 && time.Since(q.sure) >= q.ttl/2 {
+		q.changed.Wait() // for confirm or stop
 	}
-	if len(at.queue) == 0 {
-		at.busy = false
-		delete(l.chats, at.token)
+	if len(c.queue) == 0 {
+		delete(q.chats, c.token)
 		return nil
 	}
-	j := at.queue[0]
-	at.queue = at.queue[1:]
+	j := c.queue[0]
+	c.queue = c.queue[1:]
 	return j
 }
 
-func (l *queues) run(at *chatQueue) {
-	for j := l.next(at); j != nil; j = l.next(at) {
-		if !l.worker.finish(j.ctx, j.delivery) {
+func (q *queues) run(c *chatQueue) {
+	for j := q.next(c); j != nil; j = q.next(c) {
+		if !q.worker.finish(j.ctx, j.delivery) {
 			continue
 		}
-		l.mu.Lock()
+		q.mu.Lock()
 		j.done = true
-		l.mu.Unlock()
+		q.mu.Unlock()
 	}
 }

@@ -65,7 +65,9 @@ func (s *service) startAnswer(msg *nats.Msg, chatID events.ID) bool {
 	s.bus.count.served.Add(1)
 	r.ctx, r.cancel = context.WithCancel(s.ctx)
 	s.relays[key] = r
+	s.tenure.answers.Add(1)
 	s.running.Go(func() { // ends with the answer, or when the asker is lost
+		defer s.tenure.answers.Add(-1)
 		r.run()
 		r.cancel()
 		s.mu.Lock()

@@ -37,13 +37,13 @@ var ErrNoLease = errors.New("chatnats: Serve needs the ctx of RunWithLease")
 // A request acts only in the chat of its subject. Its reply is sent only to a
 // subject that starts with _INBOX.
 func Serve(ctx context.Context, b *Bus, client *chat.Client, chats ...events.ID) error {
-	h, ok := heldBy(ctx)
+	h, ok := tenureOf(ctx)
 	if !ok {
 		return ErrNoLease
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &service{bus: b, client: client, ctx: ctx, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
+	s := &service{bus: b, client: client, ctx: ctx, tenure: h, chats: map[string]events.ID{}, relays: map[relayKey]*relay{}}
 	s.calling, s.stopCalls = context.WithCancel(context.WithoutCancel(ctx))
 	defer s.stopCalls()
 	for _, id := range chats {
@@ -66,6 +66,7 @@ type service struct {
 	bus    *Bus
 	client *chat.Client
 	ctx    context.Context
+	tenure *tenureCtx
 	chats  map[string]events.ID // by token
 
 	calling   context.Context // of calls; ends a little later than ctx, so that they can return
@@ -81,7 +82,7 @@ type service struct {
 
 // close rejects the requests that are not started, with statusNotTaken. It
 // waits for the others for longPause, but not beyond the lease.
-func (s *service) close(sub *nats.Subscription, h *held) {
+func (s *service) close(sub *nats.Subscription, h *tenureCtx) {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // holderOf returns a ctx like that of hold in RunWithLease.
 func holderOf(t testing.TB, b *Bus, revision uint64) context.Context {
 	require.NoError(t, b.begin(wiretest.Context(t), "lease", revision))
-	h := newHeld(wiretest.Context(t), time.Now().Add(time.Hour))
+	h := newTenureCtx(wiretest.Context(t), time.Now().Add(time.Hour))
 	t.Cleanup(func() { h.end(nil) })
 	h.token, h.tenure = "lease", revision
 	return h

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	readBuffer  = 8 << 10 // one read of the socket returns many tokens
+	readBuffer  = 512 // see readAhead
 	writeBuffer = 4 << 10
 	keptBuffer  = 64 << 10 // a larger buffer is released after its message
 
@@ -143,7 +143,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 			return nil, err
 		}
 		o.stopClose = context.AfterFunc(ctx, func() { c.Close() })
-		o.conn = &limitedConn{batchConn: newBatchConn(c), left: maxResponse}
+		o.conn = &limitedConn{batchConn: newBatchConn(c), in: readAhead{Conn: c}, left: maxResponse}
 		return o.conn, nil
 	}
 }
@@ -152,6 +152,7 @@ func (o *openConn) watch(dial dialFunc) dialFunc {
 // does not limit the headers of the response.
 type limitedConn struct {
 	*batchConn
+	in   readAhead
 	left int64
 }
 
@@ -159,7 +160,7 @@ const unlimited = -1
 
 func (c *limitedConn) Read(p []byte) (int, error) {
 	if c.left == unlimited {
-		return c.Conn.Read(p)
+		return c.in.Read(p)
 	}
 	if c.left == 0 {
 		return 0, &ProtocolError{errors.New("handshake response is too long")}

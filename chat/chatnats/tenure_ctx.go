@@ -4,36 +4,39 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// held is the ctx of a holder.
-type held struct {
+// A tenureCtx is the ctx of a holder. It ends with the tenure.
+type tenureCtx struct {
 	context.Context
 	cancel context.CancelCauseFunc
 	token  string // of the lease
 	tenure uint64
+
+	answers atomic.Int64 // in flight, of Serve
 
 	mu    sync.Mutex
 	until time.Time
 	timer *time.Timer
 }
 
-func newHeld(parent context.Context, until time.Time) *held {
-	h := &held{until: until}
+func newTenureCtx(parent context.Context, until time.Time) *tenureCtx {
+	h := &tenureCtx{until: until}
 	h.Context, h.cancel = context.WithCancelCause(parent)
 	h.timer = time.AfterFunc(time.Until(until), func() { h.end(ErrLeaseLost) })
 	return h
 }
 
 // end cancels the ctx.
-func (h *held) end(cause error) {
+func (h *tenureCtx) end(cause error) {
 	h.cancel(cause)
 	h.timer.Stop()
 }
 
 // extend moves the end. It has no effect after the end.
-func (h *held) extend(until time.Time) {
+func (h *tenureCtx) extend(until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Now().After(h.until) {
@@ -45,7 +48,7 @@ func (h *held) extend(until time.Time) {
 
 // Err returns nil while the lease lasts. It compares the time and does not rely
 // on the timer.
-func (h *held) Err() error {
+func (h *tenureCtx) Err() error {
 	if err := h.Context.Err(); err != nil {
 		return err
 	}
@@ -57,7 +60,7 @@ func (h *held) Err() error {
 }
 
 // left returns how long the lease lasts, or 0 when it is lost.
-func (h *held) left() time.Duration {
+func (h *tenureCtx) left() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if errors.Is(context.Cause(h.Context), ErrLeaseLost) {
@@ -67,32 +70,32 @@ func (h *held) left() time.Duration {
 }
 
 // over reports whether the lease's time has passed.
-func (h *held) over() bool {
+func (h *tenureCtx) over() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Now().After(h.until)
 }
 
-// Value lets heldBy find the holder's ctx in a derived ctx.
-func (h *held) Value(key any) any {
-	if key == (heldKey{}) {
+// Value lets tenureOf find the holder's ctx in a derived ctx.
+func (h *tenureCtx) Value(key any) any {
+	if key == (tenureKey{}) {
 		return h
 	}
 	return h.Context.Value(key)
 }
 
-type heldKey struct{}
+type tenureKey struct{}
 
-// heldBy returns the holder's ctx if ctx is one, or is derived from one.
-func heldBy(ctx context.Context) (*held, bool) {
-	h, ok := ctx.Value(heldKey{}).(*held)
+// tenureOf returns the holder's ctx if ctx is one, or is derived from one.
+func tenureOf(ctx context.Context) (*tenureCtx, bool) {
+	h, ok := ctx.Value(tenureKey{}).(*tenureCtx)
 	return h, ok
 }
 
 // fenced returns ErrLeaseLost if ctx belongs to a holder whose lease is lost or
 // has expired.
 func fenced(ctx context.Context) error {
-	if h, ok := heldBy(ctx); ok && h.over() || errors.Is(context.Cause(ctx), ErrLeaseLost) {
+	if h, ok := tenureOf(ctx); ok && h.over() || errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		return ErrLeaseLost
 	}
 	return nil
@@ -100,7 +103,7 @@ func fenced(ctx context.Context) error {
 
 // leaseHeader returns the value of HeaderLease for the events of a holder.
 func leaseHeader(ctx context.Context) string {
-	if h, ok := heldBy(ctx); ok {
+	if h, ok := tenureOf(ctx); ok {
 		return headerOf(h.token, h.tenure)
 	}
 	return ""
