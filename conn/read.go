@@ -37,7 +37,6 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 			s.ending(err)
 			return readError(err)
 		}
-		c.observeRead(len(m.Data))
 		if err := c.message(ctx, s, m); err != nil {
 			return err
 		}
@@ -48,6 +47,7 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 //
 //go:noinline
 func (c *Conn) message(ctx context.Context, s *Session, m Message) error {
+	c.observeRead(len(m.Data))
 	p, whole, err := s.packets.Add(m.Data, m.Binary)
 	switch {
 	case err != nil:
