@@ -38,7 +38,8 @@ func (s *Server) AISDK(w http.ResponseWriter, r *http.Request) { s.answerQuestio
 // that of a request. The query startIndex is a number of chunks to leave out,
 // as WorkflowChatTransport sends it. If there is no answer, the status is 204.
 func (s *Server) ResumeAISDK(w http.ResponseWriter, r *http.Request) {
-	s.resume(w, r, aiSDK, r.PathValue("id"), position(r.FormValue("startIndex")))
+	id := r.PathValue("id")
+	s.resume(w, r, aiSDK, id, id, position(r.FormValue("startIndex")))
 }
 
 // uiMessage is a message of the AI SDK.

@@ -24,7 +24,7 @@ func answerWith(all ...events.Event) chattest.Answer {
 }
 
 // requestID matches the ids that the server makes.
-var requestID = regexp.MustCompile(`[A-Z2-7]{26}`)
+var requestID = regexp.MustCompile(`[A-Z2-7]{26}-[A-Z2-7]{16}`)
 
 // whole is a conversation with all kinds of events.
 var whole = answerWith(

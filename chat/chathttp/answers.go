@@ -25,7 +25,9 @@ type entry struct {
 	began     time.Time
 	ctx       context.Context // of the answer
 	cancel    context.CancelCauseFunc
-	own       bool // the server has made the chat for this question only
+	limited   context.Context // ctx with Config.AnswerTimeout
+	release   func()          // of the contexts
+	own       bool            // the server has made the chat for this question only
 
 	asked  chan struct{} // closed when answer or err is set
 	answer Answer
@@ -84,18 +86,22 @@ func newAnswers(cfg Config) answers {
 }
 
 // add adds an answer in flight with one reader, and adds one to running. It
-// returns the answer in flight of the same chat, if there is one.
-func (a *answers) add(e *entry, running *sync.WaitGroup) (replaced *entry, err error) {
+// returns the answer in flight of the same chat, if there is one. Without
+// replace, e is not added in that case.
+func (a *answers) add(e *entry, replace bool, running *sync.WaitGroup) (other *entry, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.mayOpen(e.key.user); err != nil {
 		return nil, err
 	}
 	if old := a.byChat[e.key]; old != nil && !old.ended {
-		replaced = old
+		other = old
+	}
+	if other != nil && !replace {
+		return other, nil
 	}
 	own := a.users[e.key.user]
-	if own != nil && replaced == nil && own.inFlight >= a.cfg.MaxStreamsPerVisitor {
+	if own != nil && other == nil && own.inFlight >= a.cfg.MaxStreamsPerVisitor {
 		return nil, refuse(http.StatusTooManyRequests, "too_many_streams", "Too many answers are in flight.")
 	}
 	if a.all.inFlight >= a.cfg.MaxStreams {
@@ -107,7 +113,7 @@ func (a *answers) add(e *entry, running *sync.WaitGroup) (replaced *entry, err e
 	a.byRequest[e.requestID] = e
 	a.byChat[e.key] = e
 	running.Add(1)
-	return replaced, nil
+	return other, nil
 }
 
 // mayOpen returns an error if a user may not have another open response.

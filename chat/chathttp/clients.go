@@ -20,8 +20,10 @@ type clients struct {
 
 	running sync.WaitGroup // one for each client that runs
 
-	mu     sync.Mutex
-	byUser map[string]*userClient
+	mu      sync.Mutex
+	byUser  map[string]*userClient
+	ending  int // clients that were dropped and still have a slot
+	waiting int // calls of takeSlot that wait for one of these slots
 }
 
 // A userClient is the client of a user.
@@ -36,6 +38,7 @@ type userClient struct {
 	stop   context.CancelFunc // ends Run
 
 	// Guarded by clients.mu.
+	running bool // Run was called, so it has a slot until Run has returned
 	answers int
 	idle    time.Time   // when the last answer ended
 	timer   *time.Timer // removes the client
@@ -120,8 +123,16 @@ func (c *clients) start(ctx context.Context, u *userClient, v Visitor) {
 	if !c.cfg.NoJoin {
 		u.rooms = newRooms(u.client)
 	}
+	c.mu.Lock()
+	u.running = true
+	c.mu.Unlock()
 	c.running.Go(func() { // ends with u.ctx, which ends with close
-		defer func() { <-c.slots }()
+		defer func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.ending--
+			<-c.slots
+		}()
 		err := u.client.Run(u.ctx)
 		c.remove(u)
 		if err != nil {
@@ -146,9 +157,18 @@ func (c *clients) takeSlot(ctx context.Context) error {
 		return nil
 	default:
 	}
-	if !c.removeIdle() {
+	c.mu.Lock()
+	if c.ending <= c.waiting && !c.dropIdle() {
+		c.mu.Unlock()
 		return refuse(http.StatusServiceUnavailable, "busy", "The service is busy.")
 	}
+	c.waiting++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.waiting--
+	}()
 	select {
 	case c.slots <- struct{}{}:
 		return nil
@@ -157,14 +177,12 @@ func (c *clients) takeSlot(ctx context.Context) error {
 	}
 }
 
-// removeIdle removes the client that has been idle for longest, and reports
-// whether there was one.
-func (c *clients) removeIdle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// dropIdle drops the client that has been idle for longest, and reports whether
+// there was one; mu is held.
+func (c *clients) dropIdle() bool {
 	var oldest *userClient
 	for _, u := range c.byUser {
-		if u.answers == 0 && (oldest == nil || u.idle.Before(oldest.idle)) {
+		if u.answers == 0 && u.running && (oldest == nil || u.idle.Before(oldest.idle)) {
 			oldest = u
 		}
 	}
@@ -207,6 +225,9 @@ func (c *clients) drop(u *userClient) {
 	}
 	if c.byUser[u.user] == u {
 		delete(c.byUser, u.user)
+		if u.running {
+			c.ending++
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package chathttp
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,7 +24,7 @@ import (
 func (s *site) clientOf(joinTimeout time.Duration) func(context.Context, Visitor) (*chat.Client, error) {
 	return func(_ context.Context, v Visitor) (*chat.Client, error) {
 		return chat.New(s.backend.URL, chat.Config{NoJoin: true, JoinTimeout: joinTimeout, Conn: conn.Config{
-			HTTP: s.backend.Transport(),
+			HTTP: s.backend.Transport(), Logger: slog.New(slog.DiscardHandler),
 			Auth: func(context.Context) (any, error) { return map[string]string{"userId": v.UserID.String()}, nil },
 		}})
 	}
@@ -111,7 +112,9 @@ func TestNewPerVisitor_triesAgainAfterClientFailed(t *testing.T) {
 			case 2:
 				panic(http.ErrAbortHandler)
 			case 3: // Run returns an error
-				return chat.New(s.backend.URL+"/unknown", chat.Config{NoJoin: true, Conn: conn.Config{HTTP: s.backend.Transport()}})
+				return chat.New(s.backend.URL+"/unknown", chat.Config{NoJoin: true, Conn: conn.Config{
+					HTTP: s.backend.Transport(), Logger: slog.New(slog.DiscardHandler),
+				}})
 			}
 			return s.clientOf(0)(ctx, v)
 		}, cfg)
@@ -125,6 +128,7 @@ func TestNewPerVisitor_triesAgainAfterClientFailed(t *testing.T) {
 			s.web.NDJSON(httptest.NewRecorder(), request)
 		}()
 		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"unavailable"`)
+		synctest.Wait() // until its client is removed
 		assert.Contains(t, s.ask("a", "Hello").body(), "[DONE]")
 		assert.Equal(t, 4, calls)
 	})

@@ -39,7 +39,7 @@ var (
 func (s *Server) SSE(w http.ResponseWriter, r *http.Request) {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		request, n, _ := strings.Cut(last, ".")
-		s.resume(w, r, plainSSE, request, position(n))
+		s.resume(w, r, plainSSE, request, r.URL.Query().Get("chatId"), position(n))
 		return
 	}
 	s.answerQuestion(w, r, plainSSE)
@@ -56,7 +56,8 @@ func (s *Server) NDJSON(w http.ResponseWriter, r *http.Request) { s.answerQuesti
 // query after is the member n of the last line that the reader has. If there is
 // no answer, the status is 204.
 func (s *Server) ResumeNDJSON(w http.ResponseWriter, r *http.Request) {
-	s.resume(w, r, plainNDJSON, r.PathValue("id"), position(r.URL.Query().Get("after")))
+	id := r.PathValue("id")
+	s.resume(w, r, plainNDJSON, id, id, position(r.URL.Query().Get("after")))
 }
 
 // parsePlain reads a question from the body, or from the query of a GET.

@@ -133,9 +133,9 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // refuse answers a request with an error.
 func (s *Server) refuse(w http.ResponseWriter, err error) { s.cfg.refusalOf(err).write(w) }
 
-// find returns the visitor's answer with an id that the visitor may still use,
-// or nil if there is none.
-func (s *Server) find(visitor Visitor, id string) (*entry, error) {
+// lookup returns the visitor's answer with an id, or nil if there is none. It
+// returns errForbidden if the visitor may no longer use the chat.
+func (s *Server) lookup(visitor Visitor, id string) (*entry, error) {
 	e := s.answers.find(visitor.UserID.String(), id)
 	if e != nil && !e.own && !visitor.may(e.key.chat) {
 		return nil, errForbidden
@@ -143,18 +143,29 @@ func (s *Server) find(visitor Visitor, id string) (*entry, error) {
 	return e, nil
 }
 
+// join returns the visitor's answer with an id, with one more reader, or nil.
+// The caller calls leave.
+func (s *Server) join(visitor Visitor, id string) (*entry, error) {
+	e, err := s.lookup(visitor, id)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	return s.answers.join(visitor.UserID.String(), e.requestID)
+}
+
 // resume streams an answer again, without its first skip frames. If there is no
 // such answer, or if it has ended and has no further frames, the response has
-// the status 204.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id string, skip int) {
+// the status 204. The id is that of a request, or of the chat. chat may be
+// empty.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id, chat string, skip int) {
 	visitor, err := s.sender(r, false)
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	e, err := s.find(visitor, id)
-	if err == nil && e != nil {
-		e, err = s.answers.join(visitor.UserID.String(), e.requestID)
+	e, err := s.join(visitor, id)
+	if err == nil && e == nil {
+		e, err = s.adopt(r, visitor, id, chat)
 	}
 	switch {
 	case err != nil:
@@ -193,7 +204,13 @@ func (s *Server) Stop(w http.ResponseWriter, r *http.Request) {
 		ActiveStreamID *string `json:"activeStreamId"`
 	}
 	_ = json.Unmarshal(body, &stop) // a body that is no JSON stops as well
-	e, err := s.find(visitor, r.PathValue("id"))
+	id := r.PathValue("id")
+	e, err := s.lookup(visitor, id)
+	if err == nil && e == nil {
+		if e, err = s.adopt(r, visitor, id, id); e != nil {
+			defer s.answers.leave(e)
+		}
+	}
 	if err != nil {
 		s.refuse(w, err)
 		return

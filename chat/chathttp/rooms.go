@@ -51,9 +51,9 @@ func newRooms(client roomClient) *rooms { return &rooms{client: client, byID: ma
 // called for each enter, and idle has passed.
 func (r *rooms) enter(ctx context.Context, id events.ID, idle time.Duration) (release func(), err error) {
 	r.mu.Lock()
-	if r.closed {
+	if r.closed { // its client has ended, and refuses the question itself
 		r.mu.Unlock()
-		return nil, ErrClosed
+		return func() {}, nil
 	}
 	in := r.byID[id.String()]
 	if in == nil {

@@ -68,6 +68,7 @@ func TestRoom_isJoinedAgainAfterReconnect(t *testing.T) {
 	withSite(t, nil, Config{}, func(t *testing.T, s *site) {
 		s.ask("a", "Hello").frames()
 		s.backend.CloseClientConnections()
+		synctest.Wait() // until the client knows
 		s.ask("a", "Hello").frames()
 		assert.Equal(t, []string{"a", "a"}, s.visited("chat:join"))
 		time.Sleep(2 * roomIdle)

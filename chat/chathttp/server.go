@@ -2,8 +2,8 @@ package chathttp
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -16,11 +16,13 @@ import (
 type Server struct {
 	cfg     Config
 	ask     askFunc
+	find    findFunc        // nil if the Asker is no Finder
 	release func()          // of ask's clients and rooms, after all answers have ended
 	ctx     context.Context // ends with Close
 	stop    context.CancelCauseFunc
 	running sync.WaitGroup // one for each answer in flight
 	answers answers
+	finding keyedLock
 }
 
 // New returns a Server that asks the questions of all visitors with asker, for
@@ -35,6 +37,9 @@ func New[A Answer](asker Asker[A], cfg Config) (*Server, error) {
 	if client, ok := asker.(roomClient); ok && !cfg.NoJoin {
 		joined = newRooms(client)
 		s.release = joined.close
+	}
+	if finder, ok := asker.(Finder[A]); ok {
+		s.find = findWith(finder)
 	}
 	s.ask = func(ctx context.Context, _ Visitor, q chat.Question, idle time.Duration) (Answer, func(), error) {
 		return askIn(ctx, asker, joined, q, idle)
@@ -83,57 +88,71 @@ func (s *Server) Close() error {
 	return nil
 }
 
+// newEntry returns the entry of an answer, which may outlive the request. It
+// ends with Close, or after Config.AnswerTimeout.
+func (s *Server) newEntry(r *http.Request, key chatKey, requestID string) *entry {
+	e := &entry{key: key, requestID: requestID, began: time.Now(), asked: make(chan struct{}), done: make(chan struct{})}
+	e.ctx, e.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	unlink := context.AfterFunc(s.ctx, func() { e.cancel(ErrClosed) })
+	limited, stop := context.WithTimeout(e.ctx, s.cfg.AnswerTimeout)
+	e.limited = limited
+	e.release = func() {
+		unlink()
+		stop()
+		e.cancel(nil)
+	}
+	return e
+}
+
 // begin asks a question, and returns its entry with one reader. The caller
 // calls leave.
 func (s *Server) begin(r Request, q chat.Question) (*entry, error) {
-	q.RequestID = rand.Text()
-	// The answer may outlive the request, and ends with Close.
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	e := &entry{
-		key:       chatKey{r.Visitor.UserID.String(), r.ChatID},
-		requestID: q.RequestID, began: time.Now(), ctx: ctx, cancel: cancel, own: r.own,
-		asked: make(chan struct{}), done: make(chan struct{}),
-	}
-	replaced, err := s.answers.add(e, &s.running)
+	user := r.Visitor.UserID.String()
+	q.RequestID = newRequestID(user)
+	e := s.newEntry(r.Request, chatKey{user, r.ChatID}, q.RequestID)
+	e.own = r.own
+	replaced, err := s.answers.add(e, true, &s.running)
 	if err != nil {
-		cancel(err)
+		e.release()
 		return nil, err
 	}
-	unlink := context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })
 	if replaced != nil {
 		replaced.abort("the user has asked again")
-	}
-	limited, stop := context.WithTimeout(ctx, s.cfg.AnswerTimeout)
-	done := func() {} // the release of ask
-	end := func(err error) {
-		defer s.running.Done()
-		done()
-		unlink()
-		stop()
-		s.answers.end(e)
-		close(e.done)
-		s.logEnd(e, err)
-		cancel(nil)
 	}
 	e.err = errAskPanicked
 	defer func() {
 		if e.err != nil {
 			close(e.asked)
-			end(e.err)
+			s.end(e, e.err)
 			s.answers.leave(e)
 		}
 	}()
-	answer, release, err := s.askInTime(limited, r, e, q)
+	answer, release, err := s.askInTime(e.limited, r, e, q)
 	if e.err = e.cause(err); err != nil {
 		return nil, e.err
 	}
-	e.answer, done = answer, release
+	s.follow(e, answer, release)
+	return e, nil
+}
+
+// follow sets the answer of an entry. release is called after its end.
+func (s *Server) follow(e *entry, answer Answer, release func()) {
+	e.answer = answer
 	close(e.asked)
 	go func() { // ends with the answer, which ends with Close at the latest
 		_, err := answer.Wait()
-		end(e.cause(err))
+		release()
+		s.end(e, e.cause(err))
 	}()
-	return e, nil
+}
+
+// end ends an entry.
+func (s *Server) end(e *entry, err error) {
+	defer s.running.Done()
+	s.answers.end(e)
+	close(e.done)
+	s.logEnd(e, err)
+	e.release()
 }
 
 // errAskPanicked ends an answer if the Asker panics. http.Server logs the

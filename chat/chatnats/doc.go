@@ -29,6 +29,11 @@
 //	remote := &chatnats.Remote{Bus: b, ChatID: room, Lease: room}
 //	answer, err := remote.Ask(ctx, chat.Question{UserID: user, Text: "Hello"})
 //
+//	// Front ends, anywhere: another process can continue an answer.
+//	answers := &chatnats.Answers{Bus: b}
+//	answer, err := answers.Ask(ctx, chat.Question{ChatID: room, UserID: user, Text: "Hello"})
+//	answer, ok, err := answers.Find(ctx, room, own)
+//
 // The package needs a NATS server of version 2.14 or later, for fast ingest,
 // consumer resets and pinned consumers. docs/chatnats.md describes sizing and
 // the consequences of each failure.

@@ -105,6 +105,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks/internal/child":    {},
 	"benchmarks/internal/markdown": {},
 	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "chat/chatotel", "conn", "events", "internal/sioserver"}},
+	"benchmarks/web":               {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "chat/chathttp", "chat/chattest", "events"}},
 	"benchmarks/nats":              {code: []string{"benchmarks/internal/markdown", "bus", "chat/chatnats", "events"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
@@ -114,7 +115,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/newcomer/...":         {code: []string{"bus/pipe", "chat", "conn", "events"}, tests: []string{"chat/chattest"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},
-	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chattest", "events"}},
+	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "events"}},
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
 }
 

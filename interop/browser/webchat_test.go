@@ -44,6 +44,7 @@ const (
 )
 
 func TestWebchat_streamsMarkdownAndShowsHTMLAsText(t *testing.T) {
+	t.Parallel()
 	ada := openChat(t, webchat(t, backend(t, "-pace", "20ms")), "markdown")
 	ada.ask("**bold**, `code`, <b>tag</b> <img src=x onerror=document.title='taken'> [link](javascript:alert)")
 	ada.waitFor(chatStreams)
@@ -58,6 +59,7 @@ func TestWebchat_streamsMarkdownAndShowsHTMLAsText(t *testing.T) {
 }
 
 func TestWebchat_stopsAnswerAndRegeneratesIt(t *testing.T) {
+	t.Parallel()
 	ada := openChat(t, webchat(t, backend(t, "-pace", "20ms")), "stop")
 	ada.ask("Tell me something long")
 	ada.waitFor(chatStreams)
@@ -78,6 +80,7 @@ func TestWebchat_stopsAnswerAndRegeneratesIt(t *testing.T) {
 }
 
 func TestWebchat_showsToolCallAndSuggestions(t *testing.T) {
+	t.Parallel()
 	ada := openChat(t, webchat(t, backend(t)), "tools")
 	ada.waitForText(".suggestions", "What time is it?")
 	ada.click(".suggestions button")
@@ -95,6 +98,7 @@ func TestWebchat_showsToolCallAndSuggestions(t *testing.T) {
 }
 
 func TestWebchat_showsErrorWithCode(t *testing.T) {
+	t.Parallel()
 	mock := backend(t, "-error", "1")
 	ada := openChat(t, webchat(t, mock), "errors")
 	ada.ask("Hello")
@@ -110,6 +114,7 @@ func TestWebchat_showsErrorWithCode(t *testing.T) {
 }
 
 func TestWebchat_continuesAnswerAfterReload(t *testing.T) {
+	t.Parallel()
 	ada := openChat(t, webchat(t, backend(t, "-pace", "10ms")), "reload")
 	ada.ask("Tell me something long")
 	for range 2 {
@@ -126,7 +131,8 @@ func TestWebchat_continuesAnswerAfterReload(t *testing.T) {
 }
 
 func TestWebchat_showsSameAnswersInTwoTabs(t *testing.T) {
-	chat := webchat(t, backend(t, "-pace", "10ms"))
+	t.Parallel()
+	chat := webchat(t, backend(t, "-pace", "30ms"))
 	first := openChat(t, chat, "tabs")
 	first.ask("Tell me something long")
 	first.waitFor(chatStreams)
@@ -150,6 +156,7 @@ func TestWebchat_showsSameAnswersInTwoTabs(t *testing.T) {
 }
 
 func TestWebchat_worksByKeyboardAndOnPhone(t *testing.T) {
+	t.Parallel()
 	ada := openChat(t, webchat(t, backend(t)), "phone")
 	ada.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
 	ada.ask("`" + string(make160()) + "`")

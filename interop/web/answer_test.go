@@ -47,6 +47,9 @@ func answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) 
 		emit(final)
 	case q.Text == "slow":
 		chattest.Say("0 1 2 3 4 5 6 7 8 9", 30*time.Millisecond)(ctx, q, emit)
+	case q.Text == "wait": // without an end
+		emit(events.AIToken{Token: "first "})
+		<-ctx.Done()
 	case q.Text == "endless":
 		chattest.Say(strings.Repeat("on ", 10_000), 10*time.Millisecond)(ctx, q, emit)
 	case strings.HasPrefix(q.Text, "random "):

@@ -23,7 +23,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(natsURL); url != "" {
+		if err := serveFrontEnd(url); err != nil {
+			panic(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A site is a web server with all routes of chathttp, in front of a backend.
 type site struct {
@@ -74,6 +82,7 @@ func newSite(t *testing.T, cfg chathttp.Config, around func(http.Handler) http.H
 	mux.HandleFunc("GET /api/chat/{id}/stream", web.ResumeAISDK)
 	mux.HandleFunc("POST /api/chat/{id}/stop", web.Stop)
 	mux.HandleFunc("GET /api/sse", web.SSE)
+	mux.HandleFunc("POST /api/ndjson", web.NDJSON)
 	mux.HandleFunc("POST /api/agui", web.AGUI)
 	mux.HandleFunc("POST /v1/chat/completions", web.OpenAI)
 	var handler http.Handler = mux
