@@ -112,20 +112,11 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 			}
 			return listener.Receive(ctx, payload)
 		})
-		var panicked *bus.PanicError
-		switch {
-		case err == nil:
-		case errors.As(err, &panicked):
-			c.reportPanic(ctx, name, p.Data, panicked)
-		case !tooDeep && !isJSON(p.Data):
-			var failed *DecodeError
-			if errors.As(err, &failed) {
-				err = failed.Err // without the name
-			}
-			return fmt.Errorf("event %q: %w", name, err)
-		case ctx.Err() != nil && Unreadable(err): // Run ends
-		default:
-			c.reportDecodeError(ctx, name, p.Data, err)
+		if err != nil {
+			err = c.notReceived(ctx, name, p.Data, tooDeep, err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	switch {
@@ -144,6 +135,27 @@ func (c *Conn) event(ctx context.Context, s *Session, p socketio.Packet, offset 
 		return c.raw.PublishSized(ctx, Event{string(name), args, p.Binary}, payload.Memory())
 	}), &panicked) {
 		c.reportPanic(ctx, name, p.Data, panicked)
+	}
+	return nil
+}
+
+// notReceived reports the error of a listener. It returns an error if the
+// payload is not JSON. It is a function of its own, because errors.As allocates
+// its target.
+func (c *Conn) notReceived(ctx context.Context, name, data []byte, tooDeep bool, err error) error {
+	var panicked *bus.PanicError
+	switch {
+	case errors.As(err, &panicked):
+		c.reportPanic(ctx, name, data, panicked)
+	case !tooDeep && !isJSON(data):
+		var failed *DecodeError
+		if errors.As(err, &failed) {
+			err = failed.Err // without the name
+		}
+		return fmt.Errorf("event %q: %w", name, err)
+	case ctx.Err() != nil && Unreadable(err): // Run ends
+	default:
+		c.reportDecodeError(ctx, name, data, err)
 	}
 	return nil
 }

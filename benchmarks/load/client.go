@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime"
 	"strconv"
@@ -33,7 +32,18 @@ type result struct {
 	lost                    int
 }
 
-func measure(n int, pace time.Duration, tokens int, observers []any) (r result, err error) {
+// A client is one connection that asks one question.
+type client interface {
+	// ask sends a question and adds the latency of each token of the answer.
+	ask(ctx context.Context, text string, latencies *histogram) error
+
+	Close() error
+}
+
+// An openFunc opens a connection.
+type openFunc func(ctx context.Context, url string) (client, error)
+
+func measure(open openFunc, n int, pace time.Duration, tokens int) (r result, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	url, stop, err := child.Start(ctx, beServer)
@@ -44,10 +54,12 @@ func measure(n int, pace time.Duration, tokens int, observers []any) (r result, 
 
 	before := look()
 	begun := time.Now()
-	clients, err := connect(ctx, url, n, observers)
+	clients, err := connect(ctx, open, url, n)
 	defer func() {
 		for _, c := range clients {
-			_ = c.Close()
+			if c != nil {
+				_ = c.Close()
+			}
 		}
 	}()
 	if err != nil {
@@ -65,7 +77,7 @@ func measure(n int, pace time.Duration, tokens int, observers []any) (r result, 
 		asking.Go(func() {
 			// The questions are spread over one pace.
 			time.Sleep(pace * time.Duration(i) / time.Duration(n))
-			if err := ask(ctx, c, fmt.Sprint(tokens, " ", pace), &latencies); err != nil {
+			if err := c.ask(ctx, fmt.Sprint(tokens, " ", pace), &latencies); err != nil {
 				failures <- err
 			}
 		})
@@ -92,29 +104,35 @@ func measure(n int, pace time.Duration, tokens int, observers []any) (r result, 
 	return r, nil
 }
 
-// connect opens n connections, each with its Run in a goroutine.
-func connect(ctx context.Context, url string, n int, observers []any) ([]*chat.Client, error) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	clients := make([]*chat.Client, n)
-	for i := range clients {
-		c, err := chat.New(url, chat.Config{NoJoin: true, Observers: observers, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
-		if err != nil {
-			return nil, err
-		}
-		clients[i] = c
-	}
+// connect opens n connections.
+func connect(ctx context.Context, open openFunc, url string, n int) ([]client, error) {
+	clients := make([]client, n)
 	opening, within := errgroup.WithContext(ctx)
 	opening.SetLimit(dialling)
-	for _, c := range clients {
-		opening.Go(func() error {
-			go c.Run(ctx) // ends with ctx, or with Close
-			return c.Ready(within)
+	for i := range clients {
+		opening.Go(func() (err error) {
+			clients[i], err = open(within, url)
+			return err
 		})
 	}
 	return clients, opening.Wait()
 }
 
-func ask(ctx context.Context, c *chat.Client, text string, latencies *histogram) error {
+// A chatClient is a chat.Client with its Run in a goroutine.
+type chatClient struct{ *chat.Client }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func openChat(ctx context.Context, url string) (client, error) {
+	c, err := chat.New(url, chat.Config{NoJoin: true, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
+	if err != nil {
+		return nil, err
+	}
+	go c.Run(context.WithoutCancel(ctx)) // ends with Close
+	return chatClient{c}, c.Ready(ctx)
+}
+
+func (c chatClient) ask(ctx context.Context, text string, latencies *histogram) error {
 	stream, err := c.Ask(ctx, chat.Question{UserID: events.StringID("u"), Text: text})
 	if err != nil {
 		return err

@@ -4,10 +4,10 @@
 //
 //	go run ./load                              # 100, 1,000, 3,000 and 10,000 connections
 //	go run ./load -connections 100,500         # other numbers
-//	go run ./load -connections "" -observed 500 # only the comparison of observers
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
-// Each connection is a chat.Client with one question in flight. A token carries
+// Each connection is a chat.Client with one question in flight. Beside it, in
+// the same run, a loop reads the frames of a bare websocket. A token carries
 // the time at which the server wrote it. Its latency ends when the program
 // receives it.
 package main
@@ -27,14 +27,13 @@ func main() {
 	connections := flag.String("connections", "100,1000,3000,10000", "comma-separated `list` of numbers of connections")
 	pace := flag.Duration("pace", 500*time.Millisecond, "time between two tokens of an answer")
 	tokens := flag.Int("tokens", 20, "number of tokens in an answer")
-	observed := flag.Int("observed", 10_000, "`number` of connections to measure with observers; 0 for none")
 	readme := flag.String("readme", "", "write the table into this `file`, between its markers, instead of printing it")
 	flag.Parse()
 	err := raiseFileLimit()
 	if err == nil && os.Getenv(beServer) != "" {
 		err = serveLoad()
 	} else if err == nil {
-		err = run(*connections, *observed, *pace, *tokens, *readme)
+		err = run(*connections, *pace, *tokens, *readme)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -42,36 +41,44 @@ func main() {
 	}
 }
 
-func run(list string, observed int, pace time.Duration, tokens int, readme string) error {
-	table := markdown.NewTable("connections", "all connected in", "goroutines each", "heap each, idle", "heap each, streaming", "stacks each",
-		"tokens/s", "latency p50", "p99", "CPU per token", "tokens lost")
-	for field := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' }) {
+func run(list string, pace time.Duration, tokens int, readme string) error {
+	table := markdown.NewTable("connections", "client", "all connected in", "goroutines each", "heap each, idle", "heap each, streaming", "stacks each",
+		"tokens/s", "latency p50", "p99", "CPU per token", "of a bare reader", "tokens lost")
+	for field := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil || n < 1 {
 			return fmt.Errorf("%q is not a number of connections", field)
 		}
-		r, err := measure(n, pace, tokens, nil)
-		if err != nil {
-			return fmt.Errorf("%d connections: %w", n, err)
+		results := make([]result, len(contenders))
+		for i, c := range contenders {
+			if results[i], err = measure(c.open, n, pace, tokens); err != nil {
+				return fmt.Errorf("%d connections: %s: %w", n, c.name, err)
+			}
 		}
-		table.Row(fmt.Sprint(n), fmt.Sprintf("%.1f s", r.connecting.Seconds()),
-			fmt.Sprintf("%.2f", r.goroutines), kib(r.idle), kib(r.streaming), kib(r.stacks),
-			fmt.Sprintf("%.0f", r.rate), round(r.p50), round(r.p99), round(r.cpu), fmt.Sprint(r.lost))
+		bare := results[len(results)-1].cpu
+		for i, r := range results {
+			table.Row(fmt.Sprint(n), contenders[i].name, fmt.Sprintf("%.1f s", r.connecting.Seconds()),
+				fmt.Sprintf("%.2f", r.goroutines), kib(r.idle), kib(r.streaming), kib(r.stacks),
+				fmt.Sprintf("%.0f", r.rate), round(r.p50), round(r.p99), round(r.cpu), fmt.Sprintf("%.2f", float64(r.cpu)/float64(bare)), fmt.Sprint(r.lost))
+		}
 		fmt.Fprintf(os.Stderr, "load: %d connections measured\n", n)
 	}
-	text := table.String()
-	if observed > 0 {
-		ratios, err := compareObservers(observed, pace, tokens)
-		if err != nil {
-			return err
-		}
-		text += fmt.Sprintf("\n%d connections with observers, in the same run:\n\n%s", observed, ratios)
-	}
 	if readme == "" {
-		fmt.Print(text)
+		fmt.Print(table)
 		return nil
 	}
-	return markdown.Rewrite(readme, text)
+	return markdown.Rewrite(readme, table.String())
+}
+
+// contenders are measured for each number of connections; a bare reader is the
+// last.
+var contenders = []struct {
+	name       string
+	open       openFunc
+	goroutines float64 // of each connection, without the goroutine that asks
+}{
+	{"Parley", openChat, 2},
+	{"gorilla, frames not decoded", openBare, 0},
 }
 
 func kib(bytes float64) string { return fmt.Sprintf("%.1f KiB", bytes/1024) }

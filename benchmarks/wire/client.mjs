@@ -1,9 +1,9 @@
-// One run of the reference client: node --input-type=module -e … URL MODE EVENTS
+// One run of the reference client: node --input-type=module -e … URL TRANSPORT MODE EVENTS
 import { io } from "socket.io-client";
 
-const [url, mode, count] = process.argv.slice(1);
+const [url, transport, mode, count] = process.argv.slice(1);
 const n = Number(count);
-const socket = io(url, { transports: ["websocket"] });
+const socket = io(url, { transports: [transport], upgrade: false, rejectUnauthorized: false });
 
 function finish(start, inOrder) {
   console.log(JSON.stringify({ Milliseconds: performance.now() - start, InOrder: inOrder }));

@@ -14,20 +14,25 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed67206a74/parley/benchmarks/internal/child"
 	"github.com/seed67206a74/parley/benchmarks/internal/markdown"
+	"github.com/seed67206a74/parley/conn"
 )
 
 // A row is one measurement: each contender handles so many events.
 type row struct {
 	name       string
+	transport  string // conn.WebSocket or conn.Polling
+	secure     bool   // over TLS
 	events     int
 	contenders []contender
 }
@@ -35,8 +40,20 @@ type row struct {
 // A contender runs a client once.
 type contender struct {
 	name string
-	run  func(ctx context.Context, url string, events int) (result, error)
+	run  runFunc
 }
+
+type runFunc func(ctx context.Context, to target, events int) (result, error)
+
+// A target is the server of a run.
+type target struct {
+	url       string
+	secure    bool // any certificate is accepted
+	transport string
+}
+
+// anyCertificate accepts the certificate of the server, which is its own.
+var anyCertificate = &tls.Config{InsecureSkipVerify: true}
 
 // A result is the outcome of one run.
 type result struct {
@@ -63,14 +80,19 @@ func serveOrRun(events, rounds int, node, readme string) error {
 		return serve()
 	}
 	ctx := context.Background()
-	url, stop, err := child.Start(ctx, beServer)
+	urls, stop, err := child.Start(ctx, beServer)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	plain, secure, _ := strings.Cut(urls, " ")
 	table := markdown.NewTable("row", "client", "events/s", "of the reference client", "allocations", "in order")
 	for _, r := range rows(events, node) {
-		if err := measure(ctx, url, r, rounds, table); err != nil {
+		to := target{plain, r.secure, r.transport}
+		if r.secure {
+			to.url = secure
+		}
+		if err := measure(ctx, to, r, rounds, table); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
@@ -90,26 +112,38 @@ func rows(events int, node string) []row {
 		}
 		return list
 	}
+	send := withNode("send", contender{"Parley, SendMessage", parleySend(1)},
+		contender{"gorilla, WriteMessage", gorillaSend}, contender{"zishang520, Emit", zishangSend})
+	receive := withNode("receive", contender{"Parley, Tokens", parleyReceive}, contender{"Parley, Stream.Tokens", parleyStream},
+		contender{"gorilla, frames not decoded", gorillaReceive}, contender{"zishang520, On", zishangReceive})
+	send64 := withNode("send", contender{"Parley, SendMessage", parleySend(64)},
+		contender{"gorilla, WriteMessage of one goroutine", gorillaSend})
 	return []row{
-		{"send, 1 goroutine", events, withNode("send", contender{"Parley, SendMessage", parleySend(1)},
-			contender{"gorilla, WriteMessage", gorillaSend})},
-		{"send, 64 goroutines", events, withNode("send", contender{"Parley, SendMessage", parleySend(64)},
-			contender{"gorilla, WriteMessage of one goroutine", gorillaSend})},
-		{"call, 1 in flight", events / 10, withNode("call1", contender{"Parley, Call", parleyCall(1)})},
-		{"call, 64 in flight", events / 4, withNode("call64", contender{"Parley, Call", parleyCall(64)})},
-		{"receive tokens", events, withNode("receive", contender{"Parley, Tokens", parleyReceive},
-			contender{"gorilla, frames not decoded", gorillaReceive})},
+		{"send, 1 goroutine", conn.WebSocket, false, events, send},
+		{"send, 64 goroutines", conn.WebSocket, false, events, send64},
+		{"call, 1 in flight", conn.WebSocket, false, events / 10,
+			withNode("call1", contender{"Parley, Call", parleyCall(1)}, contender{"zishang520, EmitWithAck", zishangCall(1)})},
+		{"call, 64 in flight", conn.WebSocket, false, events / 4,
+			withNode("call64", contender{"Parley, Call", parleyCall(64)}, contender{"zishang520, EmitWithAck", zishangCall(64)})},
+		{"receive tokens", conn.WebSocket, false, events, receive},
+		{"wss: send, 1 goroutine", conn.WebSocket, true, events, send},
+		{"wss: send, 64 goroutines", conn.WebSocket, true, events, send64},
+		{"wss: receive tokens", conn.WebSocket, true, events, receive},
+		{"long-polling: send, 64 goroutines", conn.Polling, false, events / 4,
+			withNode("send", contender{"Parley, SendMessage", parleySend(64)})},
+		{"long-polling: receive tokens", conn.Polling, false, events,
+			withNode("receive", contender{"Parley, Tokens", parleyReceive})},
 	}
 }
 
 // measure runs the contenders of a row in turn, and adds their best results to
 // the table.
-func measure(ctx context.Context, url string, r row, rounds int, table *markdown.Table) error {
+func measure(ctx context.Context, to target, r row, rounds int, table *markdown.Table) error {
 	results := make([][]result, len(r.contenders))
 	for range rounds {
 		for i, c := range r.contenders {
 			runtime.GC()
-			got, err := c.run(ctx, url, r.events)
+			got, err := c.run(ctx, to, r.events)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}

@@ -16,12 +16,12 @@ var nodeScript string
 
 // nodeClient returns a run of the reference client in a process of its own. It
 // returns false if the client is not installed in dir.
-func nodeClient(dir, mode string) (run func(ctx context.Context, url string, n int) (result, error), ok bool) {
+func nodeClient(dir, mode string) (run runFunc, ok bool) {
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "socket.io-client")); err != nil {
 		return nil, false
 	}
-	return func(ctx context.Context, url string, n int) (result, error) {
-		node := exec.CommandContext(ctx, "node", "--input-type=module", "-e", nodeScript, url, mode, strconv.Itoa(n))
+	return func(ctx context.Context, to target, n int) (result, error) {
+		node := exec.CommandContext(ctx, "node", "--input-type=module", "-e", nodeScript, to.url, to.transport, mode, strconv.Itoa(n))
 		node.Dir, node.Stderr = dir, os.Stderr
 		out, err := node.Output()
 		if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"strconv"
 	"sync"
@@ -17,10 +19,12 @@ import (
 )
 
 // withParley runs f with a client that is Ready.
-func withParley(ctx context.Context, url string, f func(ctx context.Context, c *chat.Client) (result, error)) (result, error) {
-	c, err := chat.New(url, chat.Config{
+func withParley(ctx context.Context, to target, f func(ctx context.Context, c *chat.Client) (result, error)) (result, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = anyCertificate
+	c, err := chat.New(to.url, chat.Config{
 		ChatID: events.StringID("room-1"), NoJoin: true,
-		Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: slog.New(slog.DiscardHandler)},
+		Conn: conn.Config{Transports: []string{to.transport}, HTTP: transport, Logger: slog.New(slog.DiscardHandler)},
 	})
 	if err != nil {
 		return result{}, err
@@ -55,9 +59,15 @@ func message(n int) events.UserMessage {
 	}
 }
 
-func parleySend(goroutines int) func(ctx context.Context, url string, n int) (result, error) {
-	return func(ctx context.Context, url string, n int) (result, error) {
-		return withParley(ctx, url, func(ctx context.Context, c *chat.Client) (result, error) {
+// fields returns the same message for a client without types.
+func fields(n int) map[string]any {
+	m := message(n)
+	return map[string]any{"chatId": "room-1", "requestId": m.RequestID, "messageId": m.MessageID, "userId": "u1", "text": m.Text}
+}
+
+func parleySend(goroutines int) runFunc {
+	return func(ctx context.Context, to target, n int) (result, error) {
+		return withParley(ctx, to, func(ctx context.Context, c *chat.Client) (result, error) {
 			started := chat.On[any](c, "go").Chan(ctx)
 			done := chat.On[bool](c, "done").Chan(ctx)
 			n -= n % goroutines
@@ -88,9 +98,9 @@ func parleySend(goroutines int) func(ctx context.Context, url string, n int) (re
 	}
 }
 
-func parleyCall(inFlight int) func(ctx context.Context, url string, n int) (result, error) {
-	return func(ctx context.Context, url string, n int) (result, error) {
-		return withParley(ctx, url, func(ctx context.Context, c *chat.Client) (result, error) {
+func parleyCall(inFlight int) runFunc {
+	return func(ctx context.Context, to target, n int) (result, error) {
+		return withParley(ctx, to, func(ctx context.Context, c *chat.Client) (result, error) {
 			return measured(n, func() (bool, error) {
 				var all errgroup.Group
 				for range inFlight {
@@ -109,8 +119,8 @@ func parleyCall(inFlight int) func(ctx context.Context, url string, n int) (resu
 	}
 }
 
-func parleyReceive(ctx context.Context, url string, n int) (result, error) {
-	return withParley(ctx, url, func(ctx context.Context, c *chat.Client) (result, error) {
+func parleyReceive(ctx context.Context, to target, n int) (result, error) {
+	return withParley(ctx, to, func(ctx context.Context, c *chat.Client) (result, error) {
 		tokens := c.Tokens.Chan(ctx, bus.Limit(n))
 		return measured(n, func() (bool, error) {
 			if err := c.Conn().Emit(ctx, "blast", n); err != nil {
@@ -123,6 +133,36 @@ func parleyReceive(ctx context.Context, url string, n int) (result, error) {
 					return false, errors.New("the subscription has ended")
 				}
 				inOrder = inOrder && t.Index == i
+			}
+			return inOrder, nil
+		})
+	})
+}
+
+// answerTokens is the number of tokens in an answer; a stream has a limit.
+const answerTokens = 50_000
+
+// parleyStream asks questions, and reads the answers from Stream.Tokens.
+func parleyStream(ctx context.Context, to target, n int) (result, error) {
+	return withParley(ctx, to, func(ctx context.Context, c *chat.Client) (result, error) {
+		return measured(n, func() (bool, error) {
+			inOrder := true
+			for left := n; left > 0; left -= answerTokens {
+				tokens := min(left, answerTokens)
+				question := message(0)
+				stream, err := c.Ask(ctx, chat.Question{UserID: question.UserID, RequestID: question.RequestID, Text: fmt.Sprint("answer ", tokens)})
+				if err != nil {
+					return false, err
+				}
+				next := 0
+				for t := range stream.Tokens() {
+					inOrder = inOrder && t.Index == next
+					next++
+				}
+				if _, err := stream.Wait(); err != nil {
+					return false, err
+				}
+				inOrder = inOrder && next == tokens
 			}
 			return inOrder, nil
 		})

@@ -3,8 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 
@@ -14,62 +15,118 @@ import (
 // beServer in the environment makes the server of this program.
 const beServer = "PARLEY_WIRE_SERVER"
 
-// serve accepts clients until stdin is closed. It is written by hand, so that
-// it costs little.
+// serve accepts clients until stdin is closed. Its servers are written by hand,
+// so that they cost little. It prints their URLs: http, then https.
 func serve() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println("http://" + listener.Addr().String())
+	plain, secure := newServers()
+	defer plain.Close()
+	defer secure.Close()
+	fmt.Println(plain.URL, secure.URL)
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return nil
+}
+
+func newServers() (plain, secure *httptest.Server) {
 	upgrader := websocket.Upgrader{ReadBufferSize: 64 << 10, CheckOrigin: func(*http.Request) bool { return true }}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var polling sessions
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("transport") == "polling" {
+			polling.ServeHTTP(w, r)
+			return
+		}
 		ws, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer ws.Close()
-		play(ws)
-	})}
-	go server.Serve(listener) // ends with the process
-	_, _ = os.Stdin.Read(make([]byte, 1))
-	return nil
+		play(webSocket{ws})
+	})
+	secure = httptest.NewUnstartedServer(handler)
+	secure.Config.ErrorLog = log.New(noWriter{}, "", 0) // clients close without TLS's last record
+	secure.StartTLS()
+	return httptest.NewServer(handler), secure
 }
 
-const openPacket = `0{"sid":"s1","upgrades":[],"pingInterval":600000,"pingTimeout":600000,"maxPayload":1000000}`
+type noWriter struct{}
 
-// play is the server's end of one connection. The client first announces its
-// run: "count" and "call" with a number of events to receive, or "blast" with a
-// number of tokens to send. After the events of a count, the server sends
-// "done", and whether their numbers were in order.
-func play(ws *websocket.Conn) {
-	send := func(frame string) { _ = ws.WriteMessage(websocket.TextMessage, []byte(frame)) }
-	send(openPacket)
-	_, _, _ = ws.ReadMessage() // CONNECT
-	send(`40{"sid":"socket-1"}`)
+func (noWriter) Write(p []byte) (int, error) { return len(p), nil }
+
+// A link is the server's end of one session.
+type link interface {
+	// read returns the next packet of the client.
+	read() ([]byte, error)
+
+	// send sends packets, many in one write.
+	send(packets ...string) error
+}
+
+type webSocket struct{ ws *websocket.Conn }
+
+func (l webSocket) read() ([]byte, error) {
+	_, packet, err := l.ws.ReadMessage()
+	return packet, err
+}
+
+func (l webSocket) send(packets ...string) error {
+	if len(packets) == 1 {
+		return l.ws.WriteMessage(websocket.TextMessage, []byte(packets[0]))
+	}
+	var batch []byte
+	for _, p := range packets {
+		batch = append(append(batch, 0x81, byte(len(p))), p...) // shorter than 126 bytes
+	}
+	_, err := l.ws.NetConn().Write(batch)
+	return err
+}
+
+const openPacket = `0{"sid":%q,"upgrades":[],"pingInterval":600000,"pingTimeout":600000,"maxPayload":1000000}`
+
+// play is the server's end of one session. The client first announces its run:
+// "count" with a number of events to receive, or "blast" with a number of
+// tokens to send. After the events of a count, the server sends "done", and
+// whether their numbers were in order. A message with a text such as "answer
+// 100" is answered with so many tokens.
+func play(l link) {
+	if l.send(fmt.Sprintf(openPacket, "s1")) == nil {
+		serveEvents(l)
+	}
+}
+
+func serveEvents(l link) {
+	_, _ = l.read() // CONNECT
+	err := l.send(`40{"sid":"socket-1"}`)
 	left, next, inOrder := 0, 0, true
-	for {
-		_, frame, err := ws.ReadMessage()
-		if err != nil {
+	for err == nil {
+		var packet []byte
+		if packet, err = l.read(); err != nil {
 			return
 		}
-		switch name, rest, _ := bytes.Cut(frame, []byte(`["`)); {
+		switch name, rest, _ := bytes.Cut(packet, []byte(`["`)); {
 		case len(name) > len("42"): // asks for an acknowledgement
-			send("43" + string(name[len("42"):]) + "[1]")
+			err = l.send("43" + string(name[len("42"):]) + "[1]")
 		case bytes.HasPrefix(rest, []byte("count")):
 			left, next, inOrder = number(rest, ","), 0, true
-			send(`42["go"]`)
+			err = l.send(`42["go"]`)
 		case bytes.HasPrefix(rest, []byte("blast")):
-			blast(ws, number(rest, ","))
+			err = blast(l, number(rest, ","))
 		case bytes.HasPrefix(rest, []byte("user:message")):
+			if tokens := number(rest, `"text":"answer `); tokens > 0 {
+				if err = blast(l, tokens); err == nil {
+					err = l.send(lastMessage)
+				}
+				break
+			}
 			inOrder = inOrder && number(rest, `"messageId":"`) == next
 			next++
 			if left--; left == 0 {
-				send(fmt.Sprintf(`42["done",%v]`, inOrder))
+				err = l.send(fmt.Sprintf(`42["done",%v]`, inOrder))
 			}
 		}
 	}
 }
+
+const lastMessage = `42["ai:message",{"chatId":"room-1","requestId":"req-1234","messageId":"m","role":"assistant",` +
+	`"text":"","createdAt":"2026-01-02T03:04:05Z"}]`
 
 // number returns the number that follows a text.
 func number(frame []byte, after string) int {
@@ -79,17 +136,17 @@ func number(frame []byte, after string) int {
 	return n
 }
 
-// blast sends tokens as fast as the socket takes them, many in one write.
-func blast(ws *websocket.Conn, tokens int) {
-	batch := make([]byte, 0, 64<<10)
+// blast sends tokens as fast as the socket takes them.
+func blast(l link, tokens int) error {
+	batch := make([]string, 0, 700)
 	for i := range tokens {
-		text := fmt.Sprintf(`42["ai:token",{"chatId":"room-1","requestId":"req-1234","token":"word ","index":%d}]`, i)
-		batch = append(append(batch, 0x81, byte(len(text))), text...) // shorter than 126 bytes
-		if len(batch) > 60<<10 || i == tokens-1 {
-			if _, err := ws.NetConn().Write(batch); err != nil {
-				return
+		batch = append(batch, fmt.Sprintf(`42["ai:token",{"chatId":"room-1","requestId":"req-1234","token":"word ","index":%d}]`, i))
+		if len(batch) == cap(batch) || i == tokens-1 {
+			if err := l.send(batch...); err != nil {
+				return err
 			}
 			batch = batch[:0]
 		}
 	}
+	return nil
 }

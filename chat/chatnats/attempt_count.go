@@ -27,6 +27,9 @@ type attemptCount struct {
 	revision uint64 // of the key; 0 if it was not written
 }
 
+// countTimeout limits how long an attempt waits for its count.
+const countTimeout = 5 * apiTimeout
+
 func (w *worker) countAttempts(d Delivery) *attemptCount {
 	return &attemptCount{worker: w, key: "attempts." + w.cfg.Name + "." + strconv.FormatUint(d.Sequence, 10)}
 }
@@ -39,16 +42,21 @@ func (c *attemptCount) next(ctx context.Context, repeated bool) {
 		c.number = 1
 		return
 	}
-	timeout := apiTimeout
+	timeout := countTimeout
 	if c.worker.uncounted.Load() {
 		timeout = firstPause
 	}
 	writing, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := c.write(writing)
-	for conflict(err) { // an earlier worker has written the key
-		if err = c.read(writing); err == nil {
+	for err != nil && writing.Err() == nil {
+		if conflict(err) { // an earlier worker has written the key
+			_ = c.read(writing) // on failure, the next write conflicts again
+		}
+		select {
+		case <-time.After(firstPause / 10):
 			err = c.write(writing)
+		case <-writing.Done():
 		}
 	}
 	c.number++
@@ -72,6 +80,8 @@ func (c *attemptCount) message(number int) *nats.Msg {
 }
 
 func (c *attemptCount) write(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
 	ack, err := c.worker.bus.js.PublishMsg(ctx, c.message(c.number+1), jetstream.WithExpectLastSequencePerSubject(c.revision), jetstream.WithRetryAttempts(0))
 	if err == nil {
 		c.revision = ack.Sequence

@@ -220,7 +220,13 @@ func TestRunWithLease_waitsWithoutReadingKeys(t *testing.T) {
 		require.Eventually(t, func() bool { return waiting.conn.Stats().InMsgs >= before+times*leases }, patience, time.Millisecond)
 		return waiting.conn.Stats()
 	}
-	before := renewed(3) // the first replies are those to its first look
-	after := renewed(2)
-	require.Less(t, after.OutMsgs-before.OutMsgs, uint64(leases), "it reads keys")
+	before, few := renewed(3), false // the first replies are those to its first look
+	for range 10 {                   // it reads the key of a lease that the holder renews too late
+		after := renewed(2)
+		few = few || after.OutMsgs-before.OutMsgs < leases
+		if before = after; few {
+			break
+		}
+	}
+	require.True(t, few, "it reads keys")
 }

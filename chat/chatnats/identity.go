@@ -26,7 +26,7 @@ func (e *encoder) identify(event events.Event, chat string) string {
 		if known = event.RequestID != ""; known {
 			e.add(event.RequestID)
 			e.number(uint64(event.Index))
-			e.number(e.attempts.of(chat, event))
+			e.number(e.versions.of(chat, event))
 			e.add(event.Token)
 		}
 	case events.AIMessage:
@@ -80,32 +80,32 @@ const (
 	maxAhead    = 1024    // a token further ahead of its request is not remembered
 )
 
-// attempts distinguishes several answers under one request id. When a token
-// arrives again with other text, a new attempt starts. From then on no token
-// counts as a repetition of a token of the previous attempt. Only the newest
+// versions distinguishes several answers under one request id. When a token
+// arrives again with other text, a new version starts. From then on no token
+// counts as a repetition of a token of the previous version. Only the newest
 // requests are remembered. The zero value is ready to use.
-type attempts struct {
-	requests map[requestKey]*attempt
+type versions struct {
+	requests map[requestKey]*version
 	order    []requestKey // by age
 	tokens   int
 }
 
 type requestKey struct{ chat, request string }
 
-type attempt struct {
+type version struct {
 	id     uint64   // 0 for the first one, then the hash of the token that started it
 	tokens []uint64 // hashes by index; 0 for a token that has not arrived
 }
 
-// of returns the id of the attempt that a token belongs to.
-func (a *attempts) of(chat string, token events.AIToken) uint64 {
+// of returns the id of the version that a token belongs to.
+func (a *versions) of(chat string, token events.AIToken) uint64 {
 	key := requestKey{chat, token.RequestID}
 	r := a.requests[key]
 	if r == nil {
 		if a.requests == nil {
-			a.requests = map[requestKey]*attempt{}
+			a.requests = map[requestKey]*version{}
 		}
-		r = &attempt{}
+		r = &version{}
 		a.requests[key] = r
 		a.order = append(a.order, key)
 	}

@@ -107,9 +107,9 @@ func TestForward_storesSecondAnswerUnderItsRequestID(t *testing.T) {
 	}
 }
 
-func TestAttempts_rememberBoundedly(t *testing.T) {
+func TestVersions_rememberBoundedly(t *testing.T) {
 	t.Parallel()
-	var a attempts
+	var a versions
 	for i := range 3 * maxRequests {
 		for _, index := range []int{0, maxAhead, 1 << 30, -1} {
 			a.of("room", events.AIToken{RequestID: fmt.Sprint(i), Index: index, Token: "x"})

@@ -44,7 +44,7 @@ type encoder struct {
 
 	id       string // with count, the identity of events without ids
 	count    uint64
-	attempts attempts
+	versions versions
 	fields   []byte // reused for the next event
 }
 

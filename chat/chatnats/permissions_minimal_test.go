@@ -137,20 +137,16 @@ type scene struct {
 	running  sync.WaitGroup
 }
 
-const leaseOfScene = time.Second
-
-// hold holds a lease over a Bus.
-func (s *scene) hold(b *Bus, lease string, holding chan<- struct{}) {
-	ctx := s.ctx
+// hold holds a lease over a Bus until ctx ends.
+func (s *scene) hold(ctx context.Context, b *Bus, lease string) {
 	s.running.Go(func() { // ends with ctx
-		_ = RunWithLease(ctx, b, events.StringID(lease), LeaseConfig{TTL: leaseOfScene}, func(ctx context.Context) error {
+		_ = RunWithLease(ctx, b, events.StringID(lease), LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
 			var topic bus.Topic[events.Event]
 			f, err := Forward(ctx, b, topic.Source(), ForwardConfig{})
 			if err != nil {
 				return err
 			}
 			topic.Publish(token("room", "r", 0))
-			holding <- struct{}{}
 			err = Serve(ctx, b, s.client, room)
 			return errors.Join(err, f.Wait())
 		})
@@ -158,32 +154,25 @@ func (s *scene) hold(b *Bus, lease string, holding chan<- struct{}) {
 }
 
 func (s *scene) holder(b *Bus) {
-	ctx := s.ctx
-	var stop context.CancelFunc
-	s.ctx, stop = context.WithCancel(ctx)
-	defer stop()
-	held := make(chan struct{}, 10)
-	s.hold(s.operator, "other", held)
-	<-held
-	s.hold(b, "other", held) // waits, with a watcher
-	s.hold(b, "room", held)
-	bucket, err := s.operator.bucket(ctx, true)
+	s.hold(s.ctx, s.operator, "other")
+	s.hold(s.ctx, b, "room")
+	bucket, err := s.operator.bucket(s.ctx, true)
 	if err != nil {
 		return
 	}
-	for range 10 { // for flow control
-		_, _ = bucket.Put(ctx, leaseKey("large"), make([]byte, 512<<10))
-	}
-	_ = (&Remote{Bus: s.operator, ChatID: room}).TypingStart(ctx, events.IntID(1))
-	select {
-	case <-time.After(leaseOfScene): // three times the interval of the balancer
-	case <-ctx.Done():
+	for s.ctx.Err() == nil {
+		ctx, cancel := context.WithCancel(s.ctx)
+		s.hold(ctx, b, "other") // waits, with a watcher
+		_ = (&Remote{Bus: s.operator, ChatID: room}).TypingStart(s.ctx, events.IntID(1))
+		for range 3 { // 1.5 MiB: the watcher uses flow control
+			_, _ = bucket.Put(s.ctx, leaseKey("large"), make([]byte, 512<<10))
+		}
+		cancel() // ends the watcher
 	}
 }
 
 func (s *scene) asker(b *Bus) {
-	held := make(chan struct{}, 10)
-	s.hold(s.operator, "room", held)
+	s.hold(s.ctx, s.operator, "room")
 	_ = (&Remote{Bus: b, ChatID: room}).TypingStart(s.ctx, events.IntID(1))
 }
 

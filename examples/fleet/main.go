@@ -8,7 +8,8 @@
 //	go run ./examples/fleet -nats tls://one:4222 -ca ca.pem
 //
 // With -ca, each process is the user of its role in nats.conf, with the
-// password in FLEET_PASSWORD.
+// password in FLEET_PASSWORD. With -role, the program is one of the processes,
+// or does the work of an operator: see docs/chatnats.md.
 //
 // After half of the answers, it kills the process that holds the socket, so
 // that the other instance takes over.
