@@ -1,16 +1,15 @@
 package chat
 
 import (
-	"encoding/json"
+	"container/heap"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/seed67206a74/parley/events"
 )
 
 // Limits of a stream: the number of tokens, the same number of other events,
-// and the bytes of all of them. A longer answer ends the stream with
+// and the memory of all of them in bytes. A longer answer ends the stream with
 // ErrTooLong.
 const (
 	maxTokens = 1 << 16
@@ -28,10 +27,10 @@ type assembly struct {
 	text   strings.Builder        // of tokens
 	next   int                    // the index of the next token
 	early  map[int]events.AIToken // out-of-order tokens, by index
-	first  int                    // the lowest index of early, if it is not empty
+	order  indexHeap              // the indices of early
 	end    int                    // the position after the last token that has arrived
 	others []placed               // all events that are not tokens
-	bytes  int                    // of tokens, early and others
+	bytes  int                    // the memory of tokens, early and others
 	status events.AIProcessing    // the last one
 
 	dropped bool  // early tokens were dropped: only the final text can fill the gap
@@ -64,7 +63,7 @@ func (a *assembly) add(t events.AIToken) {
 		return
 	}
 	a.end = max(a.end, t.Index+1)
-	if a.tokens.len+len(a.early) >= maxTokens || !a.hold(t.Envelope(), len(t.Token), t.Extra) {
+	if a.tokens.len+len(a.early) >= maxTokens || !a.hold(tokenMemory(t)) {
 		a.tooLong = true
 		return
 	}
@@ -72,16 +71,12 @@ func (a *assembly) add(t events.AIToken) {
 		if a.early == nil {
 			a.early = map[int]events.AIToken{}
 		}
-		if len(a.early) == 0 || t.Index < a.first {
-			a.first = t.Index
-		}
 		a.early[t.Index] = t
+		heap.Push(&a.order, t.Index)
 		return
 	}
 	a.append(t)
-	if len(a.early) > 0 && a.first == a.next {
-		a.catchUp()
-	}
+	a.catchUp()
 }
 
 // position returns the position of a token in the answer, from 0. It is
@@ -120,14 +115,26 @@ func (a *assembly) countsFromOne(final string) bool {
 
 // catchUp appends the early tokens that are next in order.
 func (a *assembly) catchUp() {
-	for t, ok := a.early[a.next]; ok; t, ok = a.early[a.next] {
+	for len(a.order) > 0 && a.order[0] == a.next {
+		t := a.early[a.next]
 		delete(a.early, a.next)
+		heap.Pop(&a.order)
 		a.append(t)
 	}
-	a.first = math.MaxInt
-	for index := range a.early {
-		a.first = min(a.first, index)
-	}
+}
+
+// An indexHeap implements heap.Interface.
+type indexHeap []int
+
+func (h indexHeap) Len() int           { return len(h) }
+func (h indexHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h indexHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *indexHeap) Push(index any)    { *h = append(*h, index.(int)) }
+
+func (h *indexHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }
 
 func (a *assembly) append(t events.AIToken) {
@@ -138,30 +145,26 @@ func (a *assembly) append(t events.AIToken) {
 
 // note stores an event that is not a token.
 func (a *assembly) note(event events.Event) {
-	size, extra := 0, map[string]json.RawMessage(nil)
+	size := 0
 	switch event := event.(type) {
 	case events.AIProcessing:
 		a.status = event
-		size, extra = len(event.Status)+len(event.Reason), event.Extra
+		size = memory(event.Envelope(), len(event.Status)+len(event.Reason), event.Extra)
 	case events.AIToolCall:
-		size, extra = len(event.CallID)+len(event.ToolName)+len(event.Args), event.Extra
+		size = toolCallMemory(event)
 	case events.AIToolResult:
-		size, extra = len(event.CallID)+len(event.ToolName)+len(event.Result), event.Extra
+		size = memory(event.Envelope(), len(event.CallID)+len(event.ToolName)+len(event.Result), event.Extra)
 	}
-	if len(a.others) >= maxTokens || !a.hold(event.Envelope(), size, extra) {
+	if len(a.others) >= maxTokens || !a.hold(size) {
 		a.tooLong = true
 		return
 	}
 	a.others = append(a.others, placed{a.tokens.len, event})
 }
 
-// hold adds the size of an event to bytes, and reports whether there is room
+// hold adds the memory of an event to bytes, and reports whether there is room
 // for it.
-func (a *assembly) hold(e events.Envelope, size int, extra map[string]json.RawMessage) bool {
-	size += len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
-	for name, value := range extra {
-		size += len(name) + len(value)
-	}
+func (a *assembly) hold(size int) bool {
 	if a.bytes+size > maxBytes {
 		return false
 	}
@@ -178,7 +181,7 @@ func (a *assembly) gap() *GapError {
 		}
 		return nil
 	}
-	return &GapError{From: a.next, To: a.first}
+	return &GapError{From: a.next, To: a.order[0]}
 }
 
 // bufferFull reports whether more early tokens have arrived than the limit.
@@ -186,7 +189,7 @@ func (a *assembly) bufferFull() bool { return a.dropped || a.limit >= 0 && len(a
 
 // drop drops the early tokens, which the final text will replace.
 func (a *assembly) drop() {
-	a.early, a.dropped = nil, true
+	a.early, a.order, a.dropped = nil, nil, true
 }
 
 // fill appends the rest of the final text as one token in place of the missing
@@ -196,7 +199,7 @@ func (a *assembly) fill(m events.AIMessage) bool {
 	if !ok {
 		return false
 	}
-	a.early = nil
+	a.early, a.order = nil, nil
 	if rest != "" {
 		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next})
 	}

@@ -199,3 +199,21 @@ func TestStream_boundsMemoryWithoutReader(t *testing.T) {
 		assert.ErrorIs(t, err, ErrTooLong)
 	})
 }
+
+// Tokens in the worst order take no more time for each token than in order.
+func TestReorderLimit_putsManyEarlyTokensInOrder(t *testing.T) {
+	const n = 32_000
+	a := assembly{limit: -1}
+	for _, first := range []int{1, 0} { // the odd indices, then the even ones
+		for index := first; index < n; index += 2 {
+			a.add(events.AIToken{Index: index, Token: "x"})
+		}
+	}
+	assert.Equal(t, n, a.next)
+	assert.Equal(t, n, a.tokens.len)
+	assert.Empty(t, a.early)
+	assert.Nil(t, a.gap())
+	for i := range n {
+		require.Equal(t, i, a.tokens.at(i).Index)
+	}
+}

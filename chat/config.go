@@ -51,7 +51,9 @@ type Config struct {
 
 	// Meta is merged into every payload that is sent: chatId first, then Meta,
 	// then the event's own fields. A later field replaces an earlier one of the
-	// same name. Default: nil.
+	// same name. So a chatId of Meta replaces ChatID, also in the join of
+	// ChatID; the join of another room has the chatId of that room. A []byte is
+	// sent as an attachment. Default: nil.
 	Meta map[string]any
 
 	// Names replaces the names of events that are sent or received. Default:

@@ -35,7 +35,8 @@ type rooms struct {
 	joinEvent  func() string
 	leaveEvent string
 	base       base
-	joinFields any // Config.JoinPayload
+	own        events.ID // Config.ChatID
+	joinFields any       // Config.JoinPayload
 	conn       sessions
 
 	sem chan struct{} // holds a value while a join or a leave is sent; taken before mu
@@ -49,7 +50,7 @@ type rooms struct {
 func newRooms(cfg Config, c sessions, joinEvent func() string, b base) *rooms {
 	r := &rooms{
 		timeout: cfg.JoinTimeout, reply: cfg.JoinReply, joinEvent: joinEvent, leaveEvent: cfg.LeaveEvent,
-		base: b, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
+		base: b, own: cfg.ChatID, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
 	}
 	if !cfg.NoJoin {
 		r.rooms = []room{{chatID: cfg.ChatID}}
@@ -131,7 +132,7 @@ func (r *rooms) sendJoin(ctx context.Context, s *conn.Session, chatID events.ID,
 	if !sent {
 		return nil, false, nil
 	}
-	payload := r.base.inRoom(chatID).with(r.joinFields)
+	payload := r.baseOf(chatID).with(r.joinFields)
 	if r.timeout == 0 {
 		return nil, true, s.Emit(ctx, event, payload)
 	}
@@ -148,6 +149,15 @@ func (r *rooms) sendJoin(ctx context.Context, s *conn.Session, chatID events.ID,
 		reply = args[0]
 	}
 	return reply, true, nil
+}
+
+// baseOf returns the first fields of a join or leave. Those of the client's own
+// room are those of every event.
+func (r *rooms) baseOf(chatID events.ID) base {
+	if chatID.Same(r.own) {
+		return r.base
+	}
+	return r.base.inRoom(chatID)
 }
 
 // check passes the acknowledgement of a join to Config.JoinReply.
@@ -270,7 +280,7 @@ func (r *rooms) sendLeave(ctx context.Context, chatID events.ID) error {
 		if r.joined(chatID) {
 			return nil
 		}
-		return s.Emit(ctx, r.leaveEvent, r.base.inRoom(chatID).with(nil))
+		return s.Emit(ctx, r.leaveEvent, r.baseOf(chatID).with(nil))
 	})
 }
 

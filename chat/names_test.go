@@ -3,6 +3,7 @@ package chat
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
@@ -21,7 +22,7 @@ func TestNames_followPrecedence(t *testing.T) {
 	client, _ := stage.run(t, Config{
 		NoJoin:    true,
 		Names:     map[events.Key]string{events.KeyPresenceUpdate: "by config", events.KeyAIToken: "not learnt"},
-		Discovery: Discovery{Enabled: true},
+		Discovery: Discovery{Enabled: true, Timeout: time.Minute},
 		NameFunc: func(key events.Key, name string) string {
 			if key == events.KeyAIError || key == events.KeyAIProcessing {
 				return "func over " + name

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/socketio"
@@ -22,14 +21,8 @@ type base []member
 type member struct {
 	name    string
 	encoded []byte // "name":value and a comma
+	binary  any    // the value, if it has a []byte, which each event attaches
 }
-
-// encoderOptions are the options of conn's encoder, except for binary data.
-var encoderOptions = jsonv2.JoinOptions(
-	jsontext.AllowInvalidUTF8(true),
-	jsontext.AllowDuplicateNames(true), // in a json.RawMessage
-	jsontext.PreserveRawStrings(true),
-)
 
 func newBase(chatID events.ID, meta map[string]any) (base, error) {
 	return base{}.inRoom(chatID).merge(meta)
@@ -38,16 +31,24 @@ func newBase(chatID events.ID, meta map[string]any) (base, error) {
 // merge returns the base with the members of meta, in the order of their names.
 func (b base) merge(meta map[string]any) (base, error) {
 	for _, name := range slices.Sorted(maps.Keys(meta)) {
-		value, err := jsonv2.Marshal(meta[name], encoderOptions)
+		value := meta[name]
+		if data, ok := value.([]byte); ok {
+			value = bytes.Clone(data)
+		}
+		var e socketio.Encoder
+		encoded, err := e.Append(nil, value)
 		if err != nil {
 			return nil, fmt.Errorf("chat: Meta[%q]: %w", name, err)
 		}
-		b = b.set(name, value)
+		b = b.set(name, encoded)
+		if len(e.Attachments) > 0 {
+			b[b.index(name)].binary = value
+		}
 	}
 	return b, nil
 }
 
-// inRoom returns the base with another chatId, unless chatID is zero.
+// inRoom returns the base with the chatId of a room, unless chatID is zero.
 func (b base) inRoom(chatID events.ID) base {
 	if chatID.IsZero() {
 		return b
@@ -59,7 +60,7 @@ func (b base) inRoom(chatID events.ID) base {
 // set returns the base with a member set.
 func (b base) set(name string, value []byte) base {
 	encoded, _ := jsontext.AppendQuote(nil, name) // the error only reports invalid UTF-8
-	m := member{name, append(append(append(encoded, ':'), value...), ',')}
+	m := member{name: name, encoded: append(append(append(encoded, ':'), value...), ',')}
 	b = slices.Clone(b)
 	if i := b.index(name); i >= 0 {
 		b[i] = m
@@ -101,7 +102,7 @@ func (m merged) AppendArg(b []byte, e *socketio.Encoder) ([]byte, error) {
 	if len(m.base) == 0 || b[start] != '{' {
 		return b, nil
 	}
-	return m.base.insert(b, start+1), nil
+	return m.base.insert(b, start+1, e)
 }
 
 func (m merged) appendOwn(b []byte, e *socketio.Encoder) ([]byte, error) {
@@ -116,7 +117,7 @@ func (m merged) appendOwn(b []byte, e *socketio.Encoder) ([]byte, error) {
 
 // insert inserts the members that the object does not have. The members of the
 // object are the rest of b, from index at.
-func (b base) insert(object []byte, at int) []byte {
+func (b base) insert(object []byte, at int, e *socketio.Encoder) ([]byte, error) {
 	var few [16]bool
 	replaced := append(few[:0], make([]bool, len(b))...)
 	empty := true
@@ -125,6 +126,10 @@ func (b base) insert(object []byte, at int) []byte {
 		if i := b.index(string(name)); i >= 0 {
 			replaced[i] = true
 		}
+	}
+	b, err := b.attach(replaced, e)
+	if err != nil {
+		return object, err
 	}
 	size := 0
 	for i, m := range b {
@@ -144,7 +149,24 @@ func (b base) insert(object []byte, at int) []byte {
 			gap = append(gap, m.encoded[:min(len(m.encoded), cap(gap)-len(gap))]...)
 		}
 	}
-	return object
+	return object, nil
+}
+
+// attach returns the base with new encodings of the members that have binary
+// data, unless they are replaced. The data becomes attachments of e.
+func (b base) attach(replaced []bool, e *socketio.Encoder) (base, error) {
+	with := b
+	for i, m := range b {
+		if m.binary == nil || replaced[i] {
+			continue
+		}
+		value, err := e.Append(nil, m.binary)
+		if err != nil {
+			return nil, err
+		}
+		with = with.set(m.name, value)
+	}
+	return with, nil
 }
 
 // memberNames returns the names of the members in b, which is a valid JSON

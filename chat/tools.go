@@ -28,7 +28,8 @@ type Tools struct {
 	MaxConcurrent int
 
 	// MaxPending limits how many calls wait. Further calls are dropped, which
-	// is logged once until a call is accepted again. Default:
+	// is logged once until a call is accepted again. So are calls that would
+	// bring the memory of all calls above 16 MiB. Default:
 	// DefaultMaxPendingTools.
 	MaxPending int
 
@@ -110,6 +111,7 @@ type toolbox struct {
 	mu    sync.Mutex // no other lock is taken while it is held
 	tools map[string]*tool
 	calls map[*toolCall]struct{} // running or waiting
+	bytes int                    // the memory of calls
 	full  bool                   // the last call was dropped
 }
 
@@ -215,9 +217,12 @@ func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first boo
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wasFull := b.full
-	if b.full = len(b.calls) >= b.cfg.MaxConcurrent+b.cfg.MaxPending; b.full {
+	size := goroutineMemory + toolCallMemory(call.AIToolCall)
+	b.full = len(b.calls) >= b.cfg.MaxConcurrent+b.cfg.MaxPending || len(b.calls) > 0 && b.bytes+size > maxBytes
+	if b.full {
 		return false, !wasFull
 	}
+	b.bytes += size
 	ctx, call.cancel = context.WithCancel(ctx)
 	if call.unreadable != nil {
 		call.run = func(context.Context, json.RawMessage) (any, error) { return nil, call.unreadable }
@@ -243,6 +248,7 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.calls, call)
+		b.bytes -= goroutineMemory + toolCallMemory(call.AIToolCall)
 	}()
 	if call.ack.Wanted() {
 		defer context.AfterFunc(call.ack.Context(), call.cancel)()

@@ -209,8 +209,8 @@ func (s *Session) awaitReader() error {
 // end closes the socket. It waits for the reader, but not for a reader that is
 // blocked on a subscription: that hands over its event, and then ends.
 func (s *Session) end() {
+	s.queue.close() // before s.cancel: after the end of s.ctx nothing is sent
 	s.cancel()
-	s.queue.close()
 	s.engine.CloseNow()
 	s.awaitReader()
 	close(s.ended)

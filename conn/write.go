@@ -138,8 +138,8 @@ func (s *Session) written(items []*outgoing) {
 // gracefully.
 func (s *Session) disconnect() {
 	s.left = true
-	s.cancel()
 	s.queue.close()
+	s.cancel()
 	for u := s.queue.takeAll(); len(u.items) > 0; u = s.queue.takeAll() {
 		err := s.write(u)
 		s.queue.wrote(u.items, err, false)

@@ -18,8 +18,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tokens is the number of tokens of an answer.
-const tokens = 20
+const (
+	tokens = 20 // of an answer
+	spread = 8  // the number of paces over which the requests are spread
+)
 
 // answer returns an answer whose first token is sent at once.
 func answer(pace time.Duration) chattest.Answer {
@@ -89,7 +91,7 @@ func measure(handler string, streams int, pace time.Duration) (r result, err err
 	all, ctx := errgroup.WithContext(ctx)
 	for i := range streams {
 		all.Go(func() error {
-			time.Sleep(pace * time.Duration(i) / time.Duration(streams))
+			time.Sleep(spread * pace * time.Duration(i) / time.Duration(streams))
 			whole, err := stream(ctx, browser, handler, url, strconv.Itoa(i), first)
 			if err == nil && !whole {
 				err = fmt.Errorf("stream %d is not whole", i)
@@ -119,9 +121,11 @@ func measure(handler string, streams int, pace time.Duration) (r result, err err
 // stream reads an answer. It sends the time of the first token to first, and
 // reports whether the answer is whole.
 func stream(ctx context.Context, browser *http.Client, handler, url, chat string, first chan<- time.Duration) (whole bool, err error) {
-	method, path, body := http.MethodGet, "/hand?chatId="+chat+"&text=Hello", ""
+	method, path, body := http.MethodGet, "/text?chatId="+chat+"&text=Hello", ""
 	end := "event: ai:message"
 	switch handler {
+	case byTokens:
+		path = "/tokens?chatId=" + chat + "&text=Hello"
 	case plainSSE:
 		path = "/sse?chatId=" + chat + "&text=Hello"
 	case aiSDK:

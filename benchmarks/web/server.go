@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -25,12 +26,13 @@ const (
 
 // The handlers under test.
 const (
-	byHand   = "written by hand"
+	byHand   = "written by hand, with Stream.Text"
+	byTokens = "written by hand, with Stream.Tokens"
 	plainSSE = "chathttp: server-sent events"
 	aiSDK    = "chathttp: AI SDK"
 )
 
-var handlers = []string{byHand, plainSSE, aiSDK}
+var handlers = []string{byHand, byTokens, plainSSE, aiSDK}
 
 // serve is the web server. It ends when its standard input is closed.
 func serve() error {
@@ -55,7 +57,8 @@ func serve() error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /hand", hand(client))
+	mux.Handle("GET /text", hand(client, (*chat.Stream).Text))
+	mux.Handle("GET /tokens", hand(client, texts))
 	mux.HandleFunc("GET /sse", web.SSE)
 	mux.HandleFunc("POST /aisdk", web.AISDK)
 	mux.HandleFunc("GET /memory", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, memory()) })
@@ -69,7 +72,7 @@ func serve() error {
 
 // hand is the handler that is written by hand. It has neither limits, nor
 // resuming, nor comments in silence.
-func hand(client *chat.Client) http.HandlerFunc {
+func hand(client *chat.Client, read func(*chat.Stream) iter.Seq2[string, error]) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		stream, err := client.Ask(r.Context(), chat.Question{
 			UserID: events.StringID(r.FormValue("chatId")), ChatID: events.StringID(r.FormValue("chatId")), Text: r.FormValue("text"),
@@ -82,7 +85,7 @@ func hand(client *chat.Client) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-cache, no-transform")
 		w.Header().Set("X-Accel-Buffering", "no")
 		flusher := http.NewResponseController(w)
-		for text, err := range stream.Text() {
+		for text, err := range read(stream) {
 			if err != nil {
 				fmt.Fprint(w, "event: ai:error\ndata: {}\n\n")
 				return
@@ -97,6 +100,20 @@ func hand(client *chat.Client) http.HandlerFunc {
 			}
 		}
 		fmt.Fprint(w, "event: ai:message\ndata: {}\n\n")
+	}
+}
+
+// texts reads the channel of an answer.
+func texts(stream *chat.Stream) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for token := range stream.Tokens() {
+			if !yield(token.Token, nil) {
+				return
+			}
+		}
+		if _, err := stream.Wait(); err != nil {
+			yield("", err)
+		}
 	}
 }
 

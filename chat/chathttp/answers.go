@@ -25,9 +25,8 @@ type entry struct {
 	began     time.Time
 	ctx       context.Context // of the answer
 	cancel    context.CancelCauseFunc
-	limited   context.Context // ctx with Config.AnswerTimeout
-	release   func()          // of the contexts
-	own       bool            // the server has made the chat for this question only
+	release   func() // of ctx and of the timer of Config.AnswerTimeout
+	own       bool   // the server has made the chat for this question only
 
 	asked  chan struct{} // closed when answer or err is set
 	answer Answer
@@ -267,7 +266,8 @@ func (a *answers) drop(e *entry) {
 	}
 }
 
-// close refuses further readers, and drops the answers that were kept.
+// close refuses further readers, drops the answers that were kept, and ends
+// those in flight.
 func (a *answers) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -277,6 +277,9 @@ func (a *answers) close() {
 		a.drop(e)
 	}
 	a.kept, a.keptBytes = nil, 0
+	for _, e := range a.byRequest {
+		e.cancel(ErrClosed)
+	}
 }
 
 // eventBytes is about the memory of an event without its strings.

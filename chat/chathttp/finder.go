@@ -98,7 +98,7 @@ func (s *Server) findInTime(r *http.Request, visitor Visitor, e *entry, own func
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.AskTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { e.cancel(context.Cause(ctx)) })()
-	return s.find(e.limited, s.cfg.Room(visitor, e.key.chat), own)
+	return s.find(e.ctx, s.cfg.Room(visitor, e.key.chat), own)
 }
 
 // A keyedLock has a lock for each chat of a user. Its zero value is ready.

@@ -16,10 +16,8 @@ import (
 type Server struct {
 	cfg     Config
 	ask     askFunc
-	find    findFunc        // nil if the Asker is no Finder
-	release func()          // of ask's clients and rooms, after all answers have ended
-	ctx     context.Context // ends with Close
-	stop    context.CancelCauseFunc
+	find    findFunc       // nil if the Asker is no Finder
+	release func()         // of ask's clients and rooms, after all answers have ended
 	running sync.WaitGroup // one for each answer in flight
 	answers answers
 	finding keyedLock
@@ -72,7 +70,6 @@ func newServer(cfg Config) (*Server, error) {
 	}
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, release: func() {}, answers: newAnswers(cfg)}
-	s.ctx, s.stop = context.WithCancelCause(context.Background())
 	return s, nil
 }
 
@@ -82,7 +79,6 @@ func newServer(cfg Config) (*Server, error) {
 // returns nil.
 func (s *Server) Close() error {
 	s.answers.close()
-	s.stop(ErrClosed)
 	s.running.Wait()
 	s.release()
 	return nil
@@ -93,12 +89,9 @@ func (s *Server) Close() error {
 func (s *Server) newEntry(r *http.Request, key chatKey, requestID string) *entry {
 	e := &entry{key: key, requestID: requestID, began: time.Now(), asked: make(chan struct{}), done: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
-	unlink := context.AfterFunc(s.ctx, func() { e.cancel(ErrClosed) })
-	limited, stop := context.WithTimeout(e.ctx, s.cfg.AnswerTimeout)
-	e.limited = limited
+	timeout := time.AfterFunc(s.cfg.AnswerTimeout, func() { e.cancel(context.DeadlineExceeded) })
 	e.release = func() {
-		unlink()
-		stop()
+		timeout.Stop()
 		e.cancel(nil)
 	}
 	return e
@@ -127,7 +120,7 @@ func (s *Server) begin(r Request, q chat.Question) (*entry, error) {
 			s.answers.leave(e)
 		}
 	}()
-	answer, release, err := s.askInTime(e.limited, r, e, q)
+	answer, release, err := s.askInTime(e.ctx, r, e, q)
 	if e.err = e.cause(err); err != nil {
 		return nil, e.err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math"
 )
 
 // Over polling, packets are text. A body has one or more packets, with a
@@ -41,7 +42,7 @@ func (r *payloadReader) next() (packet, error) {
 		r.buf = nil
 	}
 	r.buf = r.buf[:0]
-	limit := r.maxFrame + r.maxFrame/3 + 8 // for base64
+	limit := r.maxFrame + min(r.maxFrame/3, math.MaxInt64-8-r.maxFrame) + 8 // for base64
 	for {
 		part, err := r.body.ReadSlice(separator)
 		r.buf = append(r.buf, part...)

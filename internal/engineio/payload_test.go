@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -114,4 +115,15 @@ func FuzzPayload(f *testing.F) {
 		}
 		require.Equal(t, packets, again)
 	})
+}
+
+// The largest limit is no limit.
+func TestPayloadReader_acceptsLargestMaxFrame(t *testing.T) {
+	r := payloadReader{maxFrame: math.MaxInt64}
+	r.reset(strings.NewReader("4one\x1e2"))
+	p, err := r.next()
+	require.NoError(t, err)
+	assert.Equal(t, "one", string(p.data))
+	_, err = r.next()
+	assert.NoError(t, err)
 }

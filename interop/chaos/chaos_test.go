@@ -100,11 +100,13 @@ func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn,
 
 	var working, healing sync.WaitGroup
 	delivered := make([][2][]string, len(peers))
+	mixed := make([]*mixture, len(peers))
 	for i, p := range peers {
 		for n := range 2 {
 			working.Go(func() { w.ask(p, fmt.Sprint("q", n)) })
 			working.Go(func() { delivered[i][n] = w.deliver(p, fmt.Sprint("d", n)) })
 		}
+		mixed[i] = w.mix(p, &working)
 		healing.Go(func() { w.heal(p, until) })
 	}
 	healing.Wait()
@@ -113,7 +115,10 @@ func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn,
 
 	for i, p := range peers {
 		p.check(t, delivered[i])
+		mixed[i].check(t)
+		p.readers.check(t)
 		t.Log(p.summary())
+		t.Log(mixed[i].summary())
 	}
 	assert.Empty(t, w.faults)
 	assert.Positive(t, w.delivered)

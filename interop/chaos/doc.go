@@ -46,13 +46,21 @@
 //     attempts are counted without a gap. After the end of the faults the
 //     client is Ready after two waits at most: one for an earlier fault, and
 //     one for an attempt in progress.
+//  7. A message of SendMessage arrives at most once. A tool runs once for each
+//     call that arrives, also across recoveries, and the server gets at most
+//     one result, which is that of the call.
+//  8. Slow and stuck readers of each policy delay no other reader. Each counts
+//     every event: as received, dropped or pending.
+//  9. Joins, leaves and new names change nothing of that. At the end no stream
+//     and no delivery is open, and the counters have only grown.
 //
 // # Limits
 //
 // A recovery needs an offset: a session that is lost before its first event is
 // not recovered. A session is also not recovered before the server has
 // noticed the end of the old connection. The client then opens a new session,
-// and StreamConfig.Resume requests the rest.
+// and StreamConfig.Resume requests the rest. So does a client whose session was
+// itself recovered, if it breaks again before the server can have noticed that.
 //
 // Recovery does not cover events of the client. If a question is written and
 // then lost with its connection, its stream ends with ErrNoToken. Use Deliver

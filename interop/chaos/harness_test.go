@@ -83,6 +83,7 @@ type serverRecord struct {
 	Seq       int
 	Processed []string
 	Arrivals  map[string]int
+	Results   map[string][]int // of tool calls
 	Answers   map[string]serverAnswer
 }
 
@@ -107,6 +108,7 @@ type peer struct {
 
 	asked sync.Map // questions by their request ids
 
+	readers *readers
 	wire    wire
 	states  states
 	history history

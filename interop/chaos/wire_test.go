@@ -14,6 +14,7 @@ import (
 
 // A wire checks the numbers of the events that a client receives.
 type wire struct {
+	room       string
 	mu         sync.Mutex
 	seq        int // the last number
 	events     int
@@ -25,10 +26,11 @@ type wire struct {
 
 func (w *wire) take(e conn.Event) {
 	var said struct {
+		ChatID    string
 		Seq       *int
 		Recovered bool
 	}
-	if e.Decode(0, &said) != nil || said.Seq == nil {
+	if e.Decode(0, &said) != nil || said.Seq == nil || said.ChatID != w.room {
 		return
 	}
 	w.mu.Lock()
@@ -70,9 +72,10 @@ func (w *wire) wrong() []string {
 // watch records the events and the states of the client. Both goroutines end
 // when the client is closed.
 func (p *peer) watch(t testing.TB) {
-	p.wire.history = &p.history
+	p.wire.room, p.wire.history = p.room, &p.history
 	raw := p.client.Raw.Subscribe(t.Context(), bus.Limit(1<<20))
 	changes := p.client.States.Subscribe(t.Context(), bus.Limit(1<<20))
+	p.readers = startReaders(t, p.client, raw)
 	go func() {
 		for e := range raw.C() {
 			p.wire.take(e)

@@ -27,18 +27,7 @@ const io = new Server(http, {
   ...(env.PING_TIMEOUT && { pingTimeout: Number(env.PING_TIMEOUT) }),
 });
 
-// The in-memory adapter keeps a session after it has restored it. If the client
-// then reconnects again before the server notices the end of the old
-// connection, that end removes the new socket from its rooms. The adapters for
-// Redis and MongoDB delete a restored session, so this adapter does it here as
-// well.
 const { adapter } = io.of("/");
-const restore = adapter.restoreSession;
-adapter.restoreSession = function (pid, offset) {
-  const session = restore.call(this, pid, offset);
-  this.sessions?.delete(pid);
-  return session;
-};
 
 let admitted = env.TOKEN;
 io.use((socket, next) => {
@@ -59,6 +48,7 @@ class Room {
   answers = new Map(); // by requestId
   processed = []; // messageIds, in order
   arrivals = {}; // messageId: how often it has arrived
+  results = {}; // callId: the results of a tool call
 
   constructor(chatId) {
     this.chatId = chatId;
@@ -73,11 +63,12 @@ class Room {
     for (const [id, answer] of this.answers) if (answer.done) this.answers.delete(id);
     for (const id of this.processed.splice(0, this.processed.length - 100)) delete this.arrivals[id];
     for (const id of Object.keys(this.arrivals).slice(0, -1000)) delete this.arrivals[id];
+    for (const id of Object.keys(this.results).slice(0, -1000)) delete this.results[id];
   }
 
   record() {
     const answers = Object.fromEntries([...this.answers].map(([id, { tokens, asked, aborted, done }]) => [id, { tokens, asked, aborted, done }]));
-    return { seq: this.seq, processed: this.processed, arrivals: this.arrivals, answers };
+    return { seq: this.seq, processed: this.processed, arrivals: this.arrivals, results: this.results, answers };
   }
 }
 
@@ -143,7 +134,7 @@ class Answer {
 io.on("connection", (socket) => {
   on(socket, names.JOIN, ({ chatId }) => {
     socket.join(chatId);
-    socket.emit("chaos:joined", { seq: roomOf(chatId).seq, recovered: socket.recovered });
+    socket.emit("chaos:joined", { chatId, seq: roomOf(chatId).seq, recovered: socket.recovered });
   });
 
   // A message with a requestId is a question. A message without one is
@@ -159,6 +150,16 @@ io.on("connection", (socket) => {
     }
     if (ack) setTimeout(ack, 2, { messageId });
   });
+  on(socket, "chat:leave", ({ chatId }) => socket.leave(chatId));
+
+  // Each request calls a tool of the clients in the room once.
+  on(socket, "chaos:call", ({ chatId, callId, n }) => {
+    const call = { callId, requestId: `call-${callId}`, toolName: "increment", args: { n } };
+    if (!(callId in roomOf(chatId).results)) roomOf(chatId).say(names.AI_TOOL_CALL, call);
+    roomOf(chatId).results[callId] ??= [];
+  });
+  on(socket, names.AI_TOOL_RESULT, ({ chatId, callId, result }) => (roomOf(chatId).results[callId] ??= []).push(result));
+
   on(socket, names.AI_ABORT, ({ chatId, requestId }) => roomOf(chatId).answers.get(requestId)?.abort());
   on(socket, "ai:resume", ({ chatId, requestId, after }, ack) => {
     const answer = roomOf(chatId).answers.get(requestId);

@@ -10,6 +10,16 @@ for (const [version, lib] of Object.entries(versions)) {
     result[question] = outcome(c);
   }
 
+  // The response is read byte by byte.
+  const split = (chunk, out) => chunk.forEach((byte) => out.enqueue(Uint8Array.of(byte)));
+  const bytewise = async (url, init) => {
+    const { body, headers } = await fetch(url, init);
+    return new Response(body.pipeThrough(new TransformStream({ transform: split })), { headers });
+  };
+  const slow = chat(lib, `${version} bytes`, { transport: new lib.DefaultChatTransport({ api, fetch: bytewise }) });
+  await slow.sendMessage({ text: "whole" });
+  result.bytewise = outcome(slow);
+
   // Stopped in one tab, and seen in two.
   const id = `${version} a/b c?d \u2028`;
   const tabs = [chat(lib, id), chat(lib, id)];

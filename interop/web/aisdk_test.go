@@ -39,6 +39,7 @@ func TestAISDK_readsEveryAnswerInVersions5To7(t *testing.T) {
 			whole := get("whole")
 			assert.Equal(t, "ready", whole.Status, whole.Error)
 			checkWhole(t, whole)
+			checkWhole(t, get("bytewise"))
 			atOnce := get("all at once")
 			assert.Equal(t, []string{"ready", "All at once"}, []string{atOnce.Status, atOnce.Text})
 			assert.Contains(t, string(get("different").Message), `"text":"Final"`)
