@@ -111,6 +111,10 @@ load: ## 10,000 connects over each transport, the cost of 10,000 connections and
 	cd benchmarks && go run ./load -readme load/README.md
 	cd benchmarks && go run ./web -readme web/README.md
 
+.PHONY: collector
+collector: ## the spans and metrics of chat/chatotel in the file of a real OpenTelemetry Collector; its first build takes minutes
+	cd interop && go vet -tags collector ./collector && go test -tags collector -count=1 -v -timeout 30m ./collector
+
 .PHONY: fuzz
 fuzz: ## each parser for FUZZTIME
 	@for target in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \

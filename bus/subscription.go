@@ -32,7 +32,7 @@ type Subscription[T any] struct {
 	topic   *Topic[T]
 	options options
 	funcs   valueFuncs[T]
-	callers []uintptr // of Subscribe, if there is no name
+	callers []uintptr // of Subscribe
 	node    *node[T]  // in the topic's list, if it is there; guarded by Topic.mu
 
 	// mu guards the fields below. It is locked after Topic.mu, and no other
@@ -109,11 +109,9 @@ func newSubscription[T any](t *Topic[T], o options) (*Subscription[T], error) {
 	if funcs.any() {
 		s.enter(inspecting)
 	}
-	if o.name == "" {
-		var pcs [8]uintptr
-		n := runtime.Callers(2, pcs[:])
-		s.callers = pcs[:n]
-	}
+	var pcs [8]uintptr
+	n := runtime.Callers(2, pcs[:])
+	s.callers = pcs[:n]
 	return s, err
 }
 

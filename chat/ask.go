@@ -25,6 +25,10 @@ type Question struct {
 	RequestID string    // identifies the answer; default: a random one
 	TraceID   string    // default: none
 	ChatID    events.ID // default: the client's
+
+	// Meta is merged into the payload, as Config.Meta is. It replaces fields of
+	// Config.Meta, and the question's own fields replace it. Default: nil.
+	Meta map[string]any
 }
 
 // Ask sends a question and returns the stream of its answer. It waits until
@@ -51,11 +55,13 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if err != nil {
 		return nil, &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err}
 	}
+	ctx = c.observers.onAsk(ctx, &q)
 	s := newStream(ctx, &c.streams, q)
 	s.release = release
 	if !c.streams.add(s) {
 		s.kill()
 		release()
+		c.observers.onAnswerEnd(s, events.AIMessage{}, ErrDuplicateRequest)
 		return nil, ErrDuplicateRequest
 	}
 	returned := false
@@ -88,10 +94,14 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 
 // ask sends the question.
 func (c *Client) ask(ctx context.Context, q Question, s *Stream) error {
-	return c.send(ctx, c.names.named(events.KeyUserMessage), events.UserMessage{
+	base, err := c.base.merge(q.Meta)
+	if err != nil {
+		return &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err}
+	}
+	return c.send(ctx, c.names.named(events.KeyUserMessage), base.with(events.UserMessage{
 		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
 		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
-	}, func(on *conn.Session) { s.sending(on.Epoch()) })
+	}), func(on *conn.Session) { s.sending(on.Epoch()) })
 }
 
 // Answer sends a question and waits for the final message: it calls Ask and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/conn"
@@ -15,6 +16,12 @@ type dialFunc func() (conn.Engine, error)
 
 func (f dialFunc) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { return f() }
 
+// benchObserver is an observer of tokens and frames.
+type benchObserver struct{}
+
+func (benchObserver) OnToken(context.Context, *Client, events.AIToken, time.Duration) {}
+func (benchObserver) OnFrameRead(*conn.Conn, int)                                     {}
+
 // BenchmarkToken measures a token's path through the client: to the reader of a
 // topic, to the reader of a stream, and to both.
 func BenchmarkToken(b *testing.B) {
@@ -22,7 +29,8 @@ func BenchmarkToken(b *testing.B) {
 	for _, to := range []struct {
 		name          string
 		topic, stream bool
-	}{{"topic", true, false}, {"stream", false, true}, {"both", true, true}} {
+		observers     []any
+	}{{"topic", true, false, nil}, {"stream", false, true, nil}, {"both", true, true, nil}, {"observed stream", false, true, []any{benchObserver{}}}} {
 		b.Run(to.name, func(b *testing.B) {
 			l := newLink(batch + 2)
 			go func() { // ends with the client
@@ -34,7 +42,7 @@ func BenchmarkToken(b *testing.B) {
 					}
 				}
 			}()
-			client, err := New("http://localhost", Config{ChatID: room1, Conn: conn.Config{Dialer: dialFunc(func() (conn.Engine, error) { return l, nil })}})
+			client, err := New("http://localhost", Config{ChatID: room1, Observers: to.observers, Conn: conn.Config{Dialer: dialFunc(func() (conn.Engine, error) { return l, nil })}})
 			if err != nil {
 				b.Fatal(err)
 			}

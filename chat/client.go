@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/seed67206a74/parley/bus"
@@ -64,6 +65,8 @@ type Client struct {
 	rooms      *rooms
 	deliveries deliveries
 	discovery  discovery
+	observers  observers
+	closed     atomic.Bool // Close or Shutdown has returned
 	running    atomic.Bool // a Run is in progress
 }
 
@@ -81,6 +84,12 @@ func New(url string, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	cfg.Conn.OnConnect = c.connected // calls that of c.cfg
+	ofConn, err := splitObservers(cfg.Observers)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Conn.Observers = slices.Concat(cfg.Conn.Observers, ofConn)
+	c.observers = newObservers(c, cfg.Observers, cfg.Conn.Observers, log)
 	if c.conn, err = conn.New(url, cfg.Conn); err != nil {
 		return nil, err
 	}
@@ -90,14 +99,16 @@ func New(url string, cfg Config) (*Client, error) {
 	if _, err := new(socketio.Encoder).Append(nil, c.base.with(cfg.JoinPayload)); err != nil {
 		return nil, fmt.Errorf("chat: Config.JoinPayload: %w", err)
 	}
-	c.streams = streams{cfg: cfg.Stream, conn: streamBackend{c.conn, c}, byRequest: map[string]*Stream{}}
+	c.streams = streams{cfg: cfg.Stream, conn: streamBackend{c.conn, c}, byRequest: map[string]*Stream{}, observers: &c.observers}
 	c.tools = newToolbox(cfg.Tools, log, c.conn.Hold, func(ctx context.Context, result any) error {
 		return c.send(ctx, c.resultEvent, result, nil)
 	})
+	c.tools.observers = &c.observers
 	c.rooms = newRooms(cfg, c.conn, c.names.named(events.KeyJoin), c.base)
 	c.deliveries = deliveries{
 		cfg: cfg.Delivery, conn: c.conn, writing: c.streams.writing,
 		payload: func(own any) any { return c.base.with(own) }, sem: make(chan struct{}, 1),
+		observers: &c.observers,
 	}
 	c.discovery = discovery{
 		cfg: cfg.Discovery, log: log, request: c.base.with(nil),
@@ -113,16 +124,18 @@ func New(url string, cfg Config) (*Client, error) {
 	if cfg.Discovery.Enabled || cfg.Discovery.AcceptPushed {
 		c.conn.UpdateRoutes(nil, []conn.Route{{Name: cfg.Discovery.ResponseEvent, Listener: &c.discovery}})
 	}
-	c.events.Name, c.events.Logger = "Events", cfg.Conn.Logger
+	c.events.Name, c.events.Logger, c.events.OnSlow = "Events", cfg.Conn.Logger, c.observers.onSlow()
 	c.Events = c.events.Source()
 	c.ServerErrors = conn.On[ServerError](c.conn, cfg.ServerErrorEvent)
 	c.DecodeErrors, c.States, c.Raw = c.conn.DecodeErrors, c.conn.States, c.conn.Raw
 	c.names.topic.Name, c.names.topic.Logger, c.names.topic.Replay = "Names", cfg.Conn.Logger, 1
+	c.names.topic.OnSlow = c.observers.onSlow()
 	c.Names = c.names.topic.Source()
 	c.names.nameFunc, c.names.reroute = cfg.NameFunc, c.listen()
 	if err := c.names.update(context.Background(), func(s *nameSources) { s.config = cfg.Names }); err != nil {
 		return nil, err
 	}
+	c.observers.onNew()
 	return c, nil
 }
 
@@ -261,6 +274,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 		stop()
 	})
 	_ = c.conn.Shutdown(draining)
+	c.observeClose()
 	if inTime() {
 		return nil
 	}
@@ -271,7 +285,15 @@ func (c *Client) Shutdown(ctx context.Context) error {
 // connection permanently; see [conn.Conn.Close]. It always returns nil.
 func (c *Client) Close() error {
 	c.streams.giveUp(ErrStopped)
+	defer c.observeClose()
 	return c.conn.Close()
+}
+
+// observeClose reports the first close of the client.
+func (c *Client) observeClose() {
+	if c.closed.CompareAndSwap(false, true) {
+		c.observers.onClose()
+	}
 }
 
 // Stats holds the counters of a client. Counters of ended work start at New and

@@ -31,7 +31,7 @@ func TestNew_rejectsInvalidConfig(t *testing.T) {
 		`"connect" of JOIN is reserved`:     {ChatID: room, Names: map[events.Key]string{events.KeyJoin: "connect"}},
 		`"connect" of AI_TOKEN is reserved`: {ChatID: room, Names: map[events.Key]string{events.KeyAIToken: "connect"}},
 		`"disconnect" is reserved`:          {ChatID: room, ServerErrorEvent: "disconnect"},
-		`Config.Meta["f"]`:                  {ChatID: room, Meta: map[string]any{"f": func() {}}},
+		`Meta["f"]`:                         {ChatID: room, Meta: map[string]any{"f": func() {}}},
 		"Config.JoinPayload":                {JoinPayload: func() {}},
 		"unknown transport":                 {ChatID: room, Conn: conn.Config{Transports: []string{"x"}}},
 		"a timeout of Config is negative":   {ChatID: room, Delivery: Delivery{AckTimeout: -1}},

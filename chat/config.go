@@ -88,6 +88,12 @@ type Config struct {
 	// Tools configures the tools of HandleTool.
 	Tools Tools
 
+	// Observers are called with the events of the client, such as questions,
+	// tokens and tool calls. Each has the method of one or more of the observer
+	// interfaces of this package or of conn; those of conn are added to
+	// Conn.Observers. Default: none, which costs nothing.
+	Observers []any
+
 	// Conn configures the connection. Conn.OnConnect is called after each
 	// connect, before discovery and the joins. It sends on its Session, because
 	// methods of the Client wait for Ready.

@@ -108,6 +108,8 @@ type deliveries struct {
 	// writing is called before a message that the backend may answer is sent.
 	writing func(m own) (unsent func())
 
+	observers *observers // nil for none
+
 	sem   chan struct{} // holds a value while a message is delivered; taken while no lock is held
 	count atomic.Int64  // messages that are delivered or wait
 }
@@ -120,8 +122,22 @@ type delivery struct {
 	failed   DeliveryError
 }
 
-// deliver delivers one message.
-func (d *deliveries) deliver(ctx context.Context, m delivery) (json.RawMessage, error) {
+// deliver delivers one message and calls the observers.
+func (d *deliveries) deliver(ctx context.Context, m delivery) (reply json.RawMessage, err error) {
+	if d.observers == nil {
+		return d.inTurn(ctx, &m)
+	}
+	start := time.Now()
+	reply, err = d.inTurn(ctx, &m)
+	d.observers.onDeliveryEnd(ctx, DeliveryEnd{
+		Event: m.name(), MessageID: m.failed.Message.MessageID,
+		Attempts: m.failed.Attempts, Duration: time.Since(start), Err: err,
+	})
+	return reply, err
+}
+
+// inTurn delivers one message after the messages before it.
+func (d *deliveries) inTurn(ctx context.Context, m *delivery) (json.RawMessage, error) {
 	if d.count.Add(1) > int64(d.cfg.MaxPending)+1 { // + 1 is the message in delivery
 		d.count.Add(-1)
 		return nil, m.fail(ErrQueueFull)
@@ -144,7 +160,7 @@ func (d *deliveries) deliver(ctx context.Context, m delivery) (json.RawMessage, 
 	}
 	var reply conn.Args
 	err = onSession(d.conn, ctx, m.name, func(ctx context.Context, s *conn.Session) error {
-		return d.attempt(ctx, s, &reply, payload, &m)
+		return d.attempt(ctx, s, &reply, payload, m)
 	})
 	switch {
 	case err != nil:
@@ -176,13 +192,23 @@ func (d *deliveries) attempt(ctx context.Context, s *conn.Session, reply *conn.A
 	if m.question != nil {
 		unsent = d.writing(*m.question)
 	}
+	name := m.name // called before each attempt
+	if d.observers != nil && len(d.observers.deliveryAttempt) > 0 {
+		attempt := m.failed.Attempts
+		name = func() string {
+			attempt++
+			event := m.name()
+			d.observers.onDeliveryAttempt(ctx, DeliveryAttempt{event, m.failed.Message.MessageID, attempt})
+			return event
+		}
+	}
 	sent := 0
 	defer func() { // also after a panic while the payload is encoded
 		if sent == 0 {
 			unsent()
 		}
 	}()
-	sent, err := s.CallRepeatedly(ctx, reply, d.cfg.AckTimeout, left, m.name, payload)
+	sent, err := s.CallRepeatedly(ctx, reply, d.cfg.AckTimeout, left, name, payload)
 	m.failed.Attempts += sent
 	m.failed.MaybeSent = m.failed.Attempts > 0
 	if errors.Is(err, conn.ErrSessionLost) && ctx.Err() == nil && (left == 0 || sent < left) {

@@ -27,7 +27,7 @@ type eventListener[T events.Event] struct {
 // listenTo adds a listener for a key, and returns the source of its topic.
 func listenTo[T events.Event](c *Client, listeners map[events.Key]conn.Listener, key events.Key) bus.Source[T] {
 	l := &eventListener[T]{all: &c.events}
-	l.topic.Name, l.topic.Logger = string(key), c.cfg.Conn.Logger
+	l.topic.Name, l.topic.Logger, l.topic.OnSlow = string(key), c.cfg.Conn.Logger, c.observers.onSlow()
 	l.always = key == events.KeyChatMessage
 	if l.always || strings.HasPrefix(string(key), "AI_") {
 		l.streams = &c.streams

@@ -25,7 +25,11 @@ type member struct {
 }
 
 func newBase(chatID events.ID, meta map[string]any) (base, error) {
-	b := base{}.inRoom(chatID)
+	return base{}.inRoom(chatID).merge(meta)
+}
+
+// merge returns the base with the members of meta, in the order of their names.
+func (b base) merge(meta map[string]any) (base, error) {
 	for _, name := range slices.Sorted(maps.Keys(meta)) {
 		value := meta[name]
 		if data, ok := value.([]byte); ok {
@@ -34,7 +38,7 @@ func newBase(chatID events.ID, meta map[string]any) (base, error) {
 		var e socketio.Encoder
 		encoded, err := e.Append(nil, value)
 		if err != nil {
-			return nil, fmt.Errorf("chat: Config.Meta[%q]: %w", name, err)
+			return nil, fmt.Errorf("chat: Meta[%q]: %w", name, err)
 		}
 		b = b.set(name, encoded)
 		if len(e.Attachments) > 0 {
@@ -72,8 +76,13 @@ func (b base) index(name string) int {
 // with returns a payload with the members of the base, then the members of own.
 // A member of own replaces a member of the base with the same name. A nil own
 // has no members. An own that does not encode as an object is sent without the
-// base.
-func (b base) with(own any) merged { return merged{b, own} }
+// base. An own that already has a base is returned as it is.
+func (b base) with(own any) merged {
+	if m, ok := own.(merged); ok {
+		return m
+	}
+	return merged{b, own}
+}
 
 // merged is a payload that is merged while it is encoded, because the encoder
 // takes the []byte out of own.

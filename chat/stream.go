@@ -42,6 +42,7 @@ type Stream struct {
 	kill     context.CancelFunc
 	own      own
 	made     time.Time // when the stream was made
+	token    time.Time // when the last token arrived; used by the reader only
 
 	// Guarded by owner.mu.
 	named bool   // the backend has used the request id
@@ -204,6 +205,9 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.owner.remove(s, answered || failed)
 	s.owner.tally(err)
 	s.kill()
+	if o := s.owner.observers; o != nil {
+		o.onAnswerEnd(s, m, err)
+	}
 
 	s.mu.Lock()
 	s.advance(phaseEnded)
@@ -244,6 +248,9 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 		s.answer.note(event)
 	}
 	s.wake()
+	if t, ok := event.(events.AIToken); ok && s.owner.observers.wantTokens() && !s.observeToken(t) {
+		return
+	}
 	s.check()
 }
 
@@ -258,6 +265,9 @@ func (s *Stream) receiveToken(t *events.AIToken, epoch uint64) {
 	s.begun()
 	s.answer.add(*t)
 	s.wake()
+	if s.owner.observers.wantTokens() && !s.observeToken(*t) {
+		return
+	}
 	s.check()
 }
 

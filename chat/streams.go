@@ -14,8 +14,9 @@ import (
 
 // streams holds the open streams and finds the stream of an event.
 type streams struct {
-	cfg  StreamConfig
-	conn streamConn
+	cfg       StreamConfig
+	conn      streamConn
+	observers *observers // nil for none
 
 	count    atomic.Int32 // length of byRequest
 	used     atomic.Bool  // a stream was added

@@ -95,8 +95,9 @@ func ToolCallFromContext(ctx context.Context) (call events.AIToolCall, ok bool) 
 
 // toolbox holds the tools of a client, and the calls that run.
 type toolbox struct {
-	cfg Tools
-	log *slog.Logger
+	cfg       Tools
+	log       *slog.Logger
+	observers *observers // nil for none
 
 	// hold is conn.Conn.Hold.
 	hold func(ctx context.Context) (held context.Context, release func(), err error)
@@ -262,10 +263,14 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		return
 	}
 	var result any
+	observed := b.observers.onToolStart(ctx, call.AIToolCall)
 	guard.Then(func() (err error) {
-		result, err = call.run(context.WithValue(ctx, toolCallKey{}, call.AIToolCall), call.Args)
+		result, err = call.run(context.WithValue(observed, toolCallKey{}, call.AIToolCall), call.Args)
 		return err
-	}, func(err error) { b.answer(ctx, call, result, err) })
+	}, func(err error) {
+		b.observers.onToolEnd(observed, call.AIToolCall, result, err)
+		b.answer(ctx, call, result, err)
+	})
 }
 
 // answer sends the result of a call. The encoding of the result may call a

@@ -119,6 +119,11 @@ type Config struct {
 	MaxQueue      int
 	MaxQueueBytes int64
 
+	// Observers are called with the events of the connection, such as changes
+	// of state and frames. Each has the method of one or more of the observer
+	// interfaces of this package. Default: none, which costs nothing.
+	Observers []any
+
 	// Logger receives state changes (debug), lost connections and slow
 	// subscriptions (warn). Auth, header and query are never logged. Default:
 	// slog.Default() at the time of New.
@@ -188,7 +193,7 @@ func (c Config) validate() error {
 	if err := c.Reconnect.Validate(); err != nil {
 		return fmt.Errorf("conn: Config.Reconnect: %w", err)
 	}
-	return nil
+	return validateObservers(c.Observers)
 }
 
 func (c Config) validateTransports() error {

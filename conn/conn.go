@@ -52,6 +52,8 @@ type Conn struct {
 	epoch    uint64        // of the last session; used by Run only
 	reading  chan struct{} // holds a value while a reader publishes
 	counters counters
+
+	observers observers
 }
 
 // New returns a connection that is not yet connected; [Conn.Run] connects it.
@@ -76,6 +78,8 @@ func New(rawURL string, cfg Config) (*Conn, error) {
 		changed: make(chan struct{}),
 		reading: make(chan struct{}, 1),
 	}
+	c.observers = newObservers(cfg.Observers)
+	c.states.OnSlow, c.raw.OnSlow, c.decodeErrors.OnSlow = c.onSlow(), c.onSlow(), c.onSlow()
 	c.states.Name, c.states.Logger, c.states.Replay, c.states.NoBlock = "States", c.log, 1, true
 	c.raw.Name, c.raw.Logger = "Raw", c.log
 	c.decodeErrors.Name, c.decodeErrors.Logger = "DecodeErrors", c.log

@@ -36,7 +36,7 @@ const maxHandled = 64
 func Handle[Req, Reply any](c *Conn, name string, fn func(context.Context, Req) (Reply, error)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h := &handler[Req]{cancel: cancel}
-	h.calls.Name, h.calls.Logger = name, c.log
+	h.calls.Name, h.calls.Logger, h.calls.OnSlow = name, c.log, c.onSlow()
 	calls := h.calls.Chan(ctx, bus.Name("handler of "+name), bus.OnOverflow(bus.DropNewest))
 
 	go func() { // ends with ctx

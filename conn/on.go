@@ -24,7 +24,7 @@ func On[T any](c *Conn, name string) bus.Source[T] {
 	}
 	t := reflect.TypeFor[T]()
 	l := &topicListener[T]{size: int(t.Size()), element: largestElement(t)}
-	l.topic.Name, l.topic.Logger = name, c.log
+	l.topic.Name, l.topic.Logger, l.topic.OnSlow = name, c.log, c.onSlow()
 	l.topic.OnActive = func() { c.routes.sync(Route{name, l}) }
 	return l.topic.Source()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -19,10 +20,9 @@ import (
 func misbehaviours() map[string]func() func() {
 	once := func(fn func()) func() func() {
 		return func() func() {
-			done := false
+			var done atomic.Bool // calls of a handler are concurrent
 			return func() {
-				if !done {
-					done = true
+				if !done.Swap(true) {
 					fn()
 				}
 			}

@@ -47,6 +47,7 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 //
 //go:noinline
 func (c *Conn) message(ctx context.Context, s *Session, m Message) error {
+	c.observeRead(len(m.Data))
 	p, whole, err := s.packets.Add(m.Data, m.Binary)
 	switch {
 	case err != nil:

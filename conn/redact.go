@@ -14,6 +14,10 @@ func (c *Conn) String() string {
 	return fmt.Sprintf("conn %s (%v)", c.target, c.State().Phase)
 }
 
+// URL returns the scheme, the host and the namespace of the server. It does not
+// contain the query, which may have a secret.
+func (c *Conn) URL() string { return c.target.String() }
+
 // GoString is String, for %#v.
 func (c *Conn) GoString() string { return c.String() }
 

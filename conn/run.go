@@ -106,7 +106,9 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	state := State{Phase: Connected, Attempt: attempt, SessionID: s.reply.SID, Recovered: s.recovered}
 	c.setState(state, nil)
 	state.Phase = Ready
+	c.observeSessionBegin(s)
 	err = c.serve(ctx, s, state)
+	c.observeSessionEnd(s, err)
 	c.resume = s.resumption(err)
 	return err
 }

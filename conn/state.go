@@ -107,6 +107,7 @@ func (c *Conn) setState(s State, ready *Session) {
 	c.entering = ready
 	c.mu.Unlock()
 	c.states.Publish(s)
+	c.observeState(s)
 }
 
 // Session returns the session that is Ready, or nil if none is.

@@ -128,6 +128,7 @@ func (s *Session) written(items []*outgoing) {
 	size := uint64(0)
 	for _, o := range items {
 		size += uint64(o.size)
+		s.conn.observeWritten(int(o.size))
 	}
 	s.conn.counters.sent.Add(uint64(len(items)))
 	s.conn.counters.sentBytes.Add(size)

@@ -57,7 +57,7 @@ type logCall struct {
 func logCalls(t *testing.T) []logCall {
 	c := newChecker(t, nil)
 	var calls []logCall
-	for _, dir := range []string{"bus", "chat", "conn", "events", "reconnect"} {
+	for _, dir := range []string{"bus", "chat", "conn", "events", "internal/observe", "reconnect"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return err

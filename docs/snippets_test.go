@@ -24,6 +24,7 @@ import (
 
 	// Packages of the snippets, so that go test runs again when they change.
 	_ "github.com/seed67206a74/parley/bus/pipe"
+	_ "github.com/seed67206a74/parley/chat/chatdebug"
 	_ "github.com/seed67206a74/parley/chat/chathttp"
 	_ "github.com/seed67206a74/parley/chat/chattest"
 )

@@ -1,33 +1,97 @@
 package main
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/events"
 )
 
-// A collector reports the statistics of a client to Prometheus. It reads them
-// at each scrape. It counts the state changes itself, because some states are
-// too short to be seen by a scrape.
+// A collector is an observer of one client. It reports to Prometheus the
+// events that it observes, and at each scrape the statistics of the client.
 type collector struct {
-	client  *chat.Client
-	changes *prometheus.CounterVec
+	client *chat.Client
+
+	changes, slow, usage                       *prometheus.CounterVec
+	answer, firstToken, chunk, tools, delivery *prometheus.HistogramVec
 }
 
-func newCollector(client *chat.Client) *collector {
+func newCollector() *collector {
+	counter := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "parley_" + name, Help: help}, []string{label})
+	}
+	seconds := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "parley_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(0.01, 2, 14),
+		}, labels)
+	}
 	return &collector{
-		client: client,
-		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "parley_state_changes_total", Help: "Changes of the connection's state, by new phase.",
-		}, []string{"phase"}),
+		changes:    counter("state_changes_total", "Changes of the connection's state, by new phase.", "phase"),
+		slow:       counter("slow_subscriptions_total", "Subscriptions that became slow, by topic.", "topic"),
+		usage:      counter("usage_tokens_total", "Tokens of the model that answers used, by type.", "type"),
+		answer:     seconds("answer_duration_seconds", "From the question to the end of its answer.", "outcome"),
+		firstToken: seconds("first_token_seconds", "From the question to the first token."),
+		chunk:      seconds("token_interval_seconds", "Between two tokens of an answer."),
+		tools:      seconds("tool_duration_seconds", "Duration of tool calls.", "tool", "outcome"),
+		delivery:   seconds("delivery_duration_seconds", "Duration of deliveries, with their waits.", "outcome"),
 	}
 }
 
-// watch counts the state changes until their channel closes.
-func (c *collector) watch(states <-chan conn.State) {
-	for state := range states {
-		c.changes.WithLabelValues(state.Phase.String()).Inc()
+// outcome is the label of a result.
+func outcome(err error) string {
+	if err != nil {
+		return "error"
 	}
+	return "ok"
+}
+
+func (c *collector) OnNew(client *chat.Client) { c.client = client }
+
+func (c *collector) OnState(_ *conn.Conn, s conn.State) {
+	c.changes.WithLabelValues(s.Phase.String()).Inc()
+}
+
+func (c *collector) OnSlow(_ *conn.Conn, e bus.SlowEvent) {
+	if !e.CaughtUp {
+		c.slow.WithLabelValues(e.Topic).Inc()
+	}
+}
+
+func (c *collector) OnFirstToken(_ context.Context, _ *chat.Client, _ chat.Question, wait time.Duration) {
+	c.firstToken.WithLabelValues().Observe(wait.Seconds())
+}
+
+func (c *collector) OnToken(_ context.Context, _ *chat.Client, t events.AIToken, wait time.Duration) {
+	if t.Index > 0 {
+		c.chunk.WithLabelValues().Observe(wait.Seconds())
+	}
+}
+
+func (c *collector) OnAnswerEnd(_ context.Context, _ *chat.Client, end chat.AnswerEnd) {
+	c.answer.WithLabelValues(outcome(end.Err)).Observe(end.Duration.Seconds())
+	if u := end.Message.Usage; u != nil {
+		c.usage.WithLabelValues("input").Add(float64(u.PromptTokens))
+		c.usage.WithLabelValues("output").Add(float64(u.CompletionTokens))
+	}
+}
+
+type startKey struct{}
+
+func (c *collector) OnToolStart(ctx context.Context, _ *chat.Client, _ events.AIToolCall) context.Context {
+	return context.WithValue(ctx, startKey{}, time.Now())
+}
+
+func (c *collector) OnToolEnd(ctx context.Context, _ *chat.Client, call events.AIToolCall, _ any, err error) {
+	start, _ := ctx.Value(startKey{}).(time.Time)
+	c.tools.WithLabelValues(call.ToolName, outcome(err)).Observe(time.Since(start).Seconds())
+}
+
+func (c *collector) OnDeliveryEnd(_ context.Context, _ *chat.Client, end chat.DeliveryEnd) {
+	c.delivery.WithLabelValues(outcome(end.Err)).Observe(end.Duration.Seconds())
 }
 
 // Describe sends the descriptions of the metrics.
@@ -80,5 +144,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		send(gauge, "pending_events", "Events that wait for a reader.", float64(s.Total.Pending), topic)
 		send(gauge, "dropped_by_open_subscriptions", "Events dropped by open subscriptions.", float64(s.Total.Dropped), topic)
 	}
-	c.changes.Collect(metrics)
+	for _, observed := range []prometheus.Collector{c.changes, c.slow, c.usage, c.answer, c.firstToken, c.chunk, c.tools, c.delivery} {
+		observed.Collect(metrics)
+	}
 }

@@ -1,8 +1,11 @@
-// Metrics serves the statistics, the health and the state changes of a client
-// to Prometheus, at /metrics. The adapter is in collector.go.
+// Metrics serves the figures of a client to Prometheus, at /metrics. The
+// observer of the client is in collector.go. The debug page is at /debug/chat.
 //
 //	go run ./examples/metrics
 //	curl http://localhost:9090/metrics
+//
+// dashboard.json is a dashboard for Grafana, and alerts.yml has rules for
+// Prometheus.
 //
 // It asks a question every few seconds, so that the metrics change. Without
 // -url it starts a backend in its own process. It is a module of its own, so
@@ -25,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chatdebug"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/examples/internal/usage"
@@ -56,15 +60,15 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, every time.
 		defer server.Close()
 		url = server.URL
 	}
-	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room)})
+	collector := newCollector()
+	page := new(chatdebug.Page)
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room), Observers: []any{collector, page}})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	go client.Run(ctx) // ends with client.Close
 
-	collector := newCollector(client)
-	go collector.watch(client.States.Chan(ctx)) // ends with ctx
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector)
 	go askRegularly(ctx, client, every) // ends with ctx
@@ -75,6 +79,7 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, every time.
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /debug/chat", page)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	fmt.Fprintf(out, "metrics: http://%s/metrics\n", listener.Addr())

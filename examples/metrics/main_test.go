@@ -65,13 +65,13 @@ func TestMetrics_servesClientMetrics(t *testing.T) {
 func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	backend := chattest.NewServer(chattest.Config{})
 	defer backend.Close()
+	c := newCollector()
 	client, err := chat.New(backend.URL, chat.Config{
-		ChatID: events.StringID("room-1"),
-		Conn:   conn.Config{Reconnect: reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}},
+		ChatID: events.StringID("room-1"), Observers: []any{c},
+		Conn: conn.Config{Reconnect: reconnect.Policy{InitialInterval: time.Hour, MaxInterval: time.Hour}},
 	})
 	require.NoError(t, err)
 	defer client.Close()
-	c := newCollector(client)
 	// Not read.
 	slow := client.Tokens.Subscribe(t.Context(), bus.Limit(1), bus.OnOverflow(bus.DropNewest))
 	defer slow.Close()
@@ -80,17 +80,11 @@ func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	_, err = client.Answer(t.Context(), chat.Question{UserID: events.StringID("u1"), Text: "Hello"})
 	require.NoError(t, err)
 	backend.CloseClientConnections()
-	counted := make(chan conn.State)
-	done := make(chan struct{})
-	go func() { c.watch(counted); close(done) }() // ends with counted
 	for state := range states {
-		counted <- state
 		if state.Phase == conn.Waiting {
 			break
 		}
 	}
-	close(counted)
-	<-done
 	require.Eventually(t, func() bool { return client.Health() != nil }, 20*time.Second, time.Millisecond)
 
 	registry := prometheus.NewRegistry()
@@ -107,14 +101,21 @@ func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 	assert.Equal(t, 1.0, value(gathered, "parley_subscriptions", "Tokens"))
 	assert.Equal(t, 1.0, value(gathered, "parley_slow_subscriptions", "Tokens"))
 	assert.Equal(t, 2.0, value(gathered, "parley_dropped_by_open_subscriptions", "Tokens"))
+	assert.Equal(t, 1.0, value(gathered, "parley_slow_subscriptions_total", "AI_TOKEN"))
 	assert.Equal(t, 1.0, value(gathered, "parley_answers_total", ""))
+	answers := gathered["parley_answer_duration_seconds"].GetMetric()[0]
+	assert.Equal(t, "ok", answers.GetLabel()[0].GetValue())
+	assert.Equal(t, uint64(1), answers.GetHistogram().GetSampleCount())
+	assert.Equal(t, uint64(1), gathered["parley_first_token_seconds"].GetMetric()[0].GetHistogram().GetSampleCount())
+	assert.Positive(t, gathered["parley_token_interval_seconds"].GetMetric()[0].GetHistogram().GetSampleCount())
 }
 
 func TestMetrics_passesPrometheusLint(t *testing.T) {
-	client, err := chat.New("http://localhost", chat.Config{ChatID: events.StringID("room-1")})
+	c := newCollector()
+	client, err := chat.New("http://localhost", chat.Config{ChatID: events.StringID("room-1"), Observers: []any{c}})
 	require.NoError(t, err)
 	defer client.Close()
-	problems, err := testutil.CollectAndLint(newCollector(client))
+	problems, err := testutil.CollectAndLint(c)
 	require.NoError(t, err)
 	assert.Empty(t, problems)
 }

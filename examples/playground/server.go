@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chatdebug"
 	"github.com/seed67206a74/parley/events"
 )
 
@@ -18,6 +19,7 @@ type playground struct {
 	backend string
 	token   string
 	http    *http.Client // to the backend's fault panel
+	debug   chatdebug.Page
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -46,6 +48,7 @@ func (p *playground) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /stream", p.stream)
+	mux.Handle("GET /debug/chat", &p.debug)
 	mux.HandleFunc("POST /sessions/{id}/ask", command(p, (*session).ask))
 	mux.HandleFunc("POST /sessions/{id}/abort", command(p, (*session).abort))
 	mux.HandleFunc("POST /sessions/{id}/typing", command(p, (*session).typing))

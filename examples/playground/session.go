@@ -65,7 +65,8 @@ func (p *playground) openSession(ctx context.Context, user, room string) (*sessi
 	}
 	var err error
 	s.client, err = chat.New(p.backend, chat.Config{
-		ChatID: s.room,
+		ChatID:    s.room,
+		Observers: []any{&p.debug},
 		// The panel renames events while tabs are open.
 		Discovery: chat.Discovery{Enabled: true, AcceptPushed: true},
 		Conn: conn.Config{

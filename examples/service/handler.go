@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed67206a74/parley/chat"
+	"github.com/seed67206a74/parley/chat/chatdebug"
 	"github.com/seed67206a74/parley/events"
 )
 
@@ -22,7 +23,8 @@ var page string
 // A handler answers HTTP requests through one client.
 type handler struct {
 	client    *chat.Client
-	answering atomic.Int64 // open requests to /ask
+	page      chatdebug.Page // an observer of client
+	answering atomic.Int64   // open requests to /ask
 }
 
 func (h *handler) routes() http.Handler {
@@ -31,6 +33,7 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("POST /ask", h.ask)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /debug/chat", &h.page)
 	return mux
 }
 

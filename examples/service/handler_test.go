@@ -39,6 +39,9 @@ func TestService_isNotReadyWhileReconnecting(t *testing.T) {
 	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusOK, status, body)
 
+	status, body = get(routes, "/debug/chat")
+	assert.Equal(t, http.StatusOK, status, body)
+
 	backend.CloseClientConnections()
 	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, 20*time.Second, time.Millisecond)
 	status, body = get(routes, "/readyz")

@@ -1,6 +1,7 @@
 // Service is an HTTP service in front of a chat backend. /ask streams an
 // answer. /healthz reports that the process runs. /readyz reports whether the
-// client is connected, and if not, the reason.
+// client is connected, and if not, the reason. /debug/chat shows the client's
+// internals; in production, serve it to operators only.
 //
 // After SIGTERM it accepts no more requests, waits for the answers in progress
 // and exits with 0. If the answers take longer than -drain, it aborts them and
@@ -59,10 +60,12 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 		defer server.Close()
 		url = server.URL
 	}
-	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room)})
+	handler := new(handler)
+	client, err := chat.New(url, chat.Config{ChatID: events.StringID(room), Observers: []any{&handler.page}})
 	if err != nil {
 		return err
 	}
+	handler.client = client
 	defer client.Close()
 	lost := make(chan error, 1)
 	go func() { lost <- client.Run(context.WithoutCancel(ctx)) }() // ends with client.Close
@@ -71,7 +74,6 @@ func run(ctx context.Context, out io.Writer, addr, url, room string, deadline ti
 	if err != nil {
 		return err
 	}
-	handler := &handler{client: client}
 	server := &http.Server{Handler: handler.routes(), ReadHeaderTimeout: 5 * time.Second}
 	defer server.Close()
 	served := make(chan error, 1)

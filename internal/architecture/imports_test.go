@@ -31,7 +31,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"internal/engineio": {},
 	"internal/socketio": {},
 	"conn": {
-		code:  []string{"bus", "internal/engineio", "internal/guard", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "internal/engineio", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"events", "internal/wiretest"},
 	},
 	"conn/zishang": {
@@ -41,12 +41,16 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "internal/guard", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
 		code:  []string{"conn", "events", "internal/sioserver", "internal/socketio"},
 		tests: []string{"bus", "chat", "internal/wiretest", "reconnect"},
+	},
+	"chat/chatdebug": {
+		code:  []string{"chat", "conn"},
+		tests: []string{"bus", "chat/chattest", "events", "reconnect"},
 	},
 	"chat/chathttp": {
 		code:  []string{"chat", "conn", "events"},
@@ -55,6 +59,10 @@ var allowed = map[string]struct{ code, tests []string }{
 	"chat/chatnats": {
 		code:  []string{"bus", "chat", "conn", "events"},
 		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
+	},
+	"chat/chatotel": {
+		code:  []string{"bus", "chat", "conn", "events"},
+		tests: []string{"chat/chattest"},
 	},
 
 	"internal/apilist":           {code: []string{"internal/modules"}},
@@ -68,6 +76,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	},
 	"internal/modules":          {},
 	"internal/nodetest":         {},
+	"internal/observe":          {code: []string{"bus", "internal/guard"}},
 	"internal/prose":            {},
 	"internal/release":          {code: []string{"internal/modules"}},
 	"internal/release/consumer": {code: []string{"chat", "chat/chattest", "events"}},
@@ -76,7 +85,7 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"conn", "reconnect"},
 	},
 	"internal/wiretest": {code: []string{"conn"}},
-	"docs":              {tests: []string{"bus/pipe", "chat/chathttp", "chat/chattest", "conn"}},
+	"docs":              {tests: []string{"bus/pipe", "chat/chatdebug", "chat/chathttp", "chat/chattest", "conn"}},
 
 	"cmd/parley": {
 		code:  []string{"bus", "bus/pipe", "chat", "conn", "events", "internal/mockserver", "reconnect"},
@@ -87,7 +96,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"examples/internal/usage":       {},
 	"examples/...": {
 		code: []string{
-			"bus", "bus/pipe", "chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
+			"bus", "bus/pipe", "chat", "chat/chatdebug", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events",
 			"examples/internal/usage", "internal/mockserver", "reconnect",
 		},
 		tests: []string{"examples/internal/exampletest", "internal/nodetest", "internal/wiretest"},
@@ -102,6 +111,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop":                      {tests: []string{"chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
 	"interop/browser":              {},
 	"interop/chaos":                {tests: []string{"bus", "chat", "conn", "events", "internal/nodetest", "internal/wiretest", "reconnect"}},
+	"interop/collector":            {tests: []string{"chat", "chat/chatotel", "chat/chattest", "events"}},
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/newcomer/...":         {code: []string{"bus/pipe", "chat", "conn", "events"}, tests: []string{"chat/chattest"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},

@@ -56,6 +56,9 @@ func TestPictures(t *testing.T) {
 	grace.types("#text", "Wait, I have a")
 	ada.waitForText("#typing", "grace")
 	picture := ada.picture("light")
+	debug := open(t, play.url+"/debug/chat")
+	debug.waitForText("h1", "Chat clients")
+	internals := debug.picture("debug page")
 	each("streaming")
 	ada.click("#cut")
 	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
@@ -72,9 +75,11 @@ func TestPictures(t *testing.T) {
 		panel.picture("faults dark")
 		panel.do(chromedp.EmulateViewport(390, 844))
 		panel.picture("faults 390")
-		png, err := os.ReadFile(picture)
-		require.NoError(t, err)
-		require.Less(t, len(png), 300_000, "the README's picture must be small")
-		require.NoError(t, os.WriteFile("../../docs/pictures/playground.png", png, 0o644))
+		for name, path := range map[string]string{"playground": picture, "debug": internals} {
+			png, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Less(t, len(png), 300_000, "the pictures of the pages must be small")
+			require.NoError(t, os.WriteFile("../../docs/pictures/"+name+".png", png, 0o644))
+		}
 	}
 }
