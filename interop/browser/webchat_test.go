@@ -136,7 +136,7 @@ func TestWebchat_showsSameAnswersInTwoTabs(t *testing.T) {
 	first := openChat(t, chat, "tabs")
 	first.ask("Tell me something long")
 	first.waitFor(chatStreams)
-	second := open(t, chat.url+"/?chat=tabs") // before or after the end of the answer, by the speed of the machine
+	second := open(t, chat.url+"/?chat=tabs") // perhaps after the end of the answer
 	for _, tab := range []*tab{first, second} {
 		tab.waitFor(chatReady)
 		assert.True(t, eval[bool](tab, longWhole))
