@@ -15,7 +15,7 @@ import (
 func TestRun_answersPingsAndReportsPingTimeout(t *testing.T) {
 	pongs := make(chan string, 2)
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
-		p.Send(`0{"sid":"e","pingInterval":20,"pingTimeout":30}`)
+		p.Send(`0{"sid":"e","pingInterval":300,"pingTimeout":300}`)
 		pongs <- p.Receive()
 		p.Send(`40{"sid":"s"}`)
 		p.Send(`2`)
@@ -30,13 +30,13 @@ func TestRun_answersPingsAndReportsPingTimeout(t *testing.T) {
 
 func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
-		p.Send(`0{"sid":"e","pingInterval":100,"pingTimeout":100}`)
+		p.Send(`0{"sid":"e","pingInterval":500,"pingTimeout":500}`)
 		p.Receive()
 		p.Send(`40{"sid":"s"}`)
-		for range 20 { // for longer than the server's interval and grace
+		for range 24 { // for longer than the server's interval and grace
 			p.Send(`2`)
 			p.Receive()
-			<-time.After(20 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 		}
 		p.Send(`42["alive"]`)
 		p.UntilGone()
@@ -55,7 +55,7 @@ func TestRun_keepsSessionWhilePingsArrive(t *testing.T) {
 func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 	const events, size = 400, 64 << 10 // more than the socket buffers hold
 	url := wiretest.Serve(t, func(p *wiretest.Peer) {
-		p.Send(`0{"sid":"e","pingInterval":200,"pingTimeout":200}`)
+		p.Send(`0{"sid":"e","pingInterval":500,"pingTimeout":500}`)
 		p.Receive()
 		p.Send(`40{"sid":"s"}`)
 		read := make(chan struct{})
@@ -81,7 +81,7 @@ func TestRun_countsPingsWhileWriteIsBlocked(t *testing.T) {
 			}
 			if n++; n == 1 {
 				// Read nothing for longer than pingInterval + pingTimeout.
-				<-time.After(600 * time.Millisecond)
+				<-time.After(1200 * time.Millisecond)
 			}
 		}
 		close(read)

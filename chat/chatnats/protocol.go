@@ -103,8 +103,8 @@ type failure struct {
 
 // known are the errors that errors.Is recognises in the asker's process.
 var known = []error{
-	chat.ErrNoToken, chat.ErrStalled, chat.ErrOffline, chat.ErrAborted, chat.ErrAmbiguous, chat.ErrStopped, chat.ErrTooLong,
-	chat.ErrNoUser, chat.ErrDuplicateRequest, chat.ErrQueueFull, conn.ErrNotReady,
+	chat.ErrNoToken, chat.ErrStalled, chat.ErrOffline, chat.ErrAborted, chat.ErrQuestionLost, chat.ErrAmbiguous, chat.ErrStopped,
+	chat.ErrIndex, chat.ErrTooLong, chat.ErrNoUser, chat.ErrDuplicateRequest, chat.ErrQueueFull, chat.ErrLeft, conn.ErrNotReady,
 	ErrOtherChat, ErrHolderLost, ErrLeaseLost, nats.ErrMaxPayload, context.DeadlineExceeded,
 }
 

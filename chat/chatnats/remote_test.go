@@ -3,6 +3,9 @@ package chatnats
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -245,6 +248,13 @@ func TestRemote_continuesAnswerAfterNATSRestart(t *testing.T) {
 
 func TestFailure_preservesErrorIdentity(t *testing.T) {
 	t.Parallel()
+	source, err := os.ReadFile("../errors.go")
+	require.NoError(t, err)
+	texts := regexp.MustCompile(`errors\.New\("(chat: .*)"\)`).FindAllSubmatch(source, -1)
+	require.NotEmpty(t, texts)
+	for _, text := range texts { // each error of package chat
+		require.True(t, slices.ContainsFunc(known, func(err error) bool { return err.Error() == string(text[1]) }), "%s", text[1])
+	}
 	for _, is := range known {
 		require.ErrorIs(t, failureOf(is, false).err(), is)
 		require.ErrorIs(t, failureOf(fmt.Errorf("wrapped: %w", is), false).err(), is)
