@@ -123,13 +123,20 @@ type chatClient struct{ *chat.Client }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-func openChat(ctx context.Context, url string) (client, error) {
-	c, err := chat.New(url, chat.Config{NoJoin: true, Conn: conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet}})
-	if err != nil {
-		return nil, err
+// openChat returns a function that opens a chat.Client with the observers.
+func openChat(observers ...any) openFunc {
+	return func(ctx context.Context, url string) (client, error) {
+		c, err := chat.New(url, chat.Config{
+			NoJoin:    true,
+			Observers: observers,
+			Conn:      conn.Config{Transports: []string{conn.WebSocket}, Logger: quiet},
+		})
+		if err != nil {
+			return nil, err
+		}
+		go c.Run(context.WithoutCancel(ctx)) // ends with Close
+		return chatClient{c}, c.Ready(ctx)
 	}
-	go c.Run(context.WithoutCancel(ctx)) // ends with Close
-	return chatClient{c}, c.Ready(ctx)
 }
 
 func (c chatClient) ask(ctx context.Context, text string, latencies *histogram) error {

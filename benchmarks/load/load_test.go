@@ -39,7 +39,9 @@ func TestHistogram_returnsQuantilesWithinOneBucket(t *testing.T) {
 func TestMeasure_receivesAllTokensOfFewConnections(t *testing.T) {
 	for _, c := range contenders {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := measure(c.open, 5, 20*time.Millisecond, 5)
+			open, err := c.open()
+			require.NoError(t, err)
+			r, err := measure(open, 5, 20*time.Millisecond, 5)
 			require.NoError(t, err)
 			assert.Zero(t, r.lost)
 			assert.Positive(t, r.p99)

@@ -7,7 +7,8 @@
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
 // Each connection is a chat.Client with one question in flight. Beside it, in
-// the same run, a loop reads the frames of a bare websocket. A token carries
+// the same run, clients with observers are measured, and a loop that reads the
+// frames of a bare websocket. A token carries
 // the time at which the server wrote it. Its latency ends when the program
 // receives it.
 package main
@@ -43,7 +44,7 @@ func main() {
 
 func run(list string, pace time.Duration, tokens int, readme string) error {
 	table := markdown.NewTable("connections", "client", "all connected in", "goroutines each", "heap each, idle", "heap each, streaming", "stacks each",
-		"tokens/s", "latency p50", "p99", "CPU per token", "of a bare reader", "tokens lost")
+		"tokens/s", "latency p50", "p99", "CPU per token", "of a bare reader", "of the first row", "heap, of the first row", "tokens lost")
 	for field := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil || n < 1 {
@@ -51,15 +52,20 @@ func run(list string, pace time.Duration, tokens int, readme string) error {
 		}
 		results := make([]result, len(contenders))
 		for i, c := range contenders {
-			if results[i], err = measure(c.open, n, pace, tokens); err != nil {
+			open, err := c.open()
+			if err == nil {
+				results[i], err = measure(open, n, pace, tokens)
+			}
+			if err != nil {
 				return fmt.Errorf("%d connections: %s: %w", n, c.name, err)
 			}
 		}
-		bare := results[len(results)-1].cpu
+		plain, bare := results[0], results[len(results)-1]
 		for i, r := range results {
 			table.Row(fmt.Sprint(n), contenders[i].name, fmt.Sprintf("%.1f s", r.connecting.Seconds()),
 				fmt.Sprintf("%.2f", r.goroutines), kib(r.idle), kib(r.streaming), kib(r.stacks),
-				fmt.Sprintf("%.0f", r.rate), round(r.p50), round(r.p99), round(r.cpu), fmt.Sprintf("%.2f", float64(r.cpu)/float64(bare)), fmt.Sprint(r.lost))
+				fmt.Sprintf("%.0f", r.rate), round(r.p50), round(r.p99), round(r.cpu),
+				ratio(r.cpu, bare.cpu), ratio(r.cpu, plain.cpu), ratio(r.streaming, plain.streaming), fmt.Sprint(r.lost))
 		}
 		fmt.Fprintf(os.Stderr, "load: %d connections measured\n", n)
 	}
@@ -70,16 +76,21 @@ func run(list string, pace time.Duration, tokens int, readme string) error {
 	return markdown.Rewrite(readme, table.String())
 }
 
-// contenders are measured for each number of connections; a bare reader is the
-// last.
+// contenders are measured for each number of connections. The first is a client
+// without observers, and the last is a bare reader.
 var contenders = []struct {
 	name       string
-	open       openFunc
+	open       func() (openFunc, error)
 	goroutines float64 // of each connection, without the goroutine that asks
 }{
-	{"Parley", openChat, 2},
-	{"gorilla, frames not decoded", openBare, 0},
+	{"Parley", func() (openFunc, error) { return openChat(), nil }, 2},
+	{"Parley, an observer of all events", openObserved, 2},
+	{"Parley, OpenTelemetry metrics", openMetrics, 2},
+	{"Parley, OpenTelemetry metrics and spans", openSpans, 2},
+	{"gorilla, frames not decoded", func() (openFunc, error) { return openBare, nil }, 0},
 }
+
+func ratio[T ~int64 | ~float64](of, to T) string { return fmt.Sprintf("%.2f", float64(of)/float64(to)) }
 
 func kib(bytes float64) string { return fmt.Sprintf("%.1f KiB", bytes/1024) }
 

@@ -104,7 +104,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"benchmarks":                   {code: []string{"benchmarks/internal/markdown", "bus"}},
 	"benchmarks/internal/child":    {},
 	"benchmarks/internal/markdown": {},
-	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "conn", "events", "internal/sioserver"}},
+	"benchmarks/load":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "chat/chatotel", "conn", "events", "internal/sioserver"}},
 	"benchmarks/web":               {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "chat", "chat/chathttp", "chat/chattest", "events"}},
 	"benchmarks/nats":              {code: []string{"benchmarks/internal/markdown", "bus", "chat/chatnats", "events"}},
 	"benchmarks/wire":              {code: []string{"benchmarks/internal/child", "benchmarks/internal/markdown", "bus", "chat", "conn", "events"}},
