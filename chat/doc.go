@@ -247,6 +247,14 @@
 //  5. A call for an open stream is part of the stream's work. During Shutdown
 //     it still starts, and may send.
 //
+// # Observers
+//
+// Config.Observers receive the steps of questions, answers, tools and
+// deliveries, and those of package conn. An observer has one or more of the
+// methods of the interfaces whose names end in Observer, such as [AskObserver]
+// and [AnswerEndObserver]. Module chat/chatotel makes spans and metrics of
+// them, and package chat/chatdebug serves a page with the state of clients.
+//
 // # Functions of the Config
 //
 // NameFunc, JoinReply, StreamConfig.Resume, Conn.OnConnect, Conn.Auth and tools

@@ -160,6 +160,16 @@
 // ErrNotReady, ErrSessionLost, ErrClosed, a *TooLargeError, the error of their
 // ctx, or the error of Run.
 //
+// # Observers
+//
+// Config.Observers receive changes of state, sessions with the cause of their
+// end, the sizes of messages in both directions, and slow subscriptions. An
+// observer has one or more of the methods of [StateObserver],
+// [SessionBeginObserver], [SessionEndObserver], [FrameReadObserver],
+// [FrameWrittenObserver] and [SlowObserver]. Without an observer of an event,
+// the event costs nothing. Package chat has more observers, and
+// chat/chatotel has those for OpenTelemetry.
+//
 // # Panics
 //
 // A panic of a user's function in a goroutine of this package is recovered and

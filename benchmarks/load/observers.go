@@ -16,7 +16,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// openObserved returns a function that opens a chat.Client with an observer that
+// openObserved returns a function that opens a chat.Client with an observer, which
 // counts.
 func openObserved() (openFunc, error) { return openChat(new(counting)), nil }
 
