@@ -15,8 +15,14 @@ TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnec
 
 .PHONY: test
 test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
-	@for module in $(MODULES); do (set -x; cd $$module && PARLEY_INTEROP=required go test -race ./...) || exit 1; done
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(TESTS)
 	go test -run 'Memory|allocations' ./bus ./chat ./conn
+
+# The tests of each module. Those of interop wait for servers and browsers most of the time, so other modules are tested beside them.
+TESTS = $(addprefix test-, interop $(filter-out interop, $(MODULES)))
+.PHONY: $(TESTS)
+$(TESTS): test-%:
+	cd $* && PARLEY_INTEROP=required go test -race ./...
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 %/node_modules: %/node_modules/.package-lock.json ;
