@@ -16,8 +16,8 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// openObserved returns a function that opens a chat.Client with an observer, which
-// counts.
+// openObserved returns a function that opens a chat.Client. Its observer counts
+// all events.
 func openObserved() (openFunc, error) { return openChat(new(counting)), nil }
 
 // openMetrics returns a function that opens a chat.Client with the metrics of
