@@ -11,6 +11,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,7 @@ import (
 func startNest(t *testing.T, env ...string) *backend {
 	t.Helper()
 	_, err := os.Stat("nest/node_modules/@nestjs/platform-socket.io")
-	need(t, "interop/nest/node_modules", err)
+	installed.Need(t, err, "make interop/nest/node_modules")
 	return nodetest.StartProgram(t, []string{"node", "../nest/server.js"}, env...)
 }
 

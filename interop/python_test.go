@@ -3,11 +3,11 @@ package interop
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/seed67206a74/parley/conn"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
@@ -24,21 +24,7 @@ func needPython(t *testing.T) {
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
 	}
-	need(t, "python", err)
-}
-
-// need skips the test if err is not nil, because a program is missing. It fails
-// the test instead if PARLEY_INTEROP is "required". The program is a target of
-// the Makefile, which installs it.
-func need(t *testing.T, program string, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("PARLEY_INTEROP") == "required" {
-		require.NoError(t, err, "make %s", program)
-	}
-	t.Skipf("NOT TESTED WITH %s: %v (make %[1]s)", program, err)
+	installed.Need(t, err, "make python")
 }
 
 func TestPython_servesEachTransport(t *testing.T) {

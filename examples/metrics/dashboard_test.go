@@ -16,6 +16,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -130,12 +131,10 @@ func TestAlerts_useExportedMetrics(t *testing.T) {
 	}
 }
 
-// Prometheus itself reads the rules, where it is installed.
+// Prometheus itself reads the rules.
 func TestAlerts_passPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("promtool is not installed")
-	}
+	installed.Need(t, err, "make promtool")
 	out, err := exec.Command(promtool, "check", "rules", "alerts.yml").CombinedOutput()
 	assert.NoError(t, err, string(out))
 }

@@ -15,13 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPicture writes the screen of a conversation as HTML. It is run by make
-// picture.
-func TestPicture(t *testing.T) {
-	file := os.Getenv("TERMINAL_PICTURE")
-	if file == "" {
-		t.Skip("run by make picture")
-	}
+// The test writes the screen as HTML to the file TERMINAL_PICTURE, if that is
+// set, as in make picture.
+func TestConversation_showsHelpMarkdownAndTypedLines(t *testing.T) {
 	server := chattest.NewServer(chattest.Config{
 		Answer: chattest.Say("Subscribe **before** `Run`, so that no event is missed:\n\n```go\ntokens := client.Tokens.Chan(ctx)\ngo client.Run(ctx)\nfor token := range tokens {\n\tfmt.Print(token.Token) // 漢字, too\n}\n```\n\n- The channel stays open over reconnects.\n- It closes when `ctx` ends.", 5*time.Millisecond),
 	})
@@ -34,7 +30,11 @@ func TestPicture(t *testing.T) {
 	s.await(t, "It closes when", "Ctrl-C leaves")
 	s.press(t, "And what if"+altEnter+"my reader is slow?")
 	s.await(t, "> And what if", "> my reader is slow?")
-	require.NoError(t, os.WriteFile(file, []byte(s.html()), 0o644))
+	page := s.html()
+	require.Contains(t, page, "font-weight:bold", "Markdown is rendered")
+	if file := os.Getenv("TERMINAL_PICTURE"); file != "" {
+		require.NoError(t, os.WriteFile(file, []byte(page), 0o644))
+	}
 }
 
 // html returns the screen as a page.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -80,12 +81,8 @@ func TestWebchat_streamsAnswerAndResumesIt(t *testing.T) {
 func TestPage_isBuilt(t *testing.T) {
 	vite, err := filepath.Abs("page/node_modules/vite/bin/vite.js")
 	require.NoError(t, err)
-	if _, err := os.Stat(vite); err != nil {
-		if os.Getenv("PARLEY_INTEROP") == "required" {
-			require.NoError(t, err, "make examples/webchat/page/node_modules")
-		}
-		t.Skipf("NOT BUILT: %v (make examples/webchat/page/node_modules)", err)
-	}
+	_, err = os.Stat(vite)
+	installed.Need(t, err, "make examples/webchat/page/node_modules")
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "node", vite, "build", "--outDir", dir, "--logLevel", "error")
 	build.Dir = "page"

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -104,21 +105,14 @@ func dir() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "interop", "node")
 }
 
-// need skips the test if Node or socket.io is missing. It fails the test
-// instead if PARLEY_INTEROP is "required".
+// need skips or fails the test if Node or socket.io is missing.
 func need(t testing.TB) {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	if err == nil {
 		_, err = os.Stat(filepath.Join(dir(), "node_modules", "socket.io"))
 	}
-	if err == nil {
-		return
-	}
-	if os.Getenv("PARLEY_INTEROP") == "required" {
-		require.NoError(t, err, "the interop tests need Node and npm ci --prefix interop/node")
-	}
-	t.Skipf("NOT TESTED AGAINST NODE: %v (install Node, then: npm ci --prefix interop/node)", err)
+	installed.Need(t, err, "install Node, then: make interop/node/node_modules")
 }
 
 // Process returns the running process, for example to signal it.

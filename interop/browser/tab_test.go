@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,12 +45,7 @@ func chromium(t *testing.T) context.Context {
 		return browser.ctx
 	}
 	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("PARLEY_INTEROP") == "required" {
-			require.NoError(t, err, "the browser tests need Chromium: apt-get install chromium")
-		}
-		t.Skipf("NOT TESTED IN A BROWSER: %v (apt-get install chromium)", err)
-	}
+	installed.Need(t, err, "make chromium")
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(programs, "profile")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,

@@ -13,6 +13,7 @@ import (
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/seed67206a74/parley/internal/nodetest"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/assert"
@@ -129,12 +130,7 @@ func terminate(b *nodetest.Backend) {
 func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	t.Parallel()
 	prlimit, err := exec.LookPath("prlimit")
-	if err != nil {
-		if os.Getenv("PARLEY_INTEROP") == "required" {
-			t.Fatal("prlimit of util-linux is needed to limit the file descriptors of the server")
-		}
-		t.Skip("NOT TESTED: prlimit of util-linux is needed to limit the file descriptors of the server")
-	}
+	installed.Need(t, err, "apt-get install util-linux") // prlimit limits the file descriptors of the server
 	s := startScene(t, chat.Config{})
 	pid := s.backend.Process().Pid
 	limit := func(files int) {

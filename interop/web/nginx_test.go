@@ -2,84 +2,25 @@ package web
 
 import (
 	"bufio"
-	"context"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed67206a74/parley/chat/chathttp"
+	"github.com/seed67206a74/parley/internal/nginxtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// nginxConfig has the defaults of nginx for a proxy. Its arguments are the
-// folder of its files, directives, and the address of the site.
-const nginxConfig = `
-daemon off;
-worker_processes 1;
-user root;
-pid %[1]s/pid;
-error_log %[1]s/error.log;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %[1]s/body;
-	proxy_temp_path %[1]s/proxy;
-	fastcgi_temp_path %[1]s/fastcgi;
-	uwsgi_temp_path %[1]s/uwsgi;
-	scgi_temp_path %[1]s/scgi;
-	server {
-		listen unix:%[1]s/socket;
-		%[2]s
-		location / { proxy_pass %[3]s; }
-	}
-}`
-
-// behindNginx starts an nginx in front of a site until the test ends, and
-// returns a browser that uses it.
+// behindNginx starts an nginx with the defaults of a proxy in front of a site,
+// until the test ends. It returns a browser that uses the proxy.
 func behindNginx(t *testing.T, s *site, directives string) *http.Client {
 	t.Helper()
-	const nginx = "/usr/sbin/nginx"
-	if _, err := os.Stat(nginx); err != nil {
-		if os.Getenv("PARLEY_INTEROP") == "required" {
-			require.NoError(t, err, "make nginx")
-		}
-		t.Skipf("NOT TESTED WITH NGINX: %v (make nginx)", err)
-	}
-	dir, err := os.MkdirTemp("", "nginx") // the path of a socket must be short
-	require.NoError(t, err)
-	file := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, directives, s.URL), 0o600))
-	process := exec.Command(nginx, "-c", file, "-e", filepath.Join(dir, "error.log"))
-	var output strings.Builder
-	process.Stderr = &output
-	require.NoError(t, process.Start())
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "socket"))
-	}
-	browser := &http.Client{Transport: &http.Transport{DialContext: dial}}
-	t.Cleanup(func() {
-		browser.CloseIdleConnections()
-		_ = process.Process.Signal(syscall.SIGTERM)
-		_ = process.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Logf("nginx: %s%s", output.String(), log)
-		}
-		_ = os.RemoveAll(dir)
-	})
-	require.Eventually(t, func() bool {
-		conn, err := dial(t.Context(), "", "")
-		return err == nil && conn.Close() == nil
-	}, time.Minute, 10*time.Millisecond)
+	n := nginxtest.Start(t, "", "", directives+" location / { proxy_pass "+s.URL+"; }")
+	browser := &http.Client{Transport: &http.Transport{DialContext: n.Dial}}
+	t.Cleanup(browser.CloseIdleConnections)
 	return browser
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/seed67206a74/parley/chat/chathttp"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -121,12 +122,8 @@ func need(t *testing.T) string {
 	t.Helper()
 	node, err := filepath.Abs("node_modules/node/bin/node")
 	require.NoError(t, err)
-	if _, err := os.Stat(node); err != nil {
-		if os.Getenv("PARLEY_INTEROP") == "required" {
-			require.NoError(t, err, "make interop/web/node_modules")
-		}
-		t.Skipf("NOT TESTED WITH THE CLIENTS: %v (make interop/web/node_modules)", err)
-	}
+	_, err = os.Stat(node)
+	installed.Need(t, err, "make interop/web/node_modules")
 	return node
 }
 
