@@ -306,10 +306,7 @@ func (b *toolbox) withoutPanic(call *toolCall, err error) error {
 	if !errors.As(err, &panicked) {
 		return err
 	}
-	_ = guard.Call(func() error { // the log handler may have been the cause
-		b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", panicked.Value, "stack", string(panicked.Stack))
-		return nil
-	})
+	guard.Log(b.log, panicked, "chat: tool has panicked", "tool", call.ToolName)
 	return fmt.Errorf("tool %q has panicked", call.ToolName)
 }
 
