@@ -88,6 +88,7 @@ func (s *Subscription[T]) moved(n int) {
 // room in ch.
 func (s *Subscription[T]) countSent(size int) {
 	s.sent++
+	s.spare -= size
 	if s.sums == nil {
 		if size == 0 || cap(s.ch) == 0 || s.options.policy == Block {
 			return

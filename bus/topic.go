@@ -99,7 +99,6 @@ func (t *Topic[T]) PublishSized(ctx context.Context, v T, size int) error {
 				s.sent++
 			} else {
 				s.countSent(size)
-				s.spare -= size
 			}
 			s.mu.Unlock()
 			continue

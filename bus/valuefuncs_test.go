@@ -172,6 +172,28 @@ func TestPublishSized_limitsBytesByDefault(t *testing.T) {
 	}
 }
 
+// The values after an oversized value count it.
+func TestPublishSized_limitsBytesAfterOversizedValue(t *testing.T) {
+	topic := quiet[int]()
+	sub := topic.Subscribe(t.Context(), bus.LimitBytes[int](100, nil), bus.OnOverflow(bus.DropNewest))
+	publish := func(sizes ...int) {
+		for n, size := range sizes {
+			require.NoError(t, topic.PublishSized(t.Context(), n, size))
+		}
+	}
+	for range 2 { // a higher high-water mark makes the next publishes fast
+		publish(1, 1, 1)
+		for range 3 {
+			<-sub.C()
+		}
+	}
+	publish(1)
+	<-sub.C()
+	publish(200, 50)
+	assert.Equal(t, 200, sub.Stats().Bytes)
+	assert.Equal(t, 1, sub.Stats().Pending)
+}
+
 // Under Block the values in the channel do not count.
 func TestPublishSized_limitsBacklogUnderBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -101,6 +101,35 @@ func TestAsk_doesNotWaitForUnsentMessage(t *testing.T) {
 	})
 }
 
+// A message before the first question was not sent.
+func TestAsk_expectsNoAnswerToUnsentMessageBeforeFirstQuestion(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		m := message("m1")
+		m.Parts = []events.Part{{Value: func() {}}}
+		require.Error(t, client.SendMessage(t.Context(), m))
+		s := l.ask(t, client, "first")
+		l.send(tokenFrame("", 0, "a"), finalFrame("", "a"))
+		message, err := s.Wait()
+		require.NoError(t, err)
+		assert.Equal(t, "a", message.Text)
+	})
+}
+
+// Without a stream, an answer to a message, or a subscriber, events of answers
+// are not decoded.
+func TestStreams_areNotActiveAfterMessageBeforeFirstQuestion(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
+		<-l.out
+		s := l.ask(t, client, "r1")
+		time.Sleep(DefaultAbandonedTimeout + time.Second)
+		l.send(tokenFrame("r1", 0, "a"), finalFrame("r1", "a"))
+		_, err := s.Wait()
+		require.NoError(t, err)
+		assert.False(t, client.streams.active())
+	})
+}
+
 // Another member asks in the room, before or during the question.
 func TestAsk_waitsForAnswerToOtherMember(t *testing.T) {
 	const question = `42["chat:message",{"chatId":"room-1","messageId":"m9","userId":"bob","text":"?","createdAt":"2026-01-02T03:04:05Z"}]`

@@ -25,7 +25,6 @@ type assembly struct {
 
 	tokens tokenList              // in order
 	text   strings.Builder        // of tokens
-	next   int                    // the index of the next token
 	early  map[int]events.AIToken // out-of-order tokens, by index
 	order  indexHeap              // the indices of early
 	end    int                    // the position after the last token that has arrived
@@ -56,10 +55,10 @@ func (a *assembly) add(t events.AIToken) {
 	case t.Index < 0:
 		a.misfit = fmt.Errorf("%w: a token has the index %d", ErrIndex, sent)
 		return
-	case again && t.Index < a.next && held != t.Token:
+	case again && t.Index < a.next() && held != t.Token:
 		a.misfit = fmt.Errorf("%w: two tokens have the index %d", ErrIndex, sent)
 		return
-	case again || t.Index < a.next:
+	case again:
 		return
 	}
 	a.end = max(a.end, t.Index+1)
@@ -67,7 +66,7 @@ func (a *assembly) add(t events.AIToken) {
 		a.tooLong = true
 		return
 	}
-	if t.Index > a.next {
+	if t.Index > a.next() {
 		if a.early == nil {
 			a.early = map[int]events.AIToken{}
 		}
@@ -79,8 +78,12 @@ func (a *assembly) add(t events.AIToken) {
 	a.catchUp()
 }
 
+// next returns the index of the next token.
+func (a *assembly) next() int { return a.tokens.len }
+
 // position returns the position of a token in the answer, from 0. It is
-// negative if the index does not fit the scheme.
+// negative if the index does not fit the scheme. Under IndexRestarts, an index
+// lower than the next one begins a new part.
 func (a *assembly) position(index int) int {
 	switch a.scheme {
 	case IndexNone:
@@ -88,7 +91,7 @@ func (a *assembly) position(index int) int {
 	case IndexFromOne:
 		return index - 1
 	case IndexRestarts:
-		if index >= 0 && (a.end == 0 || index+a.shift < a.next) {
+		if index >= 0 && (a.end == 0 || index+a.shift < a.next()) {
 			a.shift = a.end - index
 		}
 		return index + a.shift
@@ -100,7 +103,7 @@ func (a *assembly) position(index int) int {
 // countsFromOne reports whether all tokens of a finished answer have arrived,
 // and the first has the index 1.
 func (a *assembly) countsFromOne(final string) bool {
-	if a.scheme != IndexFromZero || a.next > 0 || len(a.early) == 0 {
+	if a.scheme != IndexFromZero || a.next() > 0 || len(a.early) == 0 {
 		return false
 	}
 	for i := range len(a.early) {
@@ -115,9 +118,9 @@ func (a *assembly) countsFromOne(final string) bool {
 
 // catchUp appends the early tokens that are next in order.
 func (a *assembly) catchUp() {
-	for len(a.order) > 0 && a.order[0] == a.next {
-		t := a.early[a.next]
-		delete(a.early, a.next)
+	for len(a.order) > 0 && a.order[0] == a.next() {
+		t := a.early[a.next()]
+		delete(a.early, a.next())
 		heap.Pop(&a.order)
 		a.append(t)
 	}
@@ -140,7 +143,6 @@ func (h *indexHeap) Pop() any {
 func (a *assembly) append(t events.AIToken) {
 	a.tokens.append(t)
 	a.text.WriteString(t.Token)
-	a.next = t.Index + 1
 }
 
 // note stores an event that is not a token.
@@ -177,11 +179,11 @@ func (a *assembly) hold(size int) bool {
 func (a *assembly) gap() *GapError {
 	if len(a.early) == 0 {
 		if a.dropped {
-			return &GapError{From: a.next, To: a.next}
+			return &GapError{From: a.next(), To: a.next()}
 		}
 		return nil
 	}
-	return &GapError{From: a.next, To: a.order[0]}
+	return &GapError{From: a.next(), To: a.order[0]}
 }
 
 // bufferFull reports whether more early tokens have arrived than the limit.
@@ -201,7 +203,7 @@ func (a *assembly) fill(m events.AIMessage) bool {
 	}
 	a.early, a.order = nil, nil
 	if rest != "" {
-		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next})
+		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next()})
 	}
 	return true
 }

@@ -46,10 +46,17 @@ func stateAt(on sessions, ctx context.Context) string {
 }
 
 // notSent reports whether err is the error of a session that ended before it
-// sent the event. Then do runs fn again.
+// sent the event. Then Do runs fn again.
 func notSent(err error) bool {
 	var failed *conn.SendError
 	return errors.Is(err, conn.ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
+}
+
+// maybeSent reports whether an event was or may have been sent by a send that
+// returned err.
+func maybeSent(err error) bool {
+	var failed *conn.SendError
+	return !errors.As(err, &failed) || failed.MaybeSent
 }
 
 // send sends an event under the current name at the time of writing. sending,

@@ -17,11 +17,9 @@ func (s *Stream) askAgain() {
 // askedAgain continues a stream whose question was sent again, with the error
 // of that.
 func (s *Stream) askedAgain(err error) {
-	var failed *conn.SendError
-	switch {
-	case err == nil, errors.Is(err, conn.ErrSessionLost) && errors.As(err, &failed) && failed.MaybeSent:
-		// If the question was lost again, LostTimeout will notice it.
-	default:
+	// If the question was lost again, LostTimeout will notice it.
+	lostAgain := errors.Is(err, conn.ErrSessionLost) && !notSent(err)
+	if err != nil && !lostAgain {
 		s.giveUp(err, "")
 		return
 	}

@@ -145,11 +145,10 @@ func newObservers(c *Client, all, ofConn []any, log *slog.Logger) observers {
 // one has no method of an observer.
 func splitObservers(all []any) (ofConn []any, err error) {
 	for _, o := range all {
-		own := isObserver(o)
 		switch {
 		case conn.IsObserver(o):
 			ofConn = append(ofConn, o)
-		case !own:
+		case !isObserver(o):
 			return nil, fmt.Errorf("chat: a value of Config.Observers has no method of an observer: a %T", o)
 		}
 	}

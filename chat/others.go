@@ -249,10 +249,13 @@ func (ss *streams) wroteEarly() {
 // before it. It expects the answers to the messages that were sent just before.
 // ss.mu is held.
 func (ss *streams) begin() {
-	if ss.used.Swap(true) || ss.early == 0 || ss.cfg.AbandonedTimeout >= 0 && time.Now().After(ss.earlyUntil) {
+	early := ss.early
+	ss.early = 0
+	defer ss.updateFollowed()
+	if ss.used.Swap(true) || ss.cfg.AbandonedTimeout >= 0 && time.Now().After(ss.earlyUntil) {
 		return
 	}
-	for range min(ss.early, maxOthers) {
+	for range min(early, maxOthers) {
 		ss.expect(&other{})
 	}
 }

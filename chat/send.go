@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"errors"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,8 +17,11 @@ import (
 // [Client.Deliver] to wait for an acknowledgement.
 func (c *Client) SendMessage(ctx context.Context, m events.UserMessage) error {
 	if !c.streams.used.Load() {
-		defer c.streams.wroteEarly()
-		return c.send(ctx, c.names.named(events.KeyUserMessage), m, nil)
+		err := c.send(ctx, c.names.named(events.KeyUserMessage), m, nil)
+		if maybeSent(err) {
+			c.streams.wroteEarly()
+		}
+		return err
 	}
 	chatID := m.ChatID
 	setDefault(&chatID, c.cfg.ChatID)
@@ -130,8 +132,7 @@ func (c *Client) asking(question *own, send func(sending func(*conn.Session)) er
 			unsent = c.streams.writing(*question)
 		}
 	})
-	var failed *conn.SendError
-	sent = !errors.As(err, &failed) || failed.MaybeSent
+	sent = maybeSent(err)
 	return err
 }
 

@@ -26,8 +26,8 @@ func (s *Stream) conflicts(event events.Event) bool {
 		if held, ok := a.at(index); ok {
 			return held != event.Token
 		}
-		inTurn := index == a.next || index > a.next && a.next > 0 && s.lost()
-		return !inTurn || s.final != nil && index == a.next && !continues(s.final.Text, a.text.String()+event.Token)
+		inTurn := index == a.next() || index > a.next() && a.next() > 0 && s.lost()
+		return !inTurn || s.final != nil && index == a.next() && !continues(s.final.Text, a.text.String()+event.Token)
 	case events.AIMessage:
 		return s.final != nil && s.final.Text != event.Text || !continues(event.Text, a.text.String())
 	}
@@ -43,8 +43,8 @@ func continues(final, tokens string) bool {
 
 // at returns the text of the token with an index, if it has arrived.
 func (a *assembly) at(index int) (text string, ok bool) {
-	if i := index - (a.next - a.tokens.len); i >= 0 && i < a.tokens.len {
-		return a.tokens.held(i).text, true
+	if index >= 0 && index < a.next() {
+		return a.tokens.held(index).text, true
 	}
 	t, ok := a.early[index]
 	return t.Token, ok

@@ -327,9 +327,9 @@ func (s *Stream) evaluate(gap *GapError) {
 		end = func() { s.end(*final, nil) }
 	default:
 		// Without any token, nothing shows that the backend sends tokens.
-		fill := cfg.OnGap == FillGap || gap == nil && s.answer.next == 0
+		fill := cfg.OnGap == FillGap || gap == nil && s.answer.next() == 0
 		if gap == nil {
-			gap = &GapError{From: s.answer.next, To: s.answer.next}
+			gap = &GapError{From: s.answer.next(), To: s.answer.next()}
 		}
 		if fill && s.answer.fill(*final) {
 			end = func() { s.end(*final, nil) }
@@ -368,7 +368,7 @@ func (s *Stream) hasFinal() bool {
 func (s *Stream) hasTokens() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.answer.next > 0
+	return s.answer.next() > 0
 }
 
 // wake wakes the goroutines that wait for a change; mu is held.

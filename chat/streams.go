@@ -175,7 +175,7 @@ func (ss *streams) named(id string) *Stream {
 		ss.forget(o)
 		ss.tidy(o.chat)
 	}
-	if ss.others > 0 && time.Since(ss.swept) > ss.cfg.AbandonedTimeout {
+	if d := ss.cfg.AbandonedTimeout; ss.others > 0 && d >= 0 && time.Since(ss.swept) > d {
 		ss.swept = time.Now()
 		for chat := range ss.byChat {
 			ss.expire(chat)

@@ -131,6 +131,9 @@ type toolCall struct {
 	release           func() // ends the work for the stream and for Shutdown
 }
 
+// memory estimates the memory of the call while it runs or waits.
+func (c *toolCall) memory() int { return goroutineMemory + toolCallMemory(c.AIToolCall) }
+
 func newToolbox(cfg Tools, log *slog.Logger,
 	hold func(context.Context) (context.Context, func(), error), send func(context.Context, any) error) *toolbox {
 	return &toolbox{
@@ -217,7 +220,7 @@ func (b *toolbox) start(ctx context.Context, call *toolCall) (started, first boo
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wasFull := b.full
-	size := goroutineMemory + toolCallMemory(call.AIToolCall)
+	size := call.memory()
 	b.full = len(b.calls) >= b.cfg.MaxConcurrent+b.cfg.MaxPending || len(b.calls) > 0 && b.bytes+size > maxBytes
 	if b.full {
 		return false, !wasFull
@@ -248,7 +251,7 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.calls, call)
-		b.bytes -= goroutineMemory + toolCallMemory(call.AIToolCall)
+		b.bytes -= call.memory()
 	}()
 	if call.ack.Wanted() {
 		defer context.AfterFunc(call.ack.Context(), call.cancel)()
@@ -303,10 +306,7 @@ func (b *toolbox) withoutPanic(call *toolCall, err error) error {
 	if !errors.As(err, &panicked) {
 		return err
 	}
-	_ = guard.Call(func() error { // the log handler may have been the cause
-		b.log.Error("chat: tool has panicked", "tool", call.ToolName, "panic", panicked.Value, "stack", string(panicked.Stack))
-		return nil
-	})
+	guard.Log(b.log, panicked, "chat: tool has panicked", "tool", call.ToolName)
 	return fmt.Errorf("tool %q has panicked", call.ToolName)
 }
 

@@ -210,8 +210,5 @@ func (c *Conn) reportPanic(ctx context.Context, name, data []byte, panicked *bus
 }
 
 func (c *Conn) logPanic(event string, panicked *bus.PanicError) {
-	_ = guard.Call(func() error { // the log handler may have been the cause
-		c.log.Error("conn: a function panicked", "event", event, "panic", panicked.Value, "stack", string(panicked.Stack))
-		return nil
-	})
+	guard.Log(c.log, panicked, "conn: a function panicked", "event", event)
 }

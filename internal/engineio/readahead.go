@@ -31,7 +31,7 @@ func (r *readAhead) Read(p []byte) (int, error) {
 		n, err := r.Conn.Read(r.pooled[:])
 		r.full = n == len(r.pooled)
 		r.data = r.pooled[:n]
-		if err != nil || n == 0 {
+		if n == 0 { // an error beside data is returned again by the next read
 			r.release()
 			return 0, err
 		}

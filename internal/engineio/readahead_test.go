@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A chunkConn returns its data in reads of random sizes.
+// A chunkConn returns its data in reads of random sizes. The last data comes
+// with the error, as from a TLS connection that the peer has closed.
 type chunkConn struct {
 	net.Conn
 	data []byte
@@ -22,7 +23,9 @@ func (c *chunkConn) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(p, c.data[:min(len(c.data), 1+rand.IntN(2*readAheadSize))])
-	c.data = c.data[n:]
+	if c.data = c.data[n:]; len(c.data) == 0 {
+		return n, io.EOF
+	}
 	return n, nil
 }
 

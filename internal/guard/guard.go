@@ -2,7 +2,11 @@
 // a panic ends neither the program nor the other work of the goroutine.
 package guard
 
-import "github.com/seed67206a74/parley/bus"
+import (
+	"log/slog"
+
+	"github.com/seed67206a74/parley/bus"
+)
 
 // Call calls fn and returns its error. If fn panics, the error is a
 // [*bus.PanicError]. [runtime.Goexit] still ends the goroutine.
@@ -26,4 +30,13 @@ func Then(fn func() error, done func(error)) {
 	}()
 	err = fn()
 	returned = true
+}
+
+// Log logs a panic as an error, with its value and stack after args. A panic of
+// the log handler, which may have been the cause, is ignored.
+func Log(log *slog.Logger, panicked *bus.PanicError, msg string, args ...any) {
+	_ = Call(func() error {
+		log.Error(msg, append(args, "panic", panicked.Value, "stack", string(panicked.Stack))...)
+		return nil
+	})
 }

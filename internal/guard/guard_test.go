@@ -1,7 +1,9 @@
 package guard_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"runtime"
 	"testing"
 
@@ -29,6 +31,19 @@ func TestThen_reportsGoexit(t *testing.T) {
 	require.ErrorAs(t, <-result, &exited)
 	assert.Nil(t, exited.Value)
 }
+
+func TestLog_logsPanicAndIgnoresThatOfHandler(t *testing.T) {
+	var out bytes.Buffer
+	panicked := &bus.PanicError{Value: "boom", Stack: []byte("stack")}
+	guard.Log(slog.New(slog.NewTextHandler(&out, nil)), panicked, "failed", "event", "e")
+	assert.Contains(t, out.String(), "level=ERROR msg=failed event=e panic=boom stack=stack")
+	broken := slog.New(slog.NewTextHandler(writerFunc(func([]byte) (int, error) { panic("log") }), nil))
+	assert.NotPanics(t, func() { guard.Log(broken, panicked, "failed") })
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestCall_doesNotAllocate(t *testing.T) {
 	n := 0

@@ -32,11 +32,7 @@ func Each[O any](log *slog.Logger, observers []O, fn func(O)) {
 
 func report(log *slog.Logger, err error) {
 	var panicked *bus.PanicError
-	if !errors.As(err, &panicked) {
-		return // fn returns no error
+	if errors.As(err, &panicked) { // fn returns no other error
+		guard.Log(log, panicked, "observer has panicked")
 	}
-	_ = guard.Call(func() error { // the log handler may panic too
-		log.Error("observer has panicked", "panic", panicked.Value, "stack", string(panicked.Stack))
-		return nil
-	})
 }
