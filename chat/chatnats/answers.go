@@ -3,11 +3,13 @@ package chatnats
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/chat"
@@ -55,6 +57,10 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	}
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
+	extra, err := extraOf(q.Meta)
+	if err != nil {
+		return nil, &RemoteError{Verb: verbAsk, Err: err}
+	}
 	r, err := a.reader(ctx, q, SubscribeConfig{})
 	if err != nil {
 		return nil, err
@@ -62,6 +68,7 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	err = r.stream.remote.SendMessage(ctx, events.UserMessage{
 		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
 		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
+		Extra: extra,
 	})
 	if err != nil {
 		r.stop()
@@ -70,6 +77,19 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	r.stream.isAsked()
 	go r.run() // ends with the answer, or with ctx
 	return r.stream, nil
+}
+
+// extraOf returns the Meta of a question as fields of its message.
+func extraOf(meta map[string]any) (map[string]json.RawMessage, error) {
+	extra := map[string]json.RawMessage{}
+	for name, value := range meta {
+		encoded, err := jsonv2.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("chatnats: Meta[%q]: %w", name, err)
+		}
+		extra[name] = json.RawMessage(encoded)
+	}
+	return extra, nil
 }
 
 // Find returns the last answer in a chat whose request id satisfies own, with
