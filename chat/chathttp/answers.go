@@ -90,21 +90,14 @@ func newAnswers(cfg Config) answers {
 func (a *answers) add(e *entry, replace bool, running *sync.WaitGroup) (other *entry, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.mayOpen(e.key.user); err != nil {
-		return nil, err
-	}
 	if old := a.byChat[e.key]; old != nil && !old.ended {
 		other = old
 	}
+	if err := a.mayAdd(e.key.user, other != nil); err != nil {
+		return nil, err
+	}
 	if other != nil && !replace {
 		return other, nil
-	}
-	own := a.users[e.key.user]
-	if own != nil && other == nil && own.inFlight >= a.cfg.MaxStreamsPerVisitor {
-		return nil, refuse(http.StatusTooManyRequests, "too_many_streams", "Too many answers are in flight.")
-	}
-	if a.all.inFlight >= a.cfg.MaxStreams {
-		return nil, refuse(http.StatusServiceUnavailable, "busy", "The service is busy.")
 	}
 	a.open(e)
 	a.all.inFlight++
@@ -113,6 +106,30 @@ func (a *answers) add(e *entry, replace bool, running *sync.WaitGroup) (other *e
 	a.byChat[e.key] = e
 	running.Add(1)
 	return other, nil
+}
+
+// refusal returns the error with which add would refuse a further answer of a
+// user.
+func (a *answers) refusal(user string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mayAdd(user, false)
+}
+
+// mayAdd returns an error if a user may not have another answer in flight with
+// a reader. replaces is whether it replaces an answer of the user.
+func (a *answers) mayAdd(user string, replaces bool) error {
+	if err := a.mayOpen(user); err != nil {
+		return err
+	}
+	own := a.users[user]
+	if own != nil && !replaces && own.inFlight >= a.cfg.MaxStreamsPerVisitor {
+		return refuse(http.StatusTooManyRequests, "too_many_streams", "Too many answers are in flight.")
+	}
+	if a.all.inFlight >= a.cfg.MaxStreams {
+		return refuse(http.StatusServiceUnavailable, "busy", "The service is busy.")
+	}
+	return nil
 }
 
 // mayOpen returns an error if a user may not have another open response.

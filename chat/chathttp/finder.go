@@ -70,6 +70,10 @@ func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entr
 	if e, err := s.join(visitor, id); e != nil || err != nil {
 		return e, err // found by another request
 	}
+	// Not after find: an answer that is found and not kept is aborted.
+	if err := s.answers.refusal(key.user); err != nil {
+		return nil, err
+	}
 	e := s.newEntry(r, key, "")
 	adopted := false
 	defer func() {

@@ -50,7 +50,7 @@ func withTwoServers(t *testing.T, test func(t *testing.T, s *site, shared *share
 	t.Helper()
 	withSite(t, pauses, Config{}, func(t *testing.T, s *site) {
 		shared := &sharedAnswers{Client: s.client}
-		cfg := Config{Authorize: byHeader, OnLeave: ContinueOnLeave, Logger: s.web.cfg.Logger}
+		cfg := Config{Authorize: byHeader, OnLeave: ContinueOnLeave, MaxStreamsPerVisitor: 3, Logger: s.web.cfg.Logger}
 		var servers [2]*Server
 		for i := range servers {
 			var err error
@@ -115,6 +115,22 @@ func TestFinder_stopsAnswerOfOtherServer(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 1, s.aborts())
 		assert.Contains(t, s.send("POST", "/chat/room/stop", "{}").body(), `"stopped":false`)
+	})
+}
+
+func TestFinder_doesNotAbortAnswerOverLimit(t *testing.T) {
+	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"1 "`)
+		move()
+		others := []*reply{s.ask("a", "Count"), s.ask("b", "Count"), s.ask("c", "Count")}
+		assert.Contains(t, s.status(429, s.send("GET", "/chat/room/stream", "")).body(), `"too_many_streams"`)
+		assert.Contains(t, r.frames(), "[DONE]")
+		assert.Zero(t, s.aborts())
+		for _, other := range others {
+			other.frames()
+		}
+		assert.Contains(t, s.status(200, s.send("GET", "/chat/room/stream", "")).body(), "[DONE]")
 	})
 }
 

@@ -1,13 +1,16 @@
 package chatnats
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/bus"
 	"github.com/seed67206a74/parley/chat"
@@ -55,6 +58,10 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	}
 	setDefault(&q.MessageID, rand.Text())
 	setDefault(&q.RequestID, rand.Text())
+	extra, err := extraOf(q.Meta)
+	if err != nil {
+		return nil, &RemoteError{Verb: verbAsk, Err: err}
+	}
 	r, err := a.reader(ctx, q, SubscribeConfig{})
 	if err != nil {
 		return nil, err
@@ -62,6 +69,7 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	err = r.stream.remote.SendMessage(ctx, events.UserMessage{
 		ChatID: q.ChatID, TraceID: q.TraceID, RequestID: q.RequestID,
 		MessageID: q.MessageID, UserID: q.UserID, Text: q.Text, Parts: q.Parts,
+		Extra: extra,
 	})
 	if err != nil {
 		r.stop()
@@ -70,6 +78,19 @@ func (a *Answers) Ask(ctx context.Context, q chat.Question) (*Stream, error) {
 	r.stream.isAsked()
 	go r.run() // ends with the answer, or with ctx
 	return r.stream, nil
+}
+
+// extraOf returns the Meta of a question as fields of its message.
+func extraOf(meta map[string]any) (map[string]json.RawMessage, error) {
+	extra := map[string]json.RawMessage{}
+	for name, value := range meta {
+		encoded, err := jsonv2.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("chatnats: Meta[%q]: %w", name, err)
+		}
+		extra[name] = json.RawMessage(encoded)
+	}
+	return extra, nil
 }
 
 // Find returns the last answer in a chat whose request id satisfies own, with
@@ -86,7 +107,7 @@ func (a *Answers) Find(ctx context.Context, chatID events.ID, own func(requestID
 	if time.Since(last.Time) > a.idleTimeout() {
 		return nil, false, nil
 	}
-	r, err := a.reader(ctx, chat.Question{ChatID: chatID}, SubscribeConfig{Time: time.Now().Add(-a.age())})
+	r, err := a.reader(ctx, chat.Question{ChatID: chatID}, SubscribeConfig{Time: time.Now().Add(-cmp.Or(a.Age, DefaultAnswerAge))})
 	if err != nil {
 		return nil, false, err
 	}
@@ -100,16 +121,8 @@ func (a *Answers) Find(ctx context.Context, chatID events.ID, own func(requestID
 	return r.stream, true, nil
 }
 
-func (a *Answers) age() time.Duration {
-	age := a.Age
-	setDefault(&age, DefaultAnswerAge)
-	return age
-}
-
 func (a *Answers) idleTimeout() time.Duration {
-	d := a.IdleTimeout
-	setDefault(&d, DefaultAnswerIdleTimeout)
-	return d
+	return cmp.Or(a.IdleTimeout, DefaultAnswerIdleTimeout)
 }
 
 // findTimeout ends the reading of Find if no event arrives. The last stored
@@ -163,7 +176,7 @@ func (r *storedReader) find(last uint64, own func(requestID string) bool) (found
 	answers := map[string][]Delivery{}
 	var newest string
 	for {
-		d, err := r.next(r.stream.ctx.Done(), time.After(findTimeout))
+		d, err := r.next(time.After(findTimeout))
 		if errors.Is(err, chat.ErrStalled) {
 			break
 		}
@@ -196,8 +209,8 @@ func isOfAnswer(event events.Event) bool {
 var errMissing = errors.New("chatnats: events of the answer are missing in the stream")
 
 // next returns the next event of the chat. Its error is that of the ctx of the
-// answer, chat.ErrStalled, or a *RemoteError.
-func (r *storedReader) next(ended <-chan struct{}, stalled <-chan time.Time) (Delivery, error) {
+// answer, chat.ErrStalled, chat.ErrAborted, or a *RemoteError.
+func (r *storedReader) next(stalled <-chan time.Time) (Delivery, error) {
 	lost := func(err error) error { return &RemoteError{Verb: verbAsk, MaybeSent: true, Err: err} }
 	select {
 	case d, ok := <-r.deliveries:
@@ -213,12 +226,12 @@ func (r *storedReader) next(ended <-chan struct{}, stalled <-chan time.Time) (De
 	case _, ok := <-r.gaps:
 		if !ok {
 			r.gaps = nil
-			return r.next(ended, stalled)
+			return r.next(stalled)
 		}
 		return Delivery{}, lost(errMissing)
 	case <-stalled:
 		return Delivery{}, chat.ErrStalled
-	case <-ended:
+	case <-r.stream.ctx.Done():
 		return Delivery{}, r.stream.ctx.Err()
 	case reason := <-r.stream.aborted:
 		r.abort(reason)
@@ -240,7 +253,7 @@ func (r *storedReader) run() {
 	silence := time.NewTimer(r.idle)
 	defer silence.Stop()
 	for {
-		d, err := r.next(s.ctx.Done(), silence.C)
+		d, err := r.next(silence.C)
 		if err != nil {
 			if s.ctx.Err() != nil {
 				r.abort("")

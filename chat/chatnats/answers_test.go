@@ -60,8 +60,12 @@ func TestAnswers_findsAnswerOfOtherProcess(t *testing.T) {
 	require.False(t, ok, "nothing was asked")
 	_, err = first.Ask(ctx, chat.Question{ChatID: room, Text: "Hello"})
 	require.ErrorIs(t, err, chat.ErrNoUser)
-	asked, err := first.Ask(ctx, chat.Question{ChatID: room, UserID: events.StringID("ada"), Text: "Hello", RequestID: "mine-1"})
+	asked, err := first.Ask(ctx, chat.Question{ChatID: room, UserID: events.StringID("ada"), Text: "Hello", RequestID: "mine-1",
+		Meta: map[string]any{"tenant": "acme"}})
 	require.NoError(t, err)
+	backend.Expect(t, "user:message", map[string]any{"text": "Hello", "tenant": "acme"})
+	_, err = first.Ask(ctx, chat.Question{ChatID: room, UserID: events.StringID("ada"), Meta: map[string]any{"tenant": make(chan int)}})
+	require.ErrorContains(t, err, `Meta["tenant"]`)
 	for token := range asked.Tokens() {
 		require.Equal(t, "one ", token.Token)
 		break

@@ -107,10 +107,13 @@ func (c *attemptCount) read(ctx context.Context) error {
 	return nil
 }
 
-// undo subtracts an attempt that ended because the worker stops.
+// undo subtracts an attempt that did not start, or ended because the worker
+// stops. It has no effect if another worker has written the key since.
 func (c *attemptCount) undo() {
 	if c.revision != 0 {
-		_ = c.worker.bus.conn.PublishMsg(c.message(c.number - 1)) // on failure, it counts
+		msg := c.message(c.number - 1)
+		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(c.revision, 10))
+		_ = c.worker.bus.conn.PublishMsg(msg) // on failure, it counts
 	}
 }
 

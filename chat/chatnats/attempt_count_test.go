@@ -125,3 +125,37 @@ func TestWork_handlesEventsWhoseAttemptsCannotBeCounted(t *testing.T) {
 		count.next(wiretest.Context(t), true) // there is no bucket
 	}
 }
+
+// An endedCtx has ended, but does not end the contexts that are derived from
+// it.
+type endedCtx struct{ context.Context }
+
+func (endedCtx) Err() error { return context.Canceled }
+
+func TestWork_doesNotCountAttemptThatIsNotStarted(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{Partitions: 1})
+	bucket, err := b.bucket(wiretest.Context(t), true)
+	require.NoError(t, err)
+	requireCount := func(want string) {
+		t.Helper()
+		_, err := bucket.Put(wiretest.Context(t), "after-undo", nil)
+		require.NoError(t, err)
+		entry, err := bucket.Get(wiretest.Context(t), "attempts.answers.1")
+		require.NoError(t, err)
+		require.Equal(t, want, string(entry.Value()))
+	}
+	w := &worker{bus: b, cfg: GroupConfig{Name: "answers"}, slots: make(chan struct{}, 1)}
+	d := Delivery{Sequence: 1, Redelivered: true}
+	count := w.countAttempts(d)
+	require.ErrorIs(t, w.attempt(endedCtx{context.Background()}, &d, count), errNotStarted)
+	requireCount("0")
+
+	other := w.countAttempts(d)
+	for range 2 {
+		other.next(wiretest.Context(t), true)
+	}
+	requireCount("2")
+	count.undo()
+	requireCount("2")
+}

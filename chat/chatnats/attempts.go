@@ -106,6 +106,7 @@ func (w *worker) attempt(ctx context.Context, d *Delivery, count *attemptCount) 
 	defer func() { <-w.slots }()
 	count.next(ctx, d.Redelivered)
 	if ctx.Err() != nil {
+		count.undo()
 		return errNotStarted
 	}
 	if count.number > w.cfg.MaxAttempts {

@@ -153,7 +153,8 @@ func (r *balancer) state() (kind string, own instance) {
 }
 
 // held returns the leases that this instance holds, and how many it waits for.
-// A tenure that has ended, but whose function has not returned, is neither.
+// A tenure that has ended, but whose function has not returned, is neither. mu
+// is held.
 func (r *balancer) held() (held []*lease, waiting int) {
 	for _, l := range r.leases {
 		switch {

@@ -29,9 +29,9 @@ var (
 	_ Answer = (*chat.Stream)(nil)
 )
 
-// A Stream is the answer to a question that was asked through a [Remote]. It
-// keeps the whole answer: a reader may start late or be slow, and none is
-// required. Its methods are safe for concurrent use.
+// A Stream is the answer to a question that was asked through a [Remote] or
+// [Answers]. It keeps the whole answer: a reader may start late or be slow, and
+// none is required. Its methods are safe for concurrent use.
 type Stream struct {
 	remote   *Remote
 	ctx      context.Context

@@ -1,6 +1,9 @@
 package chatotel
 
 import (
+	"maps"
+	"slices"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -86,10 +89,4 @@ func (m meta) Get(key string) string {
 
 func (m meta) Set(key, value string) { m[key] = value }
 
-func (m meta) Keys() []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	return keys
-}
+func (m meta) Keys() []string { return slices.Collect(maps.Keys(m)) }

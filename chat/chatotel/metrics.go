@@ -3,6 +3,7 @@ package chatotel
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -108,10 +109,7 @@ func (o *Observer) options(first attribute.KeyValue, others ...attribute.KeyValu
 func (m *metrics) collect(o *Observer, to metric.Observer) {
 	o.mu.Lock()
 	sum := m.ended
-	clients := make([]*chat.Client, 0, len(o.clients))
-	for c := range o.clients {
-		clients = append(clients, c)
-	}
+	clients := slices.Collect(maps.Keys(o.clients))
 	o.mu.Unlock()
 
 	var ready, open, queued int64
