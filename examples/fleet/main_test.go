@@ -8,9 +8,20 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
 )
+
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestFleet_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 0, "-role", "holder", "-nats", "nats://127.0.0.1:1")
+}
+
+func TestFleet_reportsMissingBackend(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 0, "-backend", exampletest.NoServer)
+}
 
 // runFleet runs the example and returns its output.
 func runFleet(t *testing.T, args ...string) string {

@@ -19,13 +19,17 @@ import (
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestMetrics_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "connection refused", 0, "-url", exampletest.NoServer, "-addr", "127.0.0.1:0")
+}
 
 func TestMetrics_servesClientMetrics(t *testing.T) {
 	answered := make(chan struct{}, 1)
@@ -85,7 +89,9 @@ func TestMetrics_reportsLostConnectionAndSlowReader(t *testing.T) {
 			break
 		}
 	}
-	require.Eventually(t, func() bool { return client.Health() != nil }, 20*time.Second, time.Millisecond)
+	// The observer is called after the state is published.
+	waiting := c.changes.WithLabelValues(conn.Waiting.String())
+	require.Eventually(t, func() bool { return client.Health() != nil && testutil.ToFloat64(waiting) == 1 }, 20*time.Second, time.Millisecond)
 
 	registry := prometheus.NewRegistry()
 	require.NoError(t, registry.Register(c))
