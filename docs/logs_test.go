@@ -94,8 +94,8 @@ func (c *checker) logCallsIn(t *testing.T, dir string) []logCall {
 		for _, decl := range file.Decls {
 			ast.Inspect(decl, func(n ast.Node) bool {
 				if call, ok := n.(*ast.CallExpr); ok {
-					if arg, ok := message(info, call); ok {
-						calls = append(calls, logCall{c.files.Position(call.Pos()), messages(info, call.Args[arg], decl), fields(info, call.Args[arg+1:])})
+					if arg, more, ok := message(info, call); ok {
+						calls = append(calls, logCall{c.files.Position(call.Pos()), messages(info, call.Args[arg], decl), append(more, fields(info, call.Args[arg+1:])...)})
 					}
 				}
 				return true
@@ -106,25 +106,31 @@ func (c *checker) logCallsIn(t *testing.T, dir string) []logCall {
 }
 
 // message returns the index of the message among the arguments of a call, if
-// the call is one of slog.
-func message(info *types.Info, call *ast.CallExpr) (arg int, ok bool) {
+// the call is one of slog or guard.Log, and the fields that the latter adds.
+func message(info *types.Info, call *ast.CallExpr) (arg int, more []string, ok bool) {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
-		return 0, false
+		return 0, nil, false
 	}
 	f, ok := info.Uses[selector.Sel].(*types.Func)
-	if !ok || f.Pkg() == nil || f.Pkg().Path() != "log/slog" {
-		return 0, false
+	if !ok || f.Pkg() == nil {
+		return 0, nil, false
+	}
+	switch path := f.Pkg().Path(); {
+	case strings.HasSuffix(path, "/internal/guard") && f.Name() == "Log":
+		return 2, []string{"panic", "stack"}, true
+	case path != "log/slog":
+		return 0, nil, false
 	}
 	switch f.Name() {
 	case "Debug", "Info", "Warn", "Error":
-		return 0, true
+		return 0, nil, true
 	case "DebugContext", "InfoContext", "WarnContext", "ErrorContext":
-		return 1, true
+		return 1, nil, true
 	case "Log", "LogAttrs":
-		return 2, true
+		return 2, nil, true
 	}
-	return 0, false
+	return 0, nil, false
 }
 
 // messages returns the possible messages of an argument: a constant, or a

@@ -130,7 +130,8 @@ func terminate(b *nodetest.Backend) {
 func TestFileLimit_retriesUntilServerAccepts(t *testing.T) {
 	t.Parallel()
 	prlimit, err := exec.LookPath("prlimit")
-	installed.Need(t, err, "apt-get install util-linux") // prlimit limits the file descriptors of the server
+	// prlimit limits the file descriptors of the server.
+	installed.Need(t, err, "apt-get install util-linux")
 	s := startScene(t, chat.Config{})
 	pid := s.backend.Process().Pid
 	limit := func(files int) {
