@@ -41,6 +41,9 @@ type size struct {
 	limit  time.Duration
 }
 
+// roundLimit ends a round that makes no progress.
+const roundLimit = 4 * time.Minute
+
 var short, long = size{6, 3 * time.Second}, size{20, 8 * time.Second}
 
 // TestChaos runs a short round in each mode with a fixed seed. If PARLEY_CHAOS
@@ -89,13 +92,17 @@ func (m mode) run(t *testing.T, seed uint64, until size) {
 // compared.
 func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn, seed uint64, until size) {
 	t.Logf("PARLEY_CHAOS_SEED=%d", seed)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), roundLimit)
 	defer cancel()
 	w := &workload{ctx: ctx, enough: make(chan struct{}), recovering: m.recovering, failed: map[string]int{}}
 	var peers []*peer
+	var audiences []*readers
 	for n := range 2 {
 		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Faults)
-		peers = append(peers, m.startPeer(t, fmt.Sprintf("room%d-%d", n, seed), proxy, control))
+		p := m.newPeer(t, fmt.Sprintf("room%d-%d", n, seed), proxy, control)
+		audiences = append(audiences, p.startReaders(t))
+		p.run(t)
+		peers = append(peers, p)
 	}
 
 	var working, healing sync.WaitGroup
@@ -116,9 +123,9 @@ func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn,
 	for i, p := range peers {
 		p.check(t, delivered[i])
 		mixed[i].check(t)
-		p.readers.check(t)
+		audiences[i].check(t, p)
 		t.Log(p.summary())
-		t.Log(mixed[i].summary())
+		t.Log(mixed[i].summary(), audiences[i].summary())
 	}
 	assert.Empty(t, w.faults)
 	assert.Positive(t, w.delivered)
@@ -136,8 +143,8 @@ func (m mode) runOn(t *testing.T, backend *nodetest.Backend, control *conn.Conn,
 	}
 }
 
-// startPeer starts a client with the configuration of the mode.
-func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.Conn) *peer {
+// newPeer returns a client with the configuration of the mode.
+func (m mode) newPeer(t *testing.T, room string, proxy *Proxy, control *conn.Conn) *peer {
 	t.Helper()
 	cfg := chat.Config{
 		Stream:   chat.StreamConfig{FirstTokenTimeout: time.Second, IdleTimeout: time.Second, OfflineTimeout: time.Second, GapTimeout: 300 * time.Millisecond},
@@ -147,27 +154,28 @@ func (m mode) startPeer(t *testing.T, room string, proxy *Proxy, control *conn.C
 	var p *peer
 	if m.recovering {
 		cfg.Stream = chat.StreamConfig{
-			FirstTokenTimeout: 2 * time.Second, IdleTimeout: 10 * time.Second, OfflineTimeout: 30 * time.Second, GapTimeout: 30 * time.Second,
+			FirstTokenTimeout: 2 * time.Second, IdleTimeout: 10 * time.Second, OfflineTimeout: 2 * roundLimit, GapTimeout: 2 * roundLimit,
 			Resume: func(ctx context.Context, s *chat.Stream) error { return p.resume(ctx, s) },
 		}
 	}
-	p = startPeer(t, room, proxy, control, cfg)
+	p = newPeer(t, room, proxy, control, cfg)
 	return p
 }
 
 // heal ends the faults of a client's network when until is reached. It checks
-// that the client reconnects soon after that.
+// that the client reconnects after that, and that the server then refuses at
+// most two attempts: one by an earlier fault, and one in progress.
 func (w *workload) heal(p *peer, until size) {
 	ctx, cancel := context.WithTimeout(w.ctx, until.limit)
 	defer cancel()
 	p.proxy.AwaitBroken(ctx, until.breaks)
-	_, before := p.states.count()
+	before := len(p.states.failures())
 	p.proxy.Heal()
 	if _, err := readRecord(w.ctx, p.client.Conn(), p.room); err != nil {
 		w.fault("%s has not reconnected after the end of the faults: %v", p.room, err)
 	}
-	if _, waits := p.states.count(); waits-before > 2 {
-		w.fault("%s has waited %d times after the end of the faults", p.room, waits-before)
+	if failures := p.states.failures()[before:]; len(failures) > 2 {
+		w.fault("%s has failed after the end of the faults: %v", p.room, failures)
 	}
 }
 

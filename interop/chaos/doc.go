@@ -44,13 +44,15 @@
 //     once, in the order of the calls.
 //  6. Each wait is within the bounds of the policy for its attempt, and
 //     attempts are counted without a gap. After the end of the faults the
-//     client is Ready after two waits at most: one for an earlier fault, and
-//     one for an attempt in progress.
+//     client becomes Ready. At most two of its attempts then fail without a
+//     timeout: one by an earlier fault, and one in progress.
 //  7. A message of SendMessage arrives at most once. A tool runs once for each
 //     call that arrives, also across recoveries, and the server gets at most
 //     one result, which is that of the call.
-//  8. Slow and stuck readers of each policy delay no other reader. Each counts
-//     every event: as received, dropped or pending.
+//  8. Slow and stuck readers of each policy, on topics of each kind, delay no
+//     other reader. A reader receives published values in order, each once, and
+//     counts all others as dropped. A stuck reader has exactly the values that
+//     its policy keeps. A slow reader under bus.Block has all values.
 //  9. Joins, leaves and new names change nothing of that. At the end no stream
 //     and no delivery is open, and the counters have only grown.
 //

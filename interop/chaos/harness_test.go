@@ -105,10 +105,10 @@ type peer struct {
 	proxy   *Proxy
 	control *conn.Conn
 	ended   <-chan error
+	stop    func() // ends Run
 
 	asked sync.Map // questions by their request ids
 
-	readers *readers
 	wire    wire
 	states  states
 	history history
@@ -116,9 +116,16 @@ type peer struct {
 
 var user = events.StringID("u1")
 
-// startPeer runs a client behind a proxy until the test ends. Its answers are
-// resumed unless cfg says otherwise.
+// startPeer runs a client behind a proxy until the test ends.
 func startPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg chat.Config) *peer {
+	t.Helper()
+	p := newPeer(t, room, proxy, control, cfg)
+	p.run(t)
+	return p
+}
+
+// newPeer returns a client for a server behind a proxy.
+func newPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg chat.Config) *peer {
 	t.Helper()
 	p := &peer{room: room, proxy: proxy, control: control}
 	cfg.ChatID = events.StringID(room)
@@ -130,8 +137,13 @@ func startPeer(t testing.TB, room string, proxy *Proxy, control *conn.Conn, cfg 
 	p.client, err = chat.New(proxy.URL(), cfg)
 	require.NoError(t, err)
 	p.watch(t)
-	p.ended, _ = wiretest.Run(t, p.client)
 	return p
+}
+
+// run runs the client until the test ends.
+func (p *peer) run(t testing.TB) {
+	t.Helper()
+	p.ended, p.stop = wiretest.Run(t, p.client)
 }
 
 // ask asks a question that resume can ask again.

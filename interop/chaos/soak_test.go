@@ -38,7 +38,9 @@ func TestSoak(t *testing.T) {
 	var residents []*resident
 	for n, m := range modes[:3] { // the recovering ones
 		proxy := startProxy(t, backend, Plan{Seed: seed, Client: uint64(n)}.Faults)
-		r := &resident{peer: m.startPeer(t, fmt.Sprint("resident", n), proxy, control)}
+		r := &resident{peer: m.newPeer(t, fmt.Sprint("resident", n), proxy, control)}
+		r.client.Raw.Subscribe(ctx, bus.Limit(stuckLimit), bus.OnOverflow(bus.DropOldest)) // stuck
+		r.run(t)
 		residents = append(residents, r)
 		running.Go(func() { r.ask(ctx, "q0") })
 		running.Go(func() { r.ask(ctx, "q1") })

@@ -1,6 +1,8 @@
 package chaos
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,6 +18,7 @@ type states struct {
 	changes int
 	waits   int
 	last    conn.State // the last state with the phase Waiting
+	errs    []error    // of the waits for which a slow machine is no reason
 	faults  []string
 }
 
@@ -27,10 +30,28 @@ func (s *states) take(state conn.State) {
 		return
 	}
 	s.waits++
+	if !slow(state.Err) {
+		s.errs = append(s.errs, state.Err)
+	}
 	if fault := checkWait(s.last, state, bounds); fault != "" {
 		s.faults = append(s.faults, fault)
 	}
 	s.last = state
+}
+
+// slow reports whether a session or attempt can fail with err only because the
+// machine is busy: one end has waited too long for the other.
+func slow(err error) bool {
+	var lost *conn.TransportError // the server's end of a ping timeout
+	return errors.Is(err, conn.ErrPingTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &lost)
+}
+
+// failures returns the errors of the waits for which a slow machine is no
+// reason.
+func (s *states) failures() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.errs)
 }
 
 // count returns the number of states, and of states with the phase Waiting.

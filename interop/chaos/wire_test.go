@@ -75,7 +75,6 @@ func (p *peer) watch(t testing.TB) {
 	p.wire.room, p.wire.history = p.room, &p.history
 	raw := p.client.Raw.Subscribe(t.Context(), bus.Limit(1<<20))
 	changes := p.client.States.Subscribe(t.Context(), bus.Limit(1<<20))
-	p.readers = startReaders(t, p.client, raw)
 	go func() {
 		for e := range raw.C() {
 			p.wire.take(e)

@@ -117,13 +117,13 @@ func (w *workload) unexpected(err error, server serverAnswer, troubled bool) str
 	switch {
 	case errors.As(err, &unsent) && errors.Is(err, conn.ErrSessionLost):
 		return ""
+	case (errors.Is(err, chat.ErrNoToken) || errors.Is(err, chat.ErrStalled)) && !server.Done:
+		return "" // the question was lost, an earlier abort was late, or the server is slow
 	case errors.Is(err, chat.ErrNoToken):
-		if server.Asked == 0 || server.Aborted > 0 || troubled {
+		if server.Aborted > 0 || troubled {
 			return ""
 		}
 		return "its question has arrived"
-	case w.recovering && errors.Is(err, chat.ErrStalled) && server.Aborted > 0:
-		return "" // the abort of an earlier try was late
 	case w.recovering:
 		return "its session was recovered, or its answer resumed"
 	case errors.Is(err, chat.ErrStalled), errors.Is(err, chat.ErrOffline), errors.As(err, &gap):
