@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/memtest"
 )
 
 // The heap that pending values keep is at most twice the limit on their sizes,
@@ -26,12 +27,12 @@ func TestLimitBytes_boundsMemory(t *testing.T) {
 		for name, opts := range options {
 			t.Run(fmt.Sprint(policy, ", ", name), func(t *testing.T) {
 				topic := quiet[[]byte]()
-				before := heap()
+				before := memtest.Heap()
 				sub := topic.Subscribe(t.Context(), append(opts, bus.OnOverflow(policy), bus.Limit(1<<20))...)
 				for range 10 * limit / size {
 					_ = topic.PublishSized(t.Context(), make([]byte, size), size)
 				}
-				used := int64(heap()) - int64(before)
+				used := memtest.Heap() - before
 				assert.LessOrEqual(t, used, int64(2*limit))
 				t.Logf("%.2f of the limit", float64(used)/limit)
 				runtime.KeepAlive(sub)
@@ -39,12 +40,4 @@ func TestLimitBytes_boundsMemory(t *testing.T) {
 			})
 		}
 	}
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/memtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -68,11 +69,11 @@ func TestStream_boundsMemoryOfHostileAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ss, s := open(t, StreamConfig{ReorderLimit: -1})
-			before, n := heapBytes(), 0
+			before, n := memtest.Heap(), 0
 			for ; !s.Progress().Ended && n <= 2*maxTokens; n++ {
 				ss.offerAll(event(n))
 			}
-			used := int64(heapBytes()) - int64(before)
+			used := memtest.Heap() - before
 			assert.LessOrEqual(t, used, int64(2*maxBytes))
 			t.Logf("%d events: %.2f of the limit", n, float64(used)/maxBytes)
 			_, err := s.Wait()
@@ -94,11 +95,11 @@ func TestTools_boundMemoryOfPendingCalls(t *testing.T) {
 			client, err := New("http://localhost", quick(Config{Tools: Tools{MaxPending: 1 << 20}}))
 			require.NoError(t, err)
 			HandleTool(client, "wait", func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
-			before := heapBytes()
+			before := memtest.Heap()
 			for range min(2500, 40<<20/len(payload)) {
 				client.tools.offer(wireEvent[events.AIToolCall](t, payload), nil, conn.Ack{})
 			}
-			used := int64(heapBytes()) - int64(before)
+			used := memtest.Heap() - before
 			assert.LessOrEqual(t, used, int64(2*maxBytes))
 			t.Logf("%d calls: %.2f of the limit", client.Stats().Tools, float64(used)/maxBytes)
 			require.NoError(t, client.Close()) // ends the calls
@@ -108,12 +109,4 @@ func TestTools_boundMemoryOfPendingCalls(t *testing.T) {
 			assert.Zero(t, client.tools.bytes)
 		})
 	}
-}
-
-func heapBytes() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }

@@ -113,9 +113,10 @@ type Config struct {
 	// reports it with ErrTooDeep. At most 10,000. Default: DefaultMaxNesting.
 	MaxNesting int
 
-	// MaxQueue and MaxQueueBytes limit the packets that wait to be written.
-	// While the queue is full, Emit and Call wait, and TryEmit drops the event.
-	// Defaults: DefaultMaxQueue, DefaultMaxQueueBytes.
+	// MaxQueue and MaxQueueBytes limit the packets that wait to be written:
+	// their number, and the memory that they keep. While the queue is full,
+	// Emit and Call wait, and TryEmit drops the event. An empty queue accepts a
+	// packet of any size. Defaults: DefaultMaxQueue, DefaultMaxQueueBytes.
 	MaxQueue      int
 	MaxQueueBytes int64
 

@@ -188,7 +188,7 @@
 //	MaxFrame                       a message, or one packet's attachments   16 MiB
 //	MaxAttachments                 attachments of one packet                10
 //	MaxNesting                     arrays and objects in one event          1,000
-//	MaxQueue, MaxQueueBytes        packets that wait to be written          1,024 packets, 16 MiB
+//	MaxQueue, MaxQueueBytes        packets that wait, and their memory      1,024 packets, 16 MiB
 //	HandshakeTimeout               auth, dial, open packet and CONNECT      20 s
 //	WriteTimeout                   the writing of a message, or of a post   10 s
 //

@@ -35,7 +35,7 @@ func (c *Conn) Emit(ctx context.Context, event string, args ...any) error {
 func (c *Conn) TryEmit(event string, args ...any) error {
 	o, err := c.encodeEvent(event, args)
 	if err == nil {
-		err = c.tryEmit(o)
+		err = c.tryEmit(o.detach())
 	}
 	if err != nil {
 		return &SendError{Event: event, Err: err}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/seed67206a74/parley/bus"
+	"github.com/seed67206a74/parley/internal/memtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -56,22 +57,14 @@ func boundsMemory[T any](t *testing.T, payload string) {
 	sub := source.Subscribe(t.Context(), options...)
 	data := []byte(`["x",` + payload + `]`)
 	s := &Session{}
-	before := heap()
+	before := memtest.Heap()
 	published := 0
 	for ; sub.Stats().Dropped == 0; published++ {
 		require.NoError(t, c.routes.to([]byte("x"))[0].Receive(t.Context(), Payload{body: body{data: data}, session: s}))
 	}
-	used := int64(heap()) - int64(before)
+	used := memtest.Heap() - before
 	assert.LessOrEqual(t, used, int64(2*limit))
 	t.Logf("%d events of %d bytes: %.2f of the limit", published, len(payload), float64(used)/limit)
 	runtime.KeepAlive(sub)
 	require.NoError(t, c.Close())
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
 }

@@ -17,6 +17,7 @@ type outgoing struct {
 	encoder  socketio.Encoder
 	messages []Message // the text, then the attachments
 	size     int64     // of the messages
+	memory   int64     // of the packet while it waits
 	sent     *result   // of its write; nil until it is in a queue
 	kept     bool      // the queue's writer still uses it
 	self     [1]*outgoing
@@ -30,6 +31,12 @@ type result struct {
 
 // keptBuffer is the size of the largest buffer that is kept for later packets.
 const keptBuffer = 64 << 10
+
+// The memory of a waiting packet and of an attachment, without their bytes.
+const (
+	packetMemory     = 320
+	attachmentMemory = 96
+)
 
 var pool = sync.Pool{New: func() any { return new(outgoing) }}
 
@@ -87,6 +94,15 @@ func (o *outgoing) release() {
 	pool.Put(o)
 }
 
+// detach returns the packet without the encoder and the free part of its
+// buffer, for a packet that waits without its caller. It releases o.
+func (o *outgoing) detach() *outgoing {
+	d := &outgoing{buf: slices.Clone(o.buf), room: o.room}
+	d.encoder.Attachments = o.encoder.Attachments
+	o.release()
+	return d
+}
+
 // address sets the header: the packet is for the session s. id is NoID unless
 // the packet asks for an acknowledgement or is one.
 func (o *outgoing) address(s *Session, t socketio.Type, id int64) {
@@ -100,9 +116,11 @@ func (o *outgoing) address(s *Session, t socketio.Type, id int64) {
 	copy(o.buf[start:], header)
 	o.messages = append(o.messages[:0], Message{Data: o.buf[start:]})
 	o.size = int64(len(o.buf) - start)
+	o.memory = packetMemory + int64(cap(o.buf))
 	for _, data := range attachments {
 		o.messages = append(o.messages, Message{Binary: true, Data: data})
 		o.size += int64(len(data))
+		o.memory += attachmentMemory + int64(len(data))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // A queue holds the packets that wait to be written in a session, up to a
-// number of packets and of bytes. A packet that was taken counts until it is
-// written.
+// number of packets and of bytes of memory. A packet that was taken counts
+// until it is written.
 //
 // One goroutine at a time is the writer, and writes the packets in their order.
 // It is the session's goroutine, or a caller whose packet found no other one
@@ -26,7 +26,7 @@ type queue struct {
 	writing bool          // there is a writer
 	rest    *unfinished   // the work of a caller that was the writer; nil for none
 	count   int           // packets that are not written, taken ones included
-	bytes   int64         // of these packets
+	bytes   int64         // their memory
 	room    chan struct{} // closed when a packet leaves; nil if no goroutine waits
 	closed  bool
 }
@@ -72,14 +72,14 @@ func (q *queue) tryPut(o *outgoing, mayWrite bool) (writer bool, room <-chan str
 	switch {
 	case q.closed:
 		return false, nil, ErrSessionLost
-	case q.count > 0 && (q.count >= q.maxCount || q.bytes+o.size > q.maxBytes):
+	case q.count > 0 && (q.count >= q.maxCount || q.bytes+o.memory > q.maxBytes):
 		if q.room == nil {
 			q.room = make(chan struct{})
 		}
 		return false, q.room, ErrNotReady
 	}
 	q.count++
-	q.bytes += o.size
+	q.bytes += o.memory
 	if mayWrite && !q.writing && len(q.items) == 0 {
 		q.writing = true
 		return true, nil, nil
@@ -206,7 +206,7 @@ func (q *queue) withdraw(o *outgoing) bool {
 	return true
 }
 
-// waiting returns the packets and bytes that are not written yet.
+// waiting returns the packets that are not written yet, and their memory.
 func (q *queue) waiting() (packets int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -233,7 +233,7 @@ func (q *queue) takeItems() []*outgoing {
 // leave makes room for other packets.
 func (q *queue) leave(o *outgoing) {
 	q.count--
-	q.bytes -= o.size
+	q.bytes -= o.memory
 	q.wakeSenders()
 }
 

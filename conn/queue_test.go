@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func packetOf(size int64) *outgoing { return &outgoing{size: size} }
+func packetOf(size int64) *outgoing { return &outgoing{memory: size} }
 
 // fill puts packets in the queue.
 func fill(t *testing.T, q *queue, packets ...*outgoing) {

@@ -22,7 +22,7 @@ type Stats struct {
 	Dropped   uint64 // events that TryEmit dropped
 
 	Queued      int   // packets that wait to be written
-	QueuedBytes int64 // of these packets
+	QueuedBytes int64 // their memory, which Config.MaxQueueBytes limits
 	Waiting     int   // calls that wait for an acknowledgement
 }
 

@@ -24,7 +24,7 @@ const module = "github.com/seed67206a74/parley"
 var allowed = map[string]struct{ code, tests []string }{
 	"events":    {},
 	"reconnect": {},
-	"bus":       {},
+	"bus":       {tests: []string{"internal/memtest"}},
 	"bus/pipe":  {code: []string{"bus"}},
 
 	"internal/guard":    {code: []string{"bus"}},
@@ -32,7 +32,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"internal/socketio": {},
 	"conn": {
 		code:  []string{"bus", "internal/engineio", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
-		tests: []string{"events", "internal/wiretest"},
+		tests: []string{"events", "internal/memtest", "internal/wiretest"},
 	},
 	"conn/zishang": {
 		code:  []string{"conn", "conn/zishang/internal/argv0"},
@@ -42,7 +42,7 @@ var allowed = map[string]struct{ code, tests []string }{
 
 	"chat": {
 		code:  []string{"bus", "conn", "events", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
-		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
+		tests: []string{"bus/pipe", "chat/chattest", "internal/memtest", "internal/wiretest"},
 	},
 	"chat/chattest": {
 		code:  []string{"conn", "events", "internal/sioserver", "internal/socketio"},
@@ -75,6 +75,7 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"chat", "conn", "internal/nodetest", "internal/wiretest", "reconnect"},
 	},
 	"internal/installed":        {},
+	"internal/memtest":          {},
 	"internal/modules":          {},
 	"internal/nginxtest":        {code: []string{"internal/installed"}},
 	"internal/nodetest":         {code: []string{"internal/installed"}},

@@ -168,7 +168,7 @@ func (p *polling) sizeOf(one packet) int { return one.encodedLen() }
 // body for its size, its packets are posted one by one.
 func (p *polling) write(packets []packet) error {
 	for len(packets) > 0 {
-		body, n := encodePayload(packets, p.maxPayload)
+		body, n := encodePayload(packets, p.maxBody())
 		err := p.postWithin(body)
 		switch {
 		case isTooLarge(err) && n > 1:
@@ -182,6 +182,16 @@ func (p *polling) write(packets []packet) error {
 		packets = packets[n:]
 	}
 	return nil
+}
+
+// maxBody limits a body of several packets. The packets are in memory as well
+// until they are posted, so their encoding is not made at once.
+func (p *polling) maxBody() int64 {
+	const limit = 1 << 20 // the maxPayload of Socket.IO
+	if p.maxPayload == 0 {
+		return limit
+	}
+	return min(p.maxPayload, limit)
 }
 
 // writeEach posts each packet in a body of its own.
