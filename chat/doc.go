@@ -199,6 +199,8 @@
 //     continues.
 //  4. After Join has returned nil, its room is joined after each connect, like
 //     the room of Config.ChatID and with the same consequences.
+//     [Client.JoinShared] joins a room for one part of a program. The room is
+//     left after the last of them, unless Join was called for it as well.
 //  5. Joins and leaves of a room take effect in their order. A Join returns
 //     [ErrLeft] if Leave is called before it returns.
 //  6. While rooms are joined after a connect, Join and Leave use that session

@@ -15,14 +15,29 @@ import (
 type room struct {
 	chatID  events.ID     // zero: the join of JoinPayload alone
 	session *conn.Session // the last session that it was joined on
+
+	// The room is joined until Leave is called or, unless keep is true, until
+	// the last of shares is released.
+	keep   bool       // it was joined by Join or the Config
+	shares []*joining // of JoinShared
 }
 
-// A joining is a join in progress, by Join or after a connect.
+// A joining is a join in progress, by a caller or after a connect.
 type joining struct {
 	chatID events.ID
+	by     joiner
 	cancel context.CancelCauseFunc
 	sent   bool // the join was sent, and not refused
 }
+
+// A joiner is the cause of a join.
+type joiner int
+
+const (
+	byConnect joiner = iota
+	byJoin
+	byJoinShared
+)
 
 // rooms joins and leaves rooms.
 //
@@ -53,7 +68,7 @@ func newRooms(cfg Config, c sessions, joinEvent func() string, b base) *rooms {
 		base: b, own: cfg.ChatID, joinFields: cfg.JoinPayload, conn: c, sem: make(chan struct{}, 1),
 	}
 	if !cfg.NoJoin {
-		r.rooms = []room{{chatID: cfg.ChatID}}
+		r.rooms = []room{{chatID: cfg.ChatID, keep: true}}
 	}
 	return r
 }
@@ -80,7 +95,7 @@ func (r *rooms) enter(ctx context.Context, s *conn.Session) error {
 // rejoin joins one room on a new session. It returns nil if the room is left
 // meanwhile.
 func (r *rooms) rejoin(ctx context.Context, s *conn.Session, chatID events.ID) error {
-	ctx, pending := r.begin(ctx, chatID)
+	ctx, pending := r.begin(ctx, chatID, byConnect)
 	defer r.end(pending)
 	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
 		i := r.index(chatID)
@@ -102,9 +117,9 @@ func (r *rooms) rejoin(ctx context.Context, s *conn.Session, chatID events.ID) e
 
 // begin registers a join, which Leave cancels with ErrLeft. The caller calls
 // end.
-func (r *rooms) begin(ctx context.Context, chatID events.ID) (context.Context, *joining) {
+func (r *rooms) begin(ctx context.Context, chatID events.ID, by joiner) (context.Context, *joining) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	pending := &joining{chatID: chatID, cancel: cancel}
+	pending := &joining{chatID: chatID, by: by, cancel: cancel}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.joinings = append(r.joinings, pending)
@@ -204,15 +219,15 @@ func (r *rooms) on(ctx context.Context, event func() string, fn func(ctx context
 	return onSession(r.conn, ctx, event, fn)
 }
 
-// join implements Client.Join.
-func (r *rooms) join(ctx context.Context, chatID events.ID) error {
-	ctx, pending := r.begin(ctx, chatID)
+// join implements Client.Join and Client.JoinShared.
+func (r *rooms) join(ctx context.Context, chatID events.ID, by joiner) (*joining, error) {
+	ctx, pending := r.begin(ctx, chatID, by)
 	defer r.end(pending)
 	err := r.on(ctx, r.joinEvent, func(ctx context.Context, s *conn.Session) error { return r.joinOn(ctx, s, pending) })
 	if err != nil && context.Cause(ctx) == ErrLeft {
-		return &JoinError{ChatID: chatID, Err: ErrLeft}
+		err = &JoinError{ChatID: chatID, Err: ErrLeft}
 	}
-	return err
+	return pending, err
 }
 
 // joinOn joins a room on a session, unless it is already joined there.
@@ -227,6 +242,7 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	reply, sent, err := r.sendJoin(ctx, s, chatID, func() bool {
 		i := r.index(chatID)
 		if i >= 0 && r.rooms[i].session == s {
+			r.rooms[i].addUse(pending)
 			return false
 		}
 		if i >= 0 {
@@ -250,8 +266,19 @@ func (r *rooms) joinOn(ctx context.Context, s *conn.Session, pending *joining) e
 	if r.index(chatID) < 0 {
 		r.rooms = append(r.rooms, room{chatID: chatID})
 	}
-	r.rooms[r.index(chatID)].session = s
+	joined := &r.rooms[r.index(chatID)]
+	joined.session = s
+	joined.addUse(pending)
 	return nil
+}
+
+// addUse records a join that has succeeded.
+func (r *room) addUse(join *joining) {
+	if join.by == byJoinShared {
+		r.shares = append(r.shares, join)
+	} else {
+		r.keep = true
+	}
 }
 
 // notJoined records that a join has failed.
@@ -266,8 +293,31 @@ func (r *rooms) notJoined(pending *joining) {
 
 // leave implements Client.Leave.
 func (r *rooms) leave(ctx context.Context, chatID events.ID) error {
-	r.forget(chatID)
+	r.mu.Lock()
+	r.forget(chatID, func(*joining) bool { return true })
+	r.mu.Unlock()
 	return r.sendLeave(ctx, chatID)
+}
+
+// release ends a share of JoinShared. It leaves the room after the last use.
+func (r *rooms) release(ctx context.Context, share *joining) error {
+	r.mu.Lock()
+	i := r.index(share.chatID)
+	if i < 0 || !slices.Contains(r.rooms[i].shares, share) {
+		r.mu.Unlock()
+		return nil // Leave was called
+	}
+	in := &r.rooms[i]
+	in.shares = slices.DeleteFunc(in.shares, func(s *joining) bool { return s == share })
+	last := !in.keep && len(in.shares) == 0
+	if last {
+		r.forget(share.chatID, func(j *joining) bool { return j.by == byConnect })
+	}
+	r.mu.Unlock()
+	if !last {
+		return nil
+	}
+	return r.sendLeave(ctx, share.chatID)
 }
 
 // sendLeave sends the leave of a room, unless a later Join has joined it again.
@@ -284,20 +334,18 @@ func (r *rooms) sendLeave(ctx context.Context, chatID events.ID) error {
 	})
 }
 
-// forget removes a room, and makes concurrent calls of Join for it return
-// ErrLeft.
-func (r *rooms) forget(chatID events.ID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// forget removes a room. Its joins in progress for which ends returns true end
+// with ErrLeft. mu is held.
+func (r *rooms) forget(chatID events.ID, ends func(*joining) bool) {
 	if i := r.index(chatID); i >= 0 {
 		r.rooms = slices.Delete(r.rooms, i, i+1)
 	}
 	r.joinings = slices.DeleteFunc(r.joinings, func(j *joining) bool {
-		same := j.chatID.Same(chatID)
-		if same {
+		left := j.chatID.Same(chatID) && ends(j)
+		if left {
 			j.cancel(ErrLeft)
 		}
-		return same
+		return left
 	})
 }
 

@@ -76,7 +76,22 @@ func isNo(v any) bool {
 // limits a subscription to one room.
 func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 	setDefault(&chatID, c.cfg.ChatID)
-	return c.rooms.join(ctx, chatID)
+	_, err := c.rooms.join(ctx, chatID, byJoin)
+	return err
+}
+
+// JoinShared joins a room as [Client.Join] does, for one of several parts of a
+// program. leave ends this use of the room, and leaves the room if it was the
+// last one: if Join was called for the room as well, or another JoinShared that
+// has not left, the room stays joined. Its error is that of [Client.Leave].
+// Leave leaves the room in any case.
+func (c *Client) JoinShared(ctx context.Context, chatID events.ID) (leave func(ctx context.Context) error, err error) {
+	setDefault(&chatID, c.cfg.ChatID)
+	share, err := c.rooms.join(ctx, chatID, byJoinShared)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return c.rooms.release(ctx, share) }, nil
 }
 
 // Leave leaves a room, which is not joined again on later connects. The zero

@@ -272,7 +272,9 @@ func TestLeave_endsPendingJoinWithErrLeft(t *testing.T) {
 func TestJoin_overridesPendingLeave(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
 		require.NoError(t, client.Join(t.Context(), room2))
-		client.rooms.forget(room2) // the first half of a Leave
+		client.rooms.mu.Lock()
+		client.rooms.forget(room2, func(*joining) bool { return true }) // the first half of a Leave
+		client.rooms.mu.Unlock()
 		require.NoError(t, client.Join(t.Context(), room2))
 		require.NoError(t, client.rooms.sendLeave(t.Context(), room2))
 		assert.Equal(t, `42["chat:join",{"chatId":"room-2"}]`, <-l.out)

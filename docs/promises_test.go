@@ -70,7 +70,7 @@ var promises = map[string]string{
 	"chat Rooms 1": "TestConfig_setsJoinEventAndPayload",
 	"chat Rooms 2": "TestReady_waitsForJoinAcknowledgement TestRun_returnsJoinErrorOnRejectedJoin TestJoinTimeout_endsSessionAndRetries",
 	"chat Rooms 3": "TestJoin_returnsRejectionWithoutEndingRun",
-	"chat Rooms 4": "TestJoin_rejoinsRoomsAfterReconnect TestRun_endsWhenRejoinIsRejected",
+	"chat Rooms 4": "TestJoin_rejoinsRoomsAfterReconnect TestRun_endsWhenRejoinIsRejected TestJoinShared_leavesRoomAfterLastUse TestJoinShared_doesNotLeaveRoomOfJoin",
 	"chat Rooms 5": "TestLeave_endsPendingJoinWithErrLeft TestLeave_cancelsJoinAfterReconnect",
 	"chat Rooms 6": "TestJoinReply_mayLeaveAndJoinRooms TestJoin_joinsOnceWhileRoomsAreJoined",
 	"chat Rooms 7": "TestInRoom_filtersEventsByRoom",

@@ -27,6 +27,7 @@ type entry struct {
 	cancel    context.CancelCauseFunc
 	release   func() // of ctx and of the timer of Config.AnswerTimeout
 	own       bool   // the server has made the chat for this question only
+	toStop    bool   // it was found to be stopped at once, and is not limited
 
 	asked  chan struct{} // closed when answer or err is set
 	answer Answer
@@ -93,7 +94,7 @@ func (a *answers) add(e *entry, replace bool, running *sync.WaitGroup) (other *e
 	if old := a.byChat[e.key]; old != nil && !old.ended {
 		other = old
 	}
-	if err := a.mayAdd(e.key.user, other != nil); err != nil {
+	if err := a.mayAdd(e.key.user, other != nil); err != nil && (a.closed || !e.toStop) {
 		return nil, err
 	}
 	if other != nil && !replace {

@@ -57,7 +57,8 @@ func ownerMark(random, user string) string {
 
 // adopt finds an answer that another Server has asked for, and returns its
 // entry with one reader, or nil. id is that of the chat or of a request in it.
-func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entry, error) {
+// toStop is whether the answer is stopped at once; the limits do not apply then.
+func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string, toStop bool) (*entry, error) {
 	if s.find == nil || !s.cfg.resumable() || chat == "" || !visitor.may(chat) {
 		return nil, nil
 	}
@@ -70,11 +71,13 @@ func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entr
 	if e, err := s.join(visitor, id); e != nil || err != nil {
 		return e, err // found by another request
 	}
-	// Not after find: an answer that is found and not kept is aborted.
-	if err := s.answers.refusal(key.user); err != nil {
-		return nil, err
+	if !toStop { // not after find: an answer that is found and not kept is aborted
+		if err := s.answers.refusal(key.user); err != nil {
+			return nil, err
+		}
 	}
 	e := s.newEntry(r, key, "")
+	e.toStop = toStop
 	adopted := false
 	defer func() {
 		if !adopted {

@@ -134,6 +134,20 @@ func TestFinder_doesNotAbortAnswerOverLimit(t *testing.T) {
 	})
 }
 
+func TestFinder_stopsAnswerOverLimit(t *testing.T) {
+	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
+		r := s.ask("room", "Count")
+		r.until(`"delta":"1 "`)
+		move()
+		others := []*reply{s.ask("a", "Count"), s.ask("b", "Count"), s.ask("c", "Count")}
+		assert.Contains(t, s.status(200, s.send("POST", "/chat/room/stop", "{}")).body(), `"stopped":true`)
+		assert.Contains(t, r.frames(), `{"type":"abort"}`)
+		for _, other := range others {
+			assert.Contains(t, other.frames(), "[DONE]")
+		}
+	})
+}
+
 func TestRequestID_isOwnOfItsUserOnly(t *testing.T) {
 	id := newRequestID("ada")
 	assert.True(t, isOwn(id, "ada"))

@@ -165,7 +165,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id, 
 	}
 	e, err := s.join(visitor, id)
 	if err == nil && e == nil {
-		e, err = s.adopt(r, visitor, id, chat)
+		e, err = s.adopt(r, visitor, id, chat, false)
 	}
 	switch {
 	case err != nil:
@@ -207,7 +207,7 @@ func (s *Server) Stop(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	e, err := s.lookup(visitor, id)
 	if err == nil && e == nil {
-		if e, err = s.adopt(r, visitor, id, id); e != nil {
+		if e, err = s.adopt(r, visitor, id, id, true); e != nil {
 			defer s.answers.leave(e)
 		}
 	}

@@ -14,15 +14,13 @@ const roomIdle = time.Minute
 // leaveTimeout limits how long a leave waits until it is sent.
 const leaveTimeout = time.Second
 
-// A roomClient joins and leaves rooms. A *chat.Client is one.
+// A roomClient joins rooms. A *chat.Client is one. leave does not leave a room
+// that another part of the program has joined.
 type roomClient interface {
-	Join(ctx context.Context, chatID events.ID) error
-	Leave(ctx context.Context, chatID events.ID) error
-	Joined(chatID events.ID) bool
+	JoinShared(ctx context.Context, chatID events.ID) (leave func(ctx context.Context) error, err error)
 }
 
-// rooms joins the rooms of questions, and leaves them when they are idle. It
-// does not leave a room that was joined by the program.
+// rooms joins the rooms of questions, and leaves them when they are idle.
 type rooms struct {
 	client roomClient
 
@@ -38,7 +36,7 @@ type room struct {
 	sem chan struct{} // holds a value during a join or a leave; taken before mu
 
 	// Guarded by sem.
-	joined bool // by rooms
+	leave func(ctx context.Context) error // nil if the room is not joined
 
 	// Guarded by mu.
 	answers int
@@ -77,12 +75,16 @@ func (r *rooms) join(ctx context.Context, in *room) error {
 		return ctx.Err()
 	}
 	defer func() { <-in.sem }()
-	if r.client.Joined(in.id) {
-		return nil
+	before := in.leave
+	leave, err := r.client.JoinShared(ctx, in.id) // the program may have left the room
+	if err != nil {
+		return err
 	}
-	err := r.client.Join(ctx, in.id)
-	in.joined = err == nil
-	return err
+	in.leave = leave
+	if before != nil {
+		_ = before(ctx) // sends nothing
+	}
+	return nil
 }
 
 // release ends a use of a room. After the last one, it sets the timer that
@@ -118,11 +120,11 @@ func (r *rooms) leave(ctx context.Context, in *room) {
 	if !idle {
 		return
 	}
-	if in.joined {
-		in.joined = false
+	if leave := in.leave; leave != nil {
+		in.leave = nil
 		ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 		defer cancel()
-		_ = r.client.Leave(ctx, in.id) // after an error it is not joined again
+		_ = leave(ctx) // after an error the room is not joined again
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
@@ -61,6 +62,45 @@ func TestRoom_ofProgramIsNotLeft(t *testing.T) {
 		assert.Empty(t, s.visited("chat:leave"))
 		require.NoError(t, s.web.Close())
 		assert.True(t, s.client.Joined(events.StringID("a")))
+	})
+}
+
+func TestRoom_joinedByProgramLaterIsNotLeft(t *testing.T) {
+	withSite(t, nil, Config{}, func(t *testing.T, s *site) {
+		s.ask("a", "Hello").frames()
+		require.NoError(t, s.client.Join(t.Context(), events.StringID("a")))
+		time.Sleep(2 * roomIdle)
+		assert.Empty(t, s.visited("chat:leave"))
+		require.NoError(t, s.web.Close())
+		assert.True(t, s.client.Joined(events.StringID("a")))
+	})
+}
+
+func TestRoom_ofSeveralServersIsLeftByLast(t *testing.T) {
+	withSite(t, nil, Config{}, func(t *testing.T, s *site) {
+		other, err := New(s.client, Config{Authorize: byHeader})
+		require.NoError(t, err)
+		_, leave, err := other.ask(t.Context(), Visitor{}, chat.Question{ChatID: events.StringID("a"), UserID: events.StringID("u1"), Text: "Hello"}, 0)
+		require.NoError(t, err)
+		s.ask("a", "Hello").frames()
+		leave()
+		synctest.Wait()
+		assert.Empty(t, s.visited("chat:leave"))
+		time.Sleep(2 * roomIdle)
+		assert.Equal(t, []string{"a"}, s.visited("chat:join"))
+		assert.Equal(t, []string{"a"}, s.visited("chat:leave"))
+		require.NoError(t, other.Close())
+	})
+}
+
+func TestRoom_leftByProgramIsJoinedForNextQuestion(t *testing.T) {
+	withSite(t, nil, Config{}, func(t *testing.T, s *site) {
+		s.ask("a", "Hello").frames()
+		require.NoError(t, s.client.Leave(t.Context(), events.StringID("a")))
+		s.ask("a", "Hello").frames()
+		assert.Equal(t, []string{"a", "a"}, s.visited("chat:join"))
+		time.Sleep(2 * roomIdle)
+		assert.Equal(t, []string{"a", "a"}, s.visited("chat:leave"))
 	})
 }
 
