@@ -74,7 +74,8 @@ func startClient(t *testing.T) string {
 	c := newCollector()
 	client, err := chat.New(backend.URL(), chat.Config{
 		ChatID: events.StringID("room-1"), Observers: []any{c},
-		Stream: chat.StreamConfig{IdleTimeout: 5 * time.Second}, // of an answer that ended while the client was away
+		// An answer can end while the connection is lost.
+		Stream: chat.StreamConfig{IdleTimeout: 5 * time.Second},
 		Conn: conn.Config{
 			Auth:      func(context.Context) (any, error) { return map[string]any{"tools": []string{"clock"}}, nil },
 			Reconnect: reconnect.Policy{InitialInterval: 20 * time.Millisecond, MaxInterval: 100 * time.Millisecond},
