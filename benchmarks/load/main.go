@@ -7,9 +7,9 @@
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
 // Each connection is a chat.Client with one question in flight. Clients with
-// observers are measured in the same run, and two clients without Parley. One
-// is a loop that reads the frames of a websocket. The other decodes them in a
-// goroutine, and sends the tokens to a channel.
+// observers are measured in the same run, and two clients without Parley. The
+// first is a loop that reads the frames of a websocket. The second decodes them
+// in a goroutine, and sends the tokens to a channel.
 //
 // A token carries the time at which the server wrote it. Its latency ends when
 // the program receives it.
