@@ -26,7 +26,7 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 	fails, stalls := by(faults.Error), by(faults.Stall)
 	words := strings.SplitAfter(text, " ")
 	for i, word := range words {
-		if pause(ctx, s.faults().Pace) != nil {
+		if s.hold(ctx, i) != nil || pause(ctx, s.faults().Pace) != nil {
 			return
 		}
 		switch halfway := i == len(words)/2; {
@@ -48,6 +48,21 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 		Usage:     &events.Usage{PromptTokens: prompt, CompletionTokens: completion, TotalTokens: prompt + completion},
 		Options:   []string{"What time is it?", "Tell me something long"},
 	})
+}
+
+// hold waits while the settings hold an answer of which so many tokens are sent.
+func (s *Server) hold(ctx context.Context, sent int) error {
+	for {
+		faults, changed := s.settings()
+		if faults.HoldAfter == 0 || sent < faults.HoldAfter {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // think returns the text of the answer to a question.
