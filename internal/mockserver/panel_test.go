@@ -118,21 +118,22 @@ func TestFaults_failOrStallAnswers(t *testing.T) {
 func TestFaults_holdAnswersUntilSettingChanges(t *testing.T) {
 	b := serve(t, Config{Faults: Faults{HoldAfter: 3}})
 	client := joined(t, b.URL(), "ada", chat.Config{})
-	tokens := func(s *chat.Stream, n int) {
+	receive := func(tokens <-chan events.AIToken, n int) {
 		t.Helper()
 		for range n {
-			wiretest.ReceiveFrom(t, s.Tokens())
+			wiretest.ReceiveFrom(t, tokens)
 		}
 	}
 	stream := ask(t, client, "Hello")
-	tokens(stream, 3)
+	tokens := stream.Tokens()
+	receive(tokens, 3)
 	change(t, b, `{"holdAfter": 5}`)
-	tokens(stream, 2)
+	receive(tokens, 2)
 	assert.Equal(t, "You said: “Hello”. Each word ", stream.Progress().Text)
 	stream.Abort("the test is over") // stops the held answer
 
 	stream = ask(t, client, "Hello")
-	tokens(stream, 5)
+	receive(stream.Tokens(), 5)
 	change(t, b, `{"holdAfter": 0}`)
 	message, err := stream.Wait()
 	require.NoError(t, err)
