@@ -54,7 +54,8 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 	})
 }
 
-// hold waits while the settings hold an answer of which so many tokens are sent.
+// hold waits while the settings hold an answer after so many sent tokens. It
+// sends a status from time to time.
 func (s *Server) hold(ctx context.Context, sent int, emit func(events.Event)) error {
 	for {
 		faults, changed := s.settings()
