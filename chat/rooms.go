@@ -81,10 +81,9 @@ func (c *Client) Join(ctx context.Context, chatID events.ID) error {
 }
 
 // JoinShared joins a room as [Client.Join] does, for one of several parts of a
-// program. leave ends this use of the room, and leaves the room if it was the
-// last one: if Join was called for the room as well, or another JoinShared that
-// has not left, the room stays joined. Its error is that of [Client.Leave].
-// Leave leaves the room in any case.
+// program. leave ends this use of the room, and leaves the room after the last
+// use. If Join was called for it as well, the room stays joined. The error of
+// leave is that of [Client.Leave]. Leave leaves the room in any case.
 func (c *Client) JoinShared(ctx context.Context, chatID events.ID) (leave func(ctx context.Context) error, err error) {
 	setDefault(&chatID, c.cfg.ChatID)
 	share, err := c.rooms.join(ctx, chatID, byJoinShared)

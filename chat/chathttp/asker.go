@@ -28,8 +28,8 @@ type Answer interface {
 
 // An Asker asks questions. A *chat.Client is an Asker of *chat.Stream.
 //
-// If an Asker also has the method JoinShared of a *chat.Client, the Server joins
-// the rooms of questions; see Config.NoJoin.
+// If an Asker also has the method JoinShared of a *chat.Client, the Server
+// joins the rooms of questions; see Config.NoJoin.
 type Asker[A Answer] interface {
 	// Ask asks a question, and returns when it was sent. ctx also bounds the
 	// answer.

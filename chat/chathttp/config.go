@@ -43,7 +43,7 @@ type Config struct {
 	// NoJoin asks without joining the room of a question, for backends without
 	// rooms. Default: the room is joined before the question is asked. It is
 	// left a minute after the last answer in it, or at once if the question had
-	// a room of its own. A room that the program has joined as well is not left.
+	// a room of its own. A room that the program has joined too is not left.
 	NoJoin bool
 
 	// MaxClients limits the clients of NewPerVisitor. Over it, the client that

@@ -57,7 +57,7 @@ func ownerMark(random, user string) string {
 
 // adopt finds an answer that another Server has asked for, and returns its
 // entry with one reader, or nil. id is that of the chat or of a request in it.
-// toStop is whether the answer is stopped at once; the limits do not apply then.
+// toStop is whether the answer is stopped at once, without regard to limits.
 func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string, toStop bool) (*entry, error) {
 	if s.find == nil || !s.cfg.resumable() || chat == "" || !visitor.may(chat) {
 		return nil, nil
