@@ -193,12 +193,17 @@ func play(t *testing.T, p plan) (wrong []string) {
 			}
 		}
 	}
-	connect := func(missed []string) {
+	connect := func(missed func() (frame string, ok bool)) (resumed bool) {
 		l = <-w
-		<-l.out
-		l.send(missed...)
+		asked := strings.Contains(<-l.out, `"pid"`)
+		if resumed = asked && missed != nil; !resumed {
+			pid++
+		} else if frame, ok := missed(); ok {
+			l.send(frame)
+		}
 		l.send(fmt.Sprintf(`40{"sid":"socket","pid":"%d"}`, pid), `42["hello",1,"offset"]`)
 		drain()
+		return resumed
 	}
 	connect(nil)
 
@@ -243,16 +248,11 @@ func play(t *testing.T, p plan) (wrong []string) {
 			synctest.Wait()
 			m.until(time.Now())
 			m.entering = true
-			var missed []string
-			if s.yes { // the server resumes the session, with the missed event
-				if frame, ok := item(s.q); ok {
-					missed = append(missed, frame)
-				}
-			} else {
-				pid++
+			var missed func() (string, bool)
+			if s.yes { // if asked, the server resumes the session, with the missed event
+				missed = func() (string, bool) { return item(s.q) }
 			}
-			connect(missed)
-			m.connect(s.yes)
+			m.connect(connect(missed))
 		case "abort", "client abort":
 			if streams[s.q] == nil {
 				break
