@@ -33,6 +33,18 @@ func TestSubscribe_returnsClosedSubscriptionForCanceledContext(t *testing.T) {
 	assert.False(t, topic.Active())
 }
 
+func TestSubscription_buffersAtMost128Values(t *testing.T) {
+	var topic bus.Topic[int]
+	for _, policy := range []bus.Policy{bus.Fail, bus.Block, bus.DropOldest, bus.DropNewest} {
+		for _, limit := range []int{1, 127, 128, 129, bus.DefaultLimit} {
+			sub := topic.Subscribe(t.Context(), bus.OnOverflow(policy), bus.Limit(limit))
+			assert.LessOrEqual(t, cap(sub.C()), min(limit, 128), "%v, %d", policy, limit)
+		}
+	}
+	assert.Equal(t, 128, cap(topic.Chan(t.Context())))
+	topic.Close()
+}
+
 // spilled returns a subscription with 1000 pending values: 128 in the channel,
 // and the others in the backlog.
 func spilled(ctx context.Context, topic *bus.Topic[int], opts ...bus.Option) *bus.Subscription[int] {

@@ -3,6 +3,7 @@ package conn
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/seed67206a74/parley/internal/socketio"
 )
@@ -135,8 +136,9 @@ func (s *Session) written(items []*outgoing) {
 }
 
 // disconnect writes the queued packets, sends DISCONNECT and closes the engine
-// gracefully.
+// gracefully, all within closeTimeout.
 func (s *Session) disconnect() {
+	defer time.AfterFunc(closeTimeout, func() { s.engine.CloseNow() }).Stop()
 	s.left = true
 	s.queue.close()
 	s.cancel()
