@@ -83,7 +83,7 @@ func TestRun_reconnectsWhenCalledAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(r.ctx)
 		again := make(chan error, 1)
 		go func() { again <- c.Run(ctx) }()
-		require.Eventually(r, func() bool { return c.State().Phase == conn.Ready }, 20*time.Second, time.Millisecond)
+		require.Eventually(r, func() bool { return c.State().Phase == conn.Ready }, time.Minute, time.Millisecond)
 		require.NoError(r, c.Emit(r.ctx, "echo", 1))
 		assert.Equal(r, 1, receive(r, echo))
 		cancel()
