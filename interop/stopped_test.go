@@ -119,8 +119,8 @@ func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 	}
 }
 
-// freezeDuringAnswer stops the server's process after the first of the tokens of
-// an answer, which are 5 ms apart, and returns when the client has noticed it.
+// freezeDuringAnswer asks for tokens, 5 ms apart. It stops the server's process
+// after the first one, and returns when the client has noticed it.
 func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration, tokens int) (*backend, *chat.Client, *chat.Stream) {
 	t.Helper()
 	backend := startBackend(t, "PING_INTERVAL=500", "PING_TIMEOUT=1000")

@@ -34,8 +34,8 @@ func TestPage_runsFromFirstToLastCommand(t *testing.T) {
 	defer cancel()
 	shell := exec.CommandContext(ctx, "bash", "-c", script)
 	shell.Dir = "../.."
-	// The page uses the workspace. With -trimpath the packages that make lint has
-	// compiled are in the build cache.
+	// The page uses the workspace, and with -trimpath the packages that make
+	// lint has compiled.
 	shell.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=-trimpath", "TMPDIR="+t.TempDir())
 	shell.WaitDelay = time.Second
 	out, err := shell.CombinedOutput()
