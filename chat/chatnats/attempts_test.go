@@ -99,7 +99,7 @@ func TestWork_givesUpHandlerThatHangs(t *testing.T) {
 	fill(t, b, "room", "r", 2)
 	release := make(chan struct{})
 	handled := make(chan int, 10)
-	dead := working(t, b, GroupConfig{Parallel: 1, Timeout: 50 * time.Millisecond}, func(_ context.Context, d Delivery) error {
+	dead := working(t, b, GroupConfig{Parallel: 1, Timeout: 500 * time.Millisecond}, func(_ context.Context, d Delivery) error {
 		index := d.Event.(events.AIToken).Index
 		if index == 0 {
 			<-release // and not the end of ctx

@@ -26,7 +26,7 @@ func TestRunWithLease_passesReleasedLeaseToNextContender(t *testing.T) {
 	holders := make(chan string, 10)
 	compete := func(id string) (stop func()) {
 		return running(t, func(ctx context.Context) error {
-			return RunWithLease(ctx, b, room, LeaseConfig{TTL: 2 * time.Second, ID: id}, func(ctx context.Context) error {
+			return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Minute, ID: id}, func(ctx context.Context) error {
 				holders <- id
 				<-ctx.Done()
 				return nil
@@ -67,7 +67,7 @@ func TestRunWithLease_hasOneHolderAfterKeyIsRemoved(t *testing.T) {
 			compete := func() <-chan struct{} {
 				holding := make(chan struct{}, 10)
 				running(t, func(ctx context.Context) error {
-					return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+					return RunWithLease(ctx, b, room, LeaseConfig{TTL: 3 * time.Second}, func(ctx context.Context) error {
 						if !held.CompareAndSwap(false, true) {
 							t.Error("two hold the lease")
 						}
