@@ -55,9 +55,16 @@ func (c *Client) Ask(ctx context.Context, q Question) (*Stream, error) {
 	if err != nil {
 		return nil, &conn.SendError{Event: c.names.name(events.KeyUserMessage), Err: err}
 	}
+	asking := false
+	defer func() {
+		if !asking { // an observer has called runtime.Goexit
+			release()
+		}
+	}()
 	ctx = c.observers.onAsk(ctx, &q)
 	s := newStream(ctx, &c.streams, q)
 	s.release = release
+	asking = true
 	if !c.streams.add(s) {
 		s.kill()
 		release()

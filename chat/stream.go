@@ -205,16 +205,17 @@ func (s *Stream) end(m events.AIMessage, err error) {
 	s.owner.remove(s, answered || failed)
 	s.owner.tally(err)
 	s.kill()
+	defer func() { // also if an observer calls runtime.Goexit
+		s.mu.Lock()
+		s.advance(phaseEnded)
+		close(s.done)
+		s.wake()
+		s.mu.Unlock()
+		s.release()
+	}()
 	if o := s.owner.observers; o != nil {
 		o.onAnswerEnd(s, m, err)
 	}
-
-	s.mu.Lock()
-	s.advance(phaseEnded)
-	close(s.done)
-	s.wake()
-	s.mu.Unlock()
-	s.release()
 }
 
 // receive handles an event of this answer that arrived in the given epoch. Only

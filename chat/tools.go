@@ -266,13 +266,14 @@ func (b *toolbox) serve(ctx context.Context, call *toolCall) {
 		return
 	}
 	var result any
-	observed := b.observers.onToolStart(ctx, call.AIToolCall)
+	observed := ctx
 	guard.Then(func() (err error) {
+		observed = b.observers.onToolStart(ctx, call.AIToolCall)
 		result, err = call.run(context.WithValue(observed, toolCallKey{}, call.AIToolCall), call.Args)
 		return err
 	}, func(err error) {
+		defer b.answer(ctx, call, result, err) // also if an observer calls runtime.Goexit
 		b.observers.onToolEnd(observed, call.AIToolCall, result, err)
-		b.answer(ctx, call, result, err)
 	})
 }
 

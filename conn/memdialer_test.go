@@ -79,6 +79,11 @@ func (l *link) Read() (conn.Message, error) {
 func (l *link) Write(messages ...conn.Message) error {
 	for _, m := range messages {
 		select {
+		case <-l.gone:
+			return io.ErrClosedPipe
+		default:
+		}
+		select {
 		case l.out <- string(m.Data):
 		case <-l.gone:
 			return io.ErrClosedPipe

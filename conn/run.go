@@ -98,6 +98,13 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	if err != nil {
 		return err
 	}
+	served := false
+	defer func() {
+		if !served { // a panic or runtime.Goexit of a log handler or an observer
+			s.cancel()
+			s.engine.CloseNow()
+		}
+	}()
 	up()
 	c.counters.sessions.Add(1)
 	if s.recovered {
@@ -107,6 +114,7 @@ func (c *Conn) runSession(ctx context.Context, attempt int, up func()) error {
 	c.setState(state, nil)
 	state.Phase = Ready
 	c.observeSessionBegin(s)
+	served = true
 	err = c.serve(ctx, s, state)
 	c.observeSessionEnd(s, err)
 	c.resume = s.resumption(err)

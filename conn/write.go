@@ -71,14 +71,23 @@ func lostUnless(err error) error {
 // It returns false if the session's goroutine writes the packet or its rest.
 func (s *Session) writeNow(o *outgoing) (written bool) {
 	items, messages := o.alone(), o.messages
+	returned := false
+	defer func() {
+		if !returned { // an observer has called runtime.Goexit
+			o.kept = true
+			s.queue.handOver(items, errAborted)
+		}
+	}()
 	for {
 		taken, more, err := s.direct.TryWrite(messages...)
 		switch {
 		case more || err != nil:
 			s.queue.handOver(items, err)
+			returned = true
 			return written
 		case !taken:
 			s.queue.putBack(items)
+			returned = true
 			return written
 		}
 		s.written(items)
@@ -86,6 +95,7 @@ func (s *Session) writeNow(o *outgoing) (written bool) {
 		items = s.queue.wrote(items, nil, !written)
 		written = true
 		if items == nil {
+			returned = true
 			return true
 		}
 		messages = s.collect(items)
