@@ -46,9 +46,8 @@ func (l *transcript) audit() (result outcome, wrong []string) {
 	return result, wrong
 }
 
-// unsigned reports whether a stream may have returned the answer e by mistake:
-// there was no sign of e, or of another answer whose end was taken for that of
-// e.
+// unsigned reports whether a stream may have returned the answer e by mistake.
+// There was no sign of e, or of another answer that ended before e.
 func (l *transcript) unsigned(a *asked, e *entry) bool {
 	return !l.strict && slices.ContainsFunc(l.answers, func(o *entry) bool {
 		return o.stream != a && (o.unseen || o.paused) &&
