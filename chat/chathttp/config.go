@@ -50,8 +50,8 @@ type Config struct {
 	NoJoin bool
 
 	// MaxClients limits the clients of NewPerVisitor. Over it, the client that
-	// has been idle for longest is closed; if none is idle, the question is
-	// refused with the status 503. Default: DefaultMaxClients.
+	// has been idle for longest is closed; if none is idle, the answer ends
+	// with the error code busy. Default: DefaultMaxClients.
 	MaxClients int
 
 	// ClientIdle is how long a client of NewPerVisitor stays connected without
@@ -83,8 +83,8 @@ type Config struct {
 	// Default: DefaultMaxStreams, DefaultMaxStreamsPerVisitor.
 	MaxStreams, MaxStreamsPerVisitor int
 
-	// AskTimeout limits how long a question waits until it is sent.
-	// Default: DefaultAskTimeout.
+	// AskTimeout limits how long a question waits until it is sent. Comments
+	// are sent in the meantime. Default: DefaultAskTimeout.
 	AskTimeout time.Duration
 
 	// AnswerTimeout limits the time from a question to the end of its answer.
