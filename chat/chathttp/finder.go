@@ -49,7 +49,8 @@ func isOwn(requestID, user string) bool {
 	return ok && mark == ownerMark(random, user)
 }
 
-// ownerMark returns 80 bits that only this random text and user have.
+// ownerMark returns 80 bits of a hash, so that an id of one user is not that of
+// another. It needs no key, because a browser cannot choose the id of a request.
 func ownerMark(random, user string) string {
 	sum := sha256.Sum256([]byte(random + "\x00" + user))
 	return base32.StdEncoding.EncodeToString(sum[:10])
