@@ -58,8 +58,8 @@ type Config struct {
 	// an answer in flight. Default: DefaultClientIdle.
 	ClientIdle time.Duration
 
-	// OnLeave is the policy after the last reader of an answer has left.
-	// Default: AbortOnLeave.
+	// OnLeave is the policy after the last reader of an answer has left. With a
+	// Finder it must be ContinueOnLeave. Default: AbortOnLeave.
 	OnLeave LeavePolicy
 
 	// LeaveGrace is how long AbortOnLeave waits for another reader. Default: 0,
@@ -152,6 +152,11 @@ var ErrForbidden = errors.New("chathttp: forbidden")
 
 // ErrNoAuthorize is returned by New for a Config without Authorize.
 var ErrNoAuthorize = errors.New("chathttp: Config.Authorize is required")
+
+// ErrFinderAborts is returned by New for a Finder without ContinueOnLeave. A
+// Server does not know the readers of other Servers, and would abort the
+// answers that they read.
+var ErrFinderAborts = errors.New("chathttp: a Finder requires ContinueOnLeave")
 
 // ErrClosed is the error of requests after Server.Close.
 var ErrClosed = errors.New("chathttp: the server is closed")

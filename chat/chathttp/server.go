@@ -26,7 +26,8 @@ type Server struct {
 
 // New returns a Server that asks the questions of all visitors with asker, for
 // example a *chat.Client, which the program runs and closes. The error is
-// ErrNoAuthorize.
+// ErrNoAuthorize, or ErrFinderAborts if asker is a Finder and Config.OnLeave is
+// not ContinueOnLeave.
 func New[A Answer](asker Asker[A], cfg Config) (*Server, error) {
 	s, err := newServer(cfg)
 	if err != nil {
@@ -38,6 +39,9 @@ func New[A Answer](asker Asker[A], cfg Config) (*Server, error) {
 		s.release = joined.close
 	}
 	if finder, ok := asker.(Finder[A]); ok {
+		if cfg.OnLeave != ContinueOnLeave {
+			return nil, ErrFinderAborts
+		}
 		s.find = findWith(finder)
 	}
 	s.ask = func(ctx context.Context, _ Visitor, q chat.Question, idle time.Duration) (Answer, func(), error) {
