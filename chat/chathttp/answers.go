@@ -105,18 +105,22 @@ func (a *answers) open(e *entry) {
 	}
 }
 
-// find returns the answer with a request id, or the last one of a chat. Another
-// user's answer is not found.
-func (a *answers) find(user, id string) *entry {
+// find returns the answer of a target, or nil. Another user's answer is not
+// found.
+func (a *answers) find(t target) *entry {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.lookup(user, id)
+	return a.lookup(t)
 }
 
-func (a *answers) lookup(user, id string) *entry {
-	e := a.byRequest[id]
+func (a *answers) lookup(t target) *entry {
+	user := t.visitor.UserID.String()
+	e := a.byRequest[t.id]
 	if e == nil || e.key.user != user {
-		e = a.byChat[chatKey{user, id}]
+		e = nil
+		if t.last && t.chat != "" {
+			e = a.byChat[chatKey{user, t.chat}]
+		}
 	}
 	if e == nil || e.left {
 		return nil
@@ -131,16 +135,16 @@ func (a *answers) inFlight(e *entry) bool {
 	return !e.ended
 }
 
-// join finds an answer and adds a reader, who calls leave. It returns nil if
-// there is no such answer.
-func (a *answers) join(user, id string) (*entry, error) {
+// join finds the answer of a target and adds a reader, who calls leave. It
+// returns nil if there is no such answer.
+func (a *answers) join(t target) (*entry, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.lookup(user, id)
+	e := a.lookup(t)
 	if e == nil || !a.cfg.resumable() {
 		return nil, nil
 	}
-	if err := a.mayOpen(user); err != nil {
+	if err := a.mayOpen(e.key.user); err != nil {
 		return nil, err
 	}
 	a.open(e)
