@@ -79,11 +79,18 @@ func TestOpen_comparesFieldsThatAreSet(t *testing.T) {
 func TestBus_createsBucketLikeItsStream(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	newBus(t, s.URL, Config{Storage: jetstream.MemoryStorage})
-	b := newBus(t, s.URL, Config{})
-	made, err := b.bucket(wiretest.Context(t), true)
-	require.NoError(t, err)
-	require.Equal(t, jetstream.MemoryStorage, made.stream.CachedInfo().Config.Storage)
+	for name, cfg := range map[string]Config{
+		"memory":     {Storage: jetstream.MemoryStorage},
+		"compressed": {Compression: jetstream.S2Compression},
+	} {
+		cfg.Prefix = name
+		newBus(t, s.URL, cfg)
+		b := newBus(t, s.URL, Config{Prefix: name})
+		made, err := b.bucket(wiretest.Context(t), true)
+		require.NoError(t, err)
+		require.Equal(t, cfg.Storage, made.stream.CachedInfo().Config.Storage, name)
+		require.Equal(t, cfg.Compression, made.stream.CachedInfo().Config.Compression, name)
+	}
 }
 
 func TestBus_refusesBucketWithoutTTL(t *testing.T) {
