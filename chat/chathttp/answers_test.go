@@ -1,11 +1,14 @@
 package chathttp
 
 import (
+	"encoding/json"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -78,6 +81,20 @@ func TestReplay_isLimitedInBytes(t *testing.T) {
 		assert.LessOrEqual(t, s.web.answers.keptBytes, 6000)
 		assert.Len(t, s.web.answers.byRequest, len(s.web.answers.kept))
 	})
+}
+
+// A map is more than its bytes.
+func TestReplay_countsFurtherFields(t *testing.T) {
+	extra := map[string]json.RawMessage{}
+	for i := range 1000 {
+		extra[fmt.Sprint(i)] = json.RawMessage("1")
+	}
+	for _, event := range []events.Event{
+		events.AIToken{Extra: extra}, events.AIMessage{Extra: extra}, events.AIProcessing{Extra: extra},
+		events.AIToolCall{Extra: extra}, events.AIToolResult{Extra: extra},
+	} {
+		assert.Greater(t, eventSize(event), 100_000, "%T", event)
+	}
 }
 
 func TestStop_endsAllTabsWithOneAbort(t *testing.T) {
