@@ -67,10 +67,11 @@
 //     it is stored, or if the backend sends it while there is no holder.
 //  5. An event that can never be stored does not delay the others.
 //  6. A [Feed] delivers each event once and in order, while the stream keeps it
-//     (Config.MaxAge, Config.MaxBytes); Feed.Gaps reports the others. A durable
-//     Feed acknowledges an event when its readers have received it from their
-//     channels. With SubscribeConfig.ManualAck the reader acknowledges it, and
-//     each event is delivered at least once.
+//     (Config.MaxAge, Config.MaxBytes). Feed.Gaps reports the others, from
+//     SubscribeConfig.Sequence on; with SubscribeConfig.Time, from the first
+//     received event on. A durable Feed acknowledges an event when its readers
+//     have received it from their channels. With SubscribeConfig.ManualAck the
+//     reader acknowledges it, and each event is delivered at least once.
 //  7. [Work] handles each event at least once. The events of a chat are handled
 //     one after the other in order, by one worker at a time. An event whose
 //     attempts fail becomes a [DeadLetter]. Until then it delays the later

@@ -75,6 +75,12 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	consumer, err := b.stream.Consumer(ctx, p.name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		consumer, err = b.stream.CreateConsumer(ctx, config)
+		if err == nil {
+			// The server starts at the first event that the stream has.
+			if floor := consumer.CachedInfo().AckFloor.Stream; from.sequence > 1 && floor >= from.sequence {
+				p.lost(Gap{from.sequence, floor})
+			}
+		}
 	}
 	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
 		consumer, err = b.stream.Consumer(ctx, p.name)
@@ -322,14 +328,17 @@ func (p *pinnedConsumer) unpinned() {
 // received them.
 func (p *pinnedConsumer) lookForGap(ctx context.Context, sequence uint64) error {
 	gap, found, err := p.gaps.see(ctx, sequence)
-	if err != nil || !found {
-		return err
+	if err == nil && found {
+		p.lost(gap)
 	}
+	return err
+}
+
+func (p *pinnedConsumer) lost(gap Gap) {
 	p.bus.log.Warn("chatnats: events are lost", "reader", p.name, "from", gap.From, "to", gap.To)
 	if p.gap != nil {
 		p.gap(gap)
 	}
-	return nil
 }
 
 // recover resets the consumer if this reader is still pinned. If it is not, the
