@@ -2,13 +2,13 @@ package chathttp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/eventsize"
 )
 
 // errLeft ends an answer whose last reader has left.
@@ -40,6 +40,7 @@ type entry struct {
 	// Guarded by answers.mu.
 	readers int
 	ended   bool
+	endedAt time.Time
 	left    bool        // aborted because the last reader has left
 	timer   *time.Timer // until it is aborted or, after the end, dropped
 	bytes   int
@@ -127,42 +128,19 @@ func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]
 	}
 }
 
-// The memory of an event without its texts, and of a further field.
-const (
-	eventBytes = 200
-	fieldBytes = 128
-)
+// entryBytes is about the memory of an ended answer without its events.
+const entryBytes = 2 << 10
 
 // size returns about the memory of an ended answer.
-func (e *entry) size() (bytes int) {
+func (e *entry) size() int {
+	bytes := entryBytes + len(e.key.user) + len(e.key.chat)
 	if e.answer == nil {
-		return 0
+		return bytes
 	}
 	for batch := range e.answer.Follow(context.Background(), 0) {
 		for _, event := range batch {
-			bytes += eventSize(event)
+			bytes += eventsize.Of(event)
 		}
-	}
-	return bytes
-}
-
-func eventSize(event events.Event) int {
-	bytes := eventBytes
-	var extra map[string]json.RawMessage
-	switch event := event.(type) {
-	case events.AIToken:
-		bytes, extra = bytes+len(event.Token), event.Extra
-	case events.AIMessage:
-		bytes, extra = bytes+len(event.Text), event.Extra
-	case events.AIProcessing:
-		bytes, extra = bytes+len(event.Reason), event.Extra
-	case events.AIToolCall:
-		bytes, extra = bytes+len(event.Args), event.Extra
-	case events.AIToolResult:
-		bytes, extra = bytes+len(event.Result), event.Extra
-	}
-	for name, value := range extra {
-		bytes += fieldBytes + len(name) + len(value)
 	}
 	return bytes
 }

@@ -140,7 +140,6 @@ type storedReader struct {
 	cancel     context.CancelFunc // ends Feed.Run
 
 	earlier []Delivery // of the answer, received by find
-	bytes   int        // the memory of the events of the answer
 }
 
 func (a *Answers) reader(ctx context.Context, q chat.Question, cfg SubscribeConfig) (*storedReader, error) {
@@ -185,12 +184,11 @@ func (r *storedReader) find(last uint64, own func(requestID string) bool) (found
 			return false, err
 		}
 		id := d.Event.Envelope().RequestID
-		if id != "" && isOfAnswer(d.Event) && (began[id] || own(id)) {
+		if id != "" && isOfAnswer(d.Event) && own(id) {
 			if !began[id] {
-				began[id], newest = true, id
-				r.earlier, r.bytes = nil, 0
+				began[id], newest, r.earlier = true, id, nil
 			}
-			if id == newest && r.fits(d.Event) {
+			if id == newest {
 				r.earlier = append(r.earlier, d)
 			}
 		}
@@ -199,53 +197,7 @@ func (r *storedReader) find(last uint64, own func(requestID string) bool) (found
 		}
 	}
 	r.stream.question.RequestID = newest
-	if r.bytes <= maxAnswer {
-		r.bytes = 0 // take counts them again
-	}
 	return newest != "" && time.Since(r.earlier[len(r.earlier)-1].Time) <= r.idle, nil
-}
-
-// maxAnswer limits the memory of an answer in bytes, as that of a chat.Stream.
-const maxAnswer = 16 << 20
-
-// The memory of an event without its texts, and of a further field.
-const (
-	eventMemory = 512
-	fieldMemory = 128
-)
-
-// fits counts an event of the answer, and reports whether it is within
-// maxAnswer.
-func (r *storedReader) fits(event events.Event) bool {
-	r.bytes += memoryOf(event)
-	return r.bytes <= maxAnswer
-}
-
-// memoryOf estimates the memory of an event of an answer.
-func memoryOf(event events.Event) int {
-	n := eventMemory
-	var extra map[string]json.RawMessage
-	switch event := event.(type) {
-	case events.AIToken:
-		n, extra = n+len(event.Token), event.Extra
-	case events.AIMessage:
-		n, extra = n+len(event.Text), event.Extra
-		for _, option := range event.Options {
-			n += fieldMemory + len(option)
-		}
-	case events.AIProcessing:
-		n, extra = n+len(event.Reason), event.Extra
-	case events.AIToolCall:
-		n, extra = n+len(event.Args), event.Extra
-	case events.AIToolResult:
-		n, extra = n+len(event.Result), event.Extra
-	case events.AIError:
-		n, extra = n+len(event.Message)+len(event.Details), event.Extra
-	}
-	for name, value := range extra {
-		n += fieldMemory + len(name) + len(value)
-	}
-	return n
 }
 
 // isOfAnswer reports whether an event is a part of an answer.
@@ -294,11 +246,6 @@ func (r *storedReader) run() {
 	s := r.stream
 	defer close(s.done)
 	defer r.stop()
-	defer func() {
-		if s.err == chat.ErrTooLong {
-			r.abort("")
-		}
-	}()
 	for _, d := range r.earlier {
 		if r.take(d) {
 			return
@@ -329,10 +276,6 @@ func (r *storedReader) run() {
 // take adds an event, and reports whether the answer has ended.
 func (r *storedReader) take(d Delivery) (ended bool) {
 	s := r.stream
-	if !r.fits(d.Event) {
-		s.err = chat.ErrTooLong
-		return true
-	}
 	switch event := d.Event.(type) {
 	case events.AIError:
 		s.err = &event
@@ -340,7 +283,11 @@ func (r *storedReader) take(d Delivery) (ended bool) {
 	case events.AIMessage:
 		s.message, ended = event, true
 	}
-	s.add([]events.Event{d.Event})
+	if err := s.add([]events.Event{d.Event}); err != nil {
+		s.err = err
+		r.abort("")
+		return true
+	}
 	return ended
 }
 

@@ -1,43 +1,14 @@
 package chatnats
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed67206a74/parley/bus"
-	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func TestAnswers_limitMemoryOfAnswer(t *testing.T) {
-	extra := map[string]json.RawMessage{}
-	for i := range 1000 {
-		extra[fmt.Sprint(i)] = json.RawMessage("1")
-	}
-	for name, tc := range map[string]struct {
-		event events.Event
-		most  int // events
-	}{
-		"small tokens": {events.AIToken{Token: "x"}, maxAnswer / eventMemory},
-		"long tokens":  {events.AIToken{Token: strings.Repeat("x", 1<<20)}, 16},
-		"members":      {events.AIProcessing{Extra: extra}, maxAnswer / fieldMemory / 1000},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &storedReader{stream: &Stream{}}
-			n := 0
-			for ; !r.take(Delivery{Event: tc.event}); n++ {
-			}
-			assert.LessOrEqual(t, n, tc.most)
-			assert.Equal(t, chat.ErrTooLong, r.stream.err)
-			assert.Len(t, r.stream.events, n)
-		})
-	}
-}
 
 // Find keeps the events of the last request only.
 func TestAnswers_keepOneAnswerWhileTheySearch(t *testing.T) {
