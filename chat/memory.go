@@ -30,7 +30,7 @@ func memory(e events.Envelope, texts int, extra map[string]json.RawMessage) int 
 	return size
 }
 
-func tokenMemory(t events.AIToken) int {
+func tokenMemory(t *events.AIToken) int {
 	return memory(t.Envelope(), 2*len(t.Token), t.Extra) // also in the text of the answer
 }
 

@@ -235,7 +235,7 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 	switch event := event.(type) {
 	case events.AIToken:
 		s.begun()
-		s.answer.add(event)
+		s.answer.add(&event)
 	case events.AIMessage:
 		s.begun()
 		s.final = &event
@@ -264,7 +264,7 @@ func (s *Stream) receiveToken(t *events.AIToken, epoch uint64) {
 	}
 	s.arrived(epoch)
 	s.begun()
-	s.answer.add(*t)
+	s.answer.add(t)
 	s.wake()
 	if s.owner.observers.wantTokens() && !s.observeToken(*t) {
 		return
