@@ -31,9 +31,12 @@ type Config struct {
 	// or 403 if the error is ErrForbidden.
 	Authorize func(r *http.Request) (Visitor, error)
 
-	// Chat returns the chat of a question. The request's ChatID is empty if the
-	// browser has sent none, as with OpenAI's protocol. An empty result gives
-	// the question a room of its own. Default: the request's ChatID.
+	// Chat returns the chat of a question, a resume or a stop. The request's
+	// ChatID is the id of the body, the query or the route. It is empty if the
+	// browser has sent none, as with OpenAI's protocol. A resume has no Body.
+	// An empty result gives a question a room of its own; it can be resumed and
+	// stopped by its request id. After an error the response has the status
+	// 403. Default: the request's ChatID.
 	Chat func(r Request) (string, error)
 
 	// Room returns the chat id for the backend.
@@ -120,12 +123,12 @@ type Visitor struct {
 	MayUse func(chat string) bool
 }
 
-// A Request is a question of a browser, before it is asked.
+// A Request is a question, a resume or a stop of a browser.
 type Request struct {
 	*http.Request // its body has been read
 
 	Visitor Visitor
-	ChatID  string // of the request's body or query; may be empty
+	ChatID  string // of the request's body, query or route; may be empty
 	Body    []byte
 
 	own bool // ChatID is a new chat for this question only

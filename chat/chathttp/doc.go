@@ -44,7 +44,9 @@
 // # Guarantees
 //
 //  1. A response never ends as if it were complete, unless the final message
-//     has arrived: an error has a frame of its own.
+//     has arrived. An error has a frame of its own. If the request's context
+//     ends before the answer, the connection is broken with
+//     http.ErrAbortHandler.
 //  2. Each reader gets the same frames, from the first or from its position.
 //     A slow reader delays no other; after Config.WriteTimeout without reading
 //     it is disconnected.

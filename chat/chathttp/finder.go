@@ -56,18 +56,18 @@ func ownerMark(random, user string) string {
 }
 
 // adopt finds an answer that another Server has asked for, and returns its
-// entry with one reader, or nil. id is that of the chat or of a request in it.
-func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entry, error) {
-	if s.find == nil || !s.cfg.resumable() || chat == "" || !visitor.may(chat) {
+// entry with one reader, or nil.
+func (s *Server) adopt(r *http.Request, t target) (*entry, error) {
+	if s.find == nil || !s.cfg.resumable() || t.chat == "" || !t.visitor.may(t.chat) {
 		return nil, nil
 	}
-	key := chatKey{visitor.UserID.String(), chat}
+	key := chatKey{t.visitor.UserID.String(), t.chat}
 	unlock, err := s.finding.lock(r.Context(), key)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if e, err := s.join(visitor, id); e != nil || err != nil {
+	if e, err := s.join(t); e != nil || err != nil {
 		return e, err // found by another request
 	}
 	// Not after find: an answer that is found and not kept is aborted.
@@ -81,8 +81,8 @@ func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entr
 			e.release()
 		}
 	}()
-	answer, err := s.findInTime(r, visitor, e, func(requestID string) bool {
-		return isOwn(requestID, key.user) && (id == chat || id == requestID)
+	answer, err := s.findInTime(r, t.visitor, e, func(requestID string) bool {
+		return isOwn(requestID, key.user) && (t.last || t.id == requestID)
 	})
 	if answer == nil {
 		return nil, e.cause(err)

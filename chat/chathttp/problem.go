@@ -36,6 +36,7 @@ var endings = []ending{
 	{chat.ErrStopped, "stopped", "The service is stopping."},
 	{chat.ErrTooLong, "too_long", "The answer is too long."},
 	{ErrClosed, "stopped", "The service is stopping."},
+	{errNoMessage, "incomplete", "The answer has ended early."},
 }
 
 // known sets the code and text of an error of endings.
@@ -96,6 +97,14 @@ func (e *refusal) Error() string { return e.Message }
 
 func refuse(status int, code, message string) *refusal {
 	return &refusal{status: status, problem: problem{Code: code, Message: message}}
+}
+
+// errInterrupted refuses a request whose context has ended, although its reader
+// may still be connected.
+var errInterrupted = &refusal{
+	status:  http.StatusServiceUnavailable,
+	problem: problem{Code: "interrupted", Message: "The request was interrupted."},
+	noRetry: true,
 }
 
 // refusalOf returns the refusal of a request after an error of Ask.

@@ -2,6 +2,7 @@ package chathttp
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -118,6 +119,32 @@ func TestChat_mapsRequestToChat(t *testing.T) {
 			rooms[q.ChatID.String()] = true
 		}
 		assert.Len(t, rooms, 3, "each question without a chat has a room of its own")
+	})
+}
+
+func TestChat_mapsResumeAndStopToo(t *testing.T) {
+	cfg := Config{OnLeave: ContinueOnLeave, Chat: func(r Request) (string, error) {
+		if r.ChatID == "unknown" {
+			return "", errors.New("unknown chat")
+		}
+		return r.Visitor.UserID.String() + ":" + r.ChatID, nil
+	}}
+	withSite(t, pauses, cfg, func(t *testing.T, s *site) {
+		run := s.ask("1", "Count").Header.Get("X-Workflow-Run-Id")
+		for _, path := range []string{"/chat/1/stream", "/chat/" + run + "/stream", "/ndjson/1", "/ndjson/" + run} {
+			s.status(200, s.send("GET", path, "")).leave()
+		}
+		s.status(200, s.send("GET", "/sse?chatId=1", "", "Last-Event-ID", run+".1")).leave()
+		for _, id := range []string{"ada:1", "2"} {
+			s.status(204, s.send("GET", "/chat/"+id+"/stream", ""))
+			assert.Contains(t, s.send("POST", "/chat/"+id+"/stop", "").body(), `"stopped":false`, id)
+		}
+		s.status(403, s.send("GET", "/chat/unknown/stream", ""))
+		s.status(403, s.send("POST", "/chat/unknown/stop", ""))
+		assert.Contains(t, s.send("POST", "/chat/1/stop", "").body(), `"stopped":true`)
+		s.ask("1", "Count")
+		run = s.ask("1", "Count").Header.Get("X-Workflow-Run-Id")
+		assert.Contains(t, s.send("POST", "/chat/"+run+"/stop", "").body(), `"stopped":true`)
 	})
 }
 

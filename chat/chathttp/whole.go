@@ -20,13 +20,14 @@ func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, e *entry, p p
 	out := &frames{rc: http.NewResponseController(w)}
 	_ = out.rc.SetReadDeadline(time.Time{}) // as in stream
 	var message events.AIMessage
-	for batch, err := range e.answer.Follow(r.Context(), 0) {
+	for batch, err := range e.follow(r.Context(), 0) {
 		if err != nil {
-			if r.Context().Err() == nil {
-				refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(e.cause(err)), noRetry: true}
-				_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-				refused.write(w)
+			refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(err), noRetry: true}
+			if r.Context().Err() != nil {
+				refused = errInterrupted
 			}
+			_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+			refused.write(w) // fails if the reader has left
 			return
 		}
 		for _, event := range batch {

@@ -25,6 +25,7 @@ type Bus struct {
 	partitions int
 	window     time.Duration // the stream's window for duplicates
 	maxAge     time.Duration // of the stream's events; 0 for no limit
+	limited    bool          // the stream drops events before that age
 	ackTimeout time.Duration // without a reply, a batch is lost
 	log        *slog.Logger
 
@@ -82,7 +83,7 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, cfg Config) (*Bu
 		return nil, fmt.Errorf("chatnats: stream %s: %w", b.prefix, err)
 	}
 	made := b.stream.CachedInfo().Config
-	b.window, b.maxAge = made.Duplicates, made.MaxAge
+	b.window, b.maxAge, b.limited = made.Duplicates, made.MaxAge, made.MaxBytes > 0 || made.MaxMsgs > 0
 	if b.partitions, err = checkStream(made, cfg); err != nil {
 		return nil, err
 	}

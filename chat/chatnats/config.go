@@ -39,7 +39,9 @@ type Config struct {
 	MaxAge time.Duration
 
 	// MaxBytes is how many bytes of events are kept; the oldest are dropped.
-	// Default: 0, no limit.
+	// With a limit, the stream may drop the record of a tenure, which the
+	// holder then repeats. So an instance waits for the TTL before it takes a
+	// lease that has no record. Default: 0, no limit.
 	MaxBytes int64
 
 	// DuplicateWindow is how long the stream remembers an event's id and drops

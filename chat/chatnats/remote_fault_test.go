@@ -300,7 +300,7 @@ func TestServe_abortsQuestionOfCutOffRemote(t *testing.T) {
 		aborted <- q.RequestID
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
-	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: 3 * time.Second}
+	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: 5 * time.Second}
 	answer, err := remote.Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, answer.Tokens())
