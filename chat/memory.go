@@ -21,9 +21,10 @@ const (
 // own texts.
 func memory(e events.Envelope, texts int, extra map[string]json.RawMessage) int {
 	size := eventMemory + texts + len(e.RequestID) + len(e.TraceID) + len(e.ChatID.String())
-	if len(extra) > 0 {
-		size += extraMemory
+	if len(extra) == 0 {
+		return size
 	}
+	size += extraMemory
 	for name, value := range extra {
 		size += fieldMemory + len(name) + len(value)
 	}
