@@ -66,9 +66,13 @@ func (e *entry) cause(err error) error {
 }
 
 // follow iterates over the events of the answer in batches, as Answer.Follow
-// does. If the answer ends without a final message, the last pair has an error.
+// does, also while the question waits. If the answer ends without a final
+// message, the last pair has an error.
 func (e *entry) follow(ctx context.Context, tick time.Duration) iter.Seq2[[]events.Event, error] {
 	return func(yield func([]events.Event, error) bool) {
+		if !e.waitAsked(ctx, tick, yield) {
+			return
+		}
 		final := false
 		for batch, err := range e.answer.Follow(ctx, tick) {
 			if err != nil {
@@ -84,6 +88,39 @@ func (e *entry) follow(ctx context.Context, tick time.Duration) iter.Seq2[[]even
 		}
 		if !final {
 			yield(nil, errNoMessage)
+		}
+	}
+}
+
+// longWait is a silence that counts as a part of the next tick.
+const longWait = time.Second
+
+// waitAsked waits until the question is asked, and yields an empty batch after
+// each tick. It returns false if it has yielded an error, or yield has returned
+// false.
+func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]events.Event, error) bool) bool {
+	var ticks <-chan time.Time
+	if tick > 0 {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case <-e.asked:
+			if e.err != nil {
+				yield(nil, e.err)
+				return false
+			}
+			// The next tick begins now.
+			return tick <= 0 || time.Since(last) < longWait || yield(nil, nil)
+		case <-ticks:
+			if !yield(nil, nil) {
+				return false
+			}
+		case <-ctx.Done():
+			yield(nil, ctx.Err())
+			return false
 		}
 	}
 }
