@@ -50,16 +50,16 @@ type Config struct {
 	NoJoin bool
 
 	// MaxClients limits the clients of NewPerVisitor. Over it, the client that
-	// has been idle for longest is closed; if none is idle, the question is
-	// refused with the status 503. Default: DefaultMaxClients.
+	// has been idle for longest is closed; if none is idle, the answer ends
+	// with the error code busy. Default: DefaultMaxClients.
 	MaxClients int
 
 	// ClientIdle is how long a client of NewPerVisitor stays connected without
 	// an answer in flight. Default: DefaultClientIdle.
 	ClientIdle time.Duration
 
-	// OnLeave is the policy after the last reader of an answer has left.
-	// Default: AbortOnLeave.
+	// OnLeave is the policy after the last reader of an answer has left. With a
+	// Finder it must be ContinueOnLeave. Default: AbortOnLeave.
 	OnLeave LeavePolicy
 
 	// LeaveGrace is how long AbortOnLeave waits for another reader. Default: 0,
@@ -71,20 +71,22 @@ type Config struct {
 	ReplayTime time.Duration
 
 	// MaxReplayBytes limits the memory of the answers that are kept after their
-	// end. Over it, the oldest are dropped. Default: DefaultMaxReplayBytes.
+	// end. Over it, the oldest are dropped, first those of the user whose
+	// answers need most memory. Default: DefaultMaxReplayBytes.
 	MaxReplayBytes int
 
 	// MaxBody limits the size of a request body, in bytes.
 	// Default: DefaultMaxBody.
 	MaxBody int64
 
-	// MaxStreams and MaxStreamsPerVisitor each limit two numbers: of answers in
-	// flight, and of open responses.
+	// MaxStreams and MaxStreamsPerVisitor each limit three numbers: of answers
+	// in flight, of open responses, and of answers that are kept after their
+	// end.
 	// Default: DefaultMaxStreams, DefaultMaxStreamsPerVisitor.
 	MaxStreams, MaxStreamsPerVisitor int
 
-	// AskTimeout limits how long a question waits until it is sent.
-	// Default: DefaultAskTimeout.
+	// AskTimeout limits how long a question waits until it is sent. Comments
+	// are sent in the meantime. Default: DefaultAskTimeout.
 	AskTimeout time.Duration
 
 	// AnswerTimeout limits the time from a question to the end of its answer.
@@ -152,6 +154,11 @@ var ErrForbidden = errors.New("chathttp: forbidden")
 
 // ErrNoAuthorize is returned by New for a Config without Authorize.
 var ErrNoAuthorize = errors.New("chathttp: Config.Authorize is required")
+
+// ErrFinderAborts is returned by New for a Finder without ContinueOnLeave. A
+// Server does not know the readers of other Servers, and would abort the
+// answers that they read.
+var ErrFinderAborts = errors.New("chathttp: a Finder requires ContinueOnLeave")
 
 // ErrClosed is the error of requests after Server.Close.
 var ErrClosed = errors.New("chathttp: the server is closed")

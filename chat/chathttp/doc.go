@@ -31,6 +31,10 @@
 // its request id, but never the answer of another user. A chat of a user has
 // one answer in flight: a new question aborts it.
 //
+// A request that is refused has an error status. After a response has begun, it
+// ends with an error frame, also if the question cannot be sent. A response
+// that is one object has the status 502 or 503 instead.
+//
 // # Readers
 //
 // An answer can have several readers: tabs, and responses after a reload.
@@ -50,13 +54,15 @@
 //  2. Each reader gets the same frames, from the first or from its position.
 //     A slow reader delays no other; after Config.WriteTimeout without reading
 //     it is disconnected.
-//  3. A response begins at once, and has a comment after each Config.KeepAlive
-//     of silence. The timeouts of http.Server do not end it.
+//  3. A response begins at once, before the question is sent, and has a comment
+//     after each Config.KeepAlive of silence. The timeouts of http.Server do
+//     not end it.
 //  4. Visitors see the code of an error, and its text only with
 //     Config.ShowErrors.
 //  5. The size of a body, the open responses, the answers in flight, their
-//     time, and the memory of ended answers are limited. An answer in flight
-//     has the limits of its Answer, which are 16 MiB for a *chat.Stream.
+//     time, and the number and memory of ended answers are limited. An answer
+//     in flight has the limits of its Answer: 16 MiB for a *chat.Stream, and
+//     for the Stream of chatnats.
 //  6. After Close, no goroutine and no timer is left. An http.Server must be
 //     closed first, or its requests get the status 503.
 package chathttp

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/eventsize"
 )
 
 // errLeft ends an answer whose last reader has left.
@@ -38,6 +39,7 @@ type entry struct {
 	// Guarded by answers.mu.
 	readers int
 	ended   bool
+	endedAt time.Time
 	left    bool        // aborted because the last reader has left
 	timer   *time.Timer // until it is aborted or, after the end, dropped
 	bytes   int
@@ -66,9 +68,13 @@ func (e *entry) cause(err error) error {
 }
 
 // follow iterates over the events of the answer in batches, as Answer.Follow
-// does. If the answer ends without a final message, the last pair has an error.
+// does, also while the question waits. If the answer ends without a final
+// message, the last pair has an error.
 func (e *entry) follow(ctx context.Context, tick time.Duration) iter.Seq2[[]events.Event, error] {
 	return func(yield func([]events.Event, error) bool) {
+		if !e.waitAsked(ctx, tick, yield) {
+			return
+		}
 		final := false
 		for batch, err := range e.answer.Follow(ctx, tick) {
 			if err != nil {
@@ -88,27 +94,51 @@ func (e *entry) follow(ctx context.Context, tick time.Duration) iter.Seq2[[]even
 	}
 }
 
-// eventBytes is about the memory of an event without its strings.
-const eventBytes = 200
+// longWait is a silence that counts as a part of the next tick.
+const longWait = time.Second
+
+// waitAsked waits until the question is asked, and yields an empty batch after
+// each tick. It returns false if it has yielded an error, or yield has returned
+// false.
+func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]events.Event, error) bool) bool {
+	var ticks <-chan time.Time
+	if tick > 0 {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case <-e.asked:
+			if e.err != nil {
+				yield(nil, e.err)
+				return false
+			}
+			// The next tick begins now.
+			return tick <= 0 || time.Since(last) < longWait || yield(nil, nil)
+		case <-ticks:
+			if !yield(nil, nil) {
+				return false
+			}
+		case <-ctx.Done():
+			yield(nil, ctx.Err())
+			return false
+		}
+	}
+}
+
+// entryBytes is about the memory of an ended answer without its events.
+const entryBytes = 2 << 10
 
 // size returns about the memory of an ended answer.
-func (e *entry) size() (bytes int) {
+func (e *entry) size() int {
+	bytes := entryBytes + len(e.key.user) + len(e.key.chat)
 	if e.answer == nil {
-		return 0
+		return bytes
 	}
 	for batch := range e.answer.Follow(context.Background(), 0) {
 		for _, event := range batch {
-			bytes += eventBytes
-			switch event := event.(type) {
-			case events.AIToken:
-				bytes += len(event.Token)
-			case events.AIMessage:
-				bytes += len(event.Text)
-			case events.AIToolCall:
-				bytes += len(event.Args)
-			case events.AIToolResult:
-				bytes += len(event.Result)
-			}
+			bytes += eventsize.Of(event)
 		}
 	}
 	return bytes

@@ -14,7 +14,8 @@ import (
 
 // A Finder is an Asker that finds answers that another process has asked for. A
 // Server with one resumes and stops the answers of a chat that began at another
-// Server. The Answers of chatnats are a Finder.
+// Server. Its Config.OnLeave must be ContinueOnLeave. The Answers of chatnats
+// are a Finder.
 type Finder[A Answer] interface {
 	Asker[A]
 
@@ -49,7 +50,8 @@ func isOwn(requestID, user string) bool {
 	return ok && mark == ownerMark(random, user)
 }
 
-// ownerMark returns 80 bits that only this random text and user have.
+// ownerMark returns 80 bits of a hash, so that an id of one user is not that of
+// another. It needs no key, because a browser cannot choose a request id.
 func ownerMark(random, user string) string {
 	sum := sha256.Sum256([]byte(random + "\x00" + user))
 	return base32.StdEncoding.EncodeToString(sum[:10])
@@ -58,7 +60,7 @@ func ownerMark(random, user string) string {
 // adopt finds an answer that another Server has asked for, and returns its
 // entry with one reader, or nil.
 func (s *Server) adopt(r *http.Request, t target) (*entry, error) {
-	if s.find == nil || !s.cfg.resumable() || t.chat == "" || !t.visitor.may(t.chat) {
+	if s.find == nil || t.chat == "" || !t.visitor.may(t.chat) {
 		return nil, nil
 	}
 	key := chatKey{t.visitor.UserID.String(), t.chat}

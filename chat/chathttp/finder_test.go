@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
@@ -80,6 +81,14 @@ func withTwoServers(t *testing.T, test func(t *testing.T, s *site, shared *share
 			handler = routes(servers[1])
 		})
 	})
+}
+
+func TestFinder_requiresContinueOnLeave(t *testing.T) {
+	for _, cfg := range []Config{{}, {LeaveGrace: time.Minute}} {
+		cfg.Authorize = byHeader
+		_, err := New(&sharedAnswers{}, cfg)
+		assert.ErrorIs(t, err, ErrFinderAborts)
+	}
 }
 
 func TestFinder_resumesAnswerOfOtherServer(t *testing.T) {

@@ -83,11 +83,7 @@ func (a incompleteAsker) Ask(ctx context.Context, q chat.Question) (incomplete, 
 
 func TestStream_endsWithErrorWithoutFinalMessage(t *testing.T) {
 	withSite(t, chattest.Say("one", 0), Config{}, func(t *testing.T, s *site) {
-		web, err := New(incompleteAsker{s.client}, Config{Authorize: byHeader, Logger: s.web.cfg.Logger})
-		assert.NoError(t, err)
-		defer web.Close()
-		_ = s.http.Close()
-		s.serve(routes(web), &http.Server{})
+		serveAsker(s, incompleteAsker{s.client}, Config{})
 		for name, q := range streamed {
 			all := s.send(q[0], q[1], q[2]).body()
 			assert.Contains(t, all, `"incomplete"`, name)

@@ -52,6 +52,9 @@ func (p *problem) known(err error) bool {
 
 // problemOf describes the error of an answer or of Ask.
 func (c *Config) problemOf(err error) problem {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused.problem
+	}
 	p := problem{Code: "internal", Message: "The answer has failed."}
 	failure, fromBackend := errors.AsType[*events.AIError](err)
 	_, gap := errors.AsType[*chat.GapError](err)

@@ -148,14 +148,16 @@ func TestChat_mapsResumeAndStopToo(t *testing.T) {
 	})
 }
 
-func TestAskTimeout_refusesQuestion(t *testing.T) {
+func TestAskTimeout_endsQuestion(t *testing.T) {
 	withSite(t, nil, Config{AskTimeout: time.Minute}, func(t *testing.T, s *site) {
 		s.backend.Close()
 		synctest.Wait()
 		asked := time.Now()
-		r := s.status(503, s.ask("room", "Hi"))
-		assert.Contains(t, r.body(), `"code":"unavailable"`)
+		assert.Contains(t, s.ask("room", "Hi").until("data-error"), `"code":"unavailable"`)
 		assert.Equal(t, time.Minute, time.Since(asked))
+
+		r := s.status(503, s.complete("")) // one object
+		assert.Contains(t, r.body(), `"code":"unavailable"`)
 		assert.Empty(t, r.Header.Get("X-Should-Retry"), "the question was not sent")
 	})
 }
@@ -172,6 +174,7 @@ func TestStream_endsWithCodeOfEachError(t *testing.T) {
 			withSite(t, nil, Config{AnswerTimeout: 24 * time.Hour}, func(t *testing.T, s *site) {
 				s.backend.Handle("user:message", chattest.Refuse(chattest.ErrNoReply))
 				r := s.ask("room", "Hi")
+				synctest.Wait() // until the question is sent
 				tc.fail(s)
 				assert.Contains(t, r.until("data-error"), `"code":"`+tc.code+`"`)
 			})

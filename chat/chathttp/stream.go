@@ -23,16 +23,6 @@ type encoder interface {
 // returns after the last frame. If the reader leaves or the request's context
 // ends before, it breaks the connection.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p protocol, skip int) {
-	select {
-	case <-e.asked:
-	case <-r.Context().Done():
-		s.refuse(w, errInterrupted)
-		return
-	}
-	if e.err != nil {
-		s.refuse(w, e.err)
-		return
-	}
 	h := w.Header()
 	h.Set("Content-Type", p.contentType)
 	h.Set("Cache-Control", "no-cache, no-transform")
