@@ -83,16 +83,31 @@ func (w *worker) finish(q *queues, j *job) bool {
 			count.forget()
 			return true
 		}
-		backoff := min(w.cfg.Backoff<<min(d.Attempt-1, 16), max(maxBackoff, w.cfg.Backoff))
-		delay := backoff
-		if nak, ok := errors.AsType[*nakError](err); ok {
-			delay = nak.delay
-		}
 		w.bus.log.Warn("chatnats: handler failed", "group", w.cfg.Name, "sequence", d.Sequence, "attempt", d.Attempt, "error", err)
-		if !q.pause(ctx, delay, backoff) {
+		if !q.pause(ctx, w.cfg.delayOf(d.Attempt, err), w.cfg.backoffOf(d.Attempt)) {
 			return false
 		}
 	}
+}
+
+// delayOf returns the delay after an attempt that failed with err.
+func (c GroupConfig) delayOf(attempt int, err error) time.Duration {
+	if nak, ok := errors.AsType[*nakError](err); ok {
+		return nak.delay
+	}
+	return c.backoffOf(attempt)
+}
+
+// backoffOf returns Backoff after the first attempt, and twice as much after
+// each further one, up to maxBackoff or Backoff.
+func (c GroupConfig) backoffOf(attempt int) time.Duration {
+	backoff, limit := c.Backoff, max(maxBackoff, c.Backoff)
+	for range attempt - 1 {
+		if backoff *= 2; backoff >= limit {
+			return limit
+		}
+	}
+	return backoff
 }
 
 var errNotStarted = errors.New("chatnats: the event goes to another worker")

@@ -24,7 +24,8 @@ var (
 // letters.
 func working(t testing.TB, b *Bus, cfg GroupConfig, handle func(ctx context.Context, d Delivery) error) <-chan DeadLetter {
 	dead := make(chan DeadLetter, 100)
-	cfg.Name, cfg.Sequence, cfg.Backoff = "answers", 1, time.Millisecond
+	cfg.Name, cfg.Sequence = "answers", 1
+	setDefault(&cfg.Backoff, time.Millisecond)
 	cfg.OnDead = func(letter DeadLetter) { dead <- letter }
 	running(t, func(ctx context.Context) error { return Work(ctx, b, cfg, handle) })
 	return dead
@@ -41,6 +42,9 @@ func TestWork_countsAttemptsAndGivesUp(t *testing.T) {
 		"an error": {GroupConfig{MaxAttempts: 3}, func(context.Context) error { return errBroken }, 3,
 			func(err error) bool { return errors.Is(err, errBroken) }},
 		"Nak": {GroupConfig{MaxAttempts: 2}, func(context.Context) error { return Nak(2*time.Millisecond, errBroken) }, 2,
+			func(err error) bool { return errors.Is(err, errBroken) }},
+		"Nak with a delay below Backoff": {GroupConfig{MaxAttempts: 3, Backoff: time.Hour},
+			func(context.Context) error { return Nak(time.Millisecond, errBroken) }, 3,
 			func(err error) bool { return errors.Is(err, errBroken) }},
 		"Term": {GroupConfig{}, func(context.Context) error { return Term(errBroken) }, 1,
 			func(err error) bool { return errors.Is(err, errBroken) }},

@@ -95,10 +95,12 @@
 // # Operating
 //
 // An operator can create the stream and the bucket with Config.StreamConfig and
-// Config.BucketConfig. [Open] compares them, and returns a [*ConfigError] if
-// they differ. [Groups] and [Durables] list the stored positions of readers,
-// and Bus.Stats has the counters. docs/chatnats.md lists the permissions of
-// each role.
+// Config.BucketConfig. They are compared with the needs of the package, and a
+// call returns a [*ConfigError] if they differ. [Open] compares the stream, and
+// the first call that needs the bucket compares the bucket. [Subscribe] and
+// [Work] compare their durable consumers. [Groups] and [Durables] list the
+// stored positions of readers, and Bus.Stats has the counters. docs/chatnats.md
+// lists the permissions of each role.
 //
 // # While NATS is unreachable
 //
