@@ -72,6 +72,7 @@ func (s *Session) writeNow(o *outgoing) (written bool) {
 	items, messages := o.alone(), o.messages
 	for {
 		taken, more, err := s.direct.TryWrite(messages...)
+		s.forget()
 		switch {
 		case more || err != nil:
 			s.queue.handOver(items, err)
@@ -81,7 +82,6 @@ func (s *Session) writeNow(o *outgoing) (written bool) {
 			return written
 		}
 		s.written(items)
-		s.forget()
 		items = s.queue.wrote(items, nil, !written)
 		written = true
 		if items == nil {
