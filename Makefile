@@ -14,7 +14,7 @@ LIBRARY = ./bus/... ./chat ./conn ./events ./internal/engineio ./internal/socket
 TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnect
 
 .PHONY: test
-test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx promtool ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
+test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx prometheus ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(TESTS)
 	go test -run 'Memory|allocations' ./bus ./chat ./conn
 
@@ -44,11 +44,11 @@ python: # Debian's python-socketio with its servers
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-socketio python3-aiohttp python3-uvicorn python3-websockets >/dev/null; } || \
 		{ echo "the interop tests need python-socketio: apt-get install python3-socketio python3-aiohttp python3-uvicorn python3-websockets" >&2; exit 1; }
 
-.PHONY: promtool
-promtool: # of Debian's Prometheus
-	@command -v promtool >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+.PHONY: prometheus
+prometheus: # Debian's, with promtool
+	@command -v prometheus >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } || \
-		{ echo "the test of the alerts needs promtool: apt-get install prometheus" >&2; exit 1; }
+		{ echo "the tests of the dashboard and the alerts need Prometheus: apt-get install prometheus" >&2; exit 1; }
 
 .PHONY: nginx
 nginx: # Debian's
@@ -65,11 +65,15 @@ dev: ## a mock server on MOCK_ADDR and the playground (or DEV=webchat) on DEV_AD
 	go build -o "$$dir/" ./examples/mockserver ./examples/$(DEV) || exit; \
 	"$$dir/mockserver" -addr $(MOCK_ADDR) & "$$dir/$(DEV)" -addr $(DEV_ADDR) -backend http://$(MOCK_ADDR) & wait -n
 
+PICTURES = $(CURDIR)/interop/browser/screenshots
+SCREENSHOT = chromium --headless --no-sandbox --disable-gpu --hide-scrollbars
 .PHONY: picture
-picture: chromium ## the README's picture anew, and pictures of the playground, the webchat and the terminal in interop/browser/screenshots
+picture: chromium prometheus ## the pictures of README and docs anew, and pictures of the playground, the webchat and the terminal in interop/browser/screenshots
 	cd interop && PARLEY_INTEROP=required PARLEY_PICTURE=write go test -count=1 -run '^TestPictures' ./browser
-	cd examples/terminal && TERMINAL_PICTURE=$(CURDIR)/interop/browser/screenshots/terminal.html go test -count=1 -run '^TestConversation_' .
-	cd interop/browser/screenshots && chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=780,660 --screenshot=terminal.png terminal.html
+	cd examples/terminal && TERMINAL_PICTURE=$(PICTURES)/terminal.html go test -count=1 -run '^TestConversation_' .
+	cd examples/metrics && METRICS_PICTURE=$(PICTURES)/dashboard.html go test -count=1 -run '^TestDashboard_shows' .
+	$(SCREENSHOT) --window-size=780,660 --screenshot=$(PICTURES)/terminal.png $(PICTURES)/terminal.html
+	$(SCREENSHOT) --window-size=1216,1340 --screenshot=docs/pictures/dashboard.png $(PICTURES)/dashboard.html
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -53,7 +52,7 @@ func measure(open openFunc, n int, pace time.Duration, tokens int) (r result, er
 	defer stop()
 
 	before := look()
-	begun := time.Now()
+	dialled := time.Now()
 	clients, err := connect(ctx, open, url, n)
 	defer func() {
 		for _, c := range clients {
@@ -65,14 +64,12 @@ func measure(open openFunc, n int, pace time.Duration, tokens int) (r result, er
 	if err != nil {
 		return r, err
 	}
-	r.connecting = time.Since(begun)
+	r.connecting = time.Since(dialled)
 	idle := look()
 
 	var latencies histogram
 	var asking sync.WaitGroup
 	failures := make(chan error, n)
-	usage := cpuTime()
-	begun = time.Now()
 	for i, c := range clients {
 		asking.Go(func() {
 			// The questions are spread over one pace.
@@ -82,7 +79,13 @@ func measure(open openFunc, n int, pace time.Duration, tokens int) (r result, er
 			}
 		})
 	}
-	time.Sleep(pace * time.Duration(tokens) / 2) // half of each answer has arrived
+	// The tokens of the second and third quarter are measured. The memory is
+	// read after that, because a collection of garbage costs time.
+	quarter := pace * time.Duration(tokens) / 4
+	time.Sleep(quarter)
+	begun, usage, earlier := time.Now(), cpuTime(), latencies.counts()
+	time.Sleep(2 * quarter)
+	took, used, measured := time.Since(begun), cpuTime()-usage, latencies.counts().since(earlier)
 	streaming := look()
 	asking.Wait()
 	select {
@@ -90,17 +93,15 @@ func measure(open openFunc, n int, pace time.Duration, tokens int) (r result, er
 		return r, err
 	default:
 	}
-	took := time.Since(begun)
-	received := latencies.count()
 	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(n) }
 	// Each question has a goroutine of this program, which is not counted.
 	r.goroutines = float64(streaming.goroutines-before.goroutines)/float64(n) - 1
 	r.idle, r.streaming = per(idle.heap, before.heap), per(streaming.heap, before.heap)
 	r.stacks = per(streaming.stacks, before.stacks)
-	r.rate = float64(received) / took.Seconds()
-	r.p50, r.p99 = latencies.quantile(0.5), latencies.quantile(0.99)
-	r.cpu = (cpuTime() - usage) / time.Duration(max(received, 1))
-	r.lost = n*tokens - received
+	r.rate = float64(measured.sum()) / took.Seconds()
+	r.p50, r.p99 = measured.quantile(0.5), measured.quantile(0.99)
+	r.cpu = used / time.Duration(max(measured.sum(), 1))
+	r.lost = n*tokens - latencies.counts().sum()
 	return r, nil
 }
 
@@ -145,15 +146,12 @@ func (c chatClient) ask(ctx context.Context, text string, latencies *histogram) 
 		return err
 	}
 	for token, err := range stream.Text() {
-		now := time.Now()
 		if err != nil {
 			return err
 		}
-		sent, err := strconv.ParseInt(token, 10, 64)
-		if err != nil {
+		if err := received(token, latencies); err != nil {
 			return err
 		}
-		latencies.add(now.Sub(time.Unix(0, sent)))
 	}
 	return nil
 }

@@ -22,17 +22,19 @@ func TestMain(m *testing.M) {
 
 func TestHistogram_returnsQuantilesWithinOneBucket(t *testing.T) {
 	var h histogram
-	assert.Zero(t, h.quantile(0.5))
+	empty := h.counts()
+	assert.Zero(t, empty.quantile(0.5))
 	for ms := range 1000 {
 		h.add(time.Duration(ms+1) * time.Millisecond)
 	}
-	assert.Equal(t, 1000, h.count())
+	all := h.counts()
+	assert.Equal(t, 1000, all.sum())
 	for q, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 990 * time.Millisecond} {
-		assert.InEpsilon(t, float64(want), float64(h.quantile(q)), 0.06)
+		assert.InEpsilon(t, float64(want), float64(all.quantile(q)), 0.06)
 	}
 	h.add(0)
 	h.add(24 * time.Hour)
-	assert.Equal(t, 1002, h.count())
+	assert.Equal(t, 2, h.counts().since(all).sum())
 }
 
 // The whole program with few connections.
@@ -44,7 +46,6 @@ func TestMeasure_receivesAllTokensOfFewConnections(t *testing.T) {
 			r, err := measure(open, 5, 20*time.Millisecond, 5)
 			require.NoError(t, err)
 			assert.Zero(t, r.lost)
-			assert.Positive(t, r.p99)
 			assert.InDelta(t, c.goroutines, r.goroutines, 1)
 		})
 	}

@@ -6,11 +6,13 @@
 //	go run ./load -connections 100,500         # other numbers
 //	go run ./load -readme load/README.md       # writes the table between the file's markers
 //
-// Each connection is a chat.Client with one question in flight. Beside it, in
-// the same run, clients with observers are measured, and a loop that reads the
-// frames of a bare websocket. A token carries
-// the time at which the server wrote it. Its latency ends when the program
-// receives it.
+// Each connection is a chat.Client with one question in flight. Clients with
+// observers are measured in the same run, and two clients without Parley. The
+// first is a loop that reads the frames of a websocket. The second decodes them
+// in a goroutine, and sends the tokens to a channel.
+//
+// A token carries the time at which the server wrote it. Its latency ends when
+// the program receives it.
 package main
 
 import (
@@ -87,6 +89,7 @@ var contenders = []struct {
 	{"Parley, an observer of all events", openObserved, 2},
 	{"Parley, OpenTelemetry metrics", openMetrics, 2},
 	{"Parley, OpenTelemetry metrics and spans", openSpans, 2},
+	{"gorilla, encoding/json, a channel", func() (openFunc, error) { return openHandmade, nil }, 1},
 	{"gorilla, frames not decoded", func() (openFunc, error) { return openBare, nil }, 0},
 }
 

@@ -14,55 +14,65 @@ import (
 
 // errorTypes are the values of error.type, the most specific first.
 var errorTypes = []struct {
-	err  error
-	name string
+	matches func(error) bool
+	name    string
 }{
-	{chat.ErrNoToken, "no_token"},
-	{chat.ErrStalled, "stalled"},
-	{chat.ErrOffline, "offline"},
-	{chat.ErrQuestionLost, "question_lost"},
-	{chat.ErrAmbiguous, "ambiguous"},
-	{chat.ErrIndex, "index"},
-	{chat.ErrTooLong, "too_long"},
-	{chat.ErrAborted, "aborted"},
-	{chat.ErrStopped, "stopped"},
-	{chat.ErrDuplicateRequest, "duplicate_request"},
-	{chat.ErrQueueFull, "queue_full"},
-	{context.Canceled, "canceled"},
-	{context.DeadlineExceeded, "timeout"},
-	{conn.ErrDisconnected, "disconnected"},
-	{conn.ErrSessionLost, "session_lost"},
-	{conn.ErrNotReady, "not_ready"},
-	{conn.ErrClosed, "closed"},
+	{is(chat.ErrNoToken), "no_token"},
+	{is(chat.ErrStalled), "stalled"},
+	{is(chat.ErrOffline), "offline"},
+	{is(chat.ErrQuestionLost), "question_lost"},
+	{is(chat.ErrAmbiguous), "ambiguous"},
+	{is(chat.ErrIndex), "index"},
+	{is(chat.ErrTooLong), "too_long"},
+	{is(chat.ErrAborted), "aborted"},
+	{is(chat.ErrStopped), "stopped"},
+	{is(chat.ErrNoUser), "no_user"},
+	{is(chat.ErrLeft), "left"},
+	{is(chat.ErrDuplicateRequest), "duplicate_request"},
+	{is(chat.ErrQueueFull), "queue_full"},
+	{is(context.Canceled), "canceled"},
+	{is(context.DeadlineExceeded), "timeout"},
+	{is(conn.ErrPingTimeout), "ping_timeout"},
+	{is(conn.ErrProtocolVersion), "protocol_version"},
+	{is(conn.ErrDisconnected), "disconnected"},
+	{is(conn.ErrSessionLost), "session_lost"},
+	{is(conn.ErrNotReady), "not_ready"},
+	{is(conn.ErrTooDeep), "too_deep"},
+	{is(conn.ErrClosed), "closed"},
+	{as[*events.AIError], "backend"},
+	{as[*chat.ServerError], "server"},
+	{as[*chat.GapError], "gap"},
+	{as[*conn.DecodeError], "decode"},
+	{as[*conn.TooLargeError], "too_large"},
+	{as[*conn.RefusedError], "refused"},
+	{as[*conn.ProtocolError], "protocol"},
+	{as[*conn.TransportError], "connection_lost"},
+	{as[*conn.DialError], "dial"},
+	{as[*bus.PanicError], "panic"},
+	{as[*conn.AuthError], "auth"},
+	{as[*conn.OnConnectError], "on_connect"},
+	{as[*chat.JoinError], "join"},
+	{as[*conn.ReplyError], "reply"},
+	{as[*conn.SendError], "send"},
+	{as[*chat.DeliveryError], "delivery"},
+}
+
+func is(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func as[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // errorType returns the error.type of an error: a name of few values, without
 // anything that the backend or a user wrote.
 func errorType(err error) string {
 	for _, t := range errorTypes {
-		if errors.Is(err, t.err) {
+		if t.matches(err) {
 			return t.name
 		}
-	}
-	var answer *events.AIError
-	var gap *chat.GapError
-	var decode *conn.DecodeError
-	var join *chat.JoinError
-	var panicked *bus.PanicError
-	var send *conn.SendError
-	switch {
-	case errors.As(err, &answer):
-		return "backend"
-	case errors.As(err, &gap):
-		return "gap"
-	case errors.As(err, &decode):
-		return "decode"
-	case errors.As(err, &join):
-		return "join"
-	case errors.As(err, &panicked):
-		return "panic"
-	case errors.As(err, &send):
-		return "send"
 	}
 	return errorOther
 }

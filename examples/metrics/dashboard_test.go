@@ -84,16 +84,16 @@ func check(t *testing.T, exported map[string][]string, expression string) (used 
 	return used
 }
 
-func TestDashboard_usesExportedMetrics(t *testing.T) {
+func readDashboard(t *testing.T) (dashboard grafana) {
+	t.Helper()
 	content, err := os.ReadFile("dashboard.json")
 	require.NoError(t, err)
-	var dashboard struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
 	require.NoError(t, json.Unmarshal(content, &dashboard))
+	return dashboard
+}
+
+func TestDashboard_usesExportedMetrics(t *testing.T) {
+	dashboard := readDashboard(t)
 	names := exported(t)
 	shown := map[string]bool{}
 	for _, panel := range dashboard.Panels {
@@ -134,7 +134,7 @@ func TestAlerts_useExportedMetrics(t *testing.T) {
 // Prometheus itself reads the rules.
 func TestAlerts_passPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
-	installed.Need(t, err, "make promtool")
+	installed.Need(t, err, "make prometheus")
 	out, err := exec.Command(promtool, "check", "rules", "alerts.yml").CombinedOutput()
 	assert.NoError(t, err, string(out))
 }

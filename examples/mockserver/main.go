@@ -51,6 +51,7 @@
 //	wrong        the share of tokens whose payload has the wrong shape
 //	error        the share of answers that end in an ai:error half way
 //	stall        the share of answers that stop half way
+//	holdAfter    each answer waits after so many tokens until this changes; 0 is never
 //	cutAfter     the client's connection is cut after so many tokens of each answer; 0 is never
 //	kickAfter    the client is disconnected after so many tokens of each answer; 0 is never
 //	restart      how often the server restarts by itself; 0s is never

@@ -68,14 +68,26 @@ func (s *session) ask(_ context.Context, body struct{ Text string }) (any, error
 		s.mu.Lock()
 		delete(s.questions, q.RequestID)
 		s.mu.Unlock()
-		end := outcome{RequestID: q.RequestID, Aborted: ctx.Err() != nil}
-		if err != nil {
-			end.Error = err.Error()
-		}
 		abort()
-		s.outcomes.Publish(end)
+		s.outcomes.Publish(outcomeOf(q.RequestID, err))
 	})
 	return map[string]string{"messageId": q.MessageID, "requestId": q.RequestID}, nil
+}
+
+// outcomeOf returns how a question has ended. An error of the AI has the same
+// message and code as its AI_ERROR event, because the page shows the first that
+// it receives.
+func outcomeOf(requestID string, err error) outcome {
+	end := outcome{RequestID: requestID}
+	var failed *events.AIError
+	switch {
+	case errors.As(err, &failed):
+		end.Error = &failure{Message: failed.Message, Code: failed.Code}
+	case err != nil:
+		end.Error = &failure{Message: err.Error()}
+		end.Aborted = errors.Is(err, context.Canceled)
+	}
+	return end
 }
 
 // answer asks and waits for the end of the answer. The tab receives its tokens

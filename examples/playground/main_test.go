@@ -130,6 +130,7 @@ type receivedEvent struct {
 	Key     string
 	Payload struct {
 		RequestID, MessageID, UserID, Text, Token string
+		Message, Code                             string
 		Index                                     int
 		OnlineUserIDs                             []string
 	}

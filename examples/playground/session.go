@@ -46,9 +46,15 @@ type sent struct {
 
 // An outcome is the end of a question.
 type outcome struct {
-	RequestID string `json:"requestId"`
-	Error     string `json:"error,omitempty"` // empty if the answer is complete
-	Aborted   bool   `json:"aborted,omitempty"`
+	RequestID string   `json:"requestId"`
+	Error     *failure `json:"error,omitempty"` // nil if the answer is complete
+	Aborted   bool     `json:"aborted,omitempty"`
+}
+
+// A failure has the fields of an AI_ERROR event that the page shows.
+type failure struct {
+	Message string `json:"message"`
+	Code    string `json:"code,omitempty"`
 }
 
 // openSession returns a session that is not connected yet. The caller must call

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -56,6 +57,25 @@ func TestPlayground_abortsOwnAndOtherAnswers(t *testing.T) {
 	status, text := bob.post("abort", `{"requestID": "`+other+`"}`)
 	assert.Equal(t, http.StatusNoContent, status, text)
 	server.Expect(t, "ai:abort", map[string]any{"requestId": other})
+}
+
+// The page shows the first of the two that it receives.
+func TestPlayground_reportsAIErrorAndOutcomeAlike(t *testing.T) {
+	for name, fault := range map[string]events.AIError{
+		"with code":    {Code: "E_MODEL", Message: "the model has failed"},
+		"without code": {Message: "the model has failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := backend(t, chattest.Config{Answer: func(_ context.Context, _ events.UserMessage, emit func(events.Event)) { emit(fault) }})
+			ada := open(t, serve(t, server.URL), "ada")
+			ada.ready()
+			ada.post("ask", `{"text": "Hello"}`)
+			said := ada.receive("AI_ERROR").Payload
+			end := wait(ada, "outcome", func(outcome) bool { return true })
+			assert.Equal(t, outcome{RequestID: said.RequestID, Error: &failure{said.Message, said.Code}}, end)
+			assert.Equal(t, failure{fault.Message, fault.Code}, *end.Error)
+		})
+	}
 }
 
 func TestPlayground_leavesRoomWhenTabCloses(t *testing.T) {

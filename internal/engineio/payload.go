@@ -16,12 +16,14 @@ const (
 )
 
 // A payloadReader reads packets from a body while the body arrives. It buffers
-// one packet. The length of the body does not matter.
+// one packet. The length of the body does not matter, except for the size of
+// that buffer.
 type payloadReader struct {
 	body     *bufio.Reader
 	maxFrame int64
 	buf      []byte
-	done     bool // the body has been read to its end
+	left     int64 // announced length of the rest of the body; not positive if unknown
+	done     bool  // the body has been read to its end
 }
 
 func (r *payloadReader) reset(body io.Reader) {
@@ -30,7 +32,7 @@ func (r *payloadReader) reset(body io.Reader) {
 	} else {
 		r.body.Reset(body)
 	}
-	r.done = false
+	r.left, r.done = 0, false
 }
 
 // next returns the next packet, and io.EOF after the last one.
@@ -45,7 +47,11 @@ func (r *payloadReader) next() (packet, error) {
 	limit := r.maxFrame + min(r.maxFrame/3, math.MaxInt64-8-r.maxFrame) + 8 // for base64
 	for {
 		part, err := r.body.ReadSlice(separator)
+		if len(r.buf)+len(part) > cap(r.buf) {
+			r.buf = grow(r.buf, min(r.left, limit-int64(len(r.buf))))
+		}
 		r.buf = append(r.buf, part...)
+		r.left -= int64(len(part))
 		if int64(len(r.buf)) > limit {
 			return packet{}, tooLong(r.maxFrame)
 		}

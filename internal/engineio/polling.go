@@ -143,6 +143,7 @@ func (p *polling) read() (packet, error) {
 			}
 			p.body = response.Body
 			p.payload.reset(p.body)
+			p.payload.left = response.ContentLength
 			p.packets = 0
 		}
 		got, err := p.payload.next()

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -213,7 +215,7 @@ func (w *webSocket) fill(r io.Reader) error {
 	w.buf = w.buf[:0]
 	for {
 		if len(w.buf) == cap(w.buf) {
-			w.buf = append(w.buf, 0)[:len(w.buf)]
+			w.buf = grow(w.buf, w.frameLeft())
 		}
 		n, err := r.Read(w.buf[len(w.buf):cap(w.buf)])
 		w.buf = w.buf[:len(w.buf)+n]
@@ -227,6 +229,31 @@ func (w *webSocket) fill(r io.Reader) error {
 			return err
 		}
 	}
+}
+
+// frameLength is the field of the websocket library with the number of bytes
+// that are left of a frame. The library does not export it.
+var frameLength, _ = reflect.TypeFor[websocket.Conn]().FieldByName("readRemaining")
+
+// frameLeft returns the number of bytes that are left of the frame being read,
+// or 0 if the library has no such field. It is called by the reader.
+func (w *webSocket) frameLeft() int64 {
+	if frameLength.Type != reflect.TypeFor[int64]() {
+		return 0
+	}
+	return reflect.ValueOf(w.ws).Elem().FieldByIndex(frameLength.Index).Int()
+}
+
+// grow returns buf with room for the announced number of bytes and one more, so
+// that the end of the data is found without a larger buffer. A peer can
+// announce more than it sends, so buf grows to 16 times the data that has
+// arrived, or 64 KiB. The smaller buffers before the last one are a 15th of it.
+func grow(buf []byte, announced int64) []byte {
+	size := int64(len(buf)) + max(announced, 0) + 1
+	for limit := 16 * max(int64(len(buf)), 4<<10); size > limit; {
+		size /= 16
+	}
+	return slices.Grow(buf, max(int(size)-len(buf), 1))
 }
 
 func (w *webSocket) sizeOf(p packet) int {

@@ -11,6 +11,10 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
+// holdStatusEvery is the interval of the statuses of a held answer. It is
+// shorter than the idle timeout of a client.
+const holdStatusEvery = 10 * time.Second
+
 // toolTimeout is how long a client may take to run its tool.
 const toolTimeout = 10 * time.Second
 
@@ -26,7 +30,7 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 	fails, stalls := by(faults.Error), by(faults.Stall)
 	words := strings.SplitAfter(text, " ")
 	for i, word := range words {
-		if pause(ctx, s.faults().Pace) != nil {
+		if s.hold(ctx, i, emit) != nil || pause(ctx, s.faults().Pace) != nil {
 			return
 		}
 		switch halfway := i == len(words)/2; {
@@ -48,6 +52,24 @@ func (s *Server) answer(ctx context.Context, q events.UserMessage, emit func(eve
 		Usage:     &events.Usage{PromptTokens: prompt, CompletionTokens: completion, TotalTokens: prompt + completion},
 		Options:   []string{"What time is it?", "Tell me something long"},
 	})
+}
+
+// hold waits while the settings hold an answer after so many sent tokens. It
+// sends a status from time to time.
+func (s *Server) hold(ctx context.Context, sent int, emit func(events.Event)) error {
+	for {
+		faults, changed := s.settings()
+		if faults.HoldAfter == 0 || sent < faults.HoldAfter {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-time.After(holdStatusEvery):
+			emit(events.AIProcessing{Status: events.StatusWorking, Reason: "held"})
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // think returns the text of the answer to a question.

@@ -49,13 +49,13 @@ func (c *Config) Flags(set *flag.FlagSet) {
 type Server struct {
 	cfg     Config
 	restart chan time.Duration // how long to stay down
-	changed chan struct{}      // of capacity 1: the faults have
 
-	mu     sync.Mutex
-	server *chattest.Server // the current one
-	addr   string           // where it listens
-	now    Faults
-	names  Names // complete
+	mu      sync.Mutex
+	server  *chattest.Server // the current one
+	addr    string           // where it listens
+	now     Faults
+	changed chan struct{} // closed and replaced at each change of now
+	names   Names         // complete
 }
 
 // Start starts the backend. The caller calls Run.
@@ -63,7 +63,7 @@ func Start(cfg Config) (*Server, error) {
 	if err := cfg.Faults.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, restart: make(chan time.Duration, 1), changed: make(chan struct{}, 1), addr: cfg.Addr, now: cfg.Faults, names: cfg.Names.complete()}
+	s := &Server{cfg: cfg, restart: make(chan time.Duration, 1), changed: make(chan struct{}), addr: cfg.Addr, now: cfg.Faults, names: cfg.Names.complete()}
 	return s, s.listen()
 }
 
@@ -71,15 +71,16 @@ func Start(cfg Config) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	defer func() { s.current().Close() }()
 	for {
+		faults, changed := s.settings()
 		var due <-chan time.Time // nil (never) unless the fault is set
-		if every := time.Duration(s.faults().Restart); every > 0 {
+		if every := time.Duration(faults.Restart); every > 0 {
 			due = time.After(every)
 		}
 		var down time.Duration
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.changed:
+		case <-changed:
 			continue
 		case down = <-s.restart:
 		case <-due:
@@ -228,9 +229,15 @@ func (s *Server) current() *chattest.Server {
 }
 
 func (s *Server) faults() Faults {
+	faults, _ := s.settings()
+	return faults
+}
+
+// settings returns the faults, and a channel that is closed when they change.
+func (s *Server) settings() (now Faults, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now
+	return s.now, s.changed
 }
 
 func (s *Server) name(key events.Key) string {

@@ -21,6 +21,10 @@ type Faults struct {
 	Error float64 `json:"error"`
 	Stall float64 `json:"stall"`
 
+	// How many tokens of an answer are sent before it waits for another
+	// setting; 0 is never.
+	HoldAfter int `json:"holdAfter"`
+
 	// How many tokens of an answer are sent before the client's connection is
 	// cut, or the client is disconnected; 0 is never.
 	CutAfter  int `json:"cutAfter"`
@@ -39,6 +43,7 @@ func (f *Faults) Flags(set *flag.FlagSet) {
 	set.Float64Var(&f.Wrong, "wrong", f.Wrong, "the `share` of tokens with the wrong shape")
 	set.Float64Var(&f.Error, "error", f.Error, "the `share` of answers that end in an error")
 	set.Float64Var(&f.Stall, "stall", f.Stall, "the `share` of answers that stop half way")
+	set.IntVar(&f.HoldAfter, "hold-after", f.HoldAfter, "hold each answer after so many `tokens`, until the setting changes")
 	set.IntVar(&f.CutAfter, "cut-after", f.CutAfter, "cut the client's connection after so many `tokens` of each answer")
 	set.IntVar(&f.KickAfter, "kick-after", f.KickAfter, "disconnect the client after so many `tokens` of each answer")
 	set.TextVar(&f.Restart, "restart", f.Restart, "the `interval` between restarts of the server; 0: never")
@@ -52,8 +57,8 @@ func (f Faults) validate() error {
 			return fmt.Errorf("%s is a share from 0 to 1, not %v", name, share)
 		}
 	}
-	if f.Pace < 0 || f.Latency < 0 || f.CutAfter < 0 || f.KickAfter < 0 || f.Restart < 0 {
-		return fmt.Errorf("pace, latency, cutAfter, kickAfter and restart are not negative")
+	if f.Pace < 0 || f.Latency < 0 || f.HoldAfter < 0 || f.CutAfter < 0 || f.KickAfter < 0 || f.Restart < 0 {
+		return fmt.Errorf("pace, latency, holdAfter, cutAfter, kickAfter and restart are not negative")
 	}
 	return nil
 }

@@ -104,10 +104,8 @@ func (s *Server) set(changes []byte) error {
 		return err
 	}
 	s.now = next
-	select {
-	case s.changed <- struct{}{}:
-	default: // run will look anyway
-	}
+	close(s.changed)
+	s.changed = make(chan struct{})
 	return nil
 }
 

@@ -61,7 +61,7 @@ func TestFaultPanel_rejectsInvalidRequests(t *testing.T) {
 	b := serve(t, Config{})
 	for _, c := range []struct{ method, path, body, says string }{
 		{"PATCH", "/faults/settings", `{"drop": 1.5}`, "drop is a share from 0 to 1, not 1.5"},
-		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, cutAfter, kickAfter and restart are not negative"},
+		{"PATCH", "/faults/settings", `{"cutAfter": -1}`, "pace, latency, holdAfter, cutAfter, kickAfter and restart are not negative"},
 		{"PATCH", "/faults/settings", `{"dorp": 1}`, `unknown field "dorp"`},
 		{"PATCH", "/faults/settings", `{"pace": "soon"}`, `invalid duration "soon"`},
 		{"PATCH", "/faults/names", `{"AI_TOKEN": ""}`, "AI_TOKEN has no name"},
@@ -101,7 +101,7 @@ func TestFaults_dropOrCorruptTokens(t *testing.T) {
 
 func TestFaults_failOrStallAnswers(t *testing.T) {
 	b := serve(t, Config{Faults: Faults{Error: 1}})
-	client := joined(t, b.URL(), "ada", chat.Config{Stream: chat.StreamConfig{IdleTimeout: 100 * time.Millisecond}})
+	client := joined(t, b.URL(), "ada", chat.Config{})
 	stream := ask(t, client, "Hello")
 	_, err := stream.Wait()
 	var failure *events.AIError
@@ -110,8 +110,34 @@ func TestFaults_failOrStallAnswers(t *testing.T) {
 	assert.NotEmpty(t, stream.Progress().Text)
 
 	change(t, b, `{"error": 0, "stall": 1}`)
-	_, err = ask(t, client, "Hello").Wait()
+	impatient := joined(t, b.URL(), "bob", chat.Config{Stream: chat.StreamConfig{IdleTimeout: 100 * time.Millisecond}})
+	_, err = ask(t, impatient, "Hello").Wait()
 	assert.ErrorIs(t, err, chat.ErrStalled)
+}
+
+func TestFaults_holdAnswersUntilSettingChanges(t *testing.T) {
+	b := serve(t, Config{Faults: Faults{HoldAfter: 3}})
+	client := joined(t, b.URL(), "ada", chat.Config{})
+	receive := func(tokens <-chan events.AIToken, n int) {
+		t.Helper()
+		for range n {
+			wiretest.ReceiveFrom(t, tokens)
+		}
+	}
+	stream := ask(t, client, "Hello")
+	tokens := stream.Tokens()
+	receive(tokens, 3)
+	change(t, b, `{"holdAfter": 5}`)
+	receive(tokens, 2)
+	assert.Equal(t, "You said: “Hello”. Each word ", stream.Progress().Text)
+	stream.Abort("the test is over") // stops the held answer
+
+	stream = ask(t, client, "Hello")
+	receive(stream.Tokens(), 5)
+	change(t, b, `{"holdAfter": 0}`)
+	message, err := stream.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, message.Text, stream.Progress().Text)
 }
 
 func TestFaultPanel_disconnectsOneOrAllClients(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,7 @@ func (p *PollingPeer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case with := <-answer:
+		w.Header().Set("Content-Length", strconv.Itoa(len(with.body)))
 		w.WriteHeader(with.status)
 		_, _ = io.WriteString(w, with.body)
 	case <-r.Context().Done():

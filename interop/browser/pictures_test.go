@@ -13,7 +13,7 @@ import (
 // dark.
 func TestPictures(t *testing.T) {
 	all := os.Getenv("PARLEY_PICTURE") == "write"
-	mock := backend(t, "-pace", "30ms", "-recovery", "1m")
+	mock := backend(t, "-recovery", "10m")
 	play := playground(t, mock)
 	ada := enter(t, play, "ada")
 	each := func(name string) {
@@ -51,18 +51,23 @@ func TestPictures(t *testing.T) {
 	ada.choose("#reader-limit", "24")
 	ada.choose("#reader-pace", "3")
 	ada.click("#reader-on")
+	mock.hold(t, 150)
 	ada.send("Tell me something long")
 	ada.waitFor(`Number(document.querySelector("[data-name='slow reader'] dd.dropped")?.textContent) > 60`)
 	grace.types("#text", "Wait, I have a")
-	ada.waitForText("#typing", "grace")
+	if all {
+		ada.waitForText("#typing", "grace") // it is there for some seconds only
+	}
 	picture := ada.picture("light")
 	debug := open(t, play.url+"/debug/chat")
 	debug.waitForText("h1", "Chat clients")
 	internals := debug.picture("debug page")
 	each("streaming")
+	ada.choose("#cut-for", "20")
 	ada.click("#cut")
 	ada.waitFor(`document.querySelector("#pill").dataset.phase === "waiting"`)
 	each("cut")
+	ada.endCut()
 	ada.waitFor(`document.querySelector("#pill").dataset.phase === "ready"`)
 	ada.click("#tab-traffic")
 	each("traffic")

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -85,10 +87,27 @@ func start(t *testing.T, name string, args ...string) program {
 	return program{url, stop}
 }
 
+// held are the arguments of a mock server that holds each answer after 10
+// tokens, so that it cannot end before the test has acted.
+var held = []string{"-hold-after", "10"}
+
 // backend starts a mock server.
 func backend(t *testing.T, args ...string) program {
 	t.Helper()
 	return start(t, "mockserver", append([]string{"-addr", "127.0.0.1:0", "-pace", "3ms"}, args...)...)
+}
+
+// hold makes a mock server hold each answer after so many tokens. With 0 it
+// continues them.
+func (p program) hold(t *testing.T, tokens int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, p.url+"/faults/settings",
+		strings.NewReader(fmt.Sprintf(`{"holdAfter": %d}`, tokens)))
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
 // playground starts a playground in front of a backend.

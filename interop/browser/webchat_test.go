@@ -45,10 +45,12 @@ const (
 
 func TestWebchat_streamsMarkdownAndShowsHTMLAsText(t *testing.T) {
 	t.Parallel()
-	ada := openChat(t, webchat(t, backend(t, "-pace", "20ms")), "markdown")
+	mock := backend(t, held...)
+	ada := openChat(t, webchat(t, mock), "markdown")
 	ada.ask("**bold**, `code`, <b>tag</b> <img src=x onerror=document.title='taken'> [link](javascript:alert)")
 	ada.waitFor(chatStreams)
 	assert.Equal(t, "", eval[string](ada, `document.querySelector("#text").value`), "the field is empty again")
+	mock.hold(t, 0)
 	ada.waitFor(chatReady)
 	assert.Equal(t, "bold", ada.text(".assistant .text strong"))
 	assert.Equal(t, "code", ada.text(".assistant .text code"))
@@ -60,7 +62,8 @@ func TestWebchat_streamsMarkdownAndShowsHTMLAsText(t *testing.T) {
 
 func TestWebchat_stopsAnswerAndRegeneratesIt(t *testing.T) {
 	t.Parallel()
-	ada := openChat(t, webchat(t, backend(t, "-pace", "20ms")), "stop")
+	mock := backend(t, held...)
+	ada := openChat(t, webchat(t, mock), "stop")
 	ada.ask("Tell me something long")
 	ada.waitFor(chatStreams)
 	ada.click("#stop")
@@ -73,6 +76,7 @@ func TestWebchat_stopsAnswerAndRegeneratesIt(t *testing.T) {
 	ada.do(chromedp.Focus(chromedp.CSS("#text")))
 	ada.press(kb.Escape)
 	ada.waitForText(".assistant .under", "incomplete")
+	mock.hold(t, 0)
 	ada.click(".assistant .under button")
 	ada.waitFor(chatReady)
 	assert.True(t, eval[bool](ada, longWhole))
@@ -115,13 +119,16 @@ func TestWebchat_showsErrorWithCode(t *testing.T) {
 
 func TestWebchat_continuesAnswerAfterReload(t *testing.T) {
 	t.Parallel()
-	ada := openChat(t, webchat(t, backend(t, "-pace", "10ms")), "reload")
+	mock := backend(t, held...)
+	ada := openChat(t, webchat(t, mock), "reload")
 	ada.ask("Tell me something long")
 	for range 2 {
 		ada.waitFor(chatStreams)
 		ada.do(chromedp.Reload())
 		ada.waitFor(`document.querySelector(".message.user")`)
 	}
+	ada.waitFor(chatStreams)
+	mock.hold(t, 0)
 	ada.waitFor(chatReady)
 	assert.True(t, eval[bool](ada, longWhole), "each sentence is there once")
 	assert.Equal(t, 2, eval[int](ada, `document.querySelectorAll(".message").length`))
@@ -132,16 +139,20 @@ func TestWebchat_continuesAnswerAfterReload(t *testing.T) {
 
 func TestWebchat_showsSameAnswersInTwoTabs(t *testing.T) {
 	t.Parallel()
-	chat := webchat(t, backend(t, "-pace", "30ms"))
+	mock := backend(t, held...)
+	chat := webchat(t, mock)
 	first := openChat(t, chat, "tabs")
 	first.ask("Tell me something long")
 	first.waitFor(chatStreams)
-	second := open(t, chat.url+"/?chat=tabs") // perhaps after the end of the answer
+	second := open(t, chat.url+"/?chat=tabs")
+	second.waitFor(chatStreams)
+	mock.hold(t, 0)
 	for _, tab := range []*tab{first, second} {
 		tab.waitFor(chatReady)
 		assert.True(t, eval[bool](tab, longWhole))
 	}
 	// A question of the other tab, and a stop.
+	mock.hold(t, 10)
 	second.ask("Once more, something long")
 	for _, tab := range []*tab{first, second} {
 		tab.waitFor(`document.querySelectorAll(".message.user").length === 2`)
@@ -178,7 +189,8 @@ func make160() []byte {
 // TestPicturesWebchat takes screenshots of the webchat. It is run by make
 // picture.
 func TestPicturesWebchat(t *testing.T) {
-	chat := webchat(t, backend(t, "-pace", "40ms"))
+	mock := backend(t)
+	chat := webchat(t, mock)
 	ada := openChat(t, chat, "pictures")
 	views := func(name string) {
 		for _, scheme := range []string{"light", "dark"} {
@@ -197,6 +209,7 @@ func TestPicturesWebchat(t *testing.T) {
 	ada.ask("What time is it?")
 	ada.waitFor(chatReady)
 	ada.click(".tool summary")
+	mock.hold(t, 60)
 	ada.ask("Tell me something long")
 	ada.waitFor(chatStreams)
 	views("streaming")

@@ -211,9 +211,11 @@ function choice(text) {
   return button;
 }
 
-function failed({ requestId, code, message }) {
-  end(answerTo(requestId), "failed", "failed", code ? `${message} (${code})` : message);
+function failed({ requestId, ...error }) {
+  end(answerTo(requestId), "failed", "failed", failure(error));
 }
+
+const failure = ({ code, message }) => (code ? `${message} (${code})` : message);
 
 // tool shows a call and its result on one card.
 function tool({ requestId, callId, toolName, args, result, error }) {
@@ -232,10 +234,11 @@ function tool({ requestId, callId, toolName, args, result, error }) {
   follow(() => (old ? old.replaceWith(card) : answer.content.before(card)));
 }
 
-// finish handles the end of a question of this tab.
+// finish handles the end of a question of this tab. If the AI failed, this may be before its
+// AI_ERROR event or after it, and the text is the same.
 export function finish({ requestId, error, aborted }) {
   const answer = answers.get(requestId);
-  if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.size} tokens` : error);
+  if (answer && error) end(answer, "failed", aborted ? "stopped" : "failed", aborted ? `stopped by you after ${answer.tokens.size} tokens` : failure(error));
   if (answer) answer.mine = false;
   showStop();
 }

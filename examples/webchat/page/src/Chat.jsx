@@ -72,9 +72,10 @@ export function Chat({ id }) {
 
   useEffect(() => {
     // What was loaded is not saved again: another tab may have saved more since.
-    if (status !== "streaming" && messages !== initial) save(id, messages);
+    // A part of an answer is not saved, because a tab resumes after a question only.
+    if ((!busy || isAsked(messages)) && messages !== initial) save(id, messages);
     if (!busy) setWork(undefined);
-  }, [id, status, messages, initial, busy]);
+  }, [id, messages, initial, busy]);
 
   // Another tab has asked, or has received an answer.
   useEffect(
