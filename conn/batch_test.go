@@ -2,11 +2,15 @@ package conn_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,4 +48,38 @@ func TestEmit_writesRefusedBatchOnce(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, []string{`2["event",0]`, `2["event",1]`, `2["event",2]`}, p.events())
 	})
+}
+
+// A closingTank reports a write after the close of its socket.
+type closingTank struct {
+	*tank
+	late atomic.Bool
+}
+
+func (p *closingTank) Dial(context.Context, conn.Endpoint) (conn.Engine, error) { return p, nil }
+
+func (p *closingTank) Write(messages ...conn.Message) error {
+	select {
+	case <-p.gone:
+		p.late.Store(true)
+	default:
+	}
+	return p.tank.Write(messages...)
+}
+
+// The session may end before its reader has begun.
+func TestOnConnect_errorDisconnectsBeforeClose(t *testing.T) {
+	for range 300 {
+		p := &closingTank{tank: newTank(1 << 20)}
+		p.fromServer <- `0{"sid":"socket-1"}`
+		broken := reconnect.Permanent(errors.New("broken"))
+		c, err := conn.New("http://localhost", conn.Config{
+			Dialer:    p,
+			Logger:    slog.New(slog.DiscardHandler),
+			OnConnect: func(context.Context, *conn.Session) error { return broken },
+		})
+		require.NoError(t, err)
+		require.Error(t, c.Run(t.Context()))
+		require.False(t, p.late.Load(), "DISCONNECT is written to an open socket")
+	}
 }

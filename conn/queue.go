@@ -110,9 +110,8 @@ func (q *queue) gather() []*outgoing {
 
 // take returns the work for the session's goroutine, which becomes the writer:
 // the rest of a caller's write, or all packets, in order. If there is none, or
-// another writer, it returns nil. First it lets other senders add to them.
+// another writer, it returns nil.
 func (q *queue) take() *unfinished {
-	q.letSendersRun()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if rest := q.rest; rest != nil {
