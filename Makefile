@@ -15,14 +15,18 @@ TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnec
 
 .PHONY: test
 test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx prometheus ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(TESTS)
-	go test -run 'Memory|allocations' ./bus ./chat ./conn
+	go build -race ./chat/... ./conn/... # once, before several processes need it
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line $(TESTS) test-memory
 
-# The tests of each module. Those of interop wait for servers and browsers most of the time, so other modules are tested beside them.
-TESTS = $(addprefix test-, interop $(filter-out interop, $(MODULES)))
-.PHONY: $(TESTS)
+# The tests of each module, the longest first. They wait for other processes part of the time, so some modules are tested at once.
+# make lint runs go vet, of which go test would repeat a part.
+TESTS = $(addprefix test-, $(LONGEST) $(filter-out $(LONGEST), $(MODULES)))
+LONGEST = interop . chat/chatnats
+.PHONY: $(TESTS) test-memory
 $(TESTS): test-%:
-	cd $* && PARLEY_INTEROP=required go test -race ./...
+	cd $* && PARLEY_INTEROP=required go test -race -vet=off ./...
+test-memory:
+	go test -vet=off -run 'Memory|allocations' ./bus ./chat ./conn
 
 # The stamp is npm's own: it is newer than the lockfile once that is installed.
 %/node_modules: %/node_modules/.package-lock.json ;
@@ -76,6 +80,7 @@ picture: chromium prometheus ## the pictures of README and docs anew, and pictur
 	$(SCREENSHOT) --window-size=1216,1340 --screenshot=docs/pictures/dashboard.png $(PICTURES)/dashboard.html
 
 .PHONY: lint
+lint: export GOFLAGS = -trimpath # as release-check, so that a dependency is compiled once for both
 lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a complete go.work.sum, the listings of the exported API and the prose
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 	@for module in $(MODULES); do (set -x; cd $$module && go vet ./... && $(STATICCHECK) ./... && go mod tidy -diff) || exit 1; done

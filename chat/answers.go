@@ -210,7 +210,12 @@ func (ss *streams) stray(chat string, event events.Event) {
 		}
 		o.begun = true
 		// The event does not show which of them it is of.
-		ss.byChat[o.chat].until = ss.expiry()
+		until := ss.expiry()
+		ss.chatsOf(chat, func(chat string) {
+			if a := ss.byChat[chat]; a != nil {
+				a.until = until
+			}
+		})
 	} else if o := cmp.Or(begun, waiting); o != nil {
 		ss.forget(o)
 		ss.tidy(o.chat)

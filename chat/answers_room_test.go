@@ -85,6 +85,34 @@ func TestAsk_waitsForAnswerToMessageBeforeFirstQuestion(t *testing.T) {
 	})
 }
 
+// Two answers alternate. The first may be of any chat, so a token is a sign of
+// both.
+func TestAsk_waitsForEachAlternatingAnswer(t *testing.T) {
+	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {
+		require.NoError(t, client.SendMessage(t.Context(), message("m1")))
+		<-l.out
+		old := l.ask(t, client, "old")
+		l.send(tokenFrame("", 0, "MESSAGE"))
+		_, err := old.Wait()
+		require.ErrorIs(t, err, ErrAmbiguous)
+		<-l.out // the abort
+		for n := range 4 {
+			time.Sleep(DefaultAbandonedTimeout / 3)
+			l.send(tokenFrame("", n, "OLD"), tokenFrame("", n+1, "MESSAGE"))
+		}
+		l.send(finalFrame("", strings.Repeat("MESSAGE", 5)))
+		next := asking(t.Context(), client, "new")
+		synctest.Wait()
+		assert.Empty(t, l.out)
+		l.send(finalFrame("", strings.Repeat("OLD", 4)))
+		assert.Contains(t, <-l.out, "m-new")
+		l.send(finalFrame("", "NEW"))
+		answer, err := (<-next).Wait()
+		require.NoError(t, err)
+		assert.Equal(t, "NEW", answer.Text)
+	})
+}
+
 // A message that was not sent is not answered.
 func TestAsk_doesNotWaitForUnsentMessage(t *testing.T) {
 	onWire(t, Config{}, func(t *testing.T, w wire, client *Client, l *link) {

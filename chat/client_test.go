@@ -132,7 +132,7 @@ func TestRun_returnsErrDisconnectedUnlessRetryAllows(t *testing.T) {
 	assert.ErrorIs(t, client.State().Err, conn.ErrDisconnected)
 
 	stage = newStage(t, nil)
-	client, _ = stage.run(t, Config{Conn: conn.Config{Retry: func(err error) bool { return err == conn.ErrDisconnected }}})
+	client, _ = stage.run(t, Config{Conn: conn.Config{Retry: func(err error) bool { return errors.Is(err, conn.ErrDisconnected) }}})
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	stage.next(t)
 	wiretest.ReceiveFrom(t, stage.peers).Send("41")

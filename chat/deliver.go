@@ -77,7 +77,7 @@ func (e *DeliveryError) Unwrap() error { return e.Err }
 // acknowledgement. It stops when ctx ends, a limit of Config.Delivery is
 // reached, the client is closed, or Run has returned an error. Its error is a
 // [*DeliveryError]. A failed message does not stop the next one. A message that
-// cannot be encoded fails at once.
+// cannot be encoded fails at once, and one over the server's limit at its turn.
 func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.RawMessage, err error) {
 	setDefault(&m.MessageID, rand.Text())
 	chatID := m.ChatID
@@ -91,7 +91,7 @@ func (c *Client) Deliver(ctx context.Context, m events.UserMessage) (reply json.
 // DeliverEvent is Deliver for any event. Messages and events are in one queue.
 // The payload is encoded as that of [Client.Emit]. Each attempt sends the same
 // payload, which should have an id of its own, so that the server can recognize
-// a repeated event.
+// a repeated event. A reserved name fails at once.
 func (c *Client) DeliverEvent(ctx context.Context, event string, payload any) (reply json.RawMessage, err error) {
 	return c.deliveries.deliver(ctx, delivery{
 		name: func() string { return event }, payload: payload, question: c.possibleQuestion(event, payload),
@@ -149,7 +149,7 @@ func (d *deliveries) inTurn(ctx context.Context, m *delivery) (json.RawMessage, 
 	}
 	defer release()
 	payload := d.payload(m.payload)
-	if _, err := new(socketio.Encoder).AppendArgs(nil, []any{payload}); err != nil {
+	if _, err := new(socketio.Encoder).AppendEvent(nil, m.name(), []any{payload}); err != nil {
 		return nil, m.fail(err)
 	}
 	select {

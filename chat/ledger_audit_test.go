@@ -3,6 +3,7 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,7 +37,7 @@ func (l *transcript) audit() (result outcome, wrong []string) {
 		switch {
 		case e.stream == a:
 			result.Right++
-		case l.unsigned(a):
+		case l.unsigned(a, e):
 			result.Unsigned++
 		default:
 			wrong = append(wrong, fmt.Sprintf("question %v: the answer to question %d of %v", a, id, e.stream))
@@ -45,15 +46,13 @@ func (l *transcript) audit() (result outcome, wrong []string) {
 	return result, wrong
 }
 
-// unsigned reports whether a stream may have returned an answer by mistake. At
-// that time there was an answer, this one or another, without any sign.
-func (l *transcript) unsigned(a *asked) bool {
-	for _, e := range l.answers {
-		if (e.unseen || e.paused) && !e.seen.Before(a.called.Add(-DefaultAbandonedTimeout)) {
-			return !l.strict
-		}
-	}
-	return false
+// unsigned reports whether a stream may have returned the answer e by mistake.
+// There was no sign of e, or of another answer that ended before e.
+func (l *transcript) unsigned(a *asked, e *entry) bool {
+	return !l.strict && slices.ContainsFunc(l.answers, func(o *entry) bool {
+		return o.stream != a && (o.unseen || o.paused) &&
+			!o.seen.Before(a.called.Add(-DefaultAbandonedTimeout)) && !o.seen.After(e.seen)
+	})
 }
 
 // answerOf returns the question of a final text, and whether all of the text

@@ -53,6 +53,7 @@ func TestStream_returnsNoWrongAnswer(t *testing.T) {
 	t.Logf("%+v", total)
 	assert.Greater(t, total.Right, total.Ambiguous/2, "many questions are answered")
 	assert.Positive(t, total.Ambiguous)
+	assert.Less(t, total.Unsigned, total.Right/20, "cases without a sign are rare")
 }
 
 // An outcome counts the streams of conversations.

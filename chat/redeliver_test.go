@@ -60,6 +60,8 @@ func TestDeliver_failsAtOnceIfMessageCannotBeEncoded(t *testing.T) {
 		assert.Zero(t, failed.Attempts)
 		_, err = client.DeliverEvent(t.Context(), "order", func() {})
 		assert.EqualError(t, err, fmt.Sprintf(`chat: event "order" not delivered in 0 attempts: %v`, delivered{err: err}.failure(t).Err))
+		_, err = client.DeliverEvent(t.Context(), "disconnect", nil)
+		assert.EqualError(t, err, `chat: event "disconnect" not delivered in 0 attempts: the name is reserved`)
 		l.send(`430[]`)
 		assert.NoError(t, (<-first).err)
 	})

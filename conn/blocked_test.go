@@ -36,7 +36,7 @@ func TestRun_returnsDespiteBlockedEventSubscriber(t *testing.T) {
 	require.NoError(t, err)
 	numbers := conn.On[int](c, "n").Subscribe(context.Background(), bus.Limit(1), bus.OnOverflow(bus.Block))
 	ended, cancel := wiretest.Run(t, c)
-	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return numbers.Stats().Pending >= 1 }, time.Minute, time.Millisecond)
 	cancel()
 	assert.NoError(t, wiretest.ReceiveFrom(t, ended))
 	numbers.Close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/internal/wiretest"
+	"github.com/seed67206a74/parley/reconnect"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -174,10 +175,15 @@ func TestRun_returnsErrDisconnectedWithPayload(t *testing.T) {
 					p.Send("41" + payload)
 					p.UntilGone()
 				})
-				_, ended, _ := start(t, url, conn.Config{})
+				var asked []string
+				_, ended, _ := start(t, url, conn.Config{
+					Retry:     func(err error) bool { asked = append(asked, err.Error()); return len(asked) == 1 },
+					Reconnect: reconnect.Policy{InitialInterval: time.Millisecond},
+				})
 				err := wiretest.ReceiveFrom(t, ended)
 				assert.ErrorIs(t, err, conn.ErrDisconnected)
 				assert.EqualError(t, err, want)
+				assert.Equal(t, []string{want, want}, asked, "Retry decides")
 			})
 		}
 	}

@@ -56,7 +56,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 		return c
 	}
 	until := func(t *testing.T, c *conn.Conn, phase conn.Phase) *conn.Conn {
-		require.Eventually(t, func() bool { return c.State().Phase == phase }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return c.State().Phase == phase }, time.Minute, time.Millisecond)
 		return c
 	}
 	running := func(t *testing.T, url string, cfg conn.Config, phase conn.Phase) *conn.Conn {
@@ -119,7 +119,7 @@ func TestConn_returnsExpectedErrorsInEveryPhase(t *testing.T) {
 				down := make(chan error, 1)
 				go func() { down <- c.Shutdown(context.Background()) }()
 				t.Cleanup(func() { done(); assert.NoError(t, wiretest.ReceiveFrom(t, down)) })
-				require.Eventually(t, func() bool { return c.Health() != nil }, 10*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return c.Health() != nil }, time.Minute, time.Millisecond)
 				return c
 			},
 			conn.Ready, conn.ErrClosed, conn.ErrClosed, conn.ErrClosed, conn.ErrNotReady, conn.ErrRunning,

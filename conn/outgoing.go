@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -35,9 +34,6 @@ var pool = sync.Pool{New: func() any { return new(outgoing) }}
 
 // encodeEvent encodes an event for this connection's namespace.
 func (c *Conn) encodeEvent(name string, args []any) (*outgoing, error) {
-	if socketio.Reserved(name) {
-		return nil, errors.New("the name is reserved")
-	}
 	o := c.newOutgoing()
 	var err error
 	if o.buf, err = o.encoder.AppendEvent(o.buf, name, args); err != nil {

@@ -91,7 +91,7 @@ func TestReconnect_resetsAttemptsAfterStableSession(t *testing.T) {
 	policy := soon
 	policy.MaxAttempts, policy.StableAfter = 1, time.Nanosecond
 	c, _, _ := start(t, url, conn.Config{Reconnect: policy})
-	require.Eventually(t, func() bool { return sessions.Load() == 5 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return sessions.Load() == 5 }, time.Minute, time.Millisecond)
 	assert.NoError(t, c.Ready(t.Context()))
 }
 

@@ -69,7 +69,7 @@ func TestReady_waitsForNewRun(t *testing.T) {
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, ended), conn.ErrDisconnected)
 	require.ErrorIs(t, c.Ready(t.Context()), conn.ErrDisconnected)
 	again, cancel := wiretest.Run(t, c)
-	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Stats().Attempts == 2 }, time.Minute, time.Millisecond)
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	assert.ErrorIs(t, c.Ready(ctx), context.DeadlineExceeded)

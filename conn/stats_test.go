@@ -38,7 +38,7 @@ func TestStats_countsSessionsEventsAndBytes(t *testing.T) {
 	wiretest.ReceiveFrom(t, failures)
 	asked := make(chan error, 1)
 	go func() { _, err := conn.Call[any](t.Context(), c, "ask"); asked <- err }()
-	require.Eventually(t, func() bool { return c.Stats().Sent == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Stats().Sent == 2 }, time.Minute, time.Millisecond)
 	assert.Equal(t, conn.Stats{
 		Attempts: 1, Sessions: 1,
 		Received: 3, ReceivedBytes: uint64(len(`["n",1]` + `["n","one"]` + `["n",{"_placeholder":true,"num":0}]` + "12345")), DecodeErrors: 2,
@@ -79,7 +79,7 @@ func TestHealth_reportsErrorUnlessReady(t *testing.T) {
 	close(release)
 	for wiretest.ReceiveFrom(t, states).Phase != conn.Waiting {
 	}
-	require.Eventually(t, func() bool { return c.State().Phase == conn.Waiting }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.State().Phase == conn.Waiting }, time.Minute, time.Millisecond)
 	assert.ErrorIs(t, c.Health(), conn.ErrNotReady)
 	assert.ErrorContains(t, c.Health(), "conn: not ready: waiting, attempt 1: conn: connection lost")
 	var lost *conn.TransportError

@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -118,9 +119,9 @@ func TestStoppedClient_hasWholeAnswer(t *testing.T) {
 	}
 }
 
-// freezeDuringAnswer stops the server's process after the first token of an
-// answer, and returns when the client has noticed it.
-func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*backend, *chat.Client, *chat.Stream) {
+// freezeDuringAnswer asks for tokens, 5 ms apart. It stops the server's process
+// after the first one, and returns when the client has noticed it.
+func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration, tokens int) (*backend, *chat.Client, *chat.Stream) {
 	t.Helper()
 	backend := startBackend(t, "PING_INTERVAL=500", "PING_TIMEOUT=1000")
 	var client *chat.Client
@@ -132,7 +133,7 @@ func freezeDuringAnswer(t *testing.T, way []string, offline time.Duration) (*bac
 		},
 		Conn: conn.Config{Transports: way, HandshakeTimeout: time.Second},
 	})
-	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: "/tokens 500 5"})
+	stream, err := client.Ask(wiretest.Context(t), chat.Question{UserID: user, Text: fmt.Sprintf("/tokens %d 5", tokens)})
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, stream.Tokens())
 	states := client.States.Chan(t.Context())
@@ -148,7 +149,7 @@ func TestFrozenServer_endsStream(t *testing.T) {
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, stream := freezeDuringAnswer(t, way, time.Second)
+			_, _, stream := freezeDuringAnswer(t, way, time.Second, 100_000)
 			_, err := stream.Wait()
 			assert.ErrorIs(t, err, chat.ErrOffline)
 		})
@@ -161,7 +162,7 @@ func TestFrozenServer_continuesAnswer(t *testing.T) {
 	for name, way := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			backend, client, stream := freezeDuringAnswer(t, way, 0)
+			backend, client, stream := freezeDuringAnswer(t, way, 0, 1000)
 			states := client.States.Chan(t.Context())
 			// One attempt fails while the process is stopped.
 			wiretest.ReceivePhase(t, states, conn.Connecting)
@@ -169,7 +170,7 @@ func TestFrozenServer_continuesAnswer(t *testing.T) {
 			require.NoError(t, backend.Continue())
 			message, err := stream.Wait()
 			require.NoError(t, err)
-			assert.Equal(t, counted(500), message.Text)
+			assert.Equal(t, counted(1000), message.Text)
 		})
 	}
 }

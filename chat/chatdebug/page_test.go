@@ -70,7 +70,7 @@ func TestPage_showsClient(t *testing.T) {
 	stream, err := client.Ask(t.Context(), chat.Question{UserID: events.StringID("u1"), RequestID: "r1", Text: "Hi"})
 	require.NoError(t, err)
 	<-received
-	require.Eventually(t, func() bool { return stream.Progress().Tokens == 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return stream.Progress().Tokens == 1 }, time.Minute, time.Millisecond)
 
 	html, parsed, _ := get(t, page)
 	shown := only(t, parsed, "clients")
@@ -94,7 +94,7 @@ func TestPage_showsClient(t *testing.T) {
 	}
 
 	backend.CloseClientConnections()
-	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, time.Minute, time.Millisecond)
 	html, parsed, _ = get(t, page)
 	history := only(t, parsed, "clients")["history"].([]any)
 	last := history[0].(map[string]any)

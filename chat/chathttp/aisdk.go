@@ -39,7 +39,7 @@ func (s *Server) AISDK(w http.ResponseWriter, r *http.Request) { s.answerQuestio
 // as WorkflowChatTransport sends it. If there is no answer, the status is 204.
 func (s *Server) ResumeAISDK(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	s.resume(w, r, aiSDK, id, id, position(r.FormValue("startIndex")))
+	s.resume(w, r, aiSDK, id, id, true, position(r.FormValue("startIndex")))
 }
 
 // uiMessage is a message of the AI SDK.

@@ -1,67 +1,11 @@
 package chathttp
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/seed67206a74/parley/chat"
-	"github.com/seed67206a74/parley/events"
 )
-
-// errLeft ends an answer whose last reader has left.
-var errLeft = errors.New("chathttp: the last reader has left")
-
-// chatKey is a chat of a user. Users who share a chat have their own answers.
-type chatKey struct{ user, chat string }
-
-// An entry is an answer with its readers.
-type entry struct {
-	key       chatKey
-	requestID string
-	began     time.Time
-	ctx       context.Context // of the answer
-	cancel    context.CancelCauseFunc
-	release   func() // of ctx and of the timer of Config.AnswerTimeout
-	own       bool   // the server has made the chat for this question only
-
-	asked  chan struct{} // closed when answer or err is set
-	answer Answer
-	err    error         // of Ask
-	done   chan struct{} // closed when end has returned
-
-	// Guarded by answers.mu.
-	readers int
-	ended   bool
-	left    bool        // aborted because the last reader has left
-	timer   *time.Timer // until it is aborted or, after the end, dropped
-	bytes   int
-}
-
-// abort aborts the answer, and returns when it has ended.
-func (e *entry) abort(reason string) {
-	select {
-	case <-e.asked:
-		if e.answer != nil {
-			e.answer.Abort(reason)
-		}
-	default:
-		e.cancel(chat.ErrAborted)
-	}
-	<-e.done
-}
-
-// cause returns the error of an answer. In place of the error of its ctx it
-// returns the cause.
-func (e *entry) cause(err error) error {
-	if cause := context.Cause(e.ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
-		return errors.Join(cause, err)
-	}
-	return err
-}
 
 // answers holds the answers in flight, and ended ones until they expire.
 type answers struct {
@@ -161,18 +105,22 @@ func (a *answers) open(e *entry) {
 	}
 }
 
-// find returns the answer with a request id, or the last one of a chat. Another
-// user's answer is not found.
-func (a *answers) find(user, id string) *entry {
+// find returns the answer of a target, or nil. Another user's answer is not
+// found.
+func (a *answers) find(t target) *entry {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.lookup(user, id)
+	return a.lookup(t)
 }
 
-func (a *answers) lookup(user, id string) *entry {
-	e := a.byRequest[id]
+func (a *answers) lookup(t target) *entry {
+	user := t.visitor.UserID.String()
+	e := a.byRequest[t.id]
 	if e == nil || e.key.user != user {
-		e = a.byChat[chatKey{user, id}]
+		e = nil
+		if t.last && t.chat != "" {
+			e = a.byChat[chatKey{user, t.chat}]
+		}
 	}
 	if e == nil || e.left {
 		return nil
@@ -187,16 +135,16 @@ func (a *answers) inFlight(e *entry) bool {
 	return !e.ended
 }
 
-// join finds an answer and adds a reader, who calls leave. It returns nil if
-// there is no such answer.
-func (a *answers) join(user, id string) (*entry, error) {
+// join finds the answer of a target and adds a reader, who calls leave. It
+// returns nil if there is no such answer.
+func (a *answers) join(t target) (*entry, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.lookup(user, id)
+	e := a.lookup(t)
 	if e == nil || !a.cfg.resumable() {
 		return nil, nil
 	}
-	if err := a.mayOpen(user); err != nil {
+	if err := a.mayOpen(e.key.user); err != nil {
 		return nil, err
 	}
 	a.open(e)
@@ -297,30 +245,4 @@ func (a *answers) close() {
 	for _, e := range a.byRequest {
 		e.cancel(ErrClosed)
 	}
-}
-
-// eventBytes is about the memory of an event without its strings.
-const eventBytes = 200
-
-// size returns about the memory of an ended answer.
-func (e *entry) size() (bytes int) {
-	if e.answer == nil {
-		return 0
-	}
-	for batch := range e.answer.Follow(context.Background(), 0) {
-		for _, event := range batch {
-			bytes += eventBytes
-			switch event := event.(type) {
-			case events.AIToken:
-				bytes += len(event.Token)
-			case events.AIMessage:
-				bytes += len(event.Text)
-			case events.AIToolCall:
-				bytes += len(event.Args)
-			case events.AIToolResult:
-				bytes += len(event.Result)
-			}
-		}
-	}
-	return bytes
 }

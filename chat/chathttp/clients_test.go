@@ -1,12 +1,10 @@
 package chathttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -72,8 +70,7 @@ func TestMaxClients_closesClientThatIsIdleForLongest(t *testing.T) {
 		assert.Equal(t, 2, s.connected())
 		s.ask("a", "Count", "User", "bob")
 		assert.Equal(t, 2, s.connected())
-		refused := s.status(503, s.ask("a", "Count"))
-		assert.Contains(t, refused.body(), `"busy"`)
+		assert.Contains(t, s.ask("a", "Count").until("data-error"), `"busy"`)
 		busy.frames()
 		assert.Contains(t, s.ask("a", "Count").frames(), "[DONE]")
 		assert.Equal(t, 2, s.connected())
@@ -110,7 +107,7 @@ func TestNewPerVisitor_triesAgainAfterClientFailed(t *testing.T) {
 			case 1:
 				return nil, errors.New("no token")
 			case 2:
-				panic(http.ErrAbortHandler)
+				panic("no client")
 			case 3: // Run returns an error
 				return chat.New(s.backend.URL+"/unknown", chat.Config{NoJoin: true, Conn: conn.Config{
 					HTTP: s.backend.Transport(), Logger: slog.New(slog.DiscardHandler),
@@ -119,16 +116,14 @@ func TestNewPerVisitor_triesAgainAfterClientFailed(t *testing.T) {
 			return s.clientOf(0)(ctx, v)
 		}, cfg)
 	}
-	withServer(t, nil, Config{MaxClients: 1}, newServer, func(t *testing.T, s *site) {
-		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"internal"`)
-		func() {
-			defer func() { assert.Equal(t, http.ErrAbortHandler, recover()) }()
-			request := httptest.NewRequest("POST", "/ndjson", strings.NewReader(`{"chatId":"a","text":"Hello"}`))
-			request.Header.Set("User", "ada")
-			s.web.NDJSON(httptest.NewRecorder(), request)
-		}()
-		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"unavailable"`)
+	var log bytes.Buffer
+	cfg := Config{MaxClients: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	withServer(t, nil, cfg, newServer, func(t *testing.T, s *site) {
+		for _, code := range []string{"internal", "internal", "unavailable"} {
+			assert.Contains(t, s.ask("a", "Hello").until("data-error"), `"code":"`+code+`"`)
+		}
 		synctest.Wait() // until its client is removed
+		assert.Contains(t, log.String(), "chathttp: Ask panicked")
 		assert.Contains(t, s.ask("a", "Hello").body(), "[DONE]")
 		assert.Equal(t, 4, calls)
 	})

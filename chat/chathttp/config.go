@@ -31,9 +31,12 @@ type Config struct {
 	// or 403 if the error is ErrForbidden.
 	Authorize func(r *http.Request) (Visitor, error)
 
-	// Chat returns the chat of a question. The request's ChatID is empty if the
-	// browser has sent none, as with OpenAI's protocol. An empty result gives
-	// the question a room of its own. Default: the request's ChatID.
+	// Chat returns the chat of a question, a resume or a stop. The request's
+	// ChatID is the id of the body, the query or the route. It is empty if the
+	// browser has sent none, as with OpenAI's protocol. A resume has no Body.
+	// An empty result gives a question a room of its own; it can be resumed and
+	// stopped by its request id. After an error the response has the status
+	// 403. Default: the request's ChatID.
 	Chat func(r Request) (string, error)
 
 	// Room returns the chat id for the backend.
@@ -47,16 +50,16 @@ type Config struct {
 	NoJoin bool
 
 	// MaxClients limits the clients of NewPerVisitor. Over it, the client that
-	// has been idle for longest is closed; if none is idle, the question is
-	// refused with the status 503. Default: DefaultMaxClients.
+	// has been idle for longest is closed; if none is idle, the answer ends
+	// with the error code busy. Default: DefaultMaxClients.
 	MaxClients int
 
 	// ClientIdle is how long a client of NewPerVisitor stays connected without
 	// an answer in flight. Default: DefaultClientIdle.
 	ClientIdle time.Duration
 
-	// OnLeave is the policy after the last reader of an answer has left.
-	// Default: AbortOnLeave.
+	// OnLeave is the policy after the last reader of an answer has left. With a
+	// Finder it must be ContinueOnLeave. Default: AbortOnLeave.
 	OnLeave LeavePolicy
 
 	// LeaveGrace is how long AbortOnLeave waits for another reader. Default: 0,
@@ -80,8 +83,8 @@ type Config struct {
 	// Default: DefaultMaxStreams, DefaultMaxStreamsPerVisitor.
 	MaxStreams, MaxStreamsPerVisitor int
 
-	// AskTimeout limits how long a question waits until it is sent.
-	// Default: DefaultAskTimeout.
+	// AskTimeout limits how long a question waits until it is sent. Comments
+	// are sent in the meantime. Default: DefaultAskTimeout.
 	AskTimeout time.Duration
 
 	// AnswerTimeout limits the time from a question to the end of its answer.
@@ -120,12 +123,12 @@ type Visitor struct {
 	MayUse func(chat string) bool
 }
 
-// A Request is a question of a browser, before it is asked.
+// A Request is a question, a resume or a stop of a browser.
 type Request struct {
 	*http.Request // its body has been read
 
 	Visitor Visitor
-	ChatID  string // of the request's body or query; may be empty
+	ChatID  string // of the request's body, query or route; may be empty
 	Body    []byte
 
 	own bool // ChatID is a new chat for this question only
@@ -149,6 +152,11 @@ var ErrForbidden = errors.New("chathttp: forbidden")
 
 // ErrNoAuthorize is returned by New for a Config without Authorize.
 var ErrNoAuthorize = errors.New("chathttp: Config.Authorize is required")
+
+// ErrFinderAborts is returned by New for a Finder without ContinueOnLeave. A
+// Server does not know the readers of other Servers, and would abort the
+// answers that they read.
+var ErrFinderAborts = errors.New("chathttp: a Finder requires ContinueOnLeave")
 
 // ErrClosed is the error of requests after Server.Close.
 var ErrClosed = errors.New("chathttp: the server is closed")

@@ -31,6 +31,10 @@
 // its request id, but never the answer of another user. A chat of a user has
 // one answer in flight: a new question aborts it.
 //
+// A request that is refused has an error status. After a response has begun, it
+// ends with an error frame, also if the question cannot be sent. A response
+// that is one object has the status 502 or 503 instead.
+//
 // # Readers
 //
 // An answer can have several readers: tabs, and responses after a reload.
@@ -44,12 +48,15 @@
 // # Guarantees
 //
 //  1. A response never ends as if it were complete, unless the final message
-//     has arrived: an error has a frame of its own.
+//     has arrived. An error has a frame of its own. If the request's context
+//     ends before the answer, the connection is broken with
+//     http.ErrAbortHandler.
 //  2. Each reader gets the same frames, from the first or from its position.
 //     A slow reader delays no other; after Config.WriteTimeout without reading
 //     it is disconnected.
-//  3. A response begins at once, and has a comment after each Config.KeepAlive
-//     of silence. The timeouts of http.Server do not end it.
+//  3. A response begins at once, before the question is sent, and has a comment
+//     after each Config.KeepAlive of silence. The timeouts of http.Server do
+//     not end it.
 //  4. Visitors see the code of an error, and its text only with
 //     Config.ShowErrors.
 //  5. The size of a body, the open responses, the answers in flight, their

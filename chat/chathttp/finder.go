@@ -14,7 +14,8 @@ import (
 
 // A Finder is an Asker that finds answers that another process has asked for. A
 // Server with one resumes and stops the answers of a chat that began at another
-// Server. The Answers of chatnats are a Finder.
+// Server. Its Config.OnLeave must be ContinueOnLeave. The Answers of chatnats
+// are a Finder.
 type Finder[A Answer] interface {
 	Asker[A]
 
@@ -49,25 +50,26 @@ func isOwn(requestID, user string) bool {
 	return ok && mark == ownerMark(random, user)
 }
 
-// ownerMark returns 80 bits that only this random text and user have.
+// ownerMark returns 80 bits of a hash, so that an id of one user is not that of
+// another. It needs no key, because a browser cannot choose a request id.
 func ownerMark(random, user string) string {
 	sum := sha256.Sum256([]byte(random + "\x00" + user))
 	return base32.StdEncoding.EncodeToString(sum[:10])
 }
 
 // adopt finds an answer that another Server has asked for, and returns its
-// entry with one reader, or nil. id is that of the chat or of a request in it.
-func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entry, error) {
-	if s.find == nil || !s.cfg.resumable() || chat == "" || !visitor.may(chat) {
+// entry with one reader, or nil.
+func (s *Server) adopt(r *http.Request, t target) (*entry, error) {
+	if s.find == nil || t.chat == "" || !t.visitor.may(t.chat) {
 		return nil, nil
 	}
-	key := chatKey{visitor.UserID.String(), chat}
+	key := chatKey{t.visitor.UserID.String(), t.chat}
 	unlock, err := s.finding.lock(r.Context(), key)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if e, err := s.join(visitor, id); e != nil || err != nil {
+	if e, err := s.join(t); e != nil || err != nil {
 		return e, err // found by another request
 	}
 	// Not after find: an answer that is found and not kept is aborted.
@@ -81,8 +83,8 @@ func (s *Server) adopt(r *http.Request, visitor Visitor, id, chat string) (*entr
 			e.release()
 		}
 	}()
-	answer, err := s.findInTime(r, visitor, e, func(requestID string) bool {
-		return isOwn(requestID, key.user) && (id == chat || id == requestID)
+	answer, err := s.findInTime(r, t.visitor, e, func(requestID string) bool {
+		return isOwn(requestID, key.user) && (t.last || t.id == requestID)
 	})
 	if answer == nil {
 		return nil, e.cause(err)

@@ -3,9 +3,11 @@ package chathttp
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
@@ -51,6 +53,7 @@ func withTwoServers(t *testing.T, test func(t *testing.T, s *site, shared *share
 	withSite(t, pauses, Config{}, func(t *testing.T, s *site) {
 		shared := &sharedAnswers{Client: s.client}
 		cfg := Config{Authorize: byHeader, OnLeave: ContinueOnLeave, MaxStreamsPerVisitor: 3, Logger: s.web.cfg.Logger}
+		cfg.Chat = func(r Request) (string, error) { return strings.Replace(r.ChatID, "mapped", "target", 1), nil }
 		var servers [2]*Server
 		for i := range servers {
 			var err error
@@ -78,6 +81,14 @@ func withTwoServers(t *testing.T, test func(t *testing.T, s *site, shared *share
 			handler = routes(servers[1])
 		})
 	})
+}
+
+func TestFinder_requiresContinueOnLeave(t *testing.T) {
+	for _, cfg := range []Config{{}, {LeaveGrace: time.Minute}} {
+		cfg.Authorize = byHeader
+		_, err := New(&sharedAnswers{}, cfg)
+		assert.ErrorIs(t, err, ErrFinderAborts)
+	}
 }
 
 func TestFinder_resumesAnswerOfOtherServer(t *testing.T) {
@@ -115,6 +126,16 @@ func TestFinder_stopsAnswerOfOtherServer(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 1, s.aborts())
 		assert.Contains(t, s.send("POST", "/chat/room/stop", "{}").body(), `"stopped":false`)
+	})
+}
+
+func TestFinder_resumesAndStopsMappedChat(t *testing.T) {
+	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
+		r := s.ask("mapped", "Count")
+		r.until(`"delta":"1 "`)
+		move()
+		s.status(200, s.send("GET", "/chat/mapped/stream", "")).leave()
+		assert.Contains(t, s.send("POST", "/chat/mapped/stop", "").body(), `"stopped":true`)
 	})
 }
 

@@ -97,6 +97,22 @@ func (s *site) serve(handler http.Handler, server *http.Server) {
 	s.browser = &http.Client{Transport: &http.Transport{DialContext: memory.DialContext}}
 }
 
+// serveAsker serves a Server with another Asker in place of the site's client.
+func serveAsker[A Answer](s *site, asker Asker[A], cfg Config) {
+	s.t.Helper()
+	cfg.Authorize, cfg.Logger = byHeader, s.web.cfg.Logger
+	web, err := New(asker, cfg)
+	require.NoError(s.t, err)
+	_ = s.http.Close()
+	s.serve(routes(web), &http.Server{})
+	s.web = web
+	after := s.after
+	s.after = func() {
+		_ = web.Close()
+		after()
+	}
+}
+
 // byHeader authorizes the user in the header User for all chats but "locked".
 func byHeader(r *http.Request) (Visitor, error) {
 	switch user := r.Header.Get("User"); user {

@@ -39,7 +39,7 @@ var (
 func (s *Server) SSE(w http.ResponseWriter, r *http.Request) {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		request, n, _ := strings.Cut(last, ".")
-		s.resume(w, r, plainSSE, request, r.URL.Query().Get("chatId"), position(n))
+		s.resume(w, r, plainSSE, request, r.URL.Query().Get("chatId"), false, position(n))
 		return
 	}
 	s.answerQuestion(w, r, plainSSE)
@@ -57,7 +57,7 @@ func (s *Server) NDJSON(w http.ResponseWriter, r *http.Request) { s.answerQuesti
 // no answer, the status is 204.
 func (s *Server) ResumeNDJSON(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	s.resume(w, r, plainNDJSON, id, id, position(r.URL.Query().Get("after")))
+	s.resume(w, r, plainNDJSON, id, id, true, position(r.URL.Query().Get("after")))
 }
 
 // parsePlain reads a question from the body, or from the query of a GET.

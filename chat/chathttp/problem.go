@@ -36,6 +36,7 @@ var endings = []ending{
 	{chat.ErrStopped, "stopped", "The service is stopping."},
 	{chat.ErrTooLong, "too_long", "The answer is too long."},
 	{ErrClosed, "stopped", "The service is stopping."},
+	{errNoMessage, "incomplete", "The answer has ended early."},
 }
 
 // known sets the code and text of an error of endings.
@@ -51,6 +52,9 @@ func (p *problem) known(err error) bool {
 
 // problemOf describes the error of an answer or of Ask.
 func (c *Config) problemOf(err error) problem {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused.problem
+	}
 	p := problem{Code: "internal", Message: "The answer has failed."}
 	failure, fromBackend := errors.AsType[*events.AIError](err)
 	_, gap := errors.AsType[*chat.GapError](err)
@@ -96,6 +100,14 @@ func (e *refusal) Error() string { return e.Message }
 
 func refuse(status int, code, message string) *refusal {
 	return &refusal{status: status, problem: problem{Code: code, Message: message}}
+}
+
+// errInterrupted refuses a request whose context has ended, although its reader
+// may still be connected.
+var errInterrupted = &refusal{
+	status:  http.StatusServiceUnavailable,
+	problem: problem{Code: "interrupted", Message: "The request was interrupted."},
+	noRetry: true,
 }
 
 // refusalOf returns the refusal of a request after an error of Ask.

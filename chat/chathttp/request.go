@@ -133,39 +133,63 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // refuse answers a request with an error.
 func (s *Server) refuse(w http.ResponseWriter, err error) { s.cfg.refusalOf(err).write(w) }
 
-// lookup returns the visitor's answer with an id, or nil if there is none. It
-// returns errForbidden if the visitor may no longer use the chat.
-func (s *Server) lookup(visitor Visitor, id string) (*entry, error) {
-	e := s.answers.find(visitor.UserID.String(), id)
-	if e != nil && !e.own && !visitor.may(e.key.chat) {
+// A target is the answer that a resume or a stop asks for.
+type target struct {
+	visitor Visitor
+	id      string // of the request; with last, it may be that of the chat
+	chat    string // of Config.Chat; empty if the request id suffices
+	last    bool   // the last answer of the chat is meant as well
+}
+
+// target returns the target of a request with the id of an answer. chat is the
+// id of the chat as the browser sends it; it may be empty.
+func (s *Server) target(r *http.Request, visitor Visitor, body []byte, id, chat string, last bool) (target, error) {
+	t := target{visitor: visitor, id: id, last: last}
+	if s.answers.find(t) != nil {
+		return t, nil
+	}
+	var err error
+	if t.chat, err = s.cfg.Chat(Request{Request: r, Visitor: visitor, ChatID: chat, Body: body}); err != nil {
+		return t, errForbidden
+	}
+	return t, nil
+}
+
+// lookup returns the answer of a target, or nil if there is none. It returns
+// errForbidden if the visitor may no longer use the chat.
+func (s *Server) lookup(t target) (*entry, error) {
+	e := s.answers.find(t)
+	if e != nil && !e.own && !t.visitor.may(e.key.chat) {
 		return nil, errForbidden
 	}
 	return e, nil
 }
 
-// join returns the visitor's answer with an id, with one more reader, or nil.
-// The caller calls leave.
-func (s *Server) join(visitor Visitor, id string) (*entry, error) {
-	e, err := s.lookup(visitor, id)
-	if err != nil || e == nil {
+// join returns the answer of a target, with one more reader, or nil. The caller
+// calls leave.
+func (s *Server) join(t target) (*entry, error) {
+	if e, err := s.lookup(t); err != nil || e == nil {
 		return nil, err
 	}
-	return s.answers.join(visitor.UserID.String(), e.requestID)
+	return s.answers.join(t)
 }
 
 // resume streams an answer again, without its first skip frames. If there is no
 // such answer, or if it has ended and has no further frames, the response has
-// the status 204. The id is that of a request, or of the chat. chat may be
-// empty.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id, chat string, skip int) {
+// the status 204. The parameters id, chat and last are those of target.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request, p protocol, id, chat string, last bool, skip int) {
 	visitor, err := s.sender(r, false)
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	e, err := s.join(visitor, id)
+	var e *entry
+	t, err := s.target(r, visitor, nil, id, chat, last)
+	if err == nil {
+		e, err = s.join(t)
+	}
 	if err == nil && e == nil {
-		e, err = s.adopt(r, visitor, id, chat)
+		e, err = s.adopt(r, t)
 	}
 	switch {
 	case err != nil:
@@ -204,10 +228,14 @@ func (s *Server) Stop(w http.ResponseWriter, r *http.Request) {
 		ActiveStreamID *string `json:"activeStreamId"`
 	}
 	_ = json.Unmarshal(body, &stop) // a body that is no JSON stops as well
+	var e *entry
 	id := r.PathValue("id")
-	e, err := s.lookup(visitor, id)
+	t, err := s.target(r, visitor, body, id, id, true)
+	if err == nil {
+		e, err = s.lookup(t)
+	}
 	if err == nil && e == nil {
-		if e, err = s.adopt(r, visitor, id, id); e != nil {
+		if e, err = s.adopt(r, t); e != nil {
 			defer s.answers.leave(e)
 		}
 	}

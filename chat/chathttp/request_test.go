@@ -2,6 +2,7 @@ package chathttp
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -121,14 +122,42 @@ func TestChat_mapsRequestToChat(t *testing.T) {
 	})
 }
 
-func TestAskTimeout_refusesQuestion(t *testing.T) {
+func TestChat_mapsResumeAndStopToo(t *testing.T) {
+	cfg := Config{OnLeave: ContinueOnLeave, Chat: func(r Request) (string, error) {
+		if r.ChatID == "unknown" {
+			return "", errors.New("unknown chat")
+		}
+		return r.Visitor.UserID.String() + ":" + r.ChatID, nil
+	}}
+	withSite(t, pauses, cfg, func(t *testing.T, s *site) {
+		run := s.ask("1", "Count").Header.Get("X-Workflow-Run-Id")
+		for _, path := range []string{"/chat/1/stream", "/chat/" + run + "/stream", "/ndjson/1", "/ndjson/" + run} {
+			s.status(200, s.send("GET", path, "")).leave()
+		}
+		s.status(200, s.send("GET", "/sse?chatId=1", "", "Last-Event-ID", run+".1")).leave()
+		for _, id := range []string{"ada:1", "2"} {
+			s.status(204, s.send("GET", "/chat/"+id+"/stream", ""))
+			assert.Contains(t, s.send("POST", "/chat/"+id+"/stop", "").body(), `"stopped":false`, id)
+		}
+		s.status(403, s.send("GET", "/chat/unknown/stream", ""))
+		s.status(403, s.send("POST", "/chat/unknown/stop", ""))
+		assert.Contains(t, s.send("POST", "/chat/1/stop", "").body(), `"stopped":true`)
+		s.ask("1", "Count")
+		run = s.ask("1", "Count").Header.Get("X-Workflow-Run-Id")
+		assert.Contains(t, s.send("POST", "/chat/"+run+"/stop", "").body(), `"stopped":true`)
+	})
+}
+
+func TestAskTimeout_endsQuestion(t *testing.T) {
 	withSite(t, nil, Config{AskTimeout: time.Minute}, func(t *testing.T, s *site) {
 		s.backend.Close()
 		synctest.Wait()
 		asked := time.Now()
-		r := s.status(503, s.ask("room", "Hi"))
-		assert.Contains(t, r.body(), `"code":"unavailable"`)
+		assert.Contains(t, s.ask("room", "Hi").until("data-error"), `"code":"unavailable"`)
 		assert.Equal(t, time.Minute, time.Since(asked))
+
+		r := s.status(503, s.complete("")) // one object
+		assert.Contains(t, r.body(), `"code":"unavailable"`)
 		assert.Empty(t, r.Header.Get("X-Should-Retry"), "the question was not sent")
 	})
 }
@@ -145,6 +174,7 @@ func TestStream_endsWithCodeOfEachError(t *testing.T) {
 			withSite(t, nil, Config{AnswerTimeout: 24 * time.Hour}, func(t *testing.T, s *site) {
 				s.backend.Handle("user:message", chattest.Refuse(chattest.ErrNoReply))
 				r := s.ask("room", "Hi")
+				synctest.Wait() // until the question is sent
 				tc.fail(s)
 				assert.Contains(t, r.until("data-error"), `"code":"`+tc.code+`"`)
 			})

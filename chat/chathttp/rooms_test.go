@@ -92,7 +92,7 @@ func TestRoom_refusedByBackendRefusesQuestion(t *testing.T) {
 	}
 	withServer(t, nil, Config{}, withJoinTimeout, func(t *testing.T, s *site) {
 		s.backend.Handle("chat:join", refuse)
-		assert.Contains(t, s.status(503, s.ask("a", "Hello")).body(), `"not_joined"`)
+		assert.Contains(t, s.ask("a", "Hello").until("data-error"), `"not_joined"`)
 		assert.Empty(t, s.questions())
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ type Server struct {
 
 // New returns a Server that asks the questions of all visitors with asker, for
 // example a *chat.Client, which the program runs and closes. The error is
-// ErrNoAuthorize.
+// ErrNoAuthorize, or ErrFinderAborts if asker is a Finder and Config.OnLeave is
+// not ContinueOnLeave.
 func New[A Answer](asker Asker[A], cfg Config) (*Server, error) {
 	s, err := newServer(cfg)
 	if err != nil {
@@ -37,6 +39,9 @@ func New[A Answer](asker Asker[A], cfg Config) (*Server, error) {
 		s.release = joined.close
 	}
 	if finder, ok := asker.(Finder[A]); ok {
+		if cfg.OnLeave != ContinueOnLeave {
+			return nil, ErrFinderAborts
+		}
 		s.find = findWith(finder)
 	}
 	s.ask = func(ctx context.Context, _ Visitor, q chat.Question, idle time.Duration) (Answer, func(), error) {
@@ -97,8 +102,8 @@ func (s *Server) newEntry(r *http.Request, key chatKey, requestID string) *entry
 	return e
 }
 
-// begin asks a question, and returns its entry with one reader. The caller
-// calls leave.
+// begin begins to ask a question, and returns its entry with one reader. The
+// caller calls leave.
 func (s *Server) begin(r Request, q chat.Question) (*entry, error) {
 	user := r.Visitor.UserID.String()
 	q.RequestID = newRequestID(user)
@@ -109,23 +114,38 @@ func (s *Server) begin(r Request, q chat.Question) (*entry, error) {
 		e.release()
 		return nil, err
 	}
-	if replaced != nil {
-		replaced.abort("the user has asked again")
-	}
-	e.err = errAskPanicked
-	defer func() {
-		if e.err != nil {
-			close(e.asked)
-			s.end(e, e.err)
-			s.answers.leave(e)
+	go func() { // ends when the question is asked, after AskTimeout at the latest
+		if replaced != nil {
+			replaced.abort("the user has asked again")
 		}
+		s.askInTime(e, r.Visitor, q)
 	}()
-	answer, release, err := s.askInTime(e.ctx, r, e, q)
-	if e.err = e.cause(err); err != nil {
-		return nil, e.err
-	}
-	s.follow(e, answer, release)
 	return e, nil
+}
+
+// askInTime asks the question of an entry within AskTimeout.
+func (s *Server) askInTime(e *entry, v Visitor, q chat.Question) {
+	defer time.AfterFunc(s.cfg.AskTimeout, func() { e.cancel(context.DeadlineExceeded) }).Stop()
+	idle := roomIdle
+	if e.own {
+		idle = 0 // no other question is asked in the room
+	}
+	err := errAskPanicked
+	defer func() {
+		if err == nil {
+			return
+		}
+		if panicked := recover(); panicked != nil {
+			s.cfg.Logger.ErrorContext(e.ctx, "chathttp: Ask panicked", "requestId", e.requestID, "panic", panicked, "stack", string(debug.Stack()))
+		}
+		e.err = e.cause(err)
+		close(e.asked)
+		s.end(e, e.err)
+	}()
+	answer, release, failed := s.ask(e.ctx, v, q, idle)
+	if err = failed; err == nil {
+		s.follow(e, answer, release)
+	}
 }
 
 // follow sets the answer of an entry. release is called after its end.
@@ -148,23 +168,9 @@ func (s *Server) end(e *entry, err error) {
 	e.release()
 }
 
-// errAskPanicked ends an answer if the Asker panics. http.Server logs the
-// panic.
-var errAskPanicked = errors.New("chathttp: the Asker panicked")
-
-// askInTime asks a question within AskTimeout. If the answer could not be
-// resumed, it gives up when the reader leaves.
-func (s *Server) askInTime(ctx context.Context, r Request, e *entry, q chat.Question) (Answer, func(), error) {
-	defer time.AfterFunc(s.cfg.AskTimeout, func() { e.cancel(context.DeadlineExceeded) }).Stop()
-	if !s.cfg.resumable() {
-		defer context.AfterFunc(r.Context(), func() { e.cancel(errLeft) })()
-	}
-	idle := roomIdle
-	if r.own {
-		idle = 0 // no other question is asked in the room
-	}
-	return s.ask(ctx, r.Visitor, q, idle)
-}
+// errAskPanicked ends an answer if the Asker, or the function of NewPerVisitor,
+// panics.
+var errAskPanicked = errors.New("chathttp: Ask panicked")
 
 // logEnd logs an error of an answer.
 func (s *Server) logEnd(e *entry, err error) {

@@ -20,17 +20,9 @@ type encoder interface {
 }
 
 // stream writes an answer to a response, without its first skip frames. It
-// returns when the answer has ended or the reader has left.
+// returns after the last frame. If the reader leaves or the request's context
+// ends before, it breaks the connection.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p protocol, skip int) {
-	select {
-	case <-e.asked:
-	case <-r.Context().Done():
-		return
-	}
-	if e.err != nil {
-		s.refuse(w, e.err)
-		return
-	}
 	h := w.Header()
 	h.Set("Content-Type", p.contentType)
 	h.Set("Cache-Control", "no-cache, no-transform")
@@ -45,16 +37,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p prot
 	enc := p.encoder(out, e, &s.cfg)
 	enc.heartbeat() // the first byte
 	enc.begin()
-	if out.flush() != nil {
-		return
-	}
+	out.flush()
 	var failed error
-	for batch, err := range e.answer.Follow(r.Context(), s.cfg.KeepAlive) {
+	for batch, err := range e.follow(r.Context(), s.cfg.KeepAlive) {
 		if err != nil {
 			if r.Context().Err() != nil {
-				return
+				cut()
 			}
-			failed = e.cause(err)
+			failed = err
 			break
 		}
 		if len(batch) == 0 {
@@ -66,18 +56,20 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p prot
 		if failed = out.err; failed != nil {
 			break
 		}
-		if out.flush() != nil {
-			return
-		}
+		out.flush()
 	}
 	if out.err == nil {
 		<-e.done // a reader who sees the end may ask again
 	}
 	enc.end(failed)
-	if out.flush() == nil {
-		_ = out.rc.SetWriteDeadline(time.Time{}) // for the next request of the connection
-	}
+	out.flush()
+	_ = out.rc.SetWriteDeadline(time.Time{}) // for the next request of the connection
 }
+
+// cut breaks the connection. If the handler returned instead, the response
+// would end as if it were complete. No frame is sent, because a reader who
+// resumes counts the frames.
+func cut() { panic(http.ErrAbortHandler) }
 
 // hasMore reports whether an ended answer has more than skip frames.
 func (s *Server) hasMore(e *entry, p protocol, skip int) bool {
@@ -85,9 +77,9 @@ func (s *Server) hasMore(e *entry, p protocol, skip int) bool {
 	enc := p.encoder(out, e, &s.cfg)
 	enc.begin()
 	var failed error
-	for batch, err := range e.answer.Follow(context.Background(), 0) {
+	for batch, err := range e.follow(context.Background(), 0) {
 		if err != nil {
-			failed = e.cause(err)
+			failed = err
 			break
 		}
 		for _, event := range batch {
@@ -112,23 +104,24 @@ type frames struct {
 	err     error // of the encoder
 }
 
-// flush writes the buffered frames. It fails if the reader has left, or does
-// not read within the timeout.
-func (f *frames) flush() error {
+// flush writes the buffered frames. If the reader has left, or does not read
+// within the timeout, it breaks the connection.
+func (f *frames) flush() {
 	if len(f.buf) == 0 {
-		return nil
+		return
 	}
-	err := f.rc.SetWriteDeadline(time.Now().Add(f.timeout))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
+	if err := f.rc.SetWriteDeadline(time.Now().Add(f.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		cut()
 	}
 	if _, err := f.w.Write(f.buf); err != nil {
-		return err
+		cut()
 	}
 	if f.buf = f.buf[:0]; cap(f.buf) > maxBuffer {
 		f.buf = nil
 	}
-	return f.rc.Flush()
+	if f.rc.Flush() != nil {
+		cut()
+	}
 }
 
 // maxBuffer is the size of a buffer that a response keeps between writes.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,6 +40,61 @@ func TestStream_sendsCommentsInSilence(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 3, comments)
+	})
+}
+
+// A lateAsker asks after a wait.
+type lateAsker struct {
+	*chat.Client
+	wait time.Duration
+}
+
+func (a lateAsker) Ask(ctx context.Context, q chat.Question) (*chat.Stream, error) {
+	select {
+	case <-time.After(a.wait):
+		return a.Client.Ask(ctx, q)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestStream_beginsBeforeQuestionIsAsked(t *testing.T) {
+	for name, q := range streamed {
+		t.Run(name, func(t *testing.T) {
+			withSite(t, nil, Config{}, func(t *testing.T, s *site) {
+				serveAsker(s, lateAsker{s.client, time.Hour}, Config{AskTimeout: 50 * time.Second})
+				started := time.Now()
+				r := s.status(200, s.send(q[0], q[1], q[2]))
+				_, err := r.lines.ReadString('\n')
+				require.NoError(t, err)
+				assert.Zero(t, time.Since(started))
+				comments := map[time.Duration]bool{}
+				var all strings.Builder
+				for line := ""; err == nil; line, err = r.lines.ReadString('\n') {
+					comments[time.Since(started)] = true
+					all.WriteString(line)
+				}
+				for n := range 4 {
+					assert.True(t, comments[time.Duration(n)*DefaultKeepAlive], n)
+				}
+				assert.Contains(t, all.String(), `"timeout"`)
+				assert.Equal(t, 50*time.Second, time.Since(started))
+				assert.Empty(t, s.questions())
+			})
+		})
+	}
+}
+
+func TestStream_countsWaitOfQuestionAsSilence(t *testing.T) {
+	answer := func(_ context.Context, _ events.UserMessage, emit func(events.Event)) {
+		time.Sleep(10 * time.Second)
+		emit(events.AIMessage{MessageID: "m1", Text: "Late"})
+	}
+	withSite(t, answer, Config{}, func(t *testing.T, s *site) {
+		serveAsker(s, lateAsker{s.client, 10 * time.Second}, Config{})
+		all := s.ask("room", "Hi").body()
+		assert.Equal(t, 2, strings.Count(all, ":\n\n"), "one at once, one when the question is asked")
+		assert.Contains(t, all, "Late")
 	})
 }
 

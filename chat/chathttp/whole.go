@@ -14,19 +14,24 @@ type wholeEncoder interface {
 	whole(m events.AIMessage) object
 }
 
-// sendWhole waits for an answer and sends it as one object. After an error the
-// status is 502, and the clients of OpenAI do not ask again.
+// sendWhole waits for an answer and sends it as one object. After an error of
+// Ask the status is 503, and after one of the answer 502. The clients of OpenAI
+// ask again only if it is known that the question was not sent.
 func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, e *entry, p protocol) {
 	out := &frames{rc: http.NewResponseController(w)}
 	_ = out.rc.SetReadDeadline(time.Time{}) // as in stream
 	var message events.AIMessage
-	for batch, err := range e.answer.Follow(r.Context(), 0) {
+	for batch, err := range e.follow(r.Context(), 0) {
 		if err != nil {
-			if r.Context().Err() == nil {
-				refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(e.cause(err)), noRetry: true}
-				_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-				refused.write(w)
+			refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(err), noRetry: true}
+			switch {
+			case r.Context().Err() != nil:
+				refused = errInterrupted
+			case e.err != nil: // the question was not asked
+				refused = s.cfg.refusalOf(err)
 			}
+			_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+			refused.write(w) // fails if the reader has left
 			return
 		}
 		for _, event := range batch {

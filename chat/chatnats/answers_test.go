@@ -18,7 +18,7 @@ func forwardAndServe(t *testing.T, b *Bus, client *chat.Client) {
 	t.Helper()
 	ready := make(chan struct{})
 	running(t, func(ctx context.Context) error {
-		return RunWithLease(ctx, b, room, LeaseConfig{}, func(ctx context.Context) error {
+		return RunWithLease(ctx, b, room, longLease, func(ctx context.Context) error {
 			forwarding, err := Forward(ctx, b, client.Events, ForwardConfig{})
 			if err != nil {
 				return err

@@ -27,7 +27,9 @@ func (e *nakError) Error() string { return fmt.Sprintf("chatnats: again in %v: %
 func (e *nakError) Unwrap() error { return e.err }
 
 // Nak returns an error for a handler: the event is handled again after delay,
-// instead of GroupConfig.Backoff. The attempt counts.
+// instead of GroupConfig.Backoff. The attempt counts. If the chats of a
+// partition whose events fail have 1,024 events, the partition waits for them.
+// Then the delay ends after that of GroupConfig.Backoff.
 func Nak(delay time.Duration, err error) error { return &nakError{delay, err} }
 
 // A termError is the error of [Term].
@@ -53,9 +55,11 @@ const (
 	HeaderSequence = "Parley-Sequence" // the event's sequence in the stream
 )
 
-// finish handles an event until an attempt succeeds or the event is a dead
-// letter. It returns false if ctx or that of the worker ends before that.
-func (w *worker) finish(ctx context.Context, d Delivery) bool {
+// finish handles the event of a job until an attempt succeeds or the event is a
+// dead letter. It returns false if the job's ctx or that of the worker ends
+// before that.
+func (w *worker) finish(q *queues, j *job) bool {
+	ctx, d := j.ctx, j.delivery
 	count := w.countAttempts(d)
 	for {
 		err := w.attempt(ctx, &d, count)
@@ -79,17 +83,31 @@ func (w *worker) finish(ctx context.Context, d Delivery) bool {
 			count.forget()
 			return true
 		}
-		delay := min(w.cfg.Backoff<<min(d.Attempt-1, 16), max(maxBackoff, w.cfg.Backoff))
-		if nak, ok := errors.AsType[*nakError](err); ok {
-			delay = nak.delay
-		}
 		w.bus.log.Warn("chatnats: handler failed", "group", w.cfg.Name, "sequence", d.Sequence, "attempt", d.Attempt, "error", err)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
+		if !q.pause(ctx, w.cfg.delayOf(d.Attempt, err), w.cfg.backoffOf(d.Attempt)) {
 			return false
 		}
 	}
+}
+
+// delayOf returns the delay after an attempt that failed with err.
+func (c GroupConfig) delayOf(attempt int, err error) time.Duration {
+	if nak, ok := errors.AsType[*nakError](err); ok {
+		return nak.delay
+	}
+	return c.backoffOf(attempt)
+}
+
+// backoffOf returns Backoff after the first attempt, and twice as much after
+// each further one, up to maxBackoff or Backoff.
+func (c GroupConfig) backoffOf(attempt int) time.Duration {
+	backoff, limit := c.Backoff, max(maxBackoff, c.Backoff)
+	for range attempt - 1 {
+		if backoff *= 2; backoff >= limit {
+			return limit
+		}
+	}
+	return backoff
 }
 
 var errNotStarted = errors.New("chatnats: the event goes to another worker")

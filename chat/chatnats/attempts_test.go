@@ -24,7 +24,8 @@ var (
 // letters.
 func working(t testing.TB, b *Bus, cfg GroupConfig, handle func(ctx context.Context, d Delivery) error) <-chan DeadLetter {
 	dead := make(chan DeadLetter, 100)
-	cfg.Name, cfg.Sequence, cfg.Backoff = "answers", 1, time.Millisecond
+	cfg.Name, cfg.Sequence = "answers", 1
+	setDefault(&cfg.Backoff, time.Millisecond)
 	cfg.OnDead = func(letter DeadLetter) { dead <- letter }
 	running(t, func(ctx context.Context) error { return Work(ctx, b, cfg, handle) })
 	return dead
@@ -41,6 +42,9 @@ func TestWork_countsAttemptsAndGivesUp(t *testing.T) {
 		"an error": {GroupConfig{MaxAttempts: 3}, func(context.Context) error { return errBroken }, 3,
 			func(err error) bool { return errors.Is(err, errBroken) }},
 		"Nak": {GroupConfig{MaxAttempts: 2}, func(context.Context) error { return Nak(2*time.Millisecond, errBroken) }, 2,
+			func(err error) bool { return errors.Is(err, errBroken) }},
+		"Nak with a delay below Backoff": {GroupConfig{MaxAttempts: 3, Backoff: time.Hour},
+			func(context.Context) error { return Nak(time.Millisecond, errBroken) }, 3,
 			func(err error) bool { return errors.Is(err, errBroken) }},
 		"Term": {GroupConfig{}, func(context.Context) error { return Term(errBroken) }, 1,
 			func(err error) bool { return errors.Is(err, errBroken) }},
@@ -99,7 +103,7 @@ func TestWork_givesUpHandlerThatHangs(t *testing.T) {
 	fill(t, b, "room", "r", 2)
 	release := make(chan struct{})
 	handled := make(chan int, 10)
-	dead := working(t, b, GroupConfig{Parallel: 1, Timeout: 50 * time.Millisecond}, func(_ context.Context, d Delivery) error {
+	dead := working(t, b, GroupConfig{Parallel: 1, Timeout: 500 * time.Millisecond}, func(_ context.Context, d Delivery) error {
 		index := d.Event.(events.AIToken).Index
 		if index == 0 {
 			<-release // and not the end of ctx
@@ -115,6 +119,7 @@ func TestWork_givesUpHandlerThatHangs(t *testing.T) {
 
 func TestWork_handlesOtherChatsWhileOneFails(t *testing.T) {
 	t.Parallel()
+	const others = 3 * unacknowledged // more than the server delivers without acknowledgements
 	for name, fail := range map[string]func(ctx context.Context) error{
 		"an error that persists": func(context.Context) error { return Nak(time.Hour, errBroken) },
 		"a handler that hangs":   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
@@ -124,9 +129,9 @@ func TestWork_handlesOtherChatsWhileOneFails(t *testing.T) {
 			b := newBus(t, newServer(t).URL, Config{Partitions: 1})
 			fill(t, b, "bad", "r", 1)
 			for chat := range 4 {
-				fill(t, b, fmt.Sprint("room-", chat), "r", 1)
+				fill(t, b, fmt.Sprint("room-", chat), "r", others/4)
 			}
-			handled := make(chan Delivery, 100)
+			handled := make(chan Delivery, others)
 			working(t, b, GroupConfig{}, func(ctx context.Context, d Delivery) error {
 				if d.ChatID == events.StringID("bad") {
 					return fail(ctx)
@@ -134,15 +139,37 @@ func TestWork_handlesOtherChatsWhileOneFails(t *testing.T) {
 				handled <- d
 				return nil
 			})
-			chats := map[events.ID]bool{}
-			for range 4 {
-				chats[wiretest.ReceiveFrom(t, handled).ChatID] = true
+			chats := map[events.ID]int{}
+			for range others {
+				d := wiretest.ReceiveFrom(t, handled)
+				require.Equal(t, chats[d.ChatID], d.Event.(events.AIToken).Index)
+				chats[d.ChatID]++
 			}
 			require.Len(t, chats, 4)
 			info, err := b.stream.Consumer(wiretest.Context(t), "group-answers-0")
 			require.NoError(t, err)
 			require.Zero(t, info.CachedInfo().AckFloor.Stream, "the first event is not handled")
 		})
+	}
+}
+
+func TestWork_limitsDelayOfChatThatBlocksItsPartition(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{Partitions: 1})
+	fill(t, b, "bad", "r", unacknowledged+10) // the server delivers no event behind them
+	fill(t, b, "room", "r", 1)
+	handled := make(chan Delivery, 2*unacknowledged)
+	dead := working(t, b, GroupConfig{MaxAttempts: 3}, func(_ context.Context, d Delivery) error {
+		if d.Sequence == 1 {
+			return Nak(time.Hour, errBroken)
+		}
+		handled <- d
+		return nil
+	})
+	letter := wiretest.ReceiveFrom(t, dead)
+	require.EqualValues(t, 1, letter.Sequence)
+	require.Equal(t, 3, letter.Attempt)
+	for wiretest.ReceiveFrom(t, handled).ChatID != room {
 	}
 }
 

@@ -25,6 +25,7 @@ type Bus struct {
 	partitions int
 	window     time.Duration // the stream's window for duplicates
 	maxAge     time.Duration // of the stream's events; 0 for no limit
+	limited    bool          // the stream drops events before that age
 	ackTimeout time.Duration // without a reply, a batch is lost
 	log        *slog.Logger
 
@@ -46,8 +47,9 @@ type bucket struct {
 const apiTimeout = 2 * time.Second
 
 // Open opens the stream of cfg.Prefix, and creates it if it does not exist. The
-// bucket of that name is opened by the first call that needs it. [RunWithLease]
-// and [Work] create it if it does not exist.
+// bucket of that name is opened and compared by the first call that needs it,
+// because a reader may have no permission for it. [RunWithLease] and [Work]
+// create it if it does not exist.
 //
 // The caller closes the connection; it should reconnect without a limit
 // (nats.MaxReconnects(-1)). Open returns a [*ConfigError] if the stream exists
@@ -82,7 +84,7 @@ func OpenJetStream(ctx context.Context, js jetstream.JetStream, cfg Config) (*Bu
 		return nil, fmt.Errorf("chatnats: stream %s: %w", b.prefix, err)
 	}
 	made := b.stream.CachedInfo().Config
-	b.window, b.maxAge = made.Duplicates, made.MaxAge
+	b.window, b.maxAge, b.limited = made.Duplicates, made.MaxAge, made.MaxBytes > 0 || made.MaxMsgs > 0
 	if b.partitions, err = checkStream(made, cfg); err != nil {
 		return nil, err
 	}
@@ -172,6 +174,7 @@ func (b *Bus) openBucket(ctx context.Context, create bool) (jetstream.KeyValue, 
 	cfg, stream := b.cfg, b.stream.CachedInfo().Config
 	setDefault(&cfg.Replicas, stream.Replicas)
 	setDefault(&cfg.Storage, stream.Storage)
+	setDefault(&cfg.Compression, stream.Compression)
 	setDefault(&cfg.Placement, stream.Placement)
 	kv, err = b.js.CreateKeyValue(ctx, cfg.BucketConfig())
 	if errors.Is(err, jetstream.ErrBucketExists) {

@@ -19,8 +19,9 @@ const (
 )
 
 // A Config names the stream and the bucket, and has the settings with which
-// they are created. If they exist, they are not changed. Then [Open] compares
-// them with the fields that are not zero, and returns a [*ConfigError] if one
+// they are created. If they exist, they are not changed, but compared with the
+// fields that are not zero. [Open] returns a [*ConfigError] if the stream
+// differs, and the first call that needs the bucket returns one if that
 // differs.
 type Config struct {
 	// Prefix is the first token of every subject, and the name of the stream
@@ -39,7 +40,9 @@ type Config struct {
 	MaxAge time.Duration
 
 	// MaxBytes is how many bytes of events are kept; the oldest are dropped.
-	// Default: 0, no limit.
+	// With a limit, the stream may drop the record of a tenure, which the
+	// holder then repeats. So an instance waits for the TTL before it takes a
+	// lease that has no record. Default: 0, no limit.
 	MaxBytes int64
 
 	// DuplicateWindow is how long the stream remembers an event's id and drops
@@ -50,7 +53,8 @@ type Config struct {
 	// jetstream.FileStorage.
 	Storage jetstream.StorageType
 
-	// Compression is that of the stream's files. Default: none.
+	// Compression is that of the files of the stream and of the bucket.
+	// Default: none.
 	Compression jetstream.StoreCompression
 
 	// Placement selects the servers of the stream and of the bucket. Default:

@@ -67,16 +67,19 @@
 //     it is stored, or if the backend sends it while there is no holder.
 //  5. An event that can never be stored does not delay the others.
 //  6. A [Feed] delivers each event once and in order, while the stream keeps it
-//     (Config.MaxAge, Config.MaxBytes); Feed.Gaps reports the others. A durable
-//     Feed acknowledges an event when its readers have received it from their
-//     channels. With SubscribeConfig.ManualAck the reader acknowledges it, and
-//     each event is delivered at least once.
+//     (Config.MaxAge, Config.MaxBytes). Feed.Gaps reports the others, from
+//     SubscribeConfig.Sequence on; with SubscribeConfig.Time, from the first
+//     received event on. A durable Feed acknowledges an event when its readers
+//     have received it from their channels. With SubscribeConfig.ManualAck the
+//     reader acknowledges it, and each event is delivered at least once.
 //  7. [Work] handles each event at least once. The events of a chat are handled
 //     one after the other in order, by one worker at a time. An event whose
-//     attempts fail becomes a [DeadLetter], and does not delay other chats.
-//     Delivery.Redelivered marks possible repetitions. If a process is stopped
-//     for longer than the TTL while it handles an event, two workers may handle
-//     that event at once.
+//     attempts fail becomes a [DeadLetter]. Until then it delays the later
+//     events of its chat. Other chats of its partition wait only while the
+//     chats that fail have 1,024 events; then the delay of [Nak] ends after
+//     that of Backoff. Delivery.Redelivered marks possible repetitions. If a
+//     process is stopped for longer than the TTL while it handles an event, two
+//     workers may handle that event at once.
 //  8. Two instances never hold a lease at once: the time of a holder ends a
 //     quarter of the TTL before that of the next can begin. Clocks must run at
 //     the same speed; they need not show the same time. The instances that
@@ -92,10 +95,12 @@
 // # Operating
 //
 // An operator can create the stream and the bucket with Config.StreamConfig and
-// Config.BucketConfig. [Open] compares them, and returns a [*ConfigError] if
-// they differ. [Groups] and [Durables] list the stored positions of readers,
-// and Bus.Stats has the counters. docs/chatnats.md lists the permissions of
-// each role.
+// Config.BucketConfig. They are compared with the needs of the package, and a
+// call returns a [*ConfigError] if they differ. [Open] compares the stream, and
+// the first call that needs the bucket compares the bucket. [Subscribe] and
+// [Work] compare their durable consumers. [Groups] and [Durables] list the
+// stored positions of readers, and Bus.Stats has the counters. docs/chatnats.md
+// lists the permissions of each role.
 //
 // # While NATS is unreachable
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/seed67206a74/parley/events"
 )
 
@@ -16,8 +17,9 @@ const DefaultTTL = shortest
 func (f *Feed) consumer() *pinnedConsumer {
 	r := &reading{topics: f.topics, published: map[events.Key]int{}}
 	p := &pinnedConsumer{
-		bus: f.bus, name: feedConsumer + f.cfg.Durable, filters: f.filters(), ttl: DefaultTTL, lease: lateness{bus: f.bus},
-		gaps: f.gaps, gap: f.lost, handle: r.publish, settled: r.settled, forgets: true, taken: func(uint64) { r.open = nil },
+		bus: f.bus, name: feedConsumer + f.cfg.Durable, filters: f.filters(), acks: jetstream.AckAllPolicy, ttl: DefaultTTL,
+		lease: lateness{bus: f.bus},
+		gaps:  f.gaps, gap: f.lost, handle: r.publish, settled: r.settled, forgets: true, taken: func(uint64) { r.open = nil },
 	}
 	if f.cfg.ManualAck {
 		p.handle, p.settled, p.forgets, p.taken = f.topics.publish, f.acked.Load, false, nil

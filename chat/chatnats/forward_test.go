@@ -147,7 +147,7 @@ func TestForward_returnsUnconfirmedEventsOnTimeout(t *testing.T) {
 	server := newServer(t)
 	b := newBus(t, server.URL, Config{})
 	var topic bus.Topic[events.Event]
-	f, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{Buffer: 10, Patience: 500 * time.Millisecond})
+	f, err := Forward(t.Context(), b, topic.Source(), ForwardConfig{Buffer: 10, Patience: 3 * time.Second})
 	require.NoError(t, err)
 	topic.Publish(token("room", "r", 0))
 	require.Eventually(t, func() bool { return f.Confirmed() == 1 }, patience, time.Millisecond)

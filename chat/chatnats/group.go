@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // GroupConfig is the configuration of a group of workers. All workers of a
@@ -101,12 +103,14 @@ func (c GroupConfig) withDefaults() (GroupConfig, error) {
 // If handle returns an error or panics, the event is handled again after a
 // delay; see also [Nak] and [Term]. After the last attempt the event becomes a
 // [DeadLetter], and the next one of the chat is handled. Other chats do not
-// wait. The bucket counts the attempts of all workers.
+// wait; [Nak] describes the exception. The bucket counts the attempts of all
+// workers.
 //
 // An event is acknowledged after handle has returned nil, or when it is a dead
 // letter. It is delivered at least once: an event that a worker did not
-// acknowledge goes to the next worker, with Delivery.Redelivered. Workers may
-// start and stop at any time.
+// acknowledge goes to the next worker, with Delivery.Redelivered. So do the
+// later events of its partition, even if they were handled. Workers may start
+// and stop at any time.
 //
 // Two workers do not handle a chat at the same time, with one exception. A
 // worker whose process is stopped for longer than the TTL still finishes the
@@ -194,7 +198,7 @@ func groupConsumerOf(name string, partition int) string {
 
 func (w *worker) consumer(n int) *pinnedConsumer {
 	return &pinnedConsumer{
-		bus: w.bus, name: groupConsumerOf(w.cfg.Name, n), filters: []string{w.bus.partition(n)}, ttl: w.cfg.TTL,
+		bus: w.bus, name: groupConsumerOf(w.cfg.Name, n), filters: []string{w.bus.partition(n)}, acks: jetstream.AckExplicitPolicy, ttl: w.cfg.TTL,
 		lease: lateness{bus: w.bus}, gaps: gaps{bus: w.bus, filtered: true},
 	}
 }
@@ -205,7 +209,7 @@ func (w *worker) start(n int) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	p := w.consumer(n)
 	p.queues = newQueues(w)
-	p.handle, p.settled = p.queues.dispatch, p.queues.settled
+	p.handle = p.queues.dispatch
 	if w.cfg.FromStart {
 		r := &replay{bus: w.bus, handle: p.queues.dispatch}
 		p.handle, p.taken = r.deliver, r.begin

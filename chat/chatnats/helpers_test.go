@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for an expected event.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func newServer(t testing.TB) *Server {
 	server, err := Embedded(t.TempDir())

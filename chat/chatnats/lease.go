@@ -255,16 +255,21 @@ const (
 )
 
 // look returns the sequence of the key, and the state of the lease. If an
-// operator has removed the key, a holder may not have noticed.
+// operator has removed the key, a holder may not have noticed. The key of a
+// lease that was never held is missing too; then the stream has no tenure.
 func (l *lease) look(ctx context.Context) (sequence uint64, state string, err error) {
 	msg, err := l.bucket.stream.GetLastMsgForSubject(ctx, "$KV."+l.bus.prefix+"."+l.key)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		tenure, _, err := l.bus.lastTenure(ctx, l.token)
-		if tenure == 0 {
-			return 0, releasedFree, err
+		if err != nil || tenure != 0 {
+			return 0, leaseHeld, err
 		}
-		return 0, leaseHeld, err
+		dropped, err := l.mayBeDropped(ctx)
+		if err != nil || dropped {
+			return 0, leaseHeld, err
+		}
+		return 0, releasedFree, nil
 	case err != nil:
 		return 0, "", err
 	}
@@ -364,18 +369,6 @@ func (l *lease) renew(h *tenureCtx) {
 			return
 		}
 		l.revision = entry.Revision()
-	}
-}
-
-// record repeats the tenure's message in the stream before the stream drops it.
-func (l *lease) record(ctx context.Context) {
-	if age := l.bus.maxAge; age <= 0 || time.Since(l.begun) < age/2 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.TTL/8)
-	defer cancel()
-	if l.bus.begin(ctx, l.token, l.tenure) == nil { // otherwise, the next renewal tries again
-		l.begun = time.Now()
 	}
 }
 

@@ -26,7 +26,7 @@ func TestRunWithLease_passesReleasedLeaseToNextContender(t *testing.T) {
 	holders := make(chan string, 10)
 	compete := func(id string) (stop func()) {
 		return running(t, func(ctx context.Context) error {
-			return RunWithLease(ctx, b, room, LeaseConfig{TTL: 2 * time.Second, ID: id}, func(ctx context.Context) error {
+			return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Minute, ID: id}, func(ctx context.Context) error {
 				holders <- id
 				<-ctx.Done()
 				return nil
@@ -49,19 +49,25 @@ func TestRunWithLease_passesReleasedLeaseToNextContender(t *testing.T) {
 
 func TestRunWithLease_hasOneHolderAfterKeyIsRemoved(t *testing.T) {
 	t.Parallel()
-	for name, remove := range map[string]func(ctx context.Context, b *bucket) error{
-		"deleted": func(ctx context.Context, b *bucket) error { return b.Delete(ctx, leaseKey(tokenOf(room))) },
-		"purged":  func(ctx context.Context, b *bucket) error { return b.Purge(ctx, leaseKey(tokenOf(room))) },
-		"lost":    func(ctx context.Context, b *bucket) error { return b.stream.Purge(ctx) },
+	lost := func(ctx context.Context, b *bucket) error { return b.stream.Purge(ctx) }
+	for name, c := range map[string]struct {
+		cfg    Config
+		events int // stored before the key is removed
+		remove func(ctx context.Context, b *bucket) error
+	}{
+		"deleted":                            {remove: func(ctx context.Context, b *bucket) error { return b.Delete(ctx, leaseKey(tokenOf(room))) }},
+		"purged":                             {remove: func(ctx context.Context, b *bucket) error { return b.Purge(ctx, leaseKey(tokenOf(room))) }},
+		"lost":                               {remove: lost},
+		"lost, as the message of the tenure": {Config{MaxBytes: 50_000}, 1000, lost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBus(t, newServer(t).URL, Config{})
+			b := newBus(t, newServer(t).URL, c.cfg)
 			var held atomic.Bool
 			compete := func() <-chan struct{} {
 				holding := make(chan struct{}, 10)
 				running(t, func(ctx context.Context) error {
-					return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+					return RunWithLease(ctx, b, room, LeaseConfig{TTL: 3 * time.Second}, func(ctx context.Context) error {
 						if !held.CompareAndSwap(false, true) {
 							t.Error("two hold the lease")
 						}
@@ -75,10 +81,11 @@ func TestRunWithLease_hasOneHolderAfterKeyIsRemoved(t *testing.T) {
 			}
 			one := compete()
 			wiretest.ReceiveFrom(t, one)
-			two := compete()
 			bucket, err := b.bucket(wiretest.Context(t), true)
 			require.NoError(t, err)
-			require.NoError(t, remove(wiretest.Context(t), bucket))
+			fill(t, b, "room", "r", c.events)
+			require.NoError(t, c.remove(wiretest.Context(t), bucket))
+			two := compete()
 			select { // either may be the next one
 			case <-one:
 			case <-two:
@@ -89,22 +96,37 @@ func TestRunWithLease_hasOneHolderAfterKeyIsRemoved(t *testing.T) {
 	}
 }
 
-func TestRunWithLease_repeatsTenureBeforeItIsDropped(t *testing.T) {
+func TestRunWithLease_repeatsDroppedTenure(t *testing.T) {
 	t.Parallel()
-	b := newBus(t, newServer(t).URL, Config{MaxAge: 2 * time.Second})
-	running(t, func(ctx context.Context) error {
-		return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
-			<-ctx.Done()
-			return nil
+	for name, c := range map[string]struct {
+		cfg    Config
+		events int
+	}{
+		"by age":  {Config{MaxAge: 2 * time.Second}, 0},
+		"by size": {Config{MaxBytes: 50_000}, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, newServer(t).URL, c.cfg)
+			holding := make(chan struct{})
+			running(t, func(ctx context.Context) error {
+				return RunWithLease(ctx, b, room, LeaseConfig{TTL: time.Second}, func(ctx context.Context) error {
+					holding <- struct{}{}
+					<-ctx.Done()
+					return nil
+				})
+			})
+			wiretest.ReceiveFrom(t, holding)
+			_, begun, err := b.lastTenure(wiretest.Context(t), tokenOf(room))
+			require.NoError(t, err)
+			require.NotZero(t, begun)
+			fill(t, b, "room", "r", c.events)
+			require.Eventually(t, func() bool {
+				tenure, sequence, err := b.lastTenure(wiretest.Context(t), tokenOf(room))
+				return err == nil && tenure != 0 && sequence > begun
+			}, patience, 10*time.Millisecond)
 		})
-	})
-	require.Eventually(t, func() bool {
-		info, err := b.stream.Info(wiretest.Context(t))
-		return err == nil && info.State.LastSeq > 1
-	}, patience, 10*time.Millisecond)
-	last, _, err := b.lastTenure(wiretest.Context(t), tokenOf(room))
-	require.NoError(t, err)
-	require.NotZero(t, last)
+	}
 }
 
 func TestRunWithLease_endsSocketOfLateHolder(t *testing.T) {

@@ -30,13 +30,14 @@ type pinnedConsumer struct {
 	bus     *Bus
 	name    string
 	filters []string
+	acks    jetstream.AckPolicy
 	ttl     time.Duration // how long the pinned reader may be silent
 
 	handle  func(ctx context.Context, d Delivery) error
 	taken   func(floor uint64) // called when this reader is pinned; events from floor on follow
-	settled func() uint64      // the last sequence to acknowledge
+	settled func() uint64      // of a Feed: the last sequence to acknowledge
 	forgets bool               // after ctx has ended, settled is not known
-	queues  *queues            // of a worker; nil for a Feed
+	queues  *queues            // of a worker: it acknowledges each event; nil for a Feed
 	gap     func(Gap)          // called when events may have been lost; nil: logged
 
 	lease     lateness
@@ -51,7 +52,7 @@ type pinnedConsumer struct {
 	next      uint64             // the number of the next delivery
 	last      uint64             // the sequence of the last event handled
 	repeated  uint64             // events with a lower sequence may have been handled before
-	open      []handled          // handled and not acknowledged
+	open      []handled          // of a Feed: handled and not acknowledged
 }
 
 type handled struct {
@@ -65,7 +66,7 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	config := from.config()
 	config.Durable = p.name
 	config.FilterSubjects = p.filters
-	config.AckPolicy = jetstream.AckAllPolicy
+	config.AckPolicy = p.acks
 	config.AckWait = redelivery
 	config.MaxAckPending = unacknowledged
 	config.PriorityPolicy = jetstream.PriorityPolicyPinned
@@ -74,6 +75,12 @@ func (b *Bus) openConsumer(ctx context.Context, p *pinnedConsumer, from start) e
 	consumer, err := b.stream.Consumer(ctx, p.name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		consumer, err = b.stream.CreateConsumer(ctx, config)
+		if err == nil {
+			// The server starts at the first event that the stream has.
+			if floor := consumer.CachedInfo().AckFloor.Stream; from.sequence > 1 && floor >= from.sequence {
+				p.lost(Gap{from.sequence, floor})
+			}
+		}
 	}
 	if errors.Is(err, jetstream.ErrConsumerExists) { // created meanwhile, with another start
 		consumer, err = b.stream.Consumer(ctx, p.name)
@@ -139,10 +146,8 @@ func (p *pinnedConsumer) read(ctx context.Context) error {
 					return err
 				}
 			}
-			if len(p.open) > 0 {
-				if err := p.settle(ctx); err != nil {
-					return err
-				}
+			if err := p.settle(ctx); err != nil {
+				return err
 			}
 		case <-look.C:
 			// An idle reader may not notice that its pin has expired.
@@ -238,6 +243,9 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 		}
 		p.last = meta.Sequence.Stream
 	}
+	if p.queues != nil {
+		return p.queues.acknowledge(msg, meta.Sequence.Stream)
+	}
 	p.open = append(p.open, handled{msg, meta.Sequence.Stream})
 	if len(p.messages) == 0 || len(p.open)%ackEvery == 0 {
 		return p.settle(ctx)
@@ -245,8 +253,11 @@ func (p *pinnedConsumer) take(ctx context.Context, msg jetstream.Msg) error {
 	return nil
 }
 
-// settle acknowledges the settled messages.
+// settle acknowledges the settled messages of a Feed.
 func (p *pinnedConsumer) settle(ctx context.Context) error {
+	if len(p.open) == 0 {
+		return nil
+	}
 	n, upTo := len(p.open), p.settled()
 	if ctx.Err() != nil { // upTo may include values of channels that ended with ctx
 		return nil
@@ -317,14 +328,17 @@ func (p *pinnedConsumer) unpinned() {
 // received them.
 func (p *pinnedConsumer) lookForGap(ctx context.Context, sequence uint64) error {
 	gap, found, err := p.gaps.see(ctx, sequence)
-	if err != nil || !found {
-		return err
+	if err == nil && found {
+		p.lost(gap)
 	}
+	return err
+}
+
+func (p *pinnedConsumer) lost(gap Gap) {
 	p.bus.log.Warn("chatnats: events are lost", "reader", p.name, "from", gap.From, "to", gap.To)
 	if p.gap != nil {
 		p.gap(gap)
 	}
-	return nil
 }
 
 // recover resets the consumer if this reader is still pinned. If it is not, the

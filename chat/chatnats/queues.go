@@ -2,16 +2,18 @@ package chatnats
 
 import (
 	"context"
-	"math"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // queues passes the events of a partition to the handler: the events of a chat
 // one after the other, the events of different chats at the same time. An event
 // that waits for its next attempt, or a handler that hangs, delays only its
-// chat. The methods are called by the reader of the partition, except next and
-// run.
+// chat. Each event is acknowledged when it is handled, so that the limit of
+// unacknowledged messages applies to the open events only. The methods are
+// called by the reader of the partition, except next, run and pause.
 type queues struct {
 	worker *worker
 	ttl    time.Duration // of the pin
@@ -19,7 +21,10 @@ type queues struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	chats   map[string]*chatQueue // by token
-	open    []*job                // from the first open one on, in order
+	open    map[uint64]*job       // by sequence
+	waiting int                   // chats whose first event waits for an attempt
+	blocked chan struct{}         // closed while no event can be handled
+	closed  bool                  // blocked is closed
 	sure    time.Time             // when the reader was last known to be pinned
 	running sync.WaitGroup        // of the goroutines of chats
 
@@ -37,11 +42,11 @@ type chatQueue struct {
 type job struct {
 	ctx      context.Context // when it ends, there is no further attempt
 	delivery Delivery
-	done     bool
+	msg      jetstream.Msg // to acknowledge; nil for an event of a replay
 }
 
 func newQueues(w *worker) *queues {
-	q := &queues{worker: w, ttl: w.cfg.TTL, chats: map[string]*chatQueue{}}
+	q := &queues{worker: w, ttl: w.cfg.TTL, chats: map[string]*chatQueue{}, open: map[uint64]*job{}, blocked: make(chan struct{})}
 	q.changed = sync.NewCond(&q.mu)
 	q.ctx, q.cancel = context.WithCancel(w.ctx)
 	return q
@@ -52,7 +57,7 @@ func (q *queues) dispatch(_ context.Context, d Delivery) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j := &job{ctx: q.ctx, delivery: d}
-	q.open = append(q.open, j)
+	q.open[d.Sequence] = j
 	token := tokenOf(d.ChatID)
 	c := q.chats[token]
 	if c == nil {
@@ -61,28 +66,66 @@ func (q *queues) dispatch(_ context.Context, d Delivery) error {
 		q.running.Go(func() { q.run(c) }) // ends with the queue
 	}
 	c.queue = append(c.queue, j)
+	q.look()
 	return nil
 }
 
-// settled returns the last sequence of which no earlier event is open.
-func (q *queues) settled() uint64 {
+// acknowledge acknowledges a message when its event is handled.
+func (q *queues) acknowledge(msg jetstream.Msg, sequence uint64) error {
+	q.mu.Lock()
+	j := q.open[sequence]
+	if j != nil {
+		j.msg = msg
+	}
+	q.mu.Unlock()
+	if j != nil {
+		return nil
+	}
+	return msg.Ack()
+}
+
+// look is called with the lock held when open, chats or waiting has changed.
+// The events that wait for an attempt block the partition if they are so many
+// that the server delivers no other event.
+func (q *queues) look() {
+	blocked := len(q.open) >= unacknowledged && q.waiting == len(q.chats)
+	switch {
+	case blocked && !q.closed:
+		close(q.blocked)
+	case !blocked && q.closed:
+		q.blocked = make(chan struct{})
+	}
+	q.closed = blocked
+}
+
+// pause waits for the delay before the next attempt at an event, but only for
+// limit if the partition is blocked. It returns false if ctx ends before that.
+func (q *queues) pause(ctx context.Context, delay, limit time.Duration) bool {
+	q.wait(1)
+	defer q.wait(-1)
+	first := min(delay, limit)
+	select {
+	case <-time.After(first):
+	case <-ctx.Done():
+		return false
+	}
+	q.mu.Lock()
+	blocked := q.blocked
+	q.mu.Unlock()
+	select {
+	case <-time.After(delay - first):
+	case <-blocked:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+func (q *queues) wait(change int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := 0
-	for n < len(q.open) && q.open[n].done {
-		n++
-	}
-	if q.open = q.open[n:]; len(q.open) == 0 {
-		q.open = nil
-		return math.MaxUint64
-	}
-	first := q.open[0].delivery.Sequence
-	for _, j := range q.open { // a replay has earlier events
-		if !j.done {
-			first = min(first, j.delivery.Sequence)
-		}
-	}
-	return first - 1
+	q.waiting += change
+	q.look()
 }
 
 // pending reports whether there are events to handle.
@@ -106,12 +149,12 @@ func (q *queues) revoke() {
 	q.stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.open, q.sure = nil, time.Time{}
+	q.open, q.sure = map[uint64]*job{}, time.Time{}
+	q.look()
 	q.ctx, q.cancel = context.WithCancel(q.worker.ctx)
 }
 
-// drain drops the queued events, and waits for the running handlers. The next
-// call must be settled or revoke.
+// drain drops the queued events, and waits for the running handlers.
 func (q *queues) drain() {
 	q.stop()
 	q.running.Wait()
@@ -137,6 +180,7 @@ func (q *queues) next(c *chatQueue) *job {
 	}
 	if len(c.queue) == 0 {
 		delete(q.chats, c.token)
+		q.look()
 		return nil
 	}
 	j := c.queue[0]
@@ -146,11 +190,26 @@ func (q *queues) next(c *chatQueue) *job {
 
 func (q *queues) run(c *chatQueue) {
 	for j := q.next(c); j != nil; j = q.next(c) {
-		if !q.worker.finish(j.ctx, j.delivery) {
-			continue
+		if q.worker.finish(q, j) {
+			q.done(j)
 		}
-		q.mu.Lock()
-		j.done = true
-		q.mu.Unlock()
 	}
+}
+
+// done acknowledges the message of a job. After revoke it does not: another
+// worker handles the event again.
+func (q *queues) done(j *job) {
+	q.mu.Lock()
+	var msg jetstream.Msg
+	if q.open[j.delivery.Sequence] == j {
+		delete(q.open, j.delivery.Sequence)
+		msg = j.msg
+	}
+	q.look()
+	q.mu.Unlock()
+	if msg == nil {
+		return
+	}
+	// On failure, the message is delivered again and acknowledged then.
+	_ = msg.Ack()
 }

@@ -34,7 +34,7 @@ func TestRemote_givesAnswerToItsAskerAlone(t *testing.T) {
 		chattest.Echo(0)(ctx, q, emit)
 	}).URL)
 	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
-	serve(t, newBus(t, server.URL, Config{}), client, LeaseConfig{}, room, otherRoom)
+	serve(t, newBus(t, server.URL, Config{}), client, longLease, room, otherRoom)
 	b := newBus(t, server.URL, Config{})
 	one := &Remote{Bus: b, ChatID: room}
 	two := &Remote{Bus: b, ChatID: otherRoom, Lease: room}
@@ -122,7 +122,7 @@ func TestServe_speaksInTheChatOfTheSubjectAlone(t *testing.T) {
 	backend := newBackend(t, chattest.Echo(0))
 	client := newHolder(t, backend.URL)
 	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
-	serve(t, newBus(t, server.URL, Config{}), client, LeaseConfig{}, room, otherRoom)
+	serve(t, newBus(t, server.URL, Config{}), client, longLease, room, otherRoom)
 	b := newBus(t, server.URL, Config{})
 	ctx, user := wiretest.Context(t), events.IntID(1)
 	remote := &Remote{Bus: b, ChatID: room}
@@ -164,7 +164,7 @@ func TestRemote_isBoundByPermissionsOfItsChat(t *testing.T) {
 	})
 	client := newHolder(t, newBackend(t, chattest.Echo(0)).URL)
 	require.NoError(t, client.Join(wiretest.Context(t), otherRoom))
-	serve(t, newBus(t, adminURL, Config{}), client, LeaseConfig{}, room, otherRoom)
+	serve(t, newBus(t, adminURL, Config{}), client, longLease, room, otherRoom)
 	b := newBus(t, userURL, Config{})
 	answer, err := (&Remote{Bus: b, ChatID: room}).Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
@@ -300,7 +300,7 @@ func TestServe_abortsQuestionOfCutOffRemote(t *testing.T) {
 		aborted <- q.RequestID
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
-	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: 3 * time.Second}
+	remote := &Remote{Bus: newBus(t, cut.URL, Config{}), ChatID: room, Deadline: 5 * time.Second}
 	answer, err := remote.Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, answer.Tokens())

@@ -42,8 +42,11 @@ func serve(t testing.TB, b *Bus, client *chat.Client, cfg LeaseConfig, chats ...
 	})
 }
 
+// longLease is a lease that a busy machine renews in time.
+var longLease = LeaseConfig{TTL: time.Minute}
+
 func serveRoom(t testing.TB, b *Bus, client *chat.Client) (stop func()) {
-	return serve(t, b, client, LeaseConfig{}, room)
+	return serve(t, b, client, longLease, room)
 }
 
 var ask = chat.Question{UserID: events.StringID("u1"), Text: "How many words are these?"}
@@ -160,7 +163,7 @@ func TestServe_abortsQuestionOfLostRemote(t *testing.T) {
 	}).URL)
 	serveRoom(t, newBus(t, server.URL, Config{}), client)
 	b := newBus(t, server.URL, Config{})
-	answer, err := (&Remote{Bus: b, ChatID: room, Deadline: 3 * time.Second}).Ask(wiretest.Context(t), ask)
+	answer, err := (&Remote{Bus: b, ChatID: room, Deadline: 5 * time.Second}).Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	b.conn.Close() // as a process that dies
 	require.Equal(t, answer.RequestID(), wiretest.ReceiveFrom(t, aborted))
@@ -194,7 +197,7 @@ func TestRemote_returnsErrHolderLostDuringAnswer(t *testing.T) {
 	}).URL)
 	holder := newBus(t, server.URL, Config{})
 	serveRoom(t, holder, client)
-	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: 3 * time.Second}
+	remote := &Remote{Bus: newBus(t, server.URL, Config{}), ChatID: room, Deadline: 5 * time.Second}
 	answer, err := remote.Ask(wiretest.Context(t), ask)
 	require.NoError(t, err)
 	wiretest.ReceiveFrom(t, answer.Tokens())

@@ -19,12 +19,14 @@ type SubscribeConfig struct {
 	// Chats are the chats to read. Default: all.
 	Chats []events.ID
 
-	// Sequence is that of the first event to read; see Delivery.Sequence.
-	// Default: 0, from now.
+	// Sequence is that of the first event to read; see Delivery.Sequence. If
+	// the stream has dropped it, Feed.Gaps reports that. 1 selects the first
+	// event that the stream has. Default: 0, from now.
 	Sequence uint64
 
-	// Time selects the events that were stored at this time or later. Default:
-	// zero, from now.
+	// Time selects the events that were stored at this time or later. Events
+	// that the stream dropped before the Feed receives the first one are not
+	// reported. Default: zero, from now.
 	Time time.Time
 
 	// Durable is the name under which JetStream stores the position of the
@@ -75,6 +77,8 @@ type Feed struct {
 	gaps   gaps
 	acked  atomic.Uint64 // by Ack
 	topics *topics
+
+	dropped *Gap // before a durable Feed was created; nil for none
 }
 
 // Subscribe returns a Feed, which delivers events when Run is called. It reads
@@ -98,10 +102,14 @@ func Subscribe(ctx context.Context, b *Bus, cfg SubscribeConfig) (*Feed, error) 
 			return nil, err
 		}
 		f.start = last + 1
+	}
+	if f.start > 1 { // a start at the first event is no gap
 		f.gaps.next = f.start
 	}
 	if cfg.Durable != "" {
-		if err := b.openConsumer(ctx, f.consumer(), f.policy()); err != nil {
+		p := f.consumer()
+		p.gap = func(gap Gap) { f.dropped = &gap }
+		if err := b.openConsumer(ctx, p, f.policy()); err != nil {
 			return nil, err
 		}
 	}
@@ -138,6 +146,9 @@ func (f *Feed) lost(gap Gap) { f.topics.gaps.Publish(gap) }
 func (f *Feed) Run(ctx context.Context) error {
 	defer f.topics.close()
 	var err error
+	if f.dropped != nil {
+		f.lost(*f.dropped)
+	}
 	if f.cfg.Durable != "" {
 		err = f.runDurable(ctx)
 	} else {

@@ -220,24 +220,58 @@ func TestFeed_startsAfterEventsAcknowledgedByReader(t *testing.T) {
 
 func TestFeed_reportsEventsDroppedByStream(t *testing.T) {
 	t.Parallel()
-	for name, cfg := range map[string]SubscribeConfig{
-		"all chats": {},
-		"one chat":  {Chats: []events.ID{room}},
-		"durable":   {Durable: "reader"},
+	for name, c := range map[string]struct {
+		cfg  SubscribeConfig
+		from uint64 // of the gap; 0 for none
+	}{
+		"all chats":                 {SubscribeConfig{}, 2},
+		"one chat":                  {SubscribeConfig{Chats: []events.ID{room}}, 2},
+		"durable":                   {SubscribeConfig{Durable: "reader"}, 2},
+		"from a sequence":           {SubscribeConfig{Sequence: 10}, 10},
+		"one chat from a sequence":  {SubscribeConfig{Sequence: 10, Chats: []events.ID{room}}, 10},
+		"durable from a sequence":   {SubscribeConfig{Sequence: 10, Durable: "reader"}, 10},
+		"from the first event":      {SubscribeConfig{Sequence: 1}, 0},
+		"from a time":               {SubscribeConfig{Time: time.Unix(1, 0)}, 0},
+		"durable, from first event": {SubscribeConfig{Sequence: 1, Durable: "reader"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBus(t, newServer(t).URL, Config{MaxBytes: 50_000})
 			fill(t, b, "room", "old", 1)
-			feed := subscribe(t, b, cfg)
+			feed := subscribe(t, b, c.cfg)
 			gaps, deliveries := feed.Gaps.Chan(wiretest.Context(t)), feed.Deliveries.Chan(wiretest.Context(t))
-			fill(t, b, "room", "r", 1000)
+			fill(t, b, "room", "r", 300)
 			info, err := b.stream.Info(wiretest.Context(t))
 			require.NoError(t, err)
-			require.Greater(t, info.State.FirstSeq, uint64(2))
+			require.Greater(t, info.State.FirstSeq, uint64(10))
 			running(t, feed.Run)
-			require.Equal(t, Gap{2, info.State.FirstSeq - 1}, wiretest.ReceiveFrom(t, gaps))
 			require.Equal(t, info.State.FirstSeq, wiretest.ReceiveFrom(t, deliveries).Sequence)
+			if c.from == 0 {
+				require.Empty(t, gaps)
+				return
+			}
+			require.Equal(t, Gap{c.from, info.State.FirstSeq - 1}, wiretest.ReceiveFrom(t, gaps))
+		})
+	}
+}
+
+func TestFeed_reportsEventsDroppedBeforeItStarts(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]SubscribeConfig{
+		"all chats": {},
+		"durable":   {Durable: "reader"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, newServer(t).URL, Config{MaxBytes: 50_000})
+			fill(t, b, "room", "r", 300)
+			info, err := b.stream.Info(wiretest.Context(t))
+			require.NoError(t, err)
+			cfg.Sequence = 10
+			feed := subscribe(t, b, cfg)
+			gaps := feed.Gaps.Chan(wiretest.Context(t))
+			running(t, feed.Run)
+			require.Equal(t, Gap{10, info.State.FirstSeq - 1}, wiretest.ReceiveFrom(t, gaps))
 		})
 	}
 }

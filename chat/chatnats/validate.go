@@ -92,6 +92,9 @@ func checkBucket(is jetstream.StreamConfig, cfg Config) error {
 	d.compare("AllowDirect", is.AllowDirect, true)
 	d.requested("Replicas", is.Replicas, cfg.Replicas)
 	d.requested("Storage", is.Storage, cfg.Storage)
+	if cfg.BucketConfig().Compression {
+		d.compare("Compression", is.Compression, jetstream.S2Compression)
+	}
 	d.placement(is.Placement, cfg.Placement)
 	return d.err("bucket " + cfg.BucketConfig().Bucket)
 }

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/seed67206a74/parley/chat/chattest"
 	"github.com/seed67206a74/parley/events"
 	"github.com/seed67206a74/parley/internal/wiretest"
 	"github.com/stretchr/testify/require"
@@ -79,11 +77,18 @@ func TestOpen_comparesFieldsThatAreSet(t *testing.T) {
 func TestBus_createsBucketLikeItsStream(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	newBus(t, s.URL, Config{Storage: jetstream.MemoryStorage})
-	b := newBus(t, s.URL, Config{})
-	made, err := b.bucket(wiretest.Context(t), true)
-	require.NoError(t, err)
-	require.Equal(t, jetstream.MemoryStorage, made.stream.CachedInfo().Config.Storage)
+	for name, cfg := range map[string]Config{
+		"memory":     {Storage: jetstream.MemoryStorage},
+		"compressed": {Compression: jetstream.S2Compression},
+	} {
+		cfg.Prefix = name
+		newBus(t, s.URL, cfg)
+		b := newBus(t, s.URL, Config{Prefix: name})
+		made, err := b.bucket(wiretest.Context(t), true)
+		require.NoError(t, err)
+		require.Equal(t, cfg.Storage, made.stream.CachedInfo().Config.Storage, name)
+		require.Equal(t, cfg.Compression, made.stream.CachedInfo().Config.Compression, name)
+	}
 }
 
 func TestBus_refusesBucketWithoutTTL(t *testing.T) {
@@ -130,45 +135,4 @@ func TestFeed_readsChatThatIsNamedTwice(t *testing.T) {
 	tokens := feed.Tokens.Chan(wiretest.Context(t))
 	running(t, feed.Run)
 	require.Equal(t, token("room", "r", 0), wiretest.ReceiveFrom(t, tokens))
-}
-
-func TestOpenJetStream_worksThroughDomain(t *testing.T) {
-	t.Parallel()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, JetStreamDomain: "hub",
-		StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
-	})
-	require.NoError(t, err)
-	go s.Start() // ends with the test
-	require.True(t, s.ReadyForConnections(startTimeout))
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	open := func() *Bus {
-		js, err := jetstream.NewWithDomain(connect(t, s.ClientURL()), "hub")
-		require.NoError(t, err)
-		b, err := OpenJetStream(wiretest.Context(t), js, Config{})
-		require.NoError(t, err)
-		return b
-	}
-	b := open()
-	w := newGroupRecorder(t, b, GroupConfig{Name: "answers", Sequence: 1, FromStart: true})
-	w.worker("one")
-	feed := subscribe(t, b, SubscribeConfig{})
-	tokens := feed.Tokens.Chan(wiretest.Context(t))
-	running(t, feed.Run)
-	client := newHolder(t, newBackend(t, chattest.Echo(0)).URL)
-	running(t, func(ctx context.Context) error {
-		return RunWithLease(ctx, b, room, LeaseConfig{}, func(ctx context.Context) error {
-			if _, err := Forward(ctx, b, client.Events, ForwardConfig{}); err != nil {
-				return err
-			}
-			return Serve(ctx, b, client, room)
-		})
-	})
-	answer, err := (&Remote{Bus: open(), ChatID: room}).Ask(wiretest.Context(t), ask)
-	require.NoError(t, err)
-	final, err := answer.Wait()
-	require.NoError(t, err)
-	require.Equal(t, "You said: "+ask.Text, final.Text)
-	require.Equal(t, answer.RequestID(), wiretest.ReceiveFrom(t, tokens).RequestID)
-	w.until(func(done []work) bool { return len(done) > 0 })
 }

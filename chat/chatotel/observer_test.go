@@ -185,7 +185,7 @@ func TestObserver_recordsSpanOfTool(t *testing.T) {
 	require.NoError(t, err)
 	ranIn := <-inside
 	<-failed
-	require.Eventually(t, func() bool { return len(o.spans.GetSpans()) == 2 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(o.spans.GetSpans()) == 2 }, time.Minute, time.Millisecond)
 	stream.Abort("")
 	question, ended := o.span(t, "chat")
 	assert.Equal(t, "aborted", ended["error.type"].AsString())

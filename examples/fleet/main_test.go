@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -25,10 +23,7 @@ func TestFleet_reportsMissingBackend(t *testing.T) {
 
 // runFleet runs the example and returns its output.
 func runFleet(t *testing.T, args ...string) string {
-	program := filepath.Join(t.TempDir(), "fleet")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	out, err = exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	out, err := exampletest.Command(t.Context(), args...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return string(out)
 }

@@ -34,8 +34,9 @@ func TestPage_runsFromFirstToLastCommand(t *testing.T) {
 	defer cancel()
 	shell := exec.CommandContext(ctx, "bash", "-c", script)
 	shell.Dir = "../.."
-	// The page uses the workspace.
-	shell.Env = append(os.Environ(), "GOWORK=", "TMPDIR="+t.TempDir())
+	// The page uses the workspace, and with -trimpath the packages that make
+	// lint has compiled.
+	shell.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=-trimpath", "TMPDIR="+t.TempDir())
 	shell.WaitDelay = time.Second
 	out, err := shell.CombinedOutput()
 	said := string(out)

@@ -39,7 +39,7 @@ func TestPlayground_streamsAnswerInOrder(t *testing.T) {
 }
 
 func TestPlayground_abortsOwnAndOtherAnswers(t *testing.T) {
-	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
+	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), 10*time.Millisecond)})
 	playground := serve(t, server.URL)
 	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
 	ada.ready()
@@ -79,7 +79,7 @@ func TestPlayground_reportsAIErrorAndOutcomeAlike(t *testing.T) {
 }
 
 func TestPlayground_leavesRoomWhenTabCloses(t *testing.T) {
-	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), time.Millisecond)})
+	server := backend(t, chattest.Config{Answer: chattest.Say(strings.Repeat("word ", 10_000), 10*time.Millisecond)})
 	playground := serve(t, server.URL)
 	ada, bob := open(t, playground, "ada"), open(t, playground, "bob")
 	wait(ada, "chat", func(e receivedEvent) bool { return len(e.Payload.OnlineUserIDs) == 2 })

@@ -43,7 +43,7 @@ func TestService_isNotReadyWhileReconnecting(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status, body)
 
 	backend.CloseClientConnections()
-	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return client.State().Phase == conn.Waiting }, time.Minute, time.Millisecond)
 	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, body, "waiting, attempt 1: "+client.State().Err.Error(), "the reason")

@@ -100,7 +100,7 @@ func (s *screen) press(t *testing.T, keys string) {
 // await waits until all the texts are on the screen.
 func (s *screen) await(t *testing.T, texts ...string) (seen string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		s.mu.Lock()

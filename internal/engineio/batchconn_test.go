@@ -193,7 +193,7 @@ func TestWrite_sendsPongAfterBatch(t *testing.T) {
 		written := make(chan error)
 		long := strings.Repeat("x", flushFrom)
 		go func() { written <- s.Write(Message{Data: []byte("1" + long)}, Message{Data: []byte("2" + long)}) }()
-		require.Eventually(t, func() bool { return c.writes.Load() > before }, 20*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return c.writes.Load() > before }, time.Minute, time.Millisecond)
 		close(ping)
 		require.Equal(t, "after the ping", readText(t, s))
 		close(gate)

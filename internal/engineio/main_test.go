@@ -33,7 +33,7 @@ func optionsFor(t *testing.T, rawURL string, transports ...string) Options {
 // dialTest opens a session that the test closes.
 func dialTest(t *testing.T, o Options) *Session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, err := Dial(ctx, o)
 	require.NoError(t, err)

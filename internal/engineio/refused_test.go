@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
@@ -109,23 +110,33 @@ func TestUpgrade_dialsAgainWithoutCompression(t *testing.T) {
 
 // The websocket is closed between its probe and the upgrade packet.
 func TestUpgrade_staysOnPollingIfWebSocketFails(t *testing.T) {
-	server := serveUpgrade(t, func(ws *websocket.Conn) {
-		expect(t, ws, "2probe")
-		send(ws, "3probe")
-		_, _, _ = ws.ReadMessage()
-	})
-	s := dialTest(t, optionsFor(t, server.URL, Polling, WebSocket))
-	for s.canUpgrade() == nil {
-		server.bodies <- "4poll"
-		assert.Equal(t, "poll", readText(t, s))
+	for name, end := range map[string]func(ws *websocket.Conn){
+		"cut": func(ws *websocket.Conn) { ws.NetConn().Close() },
+		"closed": func(ws *websocket.Conn) {
+			_ = ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, ""))
+		},
+		"early packet": func(ws *websocket.Conn) { send(ws, "4early") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan struct{})
+			server := serveUpgrade(t, func(ws *websocket.Conn) {
+				expect(t, ws, "2probe")
+				send(ws, "3probe")
+				end(ws)
+				close(ended)
+				_, _, _ = ws.ReadMessage()
+			})
+			s := dialTest(t, optionsFor(t, server.URL, Polling, WebSocket))
+			<-ended
+			require.Eventually(t, func() bool { c := s.canUpgrade(); return c != nil && c.hasEnded() }, 20*time.Second, time.Millisecond)
+			for range 3 {
+				server.bodies <- "4still here"
+				assert.Equal(t, "still here", readText(t, s))
+			}
+			require.NoError(t, s.Write(Message{Data: []byte("posted")}))
+			assert.Equal(t, "4posted", <-server.posts)
+		})
 	}
-	s.canUpgrade().ws.closeNow()
-	for range 3 {
-		server.bodies <- "4still here"
-		assert.Equal(t, "still here", readText(t, s))
-	}
-	require.NoError(t, s.Write(Message{Data: []byte("posted")}))
-	assert.Equal(t, "4posted", <-server.posts)
 }
 
 // A refused handshake has the same code and text over both transports.

@@ -284,6 +284,9 @@ func (s *Session) owesPong() bool { return s.pongDue.Load() || s.wsPing.Load() !
 // sends by itself could be in the middle of a batch.
 func (s *Session) control(ws *webSocket) {
 	ws.ws.SetPingHandler(func(data string) error {
+		if s.current() != ws { // before the upgrade packet, which is no batch
+			return ws.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(ws.writeTimeout))
+		}
 		s.wsPing.Store(&data)
 		return s.sendPong()
 	})

@@ -31,8 +31,12 @@ type candidate struct {
 	since time.Time // when its dial began
 }
 
-// startUpgrade opens the websocket in a goroutine, which ends with the session
-// or within probeTimeout.
+// hasEnded reports whether the server has closed the websocket. Before the
+// upgrade packet it sends nothing else.
+func (c *candidate) hasEnded() bool { return len(c.ws.first) > 0 }
+
+// startUpgrade opens the websocket in a goroutine, which ends within
+// probeTimeout, or with the first read after the probe.
 func (s *Session) startUpgrade(o Options) {
 	s.transport.(*polling).pause = s.canSwitch // before the first Read
 	go func() {
@@ -43,13 +47,17 @@ func (s *Session) startUpgrade(o Options) {
 		if err != nil {
 			return // the session keeps polling
 		}
+		first := make(chan firstRead, 1)
+		ws.first = first
+		s.control(ws)
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		if s.closed {
 			ws.closeNow()
-			return
 		}
 		s.upgraded = &candidate{ws, since}
+		s.mu.Unlock()
+		p, err := ws.readNext()
+		first <- firstRead{p, err}
 	}()
 }
 
@@ -91,8 +99,8 @@ func (s *Session) canSwitch() bool {
 }
 
 // switchOver moves the session to the websocket. The reader calls it after it
-// has read the last poll to its end. If the websocket takes no upgrade packet,
-// the session keeps polling.
+// has read the last poll to its end. If the server has closed the websocket, or
+// it takes no upgrade packet, the session keeps polling.
 func (s *Session) switchOver() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -101,14 +109,17 @@ func (s *Session) switchOver() error {
 		s.mu.Unlock()
 		return net.ErrClosed
 	}
-	ws := s.upgraded.ws
+	ws, ended := s.upgraded.ws, s.upgraded.hasEnded()
 	s.mu.Unlock()
 
-	err := ws.write([]packet{{kind: upgrade}})
+	var err error
+	if !ended {
+		err = ws.write([]packet{{kind: upgrade}})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upgraded = nil
-	if err != nil || s.closed {
+	if ended || err != nil || s.closed {
 		ws.closeNow()
 		return nil // a closed session fails with the next read
 	}
@@ -116,6 +127,5 @@ func (s *Session) switchOver() error {
 	s.transport, s.reading = ws, ws
 	ws.readUntil(s.deadline)
 	old.closeNow()
-	s.control(ws)
 	return nil
 }

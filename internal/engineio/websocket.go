@@ -38,6 +38,14 @@ type webSocket struct {
 	out          *batchConn
 	kind         [1]byte // of the packet that is written
 	buf          []byte
+	first        <-chan firstRead // of a candidate for an upgrade, else nil
+}
+
+// A firstRead is the result of the first read of a candidate, which has begun
+// before the session reads from it.
+type firstRead struct {
+	packet packet
+	err    error
 }
 
 // dialWebSocket opens a websocket at u, whose scheme is http or https. It fails
@@ -173,6 +181,15 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 }
 
 func (w *webSocket) read() (packet, error) {
+	if w.first != nil {
+		first := <-w.first
+		w.first = nil
+		return first.packet, first.err
+	}
+	return w.readNext()
+}
+
+func (w *webSocket) readNext() (packet, error) {
 	kind, r, err := w.ws.NextReader()
 	if err == nil {
 		err = w.fill(r)

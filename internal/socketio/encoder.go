@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"errors"
 	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -50,8 +51,11 @@ func (e *Encoder) AppendArgs(b []byte, args []any) ([]byte, error) {
 }
 
 // AppendEvent appends the payload of an event to b: an array of its name and
-// its arguments.
+// its arguments. A reserved name is an error.
 func (e *Encoder) AppendEvent(b []byte, name string, args []any) ([]byte, error) {
+	if Reserved(name) {
+		return b, errors.New("the name is reserved")
+	}
 	b = appendString(append(b, '['), name)
 	for _, arg := range args {
 		var err error

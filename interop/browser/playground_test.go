@@ -69,6 +69,8 @@ func TestPlayground_stopsAnswerByButtonOrEscape(t *testing.T) {
 	ada.waitForText("#log", "ai:abort")
 	ada.send("And by the keyboard: tell me something long")
 	ada.waitFor(answering)
+	// The page shows the button when it knows that the question is its own.
+	ada.waitFor(`!document.querySelector("#stop").hidden`)
 	ada.press(kb.Escape)
 	ada.waitFor(`document.querySelectorAll(".answer .chip.failed").length === 2`)
 	stopped := ada.text(".answer .under")

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 // build builds the programs under test.
 var build = sync.OnceValue(func() error {
-	cmd := exec.Command("go", "build", "-race", "-o", programs, "./examples/mockserver", "./examples/playground", "./examples/webchat")
+	cmd := exec.Command("go", "build", "-race", "-ldflags=-w", "-o", programs, "./examples/mockserver", "./examples/playground", "./examples/webchat")
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
@@ -75,7 +75,7 @@ func start(t *testing.T, name string, args ...string) program {
 		}
 		stopped = true
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
 		require.NoError(t, cmd.Wait(), "%s ended with an error", name)
 	}

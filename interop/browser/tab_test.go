@@ -81,7 +81,9 @@ func open(t *testing.T, address string) *tab {
 	ctx, closeTab := chromedp.NewContext(chromium(t))
 	tab := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() {
-		tab.picture(t.Name() + " end")
+		if t.Failed() {
+			tab.picture(t.Name() + " end")
+		}
 		closeTab()
 		tab.mu.Lock()
 		defer tab.mu.Unlock()

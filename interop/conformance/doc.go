@@ -5,10 +5,11 @@
 //
 //	cd interop && PARLEY_CONFORMANCE=write go test ./conformance
 //
-// The tests also run against internal/sioserver, and each behaviour against one
-// of the versions 3.0, 4.0 and 4.6 of npm's server. With PARLEY_SERVERS=all, as
-// under make conformance, they run against all of these versions and against
-// the server of zishang520.
+// Each behaviour is also tested against internal/sioserver and one of the
+// versions 3.0, 4.0 and 4.6 of npm's server, over one transport in turn. With
+// PARLEY_SERVERS=all, as under make conformance, it is tested against all of
+// these versions, internal/sioserver and the server of zishang520, over every
+// transport.
 //
 // The file gaps.go lists each behaviour that a transport or another server does
 // not have, with the reason. Such a test is expected to fail. If it passes, the

@@ -64,44 +64,8 @@ func conform(t *testing.T, behaviour, script string, env []string, check func(r 
 	index := len(results.behaviours)
 	results.behaviours = append(results.behaviours, behaviour)
 	results.Unlock()
-	conformTo(t, "", behaviour, nodetest.Start(t, script, env...), rigs, check)
-	if script != server {
-		return
-	}
-	conformToOld(t, behaviour, index, env, check)
-	self, err := os.Executable()
-	require.NoError(t, err)
-	others := []string{"parley"}
-	if allServers { // the rows of zishang take minutes
-		others = append(others, "zishang")
-	}
-	for _, name := range others {
-		backend := nodetest.StartProgram(t, []string{self}, append(env, backends.Variable+"="+name)...)
-		conformTo(t, name+" server, ", behaviour, backend, rigs, check)
-	}
-}
-
-// allServers reports whether all rows run, against all servers. make
-// conformance sets it.
-var allServers = os.Getenv("PARLEY_SERVERS") == "all"
-
-// oldVersions are the older versions of npm's socket.io.
-var oldVersions = []string{"3.0", "4.0", "4.6"}
-
-// conformToOld checks a behaviour against the older versions. Without
-// allServers it takes less time: it uses one version in turn and the native
-// transports, and leaves out the behaviours that need an environment.
-func conformToOld(t *testing.T, behaviour string, index int, env []string, check func(r *row)) {
-	versions, over := oldVersions, rigs
-	if !allServers {
-		if len(env) > 0 {
-			return
-		}
-		versions, over = oldVersions[index%len(oldVersions):][:1], rigs[:3]
-	}
-	for _, version := range versions {
-		env := append(env[:len(env):len(env)], "SOCKET_IO=socket.io-"+version)
-		conformTo(t, "socket.io "+version+", ", behaviour, nodetest.Start(t, server, env...), over, check)
+	for _, p := range pairs(script, behaviour, index) {
+		conformTo(t, p.name, behaviour, p.start(t, env), p.over, check)
 	}
 }
 
@@ -264,6 +228,7 @@ func call[R any](r *row, c *conn.Conn, event string, args ...any) R {
 func TestMain(m *testing.M) {
 	backends.Run() // in the process of another server
 	code := m.Run()
+	stopShared()
 	full := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
 	if code == 0 && full && len(results.behaviours) > 0 {
 		if err := compareTable("../../docs/compatibility.md", table()); err != nil {

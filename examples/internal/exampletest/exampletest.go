@@ -3,6 +3,7 @@ package exampletest
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -17,14 +18,22 @@ import (
 
 const variable = "EXAMPLE"
 
-// Main is for TestMain. It runs the tests, or in a process of
-// [ReportsMissingServer] the example.
+// Main is for TestMain. It runs the tests, or in a process of [Command] the
+// example.
 func Main(m *testing.M, example func()) {
 	if os.Getenv(variable) != "" {
 		example()
 		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// Command returns a command that runs the example with the arguments. It ends
+// with ctx at the latest.
+func Command(ctx context.Context, arguments ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, os.Args[0], arguments...)
+	c.Env = append(os.Environ(), variable+"=1")
+	return c
 }
 
 // NoServer is the address of a reserved port.
@@ -36,13 +45,8 @@ const NoServer = "http://127.0.0.1:1"
 // 2.
 func ReportsMissingServer(t *testing.T, text string, code int, arguments ...string) {
 	t.Helper()
-	command := func(arguments ...string) *exec.Cmd {
-		c := exec.Command(os.Args[0], arguments...)
-		c.Env = append(os.Environ(), variable+"=1")
-		return c
-	}
 	reader, writer := io.Pipe()
-	example := command(arguments...)
+	example := Command(context.WithoutCancel(t.Context()), arguments...)
 	example.Stdout, example.Stderr = writer, writer
 	require.NoError(t, example.Start())
 	drained := make(chan struct{})
@@ -67,8 +71,8 @@ func ReportsMissingServer(t *testing.T, text string, code int, arguments ...stri
 	<-drained
 	assert.Equal(t, code, example.ProcessState.ExitCode())
 
-	assert.NoError(t, command("-help").Run(), "-help exits with 0")
-	wrong := command("-no-such-flag")
+	assert.NoError(t, Command(t.Context(), "-help").Run(), "-help exits with 0")
+	wrong := Command(t.Context(), "-no-such-flag")
 	assert.Error(t, wrong.Run())
 	assert.Equal(t, 2, wrong.ProcessState.ExitCode(), "a wrong flag exits with 2")
 }
