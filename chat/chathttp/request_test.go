@@ -85,7 +85,10 @@ func TestAnswer_belongsToItsUser(t *testing.T) {
 
 func TestChatID_mayHaveAnyCharacters(t *testing.T) {
 	withSite(t, pauses, Config{OnLeave: ContinueOnLeave}, func(t *testing.T, s *site) {
-		for _, id := range []string{"a/b c?d", "__proto__", "%2F", "é\u2028😀", strings.Repeat("x", 1000)} {
+		for _, id := range []string{
+			"a/b c?d", "a//b", "a/", "/a", "//", "a/../b", "../x", "...", "%2e", "#", "__proto__", "%2F", "+", " ", "a;b",
+			"é\u2028😀", strings.Repeat("x", 1000),
+		} {
 			r := s.ask(id, "Count", "User", "user of "+url.PathEscape(id))
 			r.until("delta")
 			path := "/chat/" + url.PathEscape(id)
@@ -94,6 +97,21 @@ func TestChatID_mayHaveAnyCharacters(t *testing.T) {
 			assert.Contains(t, s.send("POST", path+"/stop", "", "User", "user of "+url.PathEscape(id)).body(), `"stopped":true`, id)
 			s.backend.Expect(t, "user:message", map[string]any{"chatId": id})
 		}
+	})
+}
+
+func TestChatID_fitsPathOfRoute(t *testing.T) {
+	withSite(t, nil, Config{}, func(t *testing.T, s *site) {
+		for _, id := range []string{".", "..", "/"} {
+			for _, r := range []*reply{
+				s.ask(id, "Hi"), s.send("GET", "/sse?text=Hi&chatId="+id, ""),
+				s.send("POST", "/ndjson", `{"text":"Hi","chatId":"`+id+`"}`),
+				s.send("POST", "/agui", `{"threadId":"`+id+`","messages":[{"role":"user","content":"Hi"}]}`),
+			} {
+				assert.Contains(t, s.status(400, r).body(), `"bad_chat_id"`)
+			}
+		}
+		assert.Empty(t, s.questions())
 	})
 }
 

@@ -281,7 +281,11 @@ func (r *storedReader) take(d Delivery) (ended bool) {
 	case events.AIMessage:
 		s.message, ended = event, true
 	}
-	s.add([]events.Event{d.Event})
+	if err := s.add([]events.Event{d.Event}); err != nil {
+		s.err = err
+		r.abort("")
+		return true
+	}
 	return ended
 }
 
