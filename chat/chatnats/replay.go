@@ -21,10 +21,15 @@ type replay struct {
 	bus    *Bus
 	handle func(ctx context.Context, d Delivery) error
 
-	floor   uint64                           // events below were acknowledged by another worker; 0: the stream has none
-	since   time.Time                        // when the partition was taken over
-	open    map[string]map[string][]Delivery // by token: the open requests of chats that had some below floor
-	without map[string]bool                  // by token: chats that had none; at most limit
+	// Events below floor were acknowledged by another worker. The stream has
+	// none of them if floor is 0.
+	floor uint64
+	since time.Time // when the partition was taken over
+
+	// By token, the open requests of the chats that had some below floor, and
+	// the chats that had none, which are at most limit.
+	open    map[string]map[string][]Delivery
+	without map[string]bool
 	limit   int
 }
 
