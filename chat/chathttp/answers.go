@@ -1,6 +1,7 @@
 package chathttp
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,17 +16,22 @@ type answers struct {
 	closed    bool
 	byRequest map[string]*entry
 	byChat    map[chatKey]*entry // the last answer of each chat
-	users     map[string]*load
+	users     map[string]*user
 	all       load
-	kept      []*entry // ended, the oldest first
-	keptBytes int
 }
 
-// load counts the answers in flight and the open responses.
-type load struct{ inFlight, open int }
+// load counts the answers in flight, the open responses, and the answers that
+// are kept after their end, with their memory.
+type load struct{ inFlight, open, ended, bytes int }
+
+// A user has answers or open responses.
+type user struct {
+	load
+	kept []*entry // ended, the oldest first
+}
 
 func newAnswers(cfg Config) answers {
-	return answers{cfg: cfg, byRequest: map[string]*entry{}, byChat: map[chatKey]*entry{}, users: map[string]*load{}}
+	return answers{cfg: cfg, byRequest: map[string]*entry{}, byChat: map[chatKey]*entry{}, users: map[string]*user{}}
 }
 
 // add adds an answer in flight with one reader, and adds one to running. It
@@ -96,7 +102,7 @@ func (a *answers) open(e *entry) {
 	a.all.open++
 	own := a.users[e.key.user]
 	if own == nil {
-		own = &load{}
+		own = &user{}
 		a.users[e.key.user] = own
 	}
 	own.open++
@@ -177,10 +183,10 @@ func (a *answers) leave(e *entry) {
 	})
 }
 
-// forget removes a user without answers in flight and open responses.
-func (a *answers) forget(user string) {
-	if *a.users[user] == (load{}) {
-		delete(a.users, user)
+// forget removes a user without answers and open responses.
+func (a *answers) forget(name string) {
+	if own := a.users[name]; own != nil && own.load == (load{}) {
+		delete(a.users, name)
 	}
 }
 
@@ -190,10 +196,11 @@ func (a *answers) end(e *entry) {
 	bytes := e.size()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e.ended, e.bytes = true, bytes
+	e.ended, e.endedAt, e.bytes = true, time.Now(), bytes
+	own := a.users[e.key.user]
 	a.all.inFlight--
-	a.users[e.key.user].inFlight--
-	a.forget(e.key.user)
+	own.inFlight--
+	defer a.forget(e.key.user)
 	if e.timer != nil {
 		e.timer.Stop()
 	}
@@ -201,25 +208,66 @@ func (a *answers) end(e *entry) {
 		a.drop(e)
 		return
 	}
-	a.kept = append(a.kept, e)
-	a.keptBytes += bytes
-	e.timer = time.AfterFunc(a.cfg.ReplayTime, func() { // stopped by close
+	a.keep(own, e, 1)
+	own.kept = append(own.kept, e)
+	e.timer = time.AfterFunc(a.cfg.ReplayTime, func() { // stopped by expire and close
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.expire(e)
 	})
-	for a.keptBytes > a.cfg.MaxReplayBytes {
-		a.kept[0].timer.Stop()
-		a.expire(a.kept[0])
+	if own.ended > a.cfg.MaxStreamsPerVisitor {
+		a.expire(own.kept[0])
 	}
+	for a.all.ended > a.cfg.MaxStreams || a.all.bytes > a.cfg.MaxReplayBytes {
+		a.expire(a.first())
+	}
+}
+
+// keep adds n answers like e to the kept ones.
+func (a *answers) keep(own *user, e *entry, n int) {
+	for _, l := range []*load{&a.all, &own.load} {
+		l.ended += n
+		l.bytes += n * e.bytes
+	}
+}
+
+// fairShare is the part of MaxReplayBytes that each user may use before it is
+// decisive that others use less.
+const fairShare = 64
+
+// first returns the answer that is dropped first: of the user whose answers
+// need most memory, the oldest one.
+func (a *answers) first() *entry {
+	var most *user
+	for _, u := range a.users {
+		if len(u.kept) == 0 {
+			continue
+		}
+		if most == nil {
+			most = u
+			continue
+		}
+		share := a.cfg.MaxReplayBytes / fairShare
+		order := cmp.Compare(max(u.bytes, share), max(most.bytes, share))
+		if order > 0 || order == 0 && u.kept[0].endedAt.Before(most.kept[0].endedAt) {
+			most = u
+		}
+	}
+	return most.kept[0]
 }
 
 // expire drops an answer that was kept after its end.
 func (a *answers) expire(e *entry) {
-	if i := slices.Index(a.kept, e); i >= 0 {
-		a.kept = slices.Delete(a.kept, i, i+1)
-		a.keptBytes -= e.bytes
+	own := a.users[e.key.user]
+	if own == nil {
+		return
+	}
+	if i := slices.Index(own.kept, e); i >= 0 {
+		e.timer.Stop()
+		own.kept = slices.Delete(own.kept, i, i+1)
+		a.keep(own, e, -1)
 		a.drop(e)
+		a.forget(e.key.user)
 	}
 }
 
@@ -237,11 +285,11 @@ func (a *answers) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true
-	for _, e := range a.kept {
-		e.timer.Stop()
-		a.drop(e)
+	for _, own := range a.users {
+		for len(own.kept) > 0 {
+			a.expire(own.kept[0])
+		}
 	}
-	a.kept, a.keptBytes = nil, 0
 	for _, e := range a.byRequest {
 		e.cancel(ErrClosed)
 	}

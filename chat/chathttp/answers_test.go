@@ -1,6 +1,7 @@
 package chathttp
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,8 +67,8 @@ func TestOnLeave_abortsWhileQuestionWaits(t *testing.T) {
 }
 
 func TestReplay_isLimitedInBytes(t *testing.T) {
-	withSite(t, nil, Config{OnLeave: ContinueOnLeave, MaxReplayBytes: 6000}, func(t *testing.T, s *site) {
-		for _, room := range []string{"a", "b", "c", "d"} { // each is about 1,800 bytes
+	withSite(t, nil, Config{OnLeave: ContinueOnLeave, MaxReplayBytes: 12_000}, func(t *testing.T, s *site) {
+		for _, room := range []string{"a", "b", "c", "d"} { // each is about 3,500 bytes
 			s.ask(room, "one two three four").body()
 		}
 		synctest.Wait()
@@ -75,8 +76,60 @@ func TestReplay_isLimitedInBytes(t *testing.T) {
 		s.status(200, s.send("GET", "/chat/d/stream", "")).body()
 		s.web.answers.mu.Lock()
 		defer s.web.answers.mu.Unlock()
-		assert.LessOrEqual(t, s.web.answers.keptBytes, 6000)
-		assert.Len(t, s.web.answers.byRequest, len(s.web.answers.kept))
+		assert.LessOrEqual(t, s.web.answers.all.bytes, 12_000)
+		assert.Len(t, s.web.answers.byRequest, s.web.answers.all.ended)
+	})
+}
+
+// kept returns the users whose answer in a room can be resumed.
+func (s *site) kept(room string, users ...string) (kept []string) {
+	s.t.Helper()
+	for _, user := range users {
+		if r := s.send("GET", "/chat/"+room+"/stream", "", "User", user); r.StatusCode == 200 {
+			kept = append(kept, user)
+			r.body()
+		}
+	}
+	return kept
+}
+
+func TestReplay_isLimitedInNumber(t *testing.T) {
+	cfg := Config{OnLeave: ContinueOnLeave, MaxStreamsPerVisitor: 2, MaxStreams: 4}
+	withSite(t, nil, cfg, func(t *testing.T, s *site) {
+		for _, room := range []string{"a", "b", "c"} {
+			s.ask(room, "Hi").body()
+			time.Sleep(time.Second)
+		}
+		s.status(204, s.send("GET", "/chat/a/stream", ""))
+		s.status(200, s.send("GET", "/chat/b/stream", "")).body()
+		users := []string{"bob", "carl", "dan"}
+		for _, user := range users {
+			s.ask("d", "Hi", "User", user).body()
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		s.status(204, s.send("GET", "/chat/b/stream", ""))
+		s.status(200, s.send("GET", "/chat/c/stream", "")).body()
+		assert.Equal(t, users, s.kept("d", users...))
+	})
+}
+
+// A user with many long answers does not drop those of others.
+func TestReplay_isDroppedOfUserWithMostMemory(t *testing.T) {
+	cfg := Config{OnLeave: ContinueOnLeave, MaxReplayBytes: 400_000}
+	withSite(t, nil, cfg, func(t *testing.T, s *site) {
+		users := []string{"bob", "carl"}
+		for _, user := range users {
+			s.ask("d", "Hi", "User", user).body()
+			time.Sleep(time.Second)
+		}
+		for n := range 10 { // each is about 100,000 bytes
+			s.ask(itoa(n), strings.Repeat("long ", 600)).body()
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, users, s.kept("d", users...))
+		s.status(204, s.send("GET", "/chat/5/stream", ""))
+		s.status(200, s.send("GET", "/chat/9/stream", "")).body()
 	})
 }
 
@@ -142,7 +195,7 @@ func TestServer_keepsNothingAfterEnd(t *testing.T) {
 		a := &s.web.answers
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		assert.Equal(t, []int{0, 0, 0, 0, 0}, []int{len(a.byRequest), len(a.byChat), len(a.users), len(a.kept), a.keptBytes})
+		assert.Equal(t, []int{0, 0, 0}, []int{len(a.byRequest), len(a.byChat), len(a.users)})
 		assert.Equal(t, load{}, a.all)
 	})
 }

@@ -71,15 +71,17 @@ type Config struct {
 	ReplayTime time.Duration
 
 	// MaxReplayBytes limits the memory of the answers that are kept after their
-	// end. Over it, the oldest are dropped. Default: DefaultMaxReplayBytes.
+	// end. Over it, the oldest are dropped, first those of the user whose
+	// answers need most memory. Default: DefaultMaxReplayBytes.
 	MaxReplayBytes int
 
 	// MaxBody limits the size of a request body, in bytes.
 	// Default: DefaultMaxBody.
 	MaxBody int64
 
-	// MaxStreams and MaxStreamsPerVisitor each limit two numbers: of answers in
-	// flight, and of open responses.
+	// MaxStreams and MaxStreamsPerVisitor each limit three numbers: of answers
+	// in flight, of open responses, and of answers that are kept after their
+	// end.
 	// Default: DefaultMaxStreams, DefaultMaxStreamsPerVisitor.
 	MaxStreams, MaxStreamsPerVisitor int
 

@@ -60,8 +60,9 @@
 //  4. Visitors see the code of an error, and its text only with
 //     Config.ShowErrors.
 //  5. The size of a body, the open responses, the answers in flight, their
-//     time, and the memory of ended answers are limited. An answer in flight
-//     has the limits of its Answer, which are 16 MiB for a *chat.Stream.
+//     time, and the number and memory of ended answers are limited. An answer
+//     in flight has the limits of its Answer: 16 MiB for a *chat.Stream, and
+//     for the Stream of chatnats.
 //  6. After Close, no goroutine and no timer is left. An http.Server must be
 //     closed first, or its requests get the status 503.
 package chathttp

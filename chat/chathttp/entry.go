@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/eventsize"
 )
 
 // errLeft ends an answer whose last reader has left.
@@ -38,6 +39,7 @@ type entry struct {
 	// Guarded by answers.mu.
 	readers int
 	ended   bool
+	endedAt time.Time
 	left    bool        // aborted because the last reader has left
 	timer   *time.Timer // until it is aborted or, after the end, dropped
 	bytes   int
@@ -125,27 +127,18 @@ func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]
 	}
 }
 
-// eventBytes is about the memory of an event without its strings.
-const eventBytes = 200
+// entryBytes is about the memory of an ended answer without its events.
+const entryBytes = 2 << 10
 
 // size returns about the memory of an ended answer.
-func (e *entry) size() (bytes int) {
+func (e *entry) size() int {
+	bytes := entryBytes + len(e.key.user) + len(e.key.chat)
 	if e.answer == nil {
-		return 0
+		return bytes
 	}
 	for batch := range e.answer.Follow(context.Background(), 0) {
 		for _, event := range batch {
-			bytes += eventBytes
-			switch event := event.(type) {
-			case events.AIToken:
-				bytes += len(event.Token)
-			case events.AIMessage:
-				bytes += len(event.Text)
-			case events.AIToolCall:
-				bytes += len(event.Args)
-			case events.AIToolResult:
-				bytes += len(event.Result)
-			}
+			bytes += eventsize.Of(event)
 		}
 	}
 	return bytes

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
@@ -73,7 +74,9 @@ func (s *Server) question(w http.ResponseWriter, r *http.Request, p protocol) (r
 	if asked.text == "" && len(asked.parts) == 0 {
 		return request, q, errNoQuestion
 	}
-	request.ChatID = asked.chatID
+	if request.ChatID = asked.chatID; slices.Contains(noSegments, request.ChatID) {
+		return request, q, errChatID
+	}
 	if request.ChatID, err = s.cfg.Chat(request); err != nil {
 		return request, q, errForbidden
 	}
@@ -114,7 +117,14 @@ func (s *Server) sender(r *http.Request, changes bool) (Visitor, error) {
 var (
 	errForbidden  = refuse(http.StatusForbidden, "forbidden", "The visitor may not use this chat.")
 	errNoQuestion = refuse(http.StatusBadRequest, "no_question", "The last message is no question of the user.")
+
+	errChatID = refuse(http.StatusBadRequest, "bad_chat_id", "The chat id cannot be a part of a path.")
 )
+
+// noSegments are the chat ids that the path of a resume or a stop cannot have.
+// A browser removes the dots, and http.ServeMux does not match an encoded slash
+// alone.
+var noSegments = []string{".", "..", "/"}
 
 func (v Visitor) may(chat string) bool { return v.MayUse != nil && v.MayUse(chat) }
 

@@ -235,7 +235,10 @@ func (s *Stream) takeEvents(first int, data []byte) (ended bool, err error) {
 		}
 		more = append(more, event)
 	}
-	s.add(more)
+	if err := s.add(more); err != nil {
+		s.stop("")
+		return true, err
+	}
 	return false, nil
 }
 

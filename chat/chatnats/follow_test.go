@@ -18,7 +18,7 @@ func TestFollow_yieldsBatchesTicksAndError(t *testing.T) {
 		for n := range 300 {
 			sent = append(sent, events.AIToken{Token: "x", Index: n})
 		}
-		s.add(sent)
+		require.NoError(t, s.add(sent))
 		go func() { // ends after 12 s
 			time.Sleep(12 * time.Second)
 			s.err = chat.ErrStalled

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed67206a74/parley/chat"
 	"github.com/seed67206a74/parley/events"
+	"github.com/seed67206a74/parley/internal/eventsize"
 )
 
 // An Answer has the methods that [Stream] and *chat.Stream share. Code that
@@ -31,7 +32,8 @@ var (
 
 // A Stream is the answer to a question that was asked through a [Remote] or
 // [Answers]. It keeps the whole answer: a reader may start late or be slow, and
-// none is required. Its methods are safe for concurrent use.
+// none is required. An answer beyond the limits of a chat.Stream ends with
+// chat.ErrTooLong. Its methods are safe for concurrent use.
 type Stream struct {
 	remote   *Remote
 	ctx      context.Context
@@ -51,6 +53,7 @@ type Stream struct {
 
 	mu       sync.Mutex
 	events   []events.Event
+	bytes    int // the memory of events
 	text     strings.Builder
 	progress chat.Progress
 	begun    time.Time     // when the question was sent
@@ -175,10 +178,33 @@ func (s *Stream) Events() iter.Seq2[events.Event, error] {
 	}
 }
 
-// add appends events, and wakes up the readers.
-func (s *Stream) add(more []events.Event) {
+// Limits of a stream, as of a chat.Stream: the number of events before the
+// final message, and their memory in bytes.
+const (
+	maxEvents = 2 << 16
+	maxBytes  = 16 << 20
+)
+
+// add appends events, and wakes up the readers. It returns chat.ErrTooLong if
+// these events exceed a limit; then none of them is added.
+func (s *Stream) add(more []events.Event) error {
+	count, size := 0, 0
+	for _, event := range more {
+		switch event := event.(type) {
+		case events.AIMessage: // the last event
+			continue
+		case events.AIToken:
+			size += len(event.Token) // it is in the text as well
+		}
+		count++
+		size += eventsize.Of(event)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.events)+count > maxEvents || s.bytes+size > maxBytes {
+		return chat.ErrTooLong
+	}
+	s.bytes += size
 	s.events = append(s.events, more...)
 	for _, event := range more {
 		switch event := event.(type) {
@@ -197,6 +223,7 @@ func (s *Stream) add(more []events.Event) {
 		close(s.changed)
 		s.changed = nil
 	}
+	return nil
 }
 
 // first records the time of the first token or message.

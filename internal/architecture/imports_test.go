@@ -41,7 +41,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"conn/zishang/internal/argv0": {},
 
 	"chat": {
-		code:  []string{"bus", "conn", "events", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
+		code:  []string{"bus", "conn", "events", "internal/eventsize", "internal/guard", "internal/observe", "internal/socketio", "reconnect"},
 		tests: []string{"bus/pipe", "chat/chattest", "internal/wiretest"},
 	},
 	"chat/chattest": {
@@ -53,11 +53,11 @@ var allowed = map[string]struct{ code, tests []string }{
 		tests: []string{"bus", "chat/chattest", "events", "reconnect"},
 	},
 	"chat/chathttp": {
-		code:  []string{"chat", "conn", "events"},
+		code:  []string{"chat", "conn", "events", "internal/eventsize"},
 		tests: []string{"chat/chattest", "internal/sioserver"},
 	},
 	"chat/chatnats": {
-		code:  []string{"bus", "chat", "conn", "events"},
+		code:  []string{"bus", "chat", "conn", "events", "internal/eventsize"},
 		tests: []string{"chat/chattest", "internal/wiretest", "reconnect"},
 	},
 	"chat/chatotel": {
@@ -74,6 +74,7 @@ var allowed = map[string]struct{ code, tests []string }{
 		code:  []string{"chat/chattest", "conn", "events"},
 		tests: []string{"chat", "conn", "internal/nodetest", "internal/wiretest", "reconnect"},
 	},
+	"internal/eventsize":        {code: []string{"events"}},
 	"internal/installed":        {},
 	"internal/modules":          {},
 	"internal/nginxtest":        {code: []string{"internal/installed"}},

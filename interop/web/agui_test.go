@@ -35,7 +35,7 @@ func TestHttpAgent_readsAnswersAndEndings(t *testing.T) {
 	}
 	assert.Equal(t, []string{"user", "assistant", "assistant", "tool", "assistant", "tool", "assistant"}, roles)
 	assert.JSONEq(t, `{"zone":"UTC"}`, result.Whole.Messages[2].ToolCalls[0].Function.Arguments)
-	assert.JSONEq(t, `"noon \u2028😀"`, string(result.Whole.Messages[6].Content))
+	assert.JSONEq(t, `"noon \u2028👩\u200d💻"`, string(result.Whole.Messages[6].Content))
 	assert.Equal(t, "RUN_FINISHED", result.Whole.Last["type"])
 	assert.Equal(t, []any{"RUN_ERROR", "E_MODEL"}, []any{result.Fail.Last["type"], result.Fail.Last["code"]})
 	assert.Equal(t, map[string]any{"type": "cancelled"}, result.Stopped.Last["outcome"])

@@ -59,10 +59,21 @@ for (const [version, lib] of Object.entries(versions)) {
   await e.sendMessage(); // the last message is the assistant's
   result.continued = { status: e.status, error: e.error?.message };
 
-  for (const id of ["..", "__proto__", "constructor"]) {
-    const c = chat(lib, version + id);
+  result.ids = Object.create(null); // it may have a member __proto__
+  for (const id of ["__proto__", "constructor", "a/../b", "..."]) {
+    const tabs = [chat(lib, id), chat(lib, id)];
+    const reading = [tabs[0].sendMessage({ text: "endless" })];
+    await until(() => text(tabs[0].lastMessage).length > 2);
+    reading.push(tabs[1].resumeStream());
+    await until(() => text(tabs[1].lastMessage).length > 2);
+    await fetch(`${api}/${encodeURIComponent(id)}/stop`, { method: "POST" });
+    await Promise.all(reading);
+    result.ids[id] = tabs.map((tab) => tab.status);
+  }
+  for (const id of [".", "..", "/"]) {
+    const c = chat(lib, id);
     await c.sendMessage({ text: "id" });
-    result["id " + id] = outcome(c);
+    result.ids[id] = [c.status, c.error?.message];
   }
 }
 const none = await fetch(`${api}/nothing/stream`);

@@ -13,6 +13,9 @@ import (
 	"github.com/seed67206a74/parley/events"
 )
 
+// wholeText is the text of the answer to "whole".
+const wholeText = "It is noon \u2028👩\u200d💻"
+
 // answer answers a question by its text.
 func answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	final := events.AIMessage{
@@ -27,8 +30,10 @@ func answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) 
 		emit(events.AIToolResult{CallID: "c1", ToolName: "clock", Result: json.RawMessage(`{"time":"12:00"}`)})
 		emit(events.AIToolResult{CallID: "c2", ToolName: "date", Result: json.RawMessage(`{"error":"no calendar"}`)})
 		emit(events.AIToken{Token: "noon \u2028", Index: 1})
-		emit(events.AIToken{Token: "😀", Index: 2})
-		final.Text, final.Options = "It is noon \u2028😀", []string{"Thanks", "Why?"}
+		for i, part := range []string{"👩", "\u200d", "💻"} { // one emoji
+			emit(events.AIToken{Token: part, Index: 2 + i})
+		}
+		final.Text, final.Options = wholeText, []string{"Thanks", "Why?"}
 		emit(final)
 	case q.Text == "all at once":
 		final.Text = "All at once"
