@@ -39,13 +39,16 @@ func ExampleTopic_Chan() {
 	tokens.Publish("hello")
 	for {
 		select {
-		case word := <-words:
+		case word, ok := <-words:
+			if !ok { // ctx has ended
+				return
+			}
 			fmt.Println(word)
 			states.Publish(200)
-		case code := <-codes:
-			fmt.Println(code)
-			return
-		case <-ctx.Done():
+		case code, ok := <-codes:
+			if ok {
+				fmt.Println(code)
+			}
 			return
 		}
 	}

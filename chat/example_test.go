@@ -65,10 +65,16 @@ func Example() {
 	}
 	for received := 0; received < 2; {
 		select {
-		case token := <-tokens:
+		case token, ok := <-tokens:
+			if !ok { // ctx has ended
+				return
+			}
 			fmt.Printf("token %d: %q\n", token.Index, token.Token)
 			received++
-		case <-messages: // may arrive before the last tokens: see Client.Events
+		case _, ok := <-messages: // may arrive before the last tokens: see Client.Events
+			if !ok {
+				return
+			}
 		case err := <-done:
 			fmt.Println("ended:", err)
 			return

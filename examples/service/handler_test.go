@@ -32,6 +32,7 @@ func TestService_isNotReadyWhileReconnecting(t *testing.T) {
 	status, body := get(routes, "/")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "<form")
+	assert.Contains(t, body, `href="debug/chat"`)
 	status, body = get(routes, "/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status, body)
 	go client.Run(t.Context()) // ends with client.Close

@@ -16,7 +16,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -63,7 +62,8 @@ func run(ctx context.Context, out io.Writer, addr, backend string) error {
 		return err
 	}
 	defer client.Close()
-	go client.Run(ctx) // ends with client.Close
+	lost := make(chan error, 1)
+	go func() { lost <- client.Run(ctx) }() // ends with client.Close
 
 	web, err := newServer(client)
 	if err != nil {
@@ -75,12 +75,27 @@ func run(ctx context.Context, out io.Writer, addr, backend string) error {
 		return err
 	}
 	server := &http.Server{Handler: handler(web), ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
+	defer server.Close()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }() // ends with server.Close
 	fmt.Fprintf(out, "webchat: open http://%s\n", listener.Addr())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	fmt.Fprintf(out, "webchat: backend: %s, %s\n", backend, describe(ctx, client))
+	select {
+	case err := <-served:
+		return err
+	case err := <-lost: // nil after ctx has ended; an error if the backend refuses the client
 		return err
 	}
-	return nil
+}
+
+// describe waits up to 2 s for the backend, and returns its state.
+func describe(ctx context.Context, client *chat.Client) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if client.Ready(ctx) == nil {
+		return "connected"
+	}
+	return fmt.Sprint("not connected yet: ", client.Health())
 }
 
 // newClient returns the client that asks the questions of all visitors.

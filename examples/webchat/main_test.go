@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -14,13 +15,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed67206a74/parley/chat/chattest"
+	"github.com/seed67206a74/parley/examples/internal/exampletest"
 	"github.com/seed67206a74/parley/internal/installed"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
+
+func TestWebchat_reportsMissingServer(t *testing.T) {
+	exampletest.ReportsMissingServer(t, "not connected yet: ", 0, "-backend", exampletest.NoServer, "-addr", "127.0.0.1:0")
+}
+
+func TestWebchat_endsWhenBackendRefusesIt(t *testing.T) {
+	refused := errors.New("no such client")
+	backend := chattest.NewServer(chattest.Config{Auth: func(map[string]any) error { return refused }})
+	defer backend.Close()
+	err := run(t.Context(), io.Discard, "localhost:0", backend.URL)
+	assert.ErrorContains(t, err, refused.Error())
+}
 
 // serve starts the program with a mock backend, and returns its URL and a
 // browser that has loaded the page.
@@ -30,9 +44,13 @@ func serve(t *testing.T) (url string, browser *http.Client) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, in, "localhost:0", "") }()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
 	require.NoError(t, err)
 	url = regexp.MustCompile(`http://\S+`).FindString(line)
+	line, err = lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Regexp(t, `^webchat: backend: http://.*, connected\n$`, line)
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	browser = &http.Client{Transport: &http.Transport{}, Jar: jar}
