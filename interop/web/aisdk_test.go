@@ -2,7 +2,9 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +31,8 @@ func TestAISDK_readsEveryAnswerInVersions5To7(t *testing.T) {
 		Results map[string]map[string]json.RawMessage
 		None    int
 	}
-	s.run("aisdk.mjs", map[string]any{}, &result)
+	codes := slices.Sorted(maps.Keys(endings))
+	s.run("aisdk.mjs", map[string]any{"codes": codes}, &result)
 	assert.Equal(t, 204, result.None, "of a chat without an answer")
 	require.Len(t, result.Results, 3)
 	for version, results := range result.Results {
@@ -46,7 +49,11 @@ func TestAISDK_readsEveryAnswerInVersions5To7(t *testing.T) {
 			assert.Equal(t, []string{"ready", "All at once"}, []string{atOnce.Status, atOnce.Text})
 			assert.Contains(t, string(get("different").Message), `"text":"Final"`)
 
-			for question, code := range map[string]string{"fail": "E_MODEL", "lost": "gap"} {
+			failures := map[string]string{"fail": "E_MODEL", "lost": "gap"}
+			for _, code := range codes {
+				failures["end "+code] = code
+			}
+			for question, code := range failures {
 				failed := get(question)
 				assert.Equal(t, "error", failed.Status)
 				require.Len(t, failed.Data, 1)
