@@ -16,7 +16,7 @@ TEST_386 = ./bus/... ./events ./internal/engineio ./internal/socketio ./reconnec
 .PHONY: test
 test: interop/node/node_modules interop/nest/node_modules interop/web/node_modules examples/webchat/page/node_modules chromium python nginx prometheus ## install what the tests need, then run everything with the race detector, and the tests of memory and allocations without it
 	go build -race ./chat/... ./conn/... # once, before several processes need it
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line $(TESTS) test-memory
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line $(TESTS) test-memory
 
 # The tests of each module, the longest first. They wait for other processes part of the time, so some modules are tested at once.
 # make lint runs go vet, of which go test would repeat a part.

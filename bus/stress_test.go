@@ -18,7 +18,7 @@ import (
 // publisher's values, and that none is missing if its policy drops none, also
 // between replay and live values. A permanent reader also accounts for every
 // value.
-func TestTopic_accountsForAllValuesUnderConcurrency(t *testing.T) { stress(t, 1000) }
+func TestTopic_accountsForAllValuesUnderConcurrency(t *testing.T) { stress(t, 400) }
 
 // In a bubble a leaked goroutine or a wait without end fails the test.
 func TestTopic_leavesNoGoroutineUnderConcurrency(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"testing"
 
 	"github.com/seed67206a74/parley/bus"
@@ -67,14 +68,17 @@ func TestTokens_allocations(t *testing.T) {
 	})/burst, 2.0)
 }
 
-// A decoded token to its stream. The chunks of the stream are less than one
-// allocation for each token.
+// A decoded token to the reader of its stream. The chunks of the stream are
+// less than one allocation for each token.
 func TestStream_allocations(t *testing.T) {
 	ss, s := open(t, StreamConfig{})
+	next, stop := iter.Pull2(s.Text()) // waits for each token
+	defer stop()
 	token := events.AIToken{RequestID: "r1", Token: "word "}
 	assert.Zero(t, testing.AllocsPerRun(10*chunkTokens, func() {
 		ss.offerToken(&token, 1)
 		token.Index++
+		next()
 	}))
 	assert.Equal(t, token.Index, s.Progress().Tokens)
 	s.finish(events.AIMessage{}, nil)

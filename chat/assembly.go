@@ -44,34 +44,33 @@ type placed struct {
 }
 
 // add stores a token under its position as index, unless it is a repeated one.
-func (a *assembly) add(t events.AIToken) {
-	sent := t.Index
-	t.Index = a.position(sent)
-	held, again := a.at(t.Index)
+func (a *assembly) add(t *events.AIToken) {
+	index := a.position(t.Index)
+	held, again := a.at(index)
 	switch {
-	case t.Index < 0 && sent < 0:
+	case index < 0 && t.Index < 0:
 		a.misfit = fmt.Errorf("%w: a token has no index", ErrIndex)
 		return
-	case t.Index < 0:
-		a.misfit = fmt.Errorf("%w: a token has the index %d", ErrIndex, sent)
+	case index < 0:
+		a.misfit = fmt.Errorf("%w: a token has the index %d", ErrIndex, t.Index)
 		return
-	case again && t.Index < a.next() && held != t.Token:
-		a.misfit = fmt.Errorf("%w: two tokens have the index %d", ErrIndex, sent)
+	case again && index < a.next() && held != t.Token:
+		a.misfit = fmt.Errorf("%w: two tokens have the index %d", ErrIndex, t.Index)
 		return
 	case again:
 		return
 	}
-	a.end = max(a.end, t.Index+1)
+	a.end = max(a.end, index+1)
 	if a.tokens.len+len(a.early) >= maxTokens || !a.hold(tokenMemory(t)) {
 		a.tooLong = true
 		return
 	}
-	if t.Index > a.next() {
+	if index > a.next() {
 		if a.early == nil {
 			a.early = map[int]events.AIToken{}
 		}
-		a.early[t.Index] = t
-		heap.Push(&a.order, t.Index)
+		a.early[index] = *t
+		heap.Push(&a.order, index)
 		return
 	}
 	a.append(t)
@@ -122,7 +121,7 @@ func (a *assembly) catchUp() {
 		t := a.early[a.next()]
 		delete(a.early, a.next())
 		heap.Pop(&a.order)
-		a.append(t)
+		a.append(&t)
 	}
 }
 
@@ -140,7 +139,7 @@ func (h *indexHeap) Pop() any {
 	return last
 }
 
-func (a *assembly) append(t events.AIToken) {
+func (a *assembly) append(t *events.AIToken) {
 	a.tokens.append(t)
 	a.text.WriteString(t.Token)
 }
@@ -203,7 +202,7 @@ func (a *assembly) fill(m events.AIMessage) bool {
 	}
 	a.early, a.order = nil, nil
 	if rest != "" {
-		a.append(events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest, Index: a.next()})
+		a.append(&events.AIToken{ChatID: m.ChatID, TraceID: m.TraceID, RequestID: m.RequestID, Token: rest})
 	}
 	return true
 }

@@ -206,7 +206,7 @@ func TestReorderLimit_putsManyEarlyTokensInOrder(t *testing.T) {
 	a := assembly{limit: -1}
 	for _, first := range []int{1, 0} { // the odd indices, then the even ones
 		for index := first; index < n; index += 2 {
-			a.add(events.AIToken{Index: index, Token: "x"})
+			a.add(&events.AIToken{Index: index, Token: "x"})
 		}
 	}
 	assert.Equal(t, n, a.tokens.len)

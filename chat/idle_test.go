@@ -27,7 +27,7 @@ const idleMemory = 41 << 10
 func TestIdleClient_boundsMemory(t *testing.T) {
 	const clients = 200
 	server := newIdleServer(t)
-	before := footprint()
+	before := footprint(t)
 	all := make([]*Client, clients)
 	subscribed := make([]<-chan events.AIToken, clients)
 	for i := range all {
@@ -40,7 +40,7 @@ func TestIdleClient_boundsMemory(t *testing.T) {
 	for _, client := range all {
 		require.NoError(t, client.Ready(t.Context()))
 	}
-	used := func() int64 { return (footprint() - before) / clients }
+	used := func() int64 { return (footprint(t) - before) / clients }
 	idle := used()
 	t.Logf("before traffic: %.1f KiB", float64(idle)/1024)
 	assert.LessOrEqual(t, idle, int64(idleMemory), "before traffic")
@@ -77,12 +77,13 @@ func TestIdleClient_boundsMemory(t *testing.T) {
 
 // footprint returns the heap and the stacks of the process without garbage.
 // Each collection shrinks stacks by half at most.
-func footprint() int64 {
+func footprint(t *testing.T) int64 {
 	for range 5 {
 		runtime.GC()
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+	t.Logf("heap %d KiB, stacks %d KiB", m.HeapAlloc/1024, m.StackInuse/1024)
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 

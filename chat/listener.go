@@ -57,7 +57,10 @@ func (l *eventListener[T]) Receive(ctx context.Context, p conn.Payload) error {
 		l.refuse(p, wrong)
 		return wrong
 	}
-	err := l.topic.PublishSized(ctx, l.next, p.Memory())
+	var err error
+	if l.topic.Active() {
+		err = l.topic.PublishSized(ctx, l.next, p.Memory())
+	}
 	if l.all.Active() {
 		err = errors.Join(err, l.all.PublishSized(ctx, l.next, p.Memory()))
 	}

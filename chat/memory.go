@@ -15,7 +15,7 @@ func memory(e events.Envelope, texts int, extra map[string]json.RawMessage) int 
 	return eventsize.Estimate(e, texts, extra)
 }
 
-func tokenMemory(t events.AIToken) int {
+func tokenMemory(t *events.AIToken) int {
 	return memory(t.Envelope(), 2*len(t.Token), t.Extra) // also in the text of the answer
 }
 

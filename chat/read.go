@@ -144,9 +144,11 @@ func (s *Stream) Follow(ctx context.Context, tick time.Duration) iter.Seq2[[]eve
 			defer silence.Stop()
 			ticks = silence.C
 		}
+		changed, stop := s.watch()
+		defer stop()
 		var batch []events.Event
 		for at := (place{}); ; {
-			tokens, others, changed := s.snapshot()
+			tokens, others, ended := s.snapshot()
 			for batch = batch[:0]; len(batch) < maxBatch; {
 				isToken, ok := at.step(tokens, others)
 				if !ok {
@@ -164,7 +166,7 @@ func (s *Stream) Follow(ctx context.Context, tick time.Duration) iter.Seq2[[]eve
 				}
 				continue
 			}
-			if changed == nil {
+			if ended {
 				if message, err := s.Wait(); err != nil {
 					yield(nil, err)
 				} else {
@@ -196,8 +198,10 @@ const maxBatch = 256
 // as they arrive. other may be nil. follow returns true when the answer has
 // ended, and false when ctx has ended or one of the two has returned false.
 func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, other func(events.Event) bool) bool {
+	changed, stop := s.watch()
+	defer stop()
 	for at := (place{}); ; {
-		tokens, others, changed := s.snapshot()
+		tokens, others, ended := s.snapshot()
 		if other == nil {
 			others = nil
 		}
@@ -211,7 +215,7 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 				return false
 			}
 		}
-		if changed == nil {
+		if ended {
 			return true
 		}
 		select {
@@ -222,19 +226,12 @@ func (s *Stream) follow(ctx context.Context, token func(events.AIToken) bool, ot
 	}
 }
 
-// snapshot returns the events that have arrived, and a channel that is closed
-// at the next change, nil after the end. The events can be read without the
-// lock, because both lists only grow.
-func (s *Stream) snapshot() (tokens tokenList, others []placed, changed chan struct{}) {
+// snapshot returns the events that have arrived, and whether the answer has
+// ended. The events can be read without the lock, because both lists only grow.
+func (s *Stream) snapshot() (tokens tokenList, others []placed, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == phaseEnded {
-		return s.answer.tokens, s.answer.others, nil
-	}
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.answer.tokens, s.answer.others, s.changed
+	return s.answer.tokens, s.answer.others, s.phase == phaseEnded
 }
 
 // A place is the number of events that a reader has read.

@@ -54,13 +54,11 @@ func (s *Stream) resume(session context.Context, epoch uint64) {
 // reports whether the stream may lack tokens from before that epoch, which it
 // does not if the question was sent in that epoch.
 func (s *Stream) awaitAsked(ctx context.Context, epoch uint64) bool {
+	changed, stop := s.watch()
+	defer stop()
 	for {
 		s.mu.Lock()
 		phase, resumed := s.phase, s.resumed
-		if s.changed == nil {
-			s.changed = make(chan struct{})
-		}
-		changed := s.changed
 		s.mu.Unlock()
 		switch {
 		case phase >= phaseClosing || resumed == epoch:

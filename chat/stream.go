@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,14 +51,14 @@ type Stream struct {
 	alone bool   // no other answer was expected in the chat when the question was sent
 	grown uint64 // owner.grownIn at that time
 
-	mu      sync.Mutex    // taken after owner.mu; no other lock is taken while it is held
-	changed chan struct{} // closed at the next change; nil if no goroutine waits
-	phase   phase
-	answer  assembly
-	final   *events.AIMessage // set when it has arrived; tokens may be missing
-	message events.AIMessage
-	err     error
-	unwatch func() bool // stops watching ctx
+	mu       sync.Mutex // taken after owner.mu; no other lock is taken while it is held
+	watchers []chan struct{}
+	phase    phase
+	answer   assembly
+	final    *events.AIMessage // set when it has arrived; tokens may be missing
+	message  events.AIMessage
+	err      error
+	unwatch  func() bool // stops watching ctx
 
 	// Epochs of the connection. If events arrive in another epoch than that of
 	// the question, tokens may be missing.
@@ -234,7 +235,7 @@ func (s *Stream) receive(event events.Event, epoch uint64) {
 	switch event := event.(type) {
 	case events.AIToken:
 		s.begun()
-		s.answer.add(event)
+		s.answer.add(&event)
 	case events.AIMessage:
 		s.begun()
 		s.final = &event
@@ -263,7 +264,7 @@ func (s *Stream) receiveToken(t *events.AIToken, epoch uint64) {
 	}
 	s.arrived(epoch)
 	s.begun()
-	s.answer.add(*t)
+	s.answer.add(t)
 	s.wake()
 	if s.owner.observers.wantTokens() && !s.observeToken(*t) {
 		return
@@ -371,10 +372,27 @@ func (s *Stream) hasTokens() bool {
 	return s.answer.next() > 0
 }
 
-// wake wakes the goroutines that wait for a change; mu is held.
+// watch returns a channel that receives after each change, until stop is
+// called. It has room for one value, which stands for any number of changes.
+func (s *Stream) watch() (changed <-chan struct{}, stop func()) {
+	watcher := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers = append(s.watchers, watcher)
+	return watcher, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := slices.Index(s.watchers, watcher)
+		s.watchers = slices.Delete(s.watchers, i, i+1)
+	}
+}
+
+// wake wakes the goroutines that watch; mu is held.
 func (s *Stream) wake() {
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
+	for _, watcher := range s.watchers {
+		select {
+		case watcher <- struct{}{}:
+		default:
+		}
 	}
 }

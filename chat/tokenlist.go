@@ -1,6 +1,10 @@
 package chat
 
-import "github.com/seed67206a74/parley/events"
+import (
+	"cmp"
+
+	"github.com/seed67206a74/parley/events"
+)
 
 // A tokenList is a list of the tokens 0, 1, 2… of an answer, and only grows. It
 // grows by chunks, so no token is copied, and a copy of the list can be read
@@ -21,13 +25,14 @@ type heldToken struct {
 	other *events.AIToken
 }
 
-func (l *tokenList) append(t events.AIToken) {
+// append appends a token. Its index becomes that in the list.
+func (l *tokenList) append(t *events.AIToken) {
 	held := heldToken{text: t.Token}
 	switch f := l.first; {
 	case f == nil:
-		l.first = new(t)
+		l.first = new(*t)
 	case t.Envelope() != f.Envelope() || t.Done != f.Done || t.Extra != nil || f.Extra != nil:
-		held.other = new(t)
+		held.other = new(*t)
 	}
 	if l.len == chunkTokens*len(l.chunks) {
 		l.chunks = append(l.chunks, new([chunkTokens]heldToken))
@@ -41,10 +46,7 @@ func (l *tokenList) held(i int) *heldToken { return &l.chunks[i/chunkTokens][i%c
 // at returns the token at index i.
 func (l *tokenList) at(i int) events.AIToken {
 	held := l.held(i)
-	if held.other != nil {
-		return *held.other
-	}
-	t := *l.first
+	t := *cmp.Or(held.other, l.first)
 	t.Token, t.Index = held.text, i
 	return t
 }

@@ -24,7 +24,7 @@ func TestTokenList_returnsTokensAsAppended(t *testing.T) {
 			for i := range 3 * chunkTokens {
 				token := []events.AIToken{first, like, other, like, done, extra}[i%6]
 				token.Index, token.Token = i, fmt.Sprint("word ", i)
-				list.append(token)
+				list.append(&token)
 				want = append(want, token)
 			}
 			var got []events.AIToken
@@ -43,7 +43,7 @@ func TestTokenList_isReadWhileItGrows(t *testing.T) {
 	go func() { // ends after the last append
 		defer close(snapshots)
 		for i := range 10 * chunkTokens {
-			list.append(events.AIToken{Token: fmt.Sprint(i), Index: i})
+			list.append(&events.AIToken{Token: fmt.Sprint(i), Index: i})
 			snapshots <- list
 		}
 	}()

@@ -1,23 +1,15 @@
 package chathttp
 
 import (
-	"context"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed67206a74/parley/chat"
-	"github.com/seed67206a74/parley/chat/chattest"
-	"github.com/seed67206a74/parley/conn"
 	"github.com/seed67206a74/parley/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -178,61 +170,4 @@ func TestAskTimeout_endsQuestion(t *testing.T) {
 		assert.Contains(t, r.body(), `"code":"unavailable"`)
 		assert.Empty(t, r.Header.Get("X-Should-Retry"), "the question was not sent")
 	})
-}
-
-func TestStream_endsWithCodeOfEachError(t *testing.T) {
-	for _, tc := range []struct {
-		code string
-		fail func(s *site)
-	}{
-		{"no_token", func(*site) {}},
-		{"offline", func(s *site) { s.backend.Close() }},
-	} {
-		t.Run(tc.code, func(t *testing.T) {
-			withSite(t, nil, Config{AnswerTimeout: 24 * time.Hour}, func(t *testing.T, s *site) {
-				s.backend.Handle("user:message", chattest.Refuse(chattest.ErrNoReply))
-				r := s.ask("room", "Hi")
-				synctest.Wait() // until the question is sent
-				tc.fail(s)
-				assert.Contains(t, r.until("data-error"), `"code":"`+tc.code+`"`)
-			})
-		})
-	}
-}
-
-func TestProblemOf_hasCodeForEachEnding(t *testing.T) {
-	cfg := Config{}
-	for err, code := range map[error]string{
-		chat.ErrNoToken: "no_token", chat.ErrStalled: "stalled", chat.ErrOffline: "offline", chat.ErrAborted: "aborted",
-		chat.ErrAmbiguous: "ambiguous", chat.ErrStopped: "stopped", chat.ErrTooLong: "too_long",
-		chat.ErrQuestionLost: "question_lost", chat.ErrIndex: "bad_index",
-		&conn.DecodeError{Err: assert.AnError}: "unreadable", &chat.JoinError{Err: context.DeadlineExceeded}: "not_joined",
-		&chat.GapError{}: "gap", &events.AIError{Code: "E1", Message: "secret"}: "E1", &events.AIError{Message: "secret"}: "backend_error",
-		assert.AnError: "internal",
-	} {
-		p := cfg.problemOf(err)
-		assert.Equal(t, code, p.Code)
-		assert.NotContains(t, p.Message, "secret")
-	}
-}
-
-// Each error of chat that ends a stream has a code of its own.
-func TestProblem_hasCodeForEachEndingOfChat(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../errors.go", nil, parser.ParseComments)
-	require.NoError(t, err)
-	found := 0
-	for _, decl := range file.Decls {
-		vars, ok := decl.(*ast.GenDecl)
-		if !ok || vars.Tok != token.VAR || !strings.HasPrefix(vars.Doc.Text(), "Errors that end a Stream.") {
-			continue
-		}
-		for _, spec := range vars.Specs {
-			found++
-			text, err := strconv.Unquote(spec.(*ast.ValueSpec).Values[0].(*ast.CallExpr).Args[0].(*ast.BasicLit).Value)
-			require.NoError(t, err)
-			listed := slices.ContainsFunc(endings, func(e ending) bool { return e.err.Error() == text })
-			assert.True(t, listed, "%s has no row in endings", spec.(*ast.ValueSpec).Names[0])
-		}
-	}
-	assert.NotZero(t, found)
 }

@@ -127,8 +127,9 @@ func (a *Answers) idleTimeout() time.Duration {
 
 // findTimeout ends the reading of Find if no event arrives. The last stored
 // event never does if it was late, because a Feed drops the late events of a
-// former holder.
-const findTimeout = 2 * time.Second
+// former holder. It is long, because with a slow server Find must not report an
+// answer as missing.
+const findTimeout = 10 * time.Second
 
 // A storedReader reads an answer from the stored events of its chat.
 type storedReader struct {

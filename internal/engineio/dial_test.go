@@ -226,7 +226,7 @@ func TestRead_limitsInflatedMessageSize(t *testing.T) {
 	var bomb bytes.Buffer
 	deflate, err := flate.NewWriter(&bomb, flate.BestCompression)
 	require.NoError(t, err)
-	_, err = deflate.Write([]byte("4" + strings.Repeat("x", 64<<20)))
+	_, err = deflate.Write([]byte("4" + strings.Repeat("x", 8<<20)))
 	require.NoError(t, err)
 	require.NoError(t, deflate.Flush())
 	payload := bytes.TrimSuffix(bomb.Bytes(), []byte{0, 0, 0xff, 0xff})

@@ -37,13 +37,13 @@ func TestLastMembers_keepsLastOfSameName(t *testing.T) {
 
 func TestLastMembers_findsNameAmongMany(t *testing.T) {
 	var object strings.Builder
-	for i := range 3 * 100_000 { // each name three times
-		fmt.Fprintf(&object, `,"n%d":%d`, i%100_000, i)
+	for i := range 3 * 30_000 { // each name three times
+		fmt.Fprintf(&object, `,"n%d":%d`, i%30_000, i)
 	}
 	var members map[string]int
 	require.NoError(t, json.Unmarshal(LastMembers([]byte("{"+object.String()[1:]+"}")), &members))
-	assert.Len(t, members, 100_000)
-	assert.Equal(t, 200_007, members["n7"])
+	assert.Len(t, members, 30_000)
+	assert.Equal(t, 60_007, members["n7"])
 }
 
 func TestLastMembers_doesNotAllocateForOrdinaryEvent(t *testing.T) {

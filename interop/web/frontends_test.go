@@ -134,7 +134,8 @@ func holdChats(t *testing.T, natsServer, backend string, chats []events.ID) {
 		return err
 	}
 	go func() { // ends with cancel
-		ended <- chatnats.RunWithLease(ctx, b, fleet, chatnats.LeaseConfig{}, hold)
+		cfg := chatnats.LeaseConfig{TTL: time.Minute} // a busy machine renews it in time
+		ended <- chatnats.RunWithLease(ctx, b, fleet, cfg, hold)
 	}()
 	t.Cleanup(func() {
 		cancel()

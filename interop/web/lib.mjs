@@ -10,7 +10,7 @@ export const api = args.url + "/api/chat";
 export const print = (value) => process.stdout.write(JSON.stringify(value));
 
 export const until = async (condition) => {
-  for (const deadline = Date.now() + 20000; !condition(); ) {
+  for (const deadline = Date.now() + 100_000; !condition(); ) {
     if (Date.now() > deadline) throw new Error("waited for too long: " + condition);
     await new Promise((next) => setTimeout(next, 5));
   }
