@@ -155,11 +155,13 @@ func TestPage_hidesSecretsOfFailures(t *testing.T) {
 	refusing := chattest.NewServer(chattest.Config{Auth: func(map[string]any) error { return errors.New("no") }})
 	defer refusing.Close()
 	for name, address := range map[string]string{
-		"no server":  closed.URL,
-		"no host":    "http://host.invalid",
-		"an error":   serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
-		"a redirect": serve(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?"+r.URL.RawQuery, http.StatusFound) }),
-		"a refusal":  refusing.URL,
+		"no server": closed.URL,
+		"no host":   "http://host.invalid",
+		"an error":  serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
+		"a redirect": serve(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/x?"+r.URL.RawQuery, http.StatusFound)
+		}),
+		"a refusal": refusing.URL,
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := new(chatdebug.Page)
