@@ -15,6 +15,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"time"
@@ -32,18 +33,31 @@ func main() {
 	}
 }
 
+// million is the rate of events of the page's estimate for a million chats.
+const million = 510_000
+
+// workersFor returns how many workers of a measured rate handle a million
+// chats, as a sentence.
+func workersFor(rate float64) string {
+	return fmt.Sprintf("At the rate of one worker, %d events/s need **%.0f workers**.\n", million, math.Ceil(million/math.Round(rate)))
+}
+
 func run(ctx context.Context, events int, readme string) error {
 	report := fmt.Sprintf("%d cores, %s, %s/%s.\n\n", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	table := markdown.NewTable("workers", "events/s")
+	var single float64
 	for _, workers := range []int{1, 2, 4} {
 		rate, err := measureWorkers(ctx, workers, events)
 		if err != nil {
 			return fmt.Errorf("%d workers: %w", workers, err)
 		}
+		if workers == 1 {
+			single = rate
+		}
 		table.Row(fmt.Sprint(workers), fmt.Sprintf("%.0f", rate))
 		fmt.Fprintf(os.Stderr, "nats: %d workers measured\n", workers)
 	}
-	report += table.String() + "\n"
+	report += table.String() + "\n" + workersFor(single) + "\n"
 	table = markdown.NewTable("leases", "instances", "sent/s", "received/s", "events/s")
 	for _, leases := range []int{1, 10, 50, 500} {
 		for instances := 1; instances <= 3; instances++ {

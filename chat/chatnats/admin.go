@@ -3,6 +3,7 @@ package chatnats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -103,12 +104,20 @@ type Stats struct {
 	Failed    uint64 // attempts of handlers that failed
 	Dead      uint64 // dead letters
 	Served    uint64 // requests and questions that Serve accepted
-	Leases    int    // leases that this Bus holds now
+
+	// Gaps counts the ranges of events that the stream dropped before a reader
+	// of this Bus received them. Each partition of a group counts its own.
+	Gaps uint64
+
+	Leases      int    // leases that this Bus holds now
+	LeasesLost  uint64 // tenures that ended with ErrLeaseLost
+	LeasesMoved uint64 // tenures that ended with ErrLeaseMoved
 }
 
 type counters struct {
-	forwarded, refused, handled, failed, dead, served atomic.Uint64
-	leases                                            atomic.Int64
+	forwarded, refused, handled, failed, dead, served, gaps atomic.Uint64
+	leases                                                  atomic.Int64
+	leasesLost, leasesMoved                                 atomic.Uint64
 }
 
 // reserve counts a lease, unless the limit is reached.
@@ -131,18 +140,43 @@ func (b *Bus) Stats() Stats {
 	return Stats{
 		Forwarded: c.forwarded.Load(), Refused: c.refused.Load(),
 		Handled: c.handled.Load(), Failed: c.failed.Load(), Dead: c.dead.Load(),
-		Served: c.served.Load(), Leases: int(c.leases.Load()),
+		Served: c.served.Load(), Gaps: c.gaps.Load(), Leases: int(c.leases.Load()),
+		LeasesLost: c.leasesLost.Load(), LeasesMoved: c.leasesMoved.Load(),
 	}
 }
 
-// Health returns nil while the connection to NATS is established.
-// nats.ErrConnectionClosed and nats.ErrDisconnected are the other results.
+// Health returns nil while the connection to NATS is established. Otherwise it
+// returns nats.ErrDisconnected, or nats.ErrConnectionClosed with the last error
+// of the connection. While nats.go reconnects, nats.ReconnectErrHandler
+// receives the cause of each failed attempt. Health sends no request: while
+// JetStream or the stream is not available, it returns nil, and [Bus.Ping]
+// returns an error.
 func (b *Bus) Health() error {
+	err := nats.ErrDisconnected
 	switch b.conn.Status() {
 	case nats.CONNECTED, nats.DRAINING_SUBS, nats.DRAINING_PUBS:
 		return nil
 	case nats.CLOSED:
-		return nats.ErrConnectionClosed
+		err = nats.ErrConnectionClosed
 	}
-	return nats.ErrDisconnected
+	if last := b.conn.LastError(); last != nil {
+		return fmt.Errorf("%w: %w", err, last)
+	}
+	return err
+}
+
+// Ping asks JetStream for the state of the stream. It returns an error of the
+// connection or of JetStream, or that of ctx.
+func (b *Bus) Ping(ctx context.Context) error {
+	if err := b.Health(); err != nil {
+		return err
+	}
+	_, err := b.stream.Info(ctx)
+	return err
+}
+
+// lost logs and counts the events that a reader did not receive.
+func (b *Bus) lost(reader string, gap Gap) {
+	b.count.gaps.Add(1)
+	b.log.Warn("chatnats: events are lost", "reader", reader, "from", gap.From, "to", gap.To)
 }

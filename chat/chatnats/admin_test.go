@@ -63,8 +63,32 @@ func TestBus_countsAndReportsHealth(t *testing.T) {
 	server.Close()
 	require.Eventually(t, func() bool { return b.Health() != nil }, patience, time.Millisecond)
 	require.ErrorIs(t, b.Health(), nats.ErrDisconnected)
+	require.ErrorIs(t, b.Ping(wiretest.Context(t)), nats.ErrDisconnected)
 	b.conn.Close()
 	require.ErrorIs(t, b.Health(), nats.ErrConnectionClosed)
+}
+
+func TestBus_reportsCauseOfClosedConnection(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	conn, err := nats.Connect(server.URL, nats.NoReconnect())
+	require.NoError(t, err)
+	b, err := Open(wiretest.Context(t), conn, Config{})
+	require.NoError(t, err)
+	server.Close()
+	require.Eventually(t, conn.IsClosed, patience, time.Millisecond)
+	require.ErrorIs(t, b.Health(), nats.ErrConnectionClosed)
+	require.Error(t, conn.LastError())
+	require.ErrorIs(t, b.Health(), conn.LastError())
+}
+
+func TestBus_pingsStream(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, newServer(t).URL, Config{})
+	require.NoError(t, b.Ping(wiretest.Context(t)))
+	require.NoError(t, b.js.DeleteStream(wiretest.Context(t), "parley"))
+	require.ErrorIs(t, b.Ping(wiretest.Context(t)), jetstream.ErrStreamNotFound)
+	require.NoError(t, b.Health())
 }
 
 func TestRunWithLease_limitsLeasesOfAnInstance(t *testing.T) {

@@ -214,18 +214,3 @@ func TestWork_redeliversEventsOfWorkerThatStopped(t *testing.T) {
 	done = w.until(func(done []work) bool { return len(done) == 41 })
 	require.False(t, done[40].Redelivered)
 }
-
-func TestReplay_forgetsChatsWhenTheStreamHas(t *testing.T) {
-	t.Parallel()
-	var handled []Delivery
-	r := &replay{bus: &Bus{maxAge: time.Nanosecond}, handle: func(_ context.Context, d Delivery) error {
-		handled = append(handled, d)
-		return nil
-	}}
-	r.begin(10)
-	r.since = time.Now().Add(-time.Second)
-	d := Delivery{Event: token("room", "r", 0), ChatID: room, Sequence: 11}
-	require.NoError(t, r.deliver(t.Context(), d))
-	require.Equal(t, []Delivery{d}, handled)
-	require.Nil(t, r.chats)
-}

@@ -139,6 +139,7 @@ func TestRunWithLease_sharesLeasesEvenly(t *testing.T) {
 	three, _ := start()
 	even(2, one, two, three)
 	require.GreaterOrEqual(t, moved.Load(), int64(5))
+	require.Eventually(t, func() bool { return one.Stats().LeasesMoved > 0 }, patience, time.Millisecond)
 	stop()
 	even(3, one, three)
 	until := counted.Load() + 20

@@ -21,10 +21,11 @@ type Server struct {
 
 // Embedded starts a NATS server on a free port of the loopback interface. The
 // server stores its streams in dir, and continues with the streams that are
-// there. Embedded returns when the server accepts connections. It returns
-// [ErrDirectoryInUse] if another server of this package uses dir, and otherwise
-// the reason why the server does not start. The server writes no log and
-// handles no signals. The caller must call Close.
+// there. Embedded returns when the server accepts connections. On Unix it
+// returns [ErrDirectoryInUse] if another server of this package uses dir. It
+// detects no other program that uses dir, such as nats-server, and on other
+// systems none at all. It returns the reason if the server does not start. The
+// server writes no log and handles no signals. The caller must call Close.
 func Embedded(dir string) (*Server, error) {
 	if dir == "" {
 		return nil, errors.New("chatnats: Embedded needs a directory")
@@ -32,8 +33,8 @@ func Embedded(dir string) (*Server, error) {
 	return embed(dir, server.RANDOM_PORT)
 }
 
-// ErrDirectoryInUse: another embedded server uses the directory. Two servers in
-// one directory lose events.
+// ErrDirectoryInUse: another embedded server uses the directory, which is
+// detected on Unix only. Two servers in one directory lose events.
 var ErrDirectoryInUse = errors.New("chatnats: another server uses the directory")
 
 // lockName is the file in the directory that a running server has locked.

@@ -21,7 +21,8 @@ type GroupConfig struct {
 	// FromStart selects where a worker starts in a request that it takes over
 	// from another worker. If it is true, the worker receives the request from
 	// its first event that the stream still has. If it is false, the worker
-	// continues after the last acknowledged event. Default: false.
+	// continues after the last acknowledged event. A request is open until its
+	// AIMessage or AIError. Default: false.
 	FromStart bool
 
 	// Sequence and Time select where a new group starts; see SubscribeConfig.
@@ -211,7 +212,7 @@ func (w *worker) start(n int) (stop func()) {
 	p.queues = newQueues(w)
 	p.handle = p.queues.dispatch
 	if w.cfg.FromStart {
-		r := &replay{bus: w.bus, handle: p.queues.dispatch}
+		r := &replay{bus: w.bus, handle: p.queues.dispatch, limit: maxReplayed}
 		p.handle, p.taken = r.deliver, r.begin
 	}
 	w.running.Go(func() { // ends with ctx

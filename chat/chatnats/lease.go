@@ -93,8 +93,10 @@ func RunWithLease(ctx context.Context, b *Bus, chat events.ID, cfg LeaseConfig, 
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrLeaseLost):
+			b.count.leasesLost.Add(1)
 			b.log.Warn("chatnats: the lease is lost", "chat", chat.String())
 		case errors.Is(err, ErrLeaseMoved):
+			b.count.leasesMoved.Add(1)
 			b.log.Info("chatnats: the lease moves to another instance", "chat", chat.String())
 		default:
 			return err

@@ -199,6 +199,7 @@ func TestRunWithLease_cancelsContextWhenRenewalFails(t *testing.T) {
 		})
 	}()
 	require.ErrorIs(t, wiretest.ReceiveFrom(t, lost), ErrLeaseLost)
+	require.Eventually(t, func() bool { return b.Stats().LeasesLost == 1 }, patience, time.Millisecond)
 	cancel()
 	require.NoError(t, wiretest.ReceiveFrom(t, done), "it competes again, until ctx ends")
 }

@@ -2,5 +2,5 @@
 
 package chatnats
 
-// lock does nothing on systems without flock.
+// lock does nothing on systems without flock; see Embedded.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

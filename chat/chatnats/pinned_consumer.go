@@ -335,7 +335,7 @@ func (p *pinnedConsumer) lookForGap(ctx context.Context, sequence uint64) error 
 }
 
 func (p *pinnedConsumer) lost(gap Gap) {
-	p.bus.log.Warn("chatnats: events are lost", "reader", p.name, "from", gap.From, "to", gap.To)
+	p.bus.lost(p.name, gap)
 	if p.gap != nil {
 		p.gap(gap)
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
+// maxReplayed limits the chats without open requests that a replay remembers.
+const maxReplayed = 1 << 14
+
 // A replay delivers the open requests of a partition from their first event to
 // a worker that has taken it over. At the first event of a chat it reads the
 // earlier events of the chat from the stream. At the first event of an open
@@ -18,36 +21,38 @@ type replay struct {
 	bus    *Bus
 	handle func(ctx context.Context, d Delivery) error
 
-	floor uint64                           // events below were acknowledged by another worker
-	chats map[string]map[string][]Delivery // by token: the open requests that started below floor
-	since time.Time                        // when the partition was taken over
+	// Events below floor were acknowledged by another worker. The stream has
+	// none of them if floor is 0.
+	floor uint64
+	since time.Time // when the partition was taken over
+
+	// By token, the open requests of the chats that had some below floor, and
+	// the chats that had none, which are at most limit.
+	open    map[string]map[string][]Delivery
+	without map[string]bool
+	limit   int
 }
 
 // begin is called when this worker has taken over the partition.
 func (r *replay) begin(floor uint64) {
-	r.floor, r.chats, r.since = floor, map[string]map[string][]Delivery{}, time.Now()
+	r.floor, r.since = floor, time.Now()
+	r.open, r.without = map[string]map[string][]Delivery{}, map[string]bool{}
 }
 
+// forget is called when the stream has no event below floor any more.
+func (r *replay) forget() { r.floor, r.open, r.without = 0, nil, nil }
+
 func (r *replay) deliver(ctx context.Context, d Delivery) error {
-	request := d.Event.Envelope().RequestID
-	if request == "" {
-		return r.handle(ctx, d)
-	}
 	if age := r.bus.maxAge; age > 0 && time.Since(r.since) > age {
-		r.chats = nil // the stream has no event below the floor any more
+		r.forget()
+	}
+	request := d.Event.Envelope().RequestID
+	if request == "" || r.floor == 0 {
 		return r.handle(ctx, d)
 	}
-	token := tokenOf(d.ChatID)
-	begun, known := r.chats[token]
-	if !known {
-		var err error
-		if begun, err = r.read(ctx, d.ChatID, d.Sequence); err != nil {
-			return err
-		}
-		if len(begun) == 0 {
-			begun = nil // releases the map
-		}
-		r.chats[token] = begun
+	begun, err := r.openRequests(ctx, d)
+	if err != nil {
+		return err
 	}
 	for _, earlier := range begun[request] {
 		if err := r.handle(ctx, earlier); err != nil {
@@ -56,6 +61,37 @@ func (r *replay) deliver(ctx context.Context, d Delivery) error {
 	}
 	delete(begun, request)
 	return r.handle(ctx, d)
+}
+
+// openRequests returns the open requests of a delivery's chat which were not
+// delivered yet. It remembers the chats that it has read. Those without open
+// requests can be read again, so they are forgotten when they are too many.
+func (r *replay) openRequests(ctx context.Context, d Delivery) (map[string][]Delivery, error) {
+	token := tokenOf(d.ChatID)
+	if begun, known := r.open[token]; known || r.without[token] {
+		return begun, nil
+	}
+	begun, err := r.read(ctx, d.ChatID, d.Sequence)
+	if err != nil {
+		return nil, err
+	}
+	if len(begun) > 0 {
+		r.open[token] = begun
+		return begun, nil
+	}
+	if len(r.without) >= r.limit {
+		info, err := r.bus.stream.Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("earlier events: %w", err)
+		}
+		if info.State.FirstSeq >= r.floor {
+			r.forget()
+			return nil, nil
+		}
+		clear(r.without)
+	}
+	r.without[token] = true
+	return nil, nil
 }
 
 // read returns the events of a chat below the floor, by request, without the

@@ -222,7 +222,7 @@ func (f *Feed) take(ctx context.Context, msg jetstream.Msg, next uint64) error {
 		return err
 	}
 	if found {
-		f.bus.log.Warn("chatnats: events are lost", "reader", "feed", "from", gap.From, "to", gap.To)
+		f.bus.lost("feed", gap)
 		f.lost(gap)
 	}
 	d, unreadable := deliveryOf(msg, meta)

@@ -248,8 +248,10 @@ func TestFeed_reportsEventsDroppedByStream(t *testing.T) {
 			require.Equal(t, info.State.FirstSeq, wiretest.ReceiveFrom(t, deliveries).Sequence)
 			if c.from == 0 {
 				require.Empty(t, gaps)
+				require.Zero(t, b.Stats().Gaps)
 				return
 			}
+			require.EqualValues(t, 1, b.Stats().Gaps)
 			require.Equal(t, Gap{c.from, info.State.FirstSeq - 1}, wiretest.ReceiveFrom(t, gaps))
 		})
 	}
