@@ -32,7 +32,7 @@ func TestSendMessage_allocations(t *testing.T) {
 		if err := client.SendMessage(t.Context(), m); err != nil {
 			t.Error(err)
 		}
-	}), 8.0)
+	}), 6.0)
 }
 
 // A token from the socket to the reader of a topic.

@@ -48,15 +48,18 @@ func stateAt(on sessions, ctx context.Context) string {
 // notSent reports whether err is the error of a session that ended before it
 // sent the event. Then Do runs fn again.
 func notSent(err error) bool {
-	var failed *conn.SendError
-	return errors.Is(err, conn.ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
+	if err == nil {
+		return false
+	}
+	failed, ok := errors.AsType[*conn.SendError](err)
+	return errors.Is(err, conn.ErrSessionLost) && !(ok && failed.MaybeSent)
 }
 
 // maybeSent reports whether an event was or may have been sent by a send that
 // returned err.
 func maybeSent(err error) bool {
-	var failed *conn.SendError
-	return !errors.As(err, &failed) || failed.MaybeSent
+	failed, ok := errors.AsType[*conn.SendError](err)
+	return !ok || failed.MaybeSent
 }
 
 // send sends an event under the current name at the time of writing. sending,

@@ -14,8 +14,10 @@ import (
 )
 
 func TestNames_followPrecedence(t *testing.T) {
+	set := make(chan struct{})
 	stage := newStage(t, func(p *peer, frame string) {
 		if frame == `42["meta:events:request",{}]` {
+			<-set // otherwise AI_MESSAGE has the name of AI_TOKEN
 			p.Send(`42["meta:events:response",{"AI_TOKEN":"learnt","AI_MESSAGE":"learnt","AI_ERROR":"learnt","CHAT_READ":"learnt"}]`)
 		}
 	})
@@ -31,6 +33,7 @@ func TestNames_followPrecedence(t *testing.T) {
 		},
 	})
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyAIMessage: "set"}))
+	close(set)
 	require.NoError(t, client.Ready(wiretest.Context(t)))
 	require.NoError(t, client.SetNames(map[events.Key]string{events.KeyChatRead: "set"}))
 	for key, want := range map[events.Key]string{

@@ -236,12 +236,12 @@ func (ss *streams) nextOther(chat string) (fewer <-chan struct{}, expiry time.Ti
 func (ss *streams) wroteEarly() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if now := time.Now(); now.Before(ss.earlyUntil) {
-		ss.early++
-	} else {
-		ss.early = 1
+	now := time.Now()
+	if ss.earlyOver(now) {
+		ss.early = 0
 	}
-	ss.earlyUntil = ss.expiry()
+	ss.early++
+	ss.wroteAt = now
 	ss.updateFollowed()
 }
 
@@ -252,10 +252,16 @@ func (ss *streams) begin() {
 	early := ss.early
 	ss.early = 0
 	defer ss.updateFollowed()
-	if ss.used.Swap(true) || ss.cfg.AbandonedTimeout >= 0 && time.Now().After(ss.earlyUntil) {
+	if ss.used.Swap(true) || ss.earlyOver(time.Now()) {
 		return
 	}
 	for range min(early, maxOthers) {
 		ss.expect(&other{})
 	}
+}
+
+// earlyOver reports whether the answers to early messages are not expected any
+// more. ss.mu is held.
+func (ss *streams) earlyOver(now time.Time) bool {
+	return ss.cfg.AbandonedTimeout >= 0 && now.Sub(ss.wroteAt) > ss.cfg.AbandonedTimeout
 }

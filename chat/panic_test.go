@@ -292,6 +292,7 @@ func inBadCase(t *testing.T, f userFunction, how func(*Client), play func(*testi
 				assert.NoError(t, method(t.Context()), name)
 			}
 		}
+		synctest.Wait() // the tool has ended
 		stats := client.Stats()
 		assert.Zero(t, stats.Tools)
 		assert.Zero(t, stats.Open)

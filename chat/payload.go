@@ -20,6 +20,7 @@ type base []member
 // A member is a member of a JSON object.
 type member struct {
 	name    string
+	quoted  []byte // "name"
 	encoded []byte // "name":value and a comma
 	binary  any    // the value, if it has a []byte, which each event attaches
 }
@@ -59,8 +60,8 @@ func (b base) inRoom(chatID events.ID) base {
 
 // set returns the base with a member set.
 func (b base) set(name string, value []byte) base {
-	encoded, _ := jsontext.AppendQuote(nil, name) // the error only reports invalid UTF-8
-	m := member{name: name, encoded: append(append(append(encoded, ':'), value...), ',')}
+	quoted, _ := jsontext.AppendQuote(nil, name) // the error only reports invalid UTF-8
+	m := member{name: name, quoted: quoted, encoded: slices.Concat(quoted, []byte{':'}, value, []byte{','})}
 	b = slices.Clone(b)
 	if i := b.index(name); i >= 0 {
 		b[i] = m
@@ -120,11 +121,12 @@ func (m merged) appendOwn(b []byte, e *socketio.Encoder) ([]byte, error) {
 func (b base) insert(object []byte, at int, e *socketio.Encoder) ([]byte, error) {
 	var few [16]bool
 	replaced := append(few[:0], make([]bool, len(b))...)
-	empty := true
-	for name := range memberNames(object[at:]) {
-		empty = false
-		if i := b.index(string(name)); i >= 0 {
-			replaced[i] = true
+	empty := object[skip(object, at)] == '}'
+	if b.mayBeIn(object[at:]) {
+		for name := range memberNames(object[at:]) {
+			if i := b.index(string(name)); i >= 0 {
+				replaced[i] = true
+			}
 		}
 	}
 	b, err := b.attach(replaced, e)
@@ -150,6 +152,15 @@ func (b base) insert(object []byte, at int, e *socketio.Encoder) ([]byte, error)
 		}
 	}
 	return object, nil
+}
+
+// mayBeIn reports whether the object may have a member with a name of the base.
+// If it returns false, as for most messages, its names need not be decoded.
+func (b base) mayBeIn(object []byte) bool {
+	if bytes.IndexByte(object, '\\') >= 0 {
+		return true // a name may have escapes
+	}
+	return slices.ContainsFunc(b, func(m member) bool { return bytes.Contains(object, m.quoted[1:]) })
 }
 
 // attach returns the base with new encodings of the members that have binary

@@ -41,7 +41,7 @@ type streams struct {
 	fewer           chan struct{}       // closed when an other is removed; nil if not needed
 	swept           time.Time           // when all others were last checked for their expiry
 	early           int                 // messages sent before the first stream
-	earlyUntil      time.Time           // when their answers are not expected any more
+	wroteAt         time.Time           // when the last of them was sent
 	closed          bool
 }
 

@@ -40,8 +40,8 @@ func notSent(err error) bool {
 	if err == nil {
 		return false
 	}
-	var failed *SendError
-	return errors.Is(err, ErrSessionLost) && !(errors.As(err, &failed) && failed.MaybeSent)
+	failed, ok := errors.AsType[*SendError](err)
+	return errors.Is(err, ErrSessionLost) && !(ok && failed.MaybeSent)
 }
 
 // send is Do for one event. If it fails before fn runs, its error is a

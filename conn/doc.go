@@ -122,11 +122,12 @@
 // The caller of [Conn.Emit] or [Call] writes the packet itself, if no other one
 // waits and the socket takes it without blocking. Otherwise the packet waits in
 // a queue of the session, up to Config.MaxQueue packets and
-// Config.MaxQueueBytes. [Conn.Emit] waits for room, and then until the event is
-// written. If its session ends before it takes the event from the queue, the
-// event is sent on the next session. [Conn.TryEmit] never waits, and drops an
-// event that cannot be queued at once. [Conn.Close] writes the queued packets
-// and disconnects; [Conn.Shutdown] first waits for the work in progress.
+// Config.MaxQueueBytes. The packets of concurrent callers leave in one system
+// call. [Conn.Emit] waits for room, and then until the event is written. If its
+// session ends before it takes the event from the queue, the event is sent on
+// the next session. [Conn.TryEmit] never waits, and drops an event that cannot
+// be queued at once. [Conn.Close] writes the queued packets and disconnects;
+// [Conn.Shutdown] first waits for the work in progress.
 //
 // # Errors
 //

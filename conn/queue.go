@@ -13,7 +13,8 @@ import (
 //
 // One goroutine at a time is the writer, and writes the packets in their order.
 // It is the session's goroutine, or a caller whose packet found no other one
-// before it.
+// before it. If several goroutines send, the writer first lets them run, so
+// that they add to the batch.
 type queue struct {
 	maxCount int
 	maxBytes int64
@@ -24,6 +25,7 @@ type queue struct {
 	items   []*outgoing
 	next    *result       // of the items; nil for no items
 	writing bool          // there is a writer
+	shared  bool          // at the last write, packets of other callers waited
 	rest    *unfinished   // the work of a caller that was the writer; nil for none
 	count   int           // packets that are not written, taken ones included
 	bytes   int64         // of these packets
@@ -48,8 +50,8 @@ func newQueue(maxCount int, maxBytes int64) *queue {
 
 // put waits until there is room for o, ctx ends, or the queue is closed. An
 // empty queue accepts a packet larger than its limits. If mayWrite is true and
-// no packet waits or is being written, the caller becomes the writer: put
-// reports true, and o is not in the queue.
+// no packet waits or is being written, the caller becomes the writer, and put
+// reports true.
 func (q *queue) put(ctx context.Context, o *outgoing, mayWrite bool) (writer bool, err error) {
 	for {
 		writer, room, err := q.tryPut(o, mayWrite)
@@ -80,9 +82,11 @@ func (q *queue) tryPut(o *outgoing, mayWrite bool) (writer bool, room <-chan str
 	}
 	q.count++
 	q.bytes += o.size
-	if mayWrite && !q.writing && len(q.items) == 0 {
+	if writer = mayWrite && !q.writing && len(q.items) == 0; writer {
 		q.writing = true
-		return true, nil, nil
+		if !q.shared {
+			return true, nil, nil // o is written alone
+		}
 	}
 	if q.next == nil {
 		q.next = &result{done: make(chan struct{})}
@@ -92,7 +96,16 @@ func (q *queue) tryPut(o *outgoing, mayWrite bool) (writer bool, room <-chan str
 	if !q.writing {
 		q.wakeSession() // otherwise the writer takes o
 	}
-	return false, nil, nil
+	return writer, nil, nil
+}
+
+// gather returns all packets to a caller that is the writer. First it lets
+// other senders add to them.
+func (q *queue) gather() []*outgoing {
+	q.letSendersRun()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.takeItems()
 }
 
 // take returns the work for the session's goroutine, which becomes the writer:
@@ -129,10 +142,22 @@ func (q *queue) takeAll() *unfinished {
 	}
 }
 
+// letSendersRun lets other goroutines run until no further packet arrives, so
+// that a batch has the packets of all goroutines that are ready to send. It
+// ends when the queue is full at the latest.
+func (q *queue) letSendersRun() {
+	for last, now := -1, 0; now != last; {
+		runtime.Gosched()
+		q.mu.Lock()
+		last, now = now, len(q.items)
+		q.mu.Unlock()
+	}
+}
+
 // wrote reports the result of a write to the senders of the packets, and makes
-// room. If again is true and packets wait, it returns them. Otherwise the
-// goroutine is not the writer any more.
-func (q *queue) wrote(items []*outgoing, err error, again bool) []*outgoing {
+// room. If again is true and packets wait, it returns true, and the goroutine
+// remains the writer.
+func (q *queue) wrote(items []*outgoing, err error, again bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var few [4]*result
@@ -147,19 +172,15 @@ func (q *queue) wrote(items []*outgoing, err error, again bool) []*outgoing {
 		r.err = err
 		close(r.done)
 	}
+	q.shared = len(items) > 1 || len(q.items) > 0
 	if again && len(q.items) > 0 {
-		q.mu.Unlock()
-		runtime.Gosched() // other senders may add to the batch
-		q.mu.Lock()
-		if len(q.items) > 0 {
-			return q.takeItems()
-		}
+		return true
 	}
 	q.writing = false
 	if len(q.items) > 0 || q.closed {
 		q.wakeSession()
 	}
-	return nil
+	return false
 }
 
 // handOver makes the session's goroutine the writer. It finishes a write of

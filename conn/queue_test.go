@@ -105,12 +105,36 @@ func TestQueue_hasOneWriter(t *testing.T) {
 	require.False(t, writer, "there is a writer")
 	assert.Nil(t, q.take(), "the session's goroutine is not the writer")
 
-	next := q.wrote(first.alone(), nil, true)
-	assert.Equal(t, []*outgoing{second, third}, next, "the writer takes the packets that arrived meanwhile")
-	assert.Nil(t, q.wrote(next, nil, false))
+	require.True(t, q.wrote(first.alone(), nil, true), "packets arrived meanwhile")
+	batch := q.gather()
+	assert.Equal(t, []*outgoing{second, third}, batch)
+	assert.False(t, q.wrote(batch, nil, true), "no packet waits")
 	writer, err = q.put(t.Context(), first, true)
 	require.NoError(t, err)
 	assert.True(t, writer)
+}
+
+func TestQueue_gathersPacketsOfConcurrentSenders(t *testing.T) {
+	q := newQueue(10, 100)
+	put := func() *outgoing {
+		o := packetOf(1)
+		writer, err := q.put(t.Context(), o, true)
+		require.NoError(t, err)
+		require.True(t, writer)
+		return o
+	}
+	fill(t, q, packetOf(1), packetOf(1))
+	q.wrote(q.take().items, nil, false)
+	first, second := put(), packetOf(1)
+	fill(t, q, second)
+	batch := q.gather()
+	assert.Equal(t, []*outgoing{first, second}, batch, "the last write was of several packets, too")
+	q.wrote(batch, nil, false)
+
+	third := put()
+	assert.Equal(t, []*outgoing{third}, q.gather())
+	q.wrote(third.alone(), nil, false)
+	assert.Nil(t, put().sent, "the last write was of one packet, so the next is written alone")
 }
 
 func TestQueue_keepsOrderOfPutBackPackets(t *testing.T) {

@@ -22,12 +22,10 @@ import (
 // reader of the next session waits for that. So a recovery neither loses nor
 // repeats the event. ctx is Run's: its end interrupts the reader.
 func (c *Conn) read(ctx context.Context, s *Session) error {
-	select {
-	case c.reading <- struct{}{}:
-		defer func() { <-c.reading }()
-	case <-s.ctx.Done():
+	if !c.beginReading(s) {
 		return ErrSessionLost
 	}
+	defer func() { <-c.reading }()
 	if err := c.readEarly(ctx, s); err != nil {
 		return err
 	}
@@ -40,6 +38,23 @@ func (c *Conn) read(ctx context.Context, s *Session) error {
 		if err := c.message(ctx, s, m); err != nil {
 			return err
 		}
+	}
+}
+
+// beginReading waits until no other reader publishes, and returns false if the
+// session ends first. A session that has ended already is read if it need not
+// wait: the reader's end would close the socket before DISCONNECT is written.
+func (c *Conn) beginReading(s *Session) bool {
+	select {
+	case c.reading <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case c.reading <- struct{}{}:
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 

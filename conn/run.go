@@ -160,6 +160,7 @@ func (c *Conn) serve(ctx context.Context, s *Session, ready State) error {
 			}
 			c.setState(ready, s)
 		case <-s.queue.filled:
+			s.queue.letSendersRun()
 			u := s.queue.take()
 			if u == nil {
 				continue

@@ -66,12 +66,17 @@ func lostUnless(err error) error {
 }
 
 // writeNow writes a packet in its caller's goroutine, which is the queue's
-// writer, and after that the packets that arrived meanwhile. It does not block.
-// It returns false if the session's goroutine writes the packet or its rest.
+// writer, together with the packets of other callers. After that it writes the
+// packets that arrived meanwhile. It does not block. It returns false if the
+// session's goroutine writes the packet or its rest.
 func (s *Session) writeNow(o *outgoing) (written bool) {
-	items, messages := o.alone(), o.messages
+	items := o.alone()
+	if o.sent != nil {
+		items = s.queue.gather()
+	}
 	for {
-		taken, more, err := s.direct.TryWrite(messages...)
+		taken, more, err := s.direct.TryWrite(s.collect(items)...)
+		s.forget()
 		switch {
 		case more || err != nil:
 			s.queue.handOver(items, err)
@@ -81,13 +86,12 @@ func (s *Session) writeNow(o *outgoing) (written bool) {
 			return written
 		}
 		s.written(items)
-		s.forget()
-		items = s.queue.wrote(items, nil, !written)
+		again := s.queue.wrote(items, nil, !written)
 		written = true
-		if items == nil {
+		if !again {
 			return true
 		}
-		messages = s.collect(items)
+		items = s.queue.gather()
 	}
 }
 

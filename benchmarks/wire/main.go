@@ -4,6 +4,7 @@
 //
 //	go run ./wire                          # all rows, three rounds
 //	go run ./wire -rounds 1 -events 20000  # shorter
+//	go run ./wire -rows '^send'            # some of the rows
 //	go run ./wire -readme wire/README.md   # writes the table between the file's markers
 //
 // All clients alternate within one run, so other load on the machine affects
@@ -18,6 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -65,19 +67,24 @@ type result struct {
 func main() {
 	events := flag.Int("events", 200_000, "number of events in a run")
 	rounds := flag.Int("rounds", 3, "number of runs of each contender; the fastest counts")
+	only := flag.String("rows", "", "measure only the rows whose name matches this regular `expression`")
 	node := flag.String("node", "../interop/node", "`directory` with the node_modules of the reference client")
 	readme := flag.String("readme", "", "write the table into this `file`, between its markers, instead of printing it")
 	flag.Parse()
-	err := serveOrRun(*events, *rounds, *node, *readme)
+	err := serveOrRun(*events, *rounds, *only, *node, *readme)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "wire:", err)
 		os.Exit(1)
 	}
 }
 
-func serveOrRun(events, rounds int, node, readme string) error {
+func serveOrRun(events, rounds int, only, node, readme string) error {
 	if os.Getenv(beServer) != "" {
 		return serve()
+	}
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return err
 	}
 	ctx := context.Background()
 	urls, stop, err := child.Start(ctx, beServer)
@@ -88,6 +95,9 @@ func serveOrRun(events, rounds int, node, readme string) error {
 	plain, secure, _ := strings.Cut(urls, " ")
 	table := markdown.NewTable("row", "client", "events/s", "of the reference client", "allocations", "in order")
 	for _, r := range rows(events, node) {
+		if !chosen.MatchString(r.name) {
+			continue
+		}
 		to := target{plain, r.secure, r.transport}
 		if r.secure {
 			to.url = secure

@@ -102,6 +102,8 @@ func (s *pollingSession) read() ([]byte, error) {
 	return []byte(packet), nil
 }
 
+func (s *pollingSession) more() bool { return len(s.pending) > 0 }
+
 func (s *pollingSession) send(packets ...string) error {
 	select {
 	case s.out <- append([]string(nil), packets...):

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,19 +29,20 @@ func serve() error {
 }
 
 func newServers() (plain, secure *httptest.Server) {
-	upgrader := websocket.Upgrader{ReadBufferSize: 64 << 10, CheckOrigin: func(*http.Request) bool { return true }}
+	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	var polling sessions
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("transport") == "polling" {
 			polling.ServeHTTP(w, r)
 			return
 		}
-		ws, err := upgrader.Upgrade(w, r, nil)
+		in := bufio.NewReaderSize(nil, readBuffer)
+		ws, err := upgrader.Upgrade(hijacker{w, in}, r, nil)
 		if err != nil {
 			return
 		}
 		defer ws.Close()
-		play(webSocket{ws})
+		play(webSocket{ws, in})
 	})
 	secure = httptest.NewUnstartedServer(handler)
 	secure.Config.ErrorLog = log.New(noWriter{}, "", 0) // clients close without TLS's last record
@@ -56,11 +59,36 @@ type link interface {
 	// read returns the next packet of the client.
 	read() ([]byte, error)
 
+	// more reports whether another packet has arrived.
+	more() bool
+
 	// send sends packets, many in one write.
 	send(packets ...string) error
 }
 
-type webSocket struct{ ws *websocket.Conn }
+const readBuffer = 64 << 10
+
+type webSocket struct {
+	ws *websocket.Conn
+	in *bufio.Reader // of ws
+}
+
+// A hijacker makes the websocket library read from in.
+type hijacker struct {
+	http.ResponseWriter
+	in *bufio.Reader
+}
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err == nil {
+		h.in.Reset(c) // a client sends nothing before the response
+		buffers.Reader = h.in
+	}
+	return c, buffers, err
+}
+
+func (l webSocket) more() bool { return l.in.Buffered() > 0 }
 
 func (l webSocket) read() ([]byte, error) {
 	_, packet, err := l.ws.ReadMessage()
@@ -85,7 +113,8 @@ const openPacket = `0{"sid":%q,"upgrades":[],"pingInterval":600000,"pingTimeout"
 // "count" with a number of events to receive, or "blast" with a number of
 // tokens to send. After the events of a count, the server sends "done", and
 // whether their numbers were in order. A message with a text such as "answer
-// 100" is answered with so many tokens.
+// 100" is answered with so many tokens. Calls that arrived together are
+// acknowledged with one write.
 func play(l link) {
 	if l.send(fmt.Sprintf(openPacket, "s1")) == nil {
 		serveEvents(l)
@@ -96,6 +125,7 @@ func serveEvents(l link) {
 	_, _ = l.read() // CONNECT
 	err := l.send(`40{"sid":"socket-1"}`)
 	left, next, inOrder := 0, 0, true
+	var acks []string
 	for err == nil {
 		var packet []byte
 		if packet, err = l.read(); err != nil {
@@ -103,7 +133,11 @@ func serveEvents(l link) {
 		}
 		switch name, rest, _ := bytes.Cut(packet, []byte(`["`)); {
 		case len(name) > len("42"): // asks for an acknowledgement
-			err = l.send("43" + string(name[len("42"):]) + "[1]")
+			acks = append(acks, "43"+string(name[len("42"):])+"[1]")
+			if !l.more() {
+				err = l.send(acks...)
+				acks = acks[:0]
+			}
 		case bytes.HasPrefix(rest, []byte("count")):
 			left, next, inOrder = number(rest, ","), 0, true
 			err = l.send(`42["go"]`)

@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,10 +122,10 @@ func TestWorkflowTransport_reconnectsAfterEachCut(t *testing.T) {
 	s := newSite(t, chathttp.Config{OnLeave: chathttp.ContinueOnLeave}, cutAfter(9))
 	var o outcome
 	s.run("workflow.mjs", map[string]any{}, &o)
-	assert.Equal(t, []string{"ready", "0 1 2 3 4 5 6 7 8 9"}, []string{o.Status, o.Text}, o.Error)
-	assert.Equal(t, 1, s.questions("slow"))
+	assert.Equal(t, []string{"ready", longText}, []string{o.Status, o.Text}, o.Error)
+	assert.Equal(t, 1, s.questions("long"))
 	assert.Equal(t, 1, s.count("POST"))
-	assert.Equal(t, 1, s.count("GET"), "18 chunks")
+	assert.Equal(t, 3, s.count("GET"), "after each of three cuts in 33 frames")
 }
 
 type reactResult struct {
@@ -162,16 +164,29 @@ func TestReact_abortsOnceWhenUnmounted(t *testing.T) {
 func TestEventSource_continuesAfterEachCut(t *testing.T) {
 	s := newSite(t, chathttp.Config{OnLeave: chathttp.ContinueOnLeave, ReplayTime: time.Minute}, cutAfter(9))
 	var result struct {
-		Seen [][3]any
+		Seen []struct {
+			Name, ID string
+			Data     struct {
+				Index       int
+				Token, Text string
+			}
+		}
 	}
 	s.run("eventsource.mjs", map[string]any{}, &result)
-	var names []string
-	for _, event := range result.Seen {
-		names = append(names, event[0].(string))
+	// Three events are before the tokens, and one is after them.
+	require.Len(t, result.Seen, 28)
+	request, _, _ := strings.Cut(result.Seen[0].ID, ".")
+	var text strings.Builder
+	for i, event := range result.Seen {
+		assert.Equal(t, request+"."+strconv.Itoa(i+1), event.ID, "each event once, in order")
+		if i < 3 || i > 26 {
+			assert.Equal(t, []string{"begin", "ai:processing", "ai:processing", "ai:message"}[min(i, 3)], event.Name)
+			continue
+		}
+		assert.Equal(t, []any{"ai:token", i - 3}, []any{event.Name, event.Data.Index})
+		text.WriteString(event.Data.Token)
 	}
-	assert.Equal(t, []string{
-		"begin", "ai:processing", "ai:processing", "ai:token", "ai:token", "ai:token", "ai:token", "ai:token",
-		"ai:token", "ai:token", "ai:token", "ai:token", "ai:token", "ai:message",
-	}, names)
-	assert.Equal(t, 1, s.questions("slow"))
+	assert.Equal(t, []string{longText, longText}, []string{text.String(), result.Seen[27].Data.Text})
+	assert.Equal(t, 1, s.questions("long"))
+	assert.Equal(t, 5, s.count("GET"), "one asks, three continue after a cut, and one gets 204")
 }
