@@ -51,6 +51,10 @@ func run(streams, rounds int, pace time.Duration, readme string) error {
 	base := medians(results[byHand])
 	for _, handler := range handlers {
 		r := medians(results[handler])
+		if handler == plainSSE || handler == aiSDK {
+			fmt.Fprintf(os.Stderr, "web: %s: within the limit: memory %t, p50 %t, p99 %t\n", handler,
+				within(r.memory, base.memory), within(r.p50, base.p50), within(r.p99, base.p99))
+		}
 		table.Row(handler, fmt.Sprintf("%.1f KiB", r.memory/1024), ratio(r.memory, base.memory),
 			ms(r.p50), ratio(r.p50, base.p50), ms(r.p99), ratio(r.p99, base.p99))
 	}
@@ -62,6 +66,13 @@ func run(streams, rounds int, pace time.Duration, readme string) error {
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+
+// limit is the highest ratio that chathttp may have.
+const limit = 1.2
+
+func within[T float64 | time.Duration](value, base T) bool {
+	return float64(value) <= limit*float64(base)
+}
 
 func ratio[T float64 | time.Duration](value, base T) string {
 	return fmt.Sprintf("%.2f", float64(value)/float64(base))

@@ -142,6 +142,50 @@ func TestPage_hidesSecrets(t *testing.T) {
 	assert.NotContains(t, raw, secret)
 }
 
+// The causes in the history name the server, but no secret of the address.
+func TestPage_hidesSecretsOfFailures(t *testing.T) {
+	const secret = "s3cr3t"
+	serve := func(handle http.HandlerFunc) string {
+		server := httptest.NewServer(handle)
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	refusing := chattest.NewServer(chattest.Config{Auth: func(map[string]any) error { return errors.New("no") }})
+	defer refusing.Close()
+	for name, address := range map[string]string{
+		"no server": closed.URL,
+		"no host":   "http://host.invalid",
+		"an error":  serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
+		"a redirect": serve(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/x?"+r.URL.RawQuery, http.StatusFound)
+		}),
+		"a refusal": refusing.URL,
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := new(chatdebug.Page)
+			client, err := chat.New(address+"/?key="+secret+"-url", chat.Config{
+				NoJoin: true, Observers: []any{page},
+				Conn: conn.Config{
+					Query:     url.Values{"token": {secret + "-query"}},
+					Header:    http.Header{"Authorization": {secret + "-header"}},
+					Auth:      func(context.Context) (any, error) { return map[string]string{"token": secret + "-auth"}, nil },
+					Reconnect: reconnect.Policy{InitialInterval: time.Millisecond, MaxAttempts: 2},
+				},
+			})
+			require.NoError(t, err)
+			defer client.Close()
+			require.Error(t, client.Run(t.Context()))
+			html, parsed, raw := get(t, page)
+			history := only(t, parsed, "clients")["history"].([]any)
+			assert.NotEmpty(t, history[0].(map[string]any)["cause"])
+			assert.NotContains(t, html, secret)
+			assert.NotContains(t, raw, secret)
+		})
+	}
+}
+
 func TestPage_escapesAndLimitsHistory(t *testing.T) {
 	page := new(chatdebug.Page)
 	client, err := chat.New("http://localhost", chat.Config{NoJoin: true, Observers: []any{page}})

@@ -119,7 +119,7 @@ var allowed = map[string]struct{ code, tests []string }{
 	"interop/conformance":          {tests: []string{"bus", "conn", "conn/zishang", "internal/nodetest", "interop/server", "reconnect"}},
 	"interop/newcomer/...":         {code: []string{"bus/pipe", "chat", "conn", "events"}, tests: []string{"chat/chattest"}},
 	"interop/server":               {code: []string{"internal/sioserver"}, tests: []string{"internal/nodetest"}},
-	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "events", "internal/installed", "internal/nginxtest"}},
+	"interop/web":                  {tests: []string{"chat", "chat/chathttp", "chat/chatnats", "chat/chattest", "conn", "events", "internal/installed", "internal/nginxtest"}},
 	"interop/zishang":              {tests: []string{"conn", "conn/zishang", "internal/wiretest"}},
 }
 

@@ -1,10 +1,10 @@
 // Answers in AI SDK 5, 6 and 7.
-import { api, chat, outcome, print, text, until, versions } from "./lib.mjs";
+import { api, args, chat, outcome, print, text, until, versions } from "./lib.mjs";
 
 const results = {};
 for (const [version, lib] of Object.entries(versions)) {
   const result = (results[version] = {});
-  for (const question of ["whole", "all at once", "different", "fail", "lost"]) {
+  for (const question of ["whole", "all at once", "different", "fail", "lost", ...args.codes.map((code) => "end " + code)]) {
     const c = chat(lib, `${version} ${question}`);
     await c.sendMessage({ text: question });
     result[question] = outcome(c);

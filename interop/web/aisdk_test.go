@@ -2,7 +2,11 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +31,8 @@ func TestAISDK_readsEveryAnswerInVersions5To7(t *testing.T) {
 		Results map[string]map[string]json.RawMessage
 		None    int
 	}
-	s.run("aisdk.mjs", map[string]any{}, &result)
+	codes := slices.Sorted(maps.Keys(endings))
+	s.run("aisdk.mjs", map[string]any{"codes": codes}, &result)
 	assert.Equal(t, 204, result.None, "of a chat without an answer")
 	require.Len(t, result.Results, 3)
 	for version, results := range result.Results {
@@ -44,7 +49,11 @@ func TestAISDK_readsEveryAnswerInVersions5To7(t *testing.T) {
 			assert.Equal(t, []string{"ready", "All at once"}, []string{atOnce.Status, atOnce.Text})
 			assert.Contains(t, string(get("different").Message), `"text":"Final"`)
 
-			for question, code := range map[string]string{"fail": "E_MODEL", "lost": "gap"} {
+			failures := map[string]string{"fail": "E_MODEL", "lost": "gap"}
+			for _, code := range codes {
+				failures["end "+code] = code
+			}
+			for question, code := range failures {
 				failed := get(question)
 				assert.Equal(t, "error", failed.Status)
 				require.Len(t, failed.Data, 1)
@@ -120,10 +129,10 @@ func TestWorkflowTransport_reconnectsAfterEachCut(t *testing.T) {
 	s := newSite(t, chathttp.Config{OnLeave: chathttp.ContinueOnLeave}, cutAfter(9))
 	var o outcome
 	s.run("workflow.mjs", map[string]any{}, &o)
-	assert.Equal(t, []string{"ready", "0 1 2 3 4 5 6 7 8 9"}, []string{o.Status, o.Text}, o.Error)
-	assert.Equal(t, 1, s.questions("slow"))
+	assert.Equal(t, []string{"ready", longText}, []string{o.Status, o.Text}, o.Error)
+	assert.Equal(t, 1, s.questions("long"))
 	assert.Equal(t, 1, s.count("POST"))
-	assert.Equal(t, 1, s.count("GET"), "18 chunks")
+	assert.Equal(t, 3, s.count("GET"), "after each of three cuts in 33 frames")
 }
 
 type reactResult struct {
@@ -162,16 +171,29 @@ func TestReact_abortsOnceWhenUnmounted(t *testing.T) {
 func TestEventSource_continuesAfterEachCut(t *testing.T) {
 	s := newSite(t, chathttp.Config{OnLeave: chathttp.ContinueOnLeave, ReplayTime: time.Minute}, cutAfter(9))
 	var result struct {
-		Seen [][3]any
+		Seen []struct {
+			Name, ID string
+			Data     struct {
+				Index       int
+				Token, Text string
+			}
+		}
 	}
 	s.run("eventsource.mjs", map[string]any{}, &result)
-	var names []string
-	for _, event := range result.Seen {
-		names = append(names, event[0].(string))
+	// Three events are before the tokens, and one is after them.
+	require.Len(t, result.Seen, 28)
+	request, _, _ := strings.Cut(result.Seen[0].ID, ".")
+	var text strings.Builder
+	for i, event := range result.Seen {
+		assert.Equal(t, request+"."+strconv.Itoa(i+1), event.ID, "each event once, in order")
+		if i < 3 || i > 26 {
+			assert.Equal(t, []string{"begin", "ai:processing", "ai:processing", "ai:message"}[min(i, 3)], event.Name)
+			continue
+		}
+		assert.Equal(t, []any{"ai:token", i - 3}, []any{event.Name, event.Data.Index})
+		text.WriteString(event.Data.Token)
 	}
-	assert.Equal(t, []string{
-		"begin", "ai:processing", "ai:processing", "ai:token", "ai:token", "ai:token", "ai:token", "ai:token",
-		"ai:token", "ai:token", "ai:token", "ai:token", "ai:token", "ai:message",
-	}, names)
-	assert.Equal(t, 1, s.questions("slow"))
+	assert.Equal(t, []string{longText, longText}, []string{text.String(), result.Seen[27].Data.Text})
+	assert.Equal(t, 1, s.questions("long"))
+	assert.Equal(t, 5, s.count("GET"), "one asks, three continue after a cut, and one gets 204")
 }

@@ -16,6 +16,15 @@ import (
 // wholeText is the text of the answer to "whole".
 const wholeText = "It is noon \u2028👩\u200d💻"
 
+// longText has 24 words, one in each token.
+var longText = func() string {
+	var words []string
+	for i := range 24 {
+		words = append(words, strconv.Itoa(i))
+	}
+	return strings.Join(words, " ")
+}()
+
 // answer answers a question by its text.
 func answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) {
 	final := events.AIMessage{
@@ -52,6 +61,10 @@ func answer(ctx context.Context, q events.UserMessage, emit func(events.Event)) 
 		emit(final)
 	case q.Text == "slow":
 		chattest.Say("0 1 2 3 4 5 6 7 8 9", 30*time.Millisecond)(ctx, q, emit)
+	case q.Text == "long":
+		chattest.Say(longText, 10*time.Millisecond)(ctx, q, emit)
+	case q.Text == "silent":
+		<-ctx.Done()
 	case q.Text == "wait": // without an end
 		emit(events.AIToken{Token: "first "})
 		<-ctx.Done()

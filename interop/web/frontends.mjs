@@ -13,15 +13,16 @@ const chats = Array.from({ length: args.chats }, (_, i) =>
     }),
   }),
 );
-const asking = chats.map((c) => c.sendMessage({ text: "halves" }));
-await until(() => chats.every((c) => text(c.lastMessage).includes("19 ")));
-print("middle"); // the front end is killed now
+const asking = chats.map((c) => c.sendMessage({ text: "paced" }));
+await until(() => chats.every((c) => text(c.lastMessage).includes("9 ")));
+print("middle"); // the front end is killed now, while tokens arrive
 await Promise.all(asking);
+const before = chats.map((c) => text(c.lastMessage).split(" ").length);
 const broken = chats.map((c) => c.status);
 current = args.urls[1];
 const resuming = chats.map((c) => c.resumeStream());
 await until(() => chats.every((c) => c.status === "streaming"));
-print("resumed"); // the answers continue now
+print("resumed"); // the answers may end now
 await Promise.all(resuming);
-print({ broken, outcomes: chats.map((c) => ({ ...outcome(c), messages: c.messages.length })) });
+print({ broken, outcomes: chats.map((c, i) => ({ ...outcome(c), before: before[i], messages: c.messages.length })) });
 process.exit(0);

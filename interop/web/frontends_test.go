@@ -156,24 +156,29 @@ func TestFrontEnd_isKilledAndAnswersContinueAtAnother(t *testing.T) {
 	server, err := chatnats.Embedded(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	resumed := make(chan struct{}) // the second halves may be sent
-	halves := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+	resumed := make(chan struct{}) // the answers may end
+	paced := func(ctx context.Context, _ events.UserMessage, emit func(events.Event)) {
+		pace := time.NewTicker(50 * time.Millisecond)
+		defer pace.Stop()
 		var said strings.Builder
-		for i := range 40 {
-			if i == 20 {
-				select {
-				case <-resumed:
-				case <-ctx.Done():
-					return
-				}
-			}
+		for i, rest := 0, 20; rest > 0; i++ {
 			token := strconv.Itoa(i) + " "
 			said.WriteString(token)
 			emit(events.AIToken{Token: token, Index: i})
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-resumed:
+				rest--
+			default:
+			}
 		}
 		emit(events.AIMessage{MessageID: "m1", Role: "assistant", Text: said.String()})
 	}
-	backend := chattest.NewServer(chattest.Config{Answer: halves})
+	backend := chattest.NewServer(chattest.Config{Answer: paced})
 	t.Cleanup(backend.Close)
 	var chats []events.ID
 	for i := range n {
@@ -207,21 +212,24 @@ func TestFrontEnd_isKilledAndAnswersContinueAtAnother(t *testing.T) {
 		Broken   []string
 		Outcomes []struct {
 			outcome
-			Messages int
+			Messages, Before int
 		}
 	}
 	require.NoError(t, json.NewDecoder(lines).Decode(&result))
 	require.NoError(t, page.Wait())
 
-	var whole strings.Builder
-	for i := range 40 {
-		whole.WriteString(strconv.Itoa(i) + " ")
-	}
 	require.Len(t, result.Outcomes, n)
 	for i, o := range result.Outcomes {
 		assert.Equal(t, "error", result.Broken[i], "a lost connection is an error")
 		assert.Equal(t, "ready", o.Status, o.Error)
-		assert.Equal(t, whole.String(), o.Text, "each token once")
+		tokens := strings.Fields(o.Text)
+		for i, token := range tokens {
+			require.Equal(t, strconv.Itoa(i), token, "each token once, in order")
+		}
+		assert.Greater(t, len(tokens), o.Before+20, "tokens arrived before, during and after the outage")
+		var message struct{ Metadata struct{ Text *string } }
+		require.NoError(t, json.Unmarshal(o.Message, &message))
+		assert.Nil(t, message.Metadata.Text, "the tokens are the whole text of the final message")
 		assert.Equal(t, 2, o.Messages)
 	}
 	assert.Len(t, backend.Received("user:message"), n, "each question was asked once")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,41 @@ func TestNginx_passesTokensAtOnce(t *testing.T) {
 			all := strings.Split(strings.TrimSpace(string(whole)), "\n")
 			assert.Contains(t, all[len(all)-1], p.end)
 		})
+	}
+}
+
+// With nginx's defaults, a response begins before its answer does.
+func TestNginx_passesFirstByteBeforeAnyEvent(t *testing.T) {
+	s := newSite(t, chathttp.Config{}, nil)
+	browser := behindNginx(t, s, "")
+	for protocol := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			response := askOver(t, browser, protocol, "silent")
+			first := make([]byte, 1)
+			_, err := io.ReadFull(response.Body, first)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			s.backend.Expect(t, "ai:abort", nil)
+		})
+	}
+}
+
+// An answer that is silent for more than nginx's proxy_read_timeout of 60 s.
+// PARLEY_WEB_SILENCE=65s runs it.
+func TestNginx_keepsResponseOpenWithDefaults(t *testing.T) {
+	silence, err := time.ParseDuration(os.Getenv("PARLEY_WEB_SILENCE"))
+	if err != nil {
+		t.Skip("PARLEY_WEB_SILENCE=65s runs it")
+	}
+	s := newSite(t, chathttp.Config{}, nil)
+	response := askOver(t, behindNginx(t, s, ""), "AI SDK", "silent")
+	lines := bufio.NewReader(response.Body)
+	for comments := 0; comments <= int(silence/chathttp.DefaultKeepAlive); {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err, "after %d comments", comments)
+		if line == ":\n" {
+			comments++
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func newSite(t *testing.T, cfg chathttp.Config, around func(http.Handler) http.H
 		return chathttp.Visitor{UserID: events.StringID("ada"), MayUse: func(string) bool { return true }}, nil
 	}
 	cfg.Logger = slog.New(slog.DiscardHandler)
-	web, err := chathttp.New(client, cfg)
+	web, err := chathttp.New[chathttp.Answer](asker{client}, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = web.Close() })
 	mux := http.NewServeMux()

@@ -40,9 +40,9 @@ func Command(ctx context.Context, arguments ...string) *exec.Cmd {
 const NoServer = "http://127.0.0.1:1"
 
 // ReportsMissingServer runs the example with the arguments, which name
-// [NoServer]. It checks that the output has the text, that the exit code after
-// an interrupt is the given one, that -help exits with 0, and a wrong flag with
-// 2.
+// [NoServer]. It checks that the output has the text, and that the exit code
+// after an interrupt is the given one. It also checks that -help describes the
+// example and exits with 0, and that a wrong flag exits with 2.
 func ReportsMissingServer(t *testing.T, text string, code int, arguments ...string) {
 	t.Helper()
 	reader, writer := io.Pipe()
@@ -71,7 +71,10 @@ func ReportsMissingServer(t *testing.T, text string, code int, arguments ...stri
 	<-drained
 	assert.Equal(t, code, example.ProcessState.ExitCode())
 
-	assert.NoError(t, Command(t.Context(), "-help").Run(), "-help exits with 0")
+	help, err := Command(t.Context(), "-help").CombinedOutput()
+	assert.NoError(t, err, "-help exits with 0")
+	assert.Regexp(t, `^[A-Z].*\.\n\n  \w+ `, string(help), "a description of one line, then the arguments")
+	assert.NotRegexp(t, `(?m)^  -\w+ (int|uint|string|float)$`, string(help), "each flag names its argument")
 	wrong := Command(t.Context(), "-no-such-flag")
 	assert.Error(t, wrong.Run())
 	assert.Equal(t, 2, wrong.ProcessState.ExitCode(), "a wrong flag exits with 2")
