@@ -39,29 +39,40 @@ func (f toolEndFunc) OnToolEnd(context.Context, *Client, events.AIToolCall, any,
 func (f deliveryAttemptFunc) OnDeliveryAttempt(context.Context, *Client, DeliveryAttempt) { f() }
 func (f deliveryEndFunc) OnDeliveryEnd(context.Context, *Client, DeliveryEnd)             { f() }
 
-// An observer that ends its goroutine ends no more than that: the answer, the
+// An observer may use the client, panic or end its goroutine. The answer, the
 // tool and the delivery end, and Shutdown waits for nothing.
-func TestObservers_mayEndTheirGoroutine(t *testing.T) {
-	for name, observer := range map[string]func(end func()) any{
-		"OnAsk":             func(end func()) any { return askFunc(end) },
-		"OnFirstToken":      func(end func()) any { return firstTokenFunc(end) },
-		"OnToken":           func(end func()) any { return tokenFunc(end) },
-		"OnAnswerEnd":       func(end func()) any { return answerEndFunc(end) },
-		"OnToolStart":       func(end func()) any { return toolStartFunc(end) },
-		"OnToolEnd":         func(end func()) any { return toolEndFunc(end) },
-		"OnDeliveryAttempt": func(end func()) any { return deliveryAttemptFunc(end) },
-		"OnDeliveryEnd":     func(end func()) any { return deliveryEndFunc(end) },
+func TestObservers_areHarmless(t *testing.T) {
+	for name, act := range map[string]func(client *Client){
+		"uses the client":    func(client *Client) { (&user1{}).use(client) },
+		"panics":             func(*Client) { panic("observer") },
+		"ends its goroutine": func(*Client) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) { testObservers(t, act) })
+	}
+}
+
+func testObservers(t *testing.T, act func(client *Client)) {
+	for name, observer := range map[string]func(do func()) any{
+		"OnAsk":             func(do func()) any { return askFunc(do) },
+		"OnFirstToken":      func(do func()) any { return firstTokenFunc(do) },
+		"OnToken":           func(do func()) any { return tokenFunc(do) },
+		"OnAnswerEnd":       func(do func()) any { return answerEndFunc(do) },
+		"OnToolStart":       func(do func()) any { return toolStartFunc(do) },
+		"OnToolEnd":         func(do func()) any { return toolEndFunc(do) },
+		"OnDeliveryAttempt": func(do func()) any { return deliveryAttemptFunc(do) },
+		"OnDeliveryEnd":     func(do func()) any { return deliveryEndFunc(do) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var ended atomic.Bool
-			end := func() {
-				if !ended.Swap(true) {
-					runtime.Goexit()
-				}
-			}
 			synctest.Test(t, func(t *testing.T) {
+				var called atomic.Bool
+				var client *Client
+				once := func() {
+					if !called.Swap(true) {
+						act(client)
+					}
+				}
 				w := make(wire)
-				client := w.client(t, Config{NoJoin: true, Observers: []any{observer(end)}})
+				client = w.client(t, Config{NoJoin: true, Observers: []any{observer(once)}})
 				wiretest.Run(t, client)
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
@@ -77,11 +88,12 @@ func TestObservers_mayEndTheirGoroutine(t *testing.T) {
 				}()
 				go client.Deliver(t.Context(), events.UserMessage{MessageID: "m1", UserID: user, Text: "Hi"})
 				time.Sleep(10 * time.Second)
-				if name != "OnAsk" {
+				// OnAsk may have ended the goroutine of Ask.
+				if name != "OnAsk" || len(answered) > 0 {
 					assert.NoError(t, <-answered)
 					assert.EqualValues(t, 1, server.tools.Load(), "answers of the tool")
 				}
-				assert.True(t, ended.Load())
+				assert.True(t, called.Load())
 				within, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				require.NoError(t, client.Shutdown(within))

@@ -45,16 +45,26 @@ func inGoroutine(fn func() error) error {
 	return <-ended
 }
 
-// An observer that ends its goroutine ends no more than that: the next call and
-// the next Run succeed, and no session remains open.
-func TestObservers_mayEndTheirGoroutine(t *testing.T) {
-	for name, observer := range map[string]func(end func()) any{
-		"OnState":        func(end func()) any { return stateFunc(end) },
-		"OnSessionBegin": func(end func()) any { return sessionBeginFunc(end) },
-		"OnSessionEnd":   func(end func()) any { return sessionEndFunc(end) },
-		"OnFrameRead":    func(end func()) any { return frameReadFunc(end) },
-		"OnFrameWritten": func(end func()) any { return frameWrittenFunc(end) },
-		"OnSlow":         func(end func()) any { return slowFunc(end) },
+// An observer may use the connection, panic or end its goroutine. The next call
+// and the next Run succeed, and no session remains open.
+func TestObservers_areHarmless(t *testing.T) {
+	for name, act := range map[string]func(c *conn.Conn){
+		"uses the connection": func(c *conn.Conn) { _, _ = c.State(), c.Stats() },
+		"panics":              func(*conn.Conn) { panic("observer") },
+		"ends its goroutine":  func(*conn.Conn) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) { testObservers(t, act) })
+	}
+}
+
+func testObservers(t *testing.T, act func(c *conn.Conn)) {
+	for name, observer := range map[string]func(do func()) any{
+		"OnState":        func(do func()) any { return stateFunc(do) },
+		"OnSessionBegin": func(do func()) any { return sessionBeginFunc(do) },
+		"OnSessionEnd":   func(do func()) any { return sessionEndFunc(do) },
+		"OnFrameRead":    func(do func()) any { return frameReadFunc(do) },
+		"OnFrameWritten": func(do func()) any { return frameWrittenFunc(do) },
+		"OnSlow":         func(do func()) any { return slowFunc(do) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var sessions sync.WaitGroup
@@ -70,10 +80,12 @@ func TestObservers_mayEndTheirGoroutine(t *testing.T) {
 					}
 				}
 			})
-			var ended atomic.Bool
-			c, err := conn.New(url, conn.Config{Reconnect: soon, Observers: []any{observer(func() {
-				if !ended.Swap(true) {
-					runtime.Goexit()
+			var called atomic.Bool
+			var c *conn.Conn
+			var err error
+			c, err = conn.New(url, conn.Config{Reconnect: soon, Observers: []any{observer(func() {
+				if !called.Swap(true) {
+					act(c)
 				}
 			})}})
 			require.NoError(t, err)
@@ -92,7 +104,7 @@ func TestObservers_mayEndTheirGoroutine(t *testing.T) {
 				}
 			}
 			assert.Equal(t, 5, succeeded)
-			assert.True(t, ended.Load(), "the observer was called")
+			assert.True(t, called.Load())
 			stop()
 			<-running
 			require.NoError(t, c.Close())

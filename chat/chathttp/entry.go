@@ -3,7 +3,6 @@ package chathttp
 import (
 	"context"
 	"errors"
-	"iter"
 	"time"
 
 	"github.com/seed67206a74/parley/chat"
@@ -68,40 +67,42 @@ func (e *entry) cause(err error) error {
 	return err
 }
 
-// follow iterates over the events of the answer in batches, as Answer.Follow
-// does, also while the question waits. If the answer ends without a final
-// message, the last pair has an error.
-func (e *entry) follow(ctx context.Context, tick time.Duration) iter.Seq2[[]events.Event, error] {
-	return func(yield func([]events.Event, error) bool) {
-		if !e.waitAsked(ctx, tick, yield) {
-			return
-		}
-		final := false
-		for batch, err := range e.answer.Follow(ctx, tick) {
-			if err != nil {
-				yield(nil, e.cause(err))
-				return
-			}
-			if len(batch) > 0 {
-				_, final = batch[len(batch)-1].(events.AIMessage)
-			}
-			if !yield(batch, nil) {
-				return
-			}
-		}
-		if !final {
-			yield(nil, errNoMessage)
-		}
+// A reading finds out how the events of an answer end. A reader has a loop of
+// its own over Answer.Follow, because one iterator in another would double its
+// stack.
+type reading struct {
+	e     *entry
+	final bool // the last event is the final message
+	err   error
+}
+
+// next takes a pair of Answer.Follow. It returns false if it has an error.
+func (r *reading) next(batch []events.Event, err error) bool {
+	if err != nil {
+		r.err = r.e.cause(err)
+		return false
 	}
+	if len(batch) > 0 {
+		_, r.final = batch[len(batch)-1].(events.AIMessage)
+	}
+	return true
+}
+
+// end returns the error of the answer after the last pair: nil after its final
+// message.
+func (r *reading) end() error {
+	if r.err == nil && !r.final {
+		return errNoMessage
+	}
+	return r.err
 }
 
 // longWait is a silence that counts as a part of the next tick.
 const longWait = time.Second
 
-// waitAsked waits until the question is asked, and yields an empty batch after
-// each tick. It returns false if it has yielded an error, or yield has returned
-// false.
-func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]events.Event, error) bool) bool {
+// awaitAsked waits until the question is asked, and calls beat after each tick.
+// It returns the error of Ask or of ctx.
+func (e *entry) awaitAsked(ctx context.Context, tick time.Duration, beat func()) error {
 	var ticks <-chan time.Time
 	if tick > 0 {
 		ticker := time.NewTicker(tick)
@@ -111,19 +112,14 @@ func (e *entry) waitAsked(ctx context.Context, tick time.Duration, yield func([]
 	for last := time.Now(); ; last = time.Now() {
 		select {
 		case <-e.asked:
-			if e.err != nil {
-				yield(nil, e.err)
-				return false
+			if e.err == nil && tick > 0 && time.Since(last) >= longWait {
+				beat() // the next tick begins now
 			}
-			// The next tick begins now.
-			return tick <= 0 || time.Since(last) < longWait || yield(nil, nil)
+			return e.err
 		case <-ticks:
-			if !yield(nil, nil) {
-				return false
-			}
+			beat()
 		case <-ctx.Done():
-			yield(nil, ctx.Err())
-			return false
+			return ctx.Err()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package chathttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,25 +39,31 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, e *entry, p prot
 	enc.heartbeat() // the first byte
 	enc.begin()
 	out.flush()
-	var failed error
-	for batch, err := range e.follow(r.Context(), s.cfg.KeepAlive) {
-		if err != nil {
-			if r.Context().Err() != nil {
-				cut()
-			}
-			failed = err
-			break
-		}
-		if len(batch) == 0 {
-			enc.heartbeat()
-		}
-		for _, event := range batch {
-			enc.event(event)
-		}
-		if failed = out.err; failed != nil {
-			break
-		}
+	failed := e.awaitAsked(r.Context(), s.cfg.KeepAlive, func() {
+		enc.heartbeat()
 		out.flush()
+	})
+	if failed == nil {
+		reading := reading{e: e}
+		for batch, err := range e.answer.Follow(r.Context(), s.cfg.KeepAlive) {
+			if !reading.next(batch, err) {
+				break
+			}
+			if len(batch) == 0 {
+				enc.heartbeat()
+			}
+			for _, event := range batch {
+				enc.event(event)
+			}
+			if out.err != nil {
+				break
+			}
+			out.flush()
+		}
+		failed = cmp.Or(out.err, reading.end())
+	}
+	if failed != nil && out.err == nil && r.Context().Err() != nil {
+		cut()
 	}
 	if out.err == nil {
 		<-e.done // a reader who sees the end may ask again
@@ -76,18 +83,21 @@ func (s *Server) hasMore(e *entry, p protocol, skip int) bool {
 	out := &frames{skip: skip}
 	enc := p.encoder(out, e, &s.cfg)
 	enc.begin()
-	var failed error
-	for batch, err := range e.follow(context.Background(), 0) {
-		if err != nil {
-			failed = err
-			break
+	failed := e.err
+	if failed == nil {
+		reading := reading{e: e}
+		for batch, err := range e.answer.Follow(context.Background(), 0) {
+			if !reading.next(batch, err) {
+				break
+			}
+			for _, event := range batch {
+				enc.event(event)
+			}
+			if out.taken {
+				return true
+			}
 		}
-		for _, event := range batch {
-			enc.event(event)
-		}
-		if out.taken {
-			return true
-		}
+		failed = reading.end()
 	}
 	enc.end(failed)
 	return out.taken

@@ -21,24 +21,32 @@ func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, e *entry, p p
 	out := &frames{rc: http.NewResponseController(w)}
 	_ = out.rc.SetReadDeadline(time.Time{}) // as in stream
 	var message events.AIMessage
-	for batch, err := range e.follow(r.Context(), 0) {
-		if err != nil {
-			refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(err), noRetry: true}
-			switch {
-			case r.Context().Err() != nil:
-				refused = errInterrupted
-			case e.err != nil: // the question was not asked
-				refused = s.cfg.refusalOf(err)
+	failed := e.awaitAsked(r.Context(), 0, nil)
+	if failed == nil {
+		reading := reading{e: e}
+		for batch, err := range e.answer.Follow(r.Context(), 0) {
+			if !reading.next(batch, err) {
+				break
 			}
-			_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-			refused.write(w) // fails if the reader has left
-			return
-		}
-		for _, event := range batch {
-			if m, ok := event.(events.AIMessage); ok {
-				message = m
+			for _, event := range batch {
+				if m, ok := event.(events.AIMessage); ok {
+					message = m
+				}
 			}
 		}
+		failed = reading.end()
+	}
+	if failed != nil {
+		refused := &refusal{status: http.StatusBadGateway, problem: s.cfg.problemOf(failed), noRetry: true}
+		switch {
+		case r.Context().Err() != nil:
+			refused = errInterrupted
+		case e.err != nil: // the question was not asked
+			refused = s.cfg.refusalOf(failed)
+		}
+		_ = out.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+		refused.write(w) // fails if the reader has left
+		return
 	}
 	<-e.done
 	w.Header().Set("Content-Type", "application/json")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -57,7 +58,8 @@ func running(t testing.TB, f func(ctx context.Context) error) (stop func()) {
 				t.Errorf("ended with %v", err)
 			}
 		case <-time.After(patience):
-			t.Error("does not end")
+			stacks := make([]byte, 1<<20)
+			t.Errorf("does not end\n%s", stacks[:runtime.Stack(stacks, true)])
 		}
 	}
 	t.Cleanup(stop)

@@ -39,7 +39,9 @@ func TestOpen_reportsDifferencesOfStream(t *testing.T) {
 		},
 	} {
 		t.Run(difference, func(t *testing.T) {
-			c := Config{}.StreamConfig()
+			// The server deletes the files of a stream later, so one of the
+			// same name could fail.
+			c := Config{Storage: jetstream.MemoryStorage}.StreamConfig()
 			change(&c)
 			_, err := js.CreateStream(wiretest.Context(t), c)
 			require.NoError(t, err)
