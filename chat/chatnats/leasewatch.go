@@ -64,15 +64,29 @@ func (w *leaseWatch) remove(key string, ch chan leaseChange) {
 func (w *leaseWatch) watch(ctx context.Context, b *bucket) {
 	for ctx.Err() == nil {
 		if watcher, err := b.Watch(ctx, leaseKey("*"), jetstream.UpdatesOnly()); err == nil {
-			for entry := range watcher.Updates() {
-				if entry != nil {
-					w.report(entry.Key(), leaseChange{entry.Revision(), entry.Operation() != jetstream.KeyValuePut})
-				}
-			}
+			w.reportUpdates(ctx, watcher.Updates())
 		}
 		select {
 		case <-time.After(longPause):
 		case <-ctx.Done():
+		}
+	}
+}
+
+// reportUpdates returns when updates is closed or ctx ends. The library may
+// leave updates open if ctx ends while it subscribes.
+func (w *leaseWatch) reportUpdates(ctx context.Context, updates <-chan jetstream.KeyValueEntry) {
+	for {
+		select {
+		case entry, ok := <-updates:
+			if !ok {
+				return
+			}
+			if entry != nil {
+				w.report(entry.Key(), leaseChange{entry.Revision(), entry.Operation() != jetstream.KeyValuePut})
+			}
+		case <-ctx.Done():
+			return
 		}
 	}
 }
