@@ -96,7 +96,7 @@ func read[T any](r *readers, t testing.TB, topic topic[T]) {
 	}
 	r.checks = append(r.checks, func(t *testing.T) {
 		for _, one := range behind {
-			t.Run(topic.name+"/"+one.name, func(t *testing.T) { one.check(t, all.got) })
+			one.check(named{t, topic.name + ", " + one.name}, all.got)
 		}
 	})
 	r.totals = append(r.totals, func() string { return fmt.Sprintf("%d of %s", len(all.got), topic.name) })
@@ -118,7 +118,7 @@ func (one *policyReader[T]) receive(slowly bool) {
 
 // check compares the received values with the published ones. The topic is
 // closed.
-func (one *policyReader[T]) check(t *testing.T, published []T) {
+func (one *policyReader[T]) check(t assert.TestingT, published []T) {
 	if one.stuck {
 		one.receive(false)
 	}
@@ -144,6 +144,17 @@ func (one *policyReader[T]) check(t *testing.T, published []T) {
 		}
 		all = all[i+1:]
 	}
+}
+
+// A named adds a name to the errors of a test. A subtest for each reader would
+// keep memory until the end of a long run.
+type named struct {
+	t    *testing.T
+	name string
+}
+
+func (n named) Errorf(format string, args ...any) {
+	n.t.Errorf("%s: "+format, append([]any{n.name}, args...)...)
 }
 
 func labels[T any](values []T) []string {
