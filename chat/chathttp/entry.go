@@ -67,9 +67,7 @@ func (e *entry) cause(err error) error {
 	return err
 }
 
-// A reading finds out how the events of an answer end. A reader has a loop of
-// its own over Answer.Follow, because one iterator in another would double its
-// stack.
+// A reading finds out how the events of an answer end.
 type reading struct {
 	e     *entry
 	final bool // the last event is the final message

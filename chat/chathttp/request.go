@@ -33,16 +33,7 @@ type protocol struct {
 
 // answerQuestion asks the question of a request and streams its answer.
 func (s *Server) answerQuestion(w http.ResponseWriter, r *http.Request, p protocol) {
-	request, q, err := s.question(w, r, p)
-	if err == nil && !canFlush(w) {
-		err = refuse(http.StatusInternalServerError, "internal", "This server cannot stream.")
-		s.cfg.Logger.ErrorContext(r.Context(), "chathttp: response writer cannot flush")
-	}
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
-	e, err := s.begin(request, q)
+	e, err := s.accept(w, r, p)
 	if err != nil {
 		s.refuse(w, err)
 		return
@@ -53,6 +44,21 @@ func (s *Server) answerQuestion(w http.ResponseWriter, r *http.Request, p protoc
 		return
 	}
 	s.stream(w, r, e, p, 0)
+}
+
+// accept begins to ask the question of a request, and returns its entry with
+// one reader. It is a function of its own because its large variables would
+// double the stack while the answer streams.
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, p protocol) (*entry, error) {
+	request, q, err := s.question(w, r, p)
+	if err != nil {
+		return nil, err
+	}
+	if !canFlush(w) {
+		s.cfg.Logger.ErrorContext(r.Context(), "chathttp: response writer cannot flush")
+		return nil, refuse(http.StatusInternalServerError, "internal", "This server cannot stream.")
+	}
+	return s.begin(request, q)
 }
 
 // question authorizes a request and reads its question.
