@@ -88,6 +88,7 @@ lint: ## formatting, vet, staticcheck and a tidy go.mod in each module; a comple
 		{ echo "go.work.sum was incomplete: rm go.work.sum && go mod download"; exit 1; }
 	cd interop && go vet -tags soak ./chaos && $(STATICCHECK) -tags soak ./chaos
 	cd chat/chatnats && go vet -tags soak . && $(STATICCHECK) -tags soak .
+	cd interop/web && go vet -tags load . && $(STATICCHECK) -tags load .
 	go run ./internal/apilist/generate -check .
 	go run ./internal/prose
 
@@ -127,11 +128,11 @@ bench: ## the way of a token and the cost of fan-out, each beside its limit; rew
 	cd chat/chatnats && go test -run '^$$' -bench . -benchtime 5x .
 
 .PHONY: load
-load: ## a silence of 65 s behind nginx, 10,000 connects over each transport, the cost of 10,000 connections and of 1,000 answers in web pages; rewrites the tables of benchmarks/load and benchmarks/web
+load: nginx ## a silence of 65 s behind nginx, 10,000 connects over each transport, the cost of 10,000 connections and of 1,000 answers in web pages; rewrites the tables of benchmarks/load and benchmarks/web
 	PARLEY_CONNECTS=10000 go test -count=1 -run '^TestConnects_areAllAnswered$$' ./internal/sioserver
 	cd benchmarks && go run ./load -readme load/README.md
 	cd benchmarks && go run ./web -readme web/README.md
-	cd interop/web && GOWORK=off PARLEY_WEB_SILENCE=65s go test -timeout 5m -run TestNginx_keepsResponseOpenWithDefaults .
+	cd interop/web && PARLEY_INTEROP=required go test -tags load -count=1 -timeout 5m -run TestNginx_keepsResponseOpenWithDefaults .
 
 .PHONY: collector
 collector: ## the spans and metrics of chat/chatotel in the file of a real OpenTelemetry Collector; its first build takes minutes

@@ -22,6 +22,21 @@ func (l *link) nameless(t *testing.T, client *Client) {
 	require.NoError(t, err)
 }
 
+// asksAfter asks a question, which must be sent only after a frame has ended
+// the other answer. It is then answered.
+func (l *link) asksAfter(t *testing.T, client *Client, frame string) {
+	t.Helper()
+	next := asking(t.Context(), client, "new")
+	synctest.Wait()
+	assert.Empty(t, l.out)
+	l.send(frame)
+	assert.Contains(t, <-l.out, "m-new")
+	l.send(finalFrame("", "NEW"))
+	message, err := (<-next).Wait()
+	require.NoError(t, err)
+	assert.Equal(t, "NEW", message.Text)
+}
+
 // A message that was not sent by Ask may be answered as well.
 func TestAsk_waitsForAnswerToSentMessage(t *testing.T) {
 	for name, send := range map[string]func(ctx context.Context, client *Client) error{
@@ -73,15 +88,7 @@ func TestAsk_waitsForAnswerToMessageBeforeFirstQuestion(t *testing.T) {
 			l.send(tokenFrame("", n, "MESSAGE"))
 			synctest.Wait()
 		}
-		next := asking(t.Context(), client, "new")
-		synctest.Wait()
-		assert.Empty(t, l.out)
-		l.send(finalFrame("", strings.Repeat("MESSAGE", 5)))
-		assert.Contains(t, <-l.out, "m-new")
-		l.send(finalFrame("", "NEW"))
-		message, err := (<-next).Wait()
-		require.NoError(t, err)
-		assert.Equal(t, "NEW", message.Text)
+		l.asksAfter(t, client, finalFrame("", strings.Repeat("MESSAGE", 5)))
 	})
 }
 
@@ -101,15 +108,7 @@ func TestAsk_waitsForEachAlternatingAnswer(t *testing.T) {
 			l.send(tokenFrame("", n, "OLD"), tokenFrame("", n+1, "MESSAGE"))
 		}
 		l.send(finalFrame("", strings.Repeat("MESSAGE", 5)))
-		next := asking(t.Context(), client, "new")
-		synctest.Wait()
-		assert.Empty(t, l.out)
-		l.send(finalFrame("", strings.Repeat("OLD", 4)))
-		assert.Contains(t, <-l.out, "m-new")
-		l.send(finalFrame("", "NEW"))
-		answer, err := (<-next).Wait()
-		require.NoError(t, err)
-		assert.Equal(t, "NEW", answer.Text)
+		l.asksAfter(t, client, finalFrame("", strings.Repeat("OLD", 4)))
 	})
 }
 

@@ -116,11 +116,18 @@ func TestFinder_resumesAnswerOfOtherServer(t *testing.T) {
 	})
 }
 
+// askAndMove asks in a chat, and moves the visitor to the other server during
+// the answer.
+func (s *site) askAndMove(chat string, move func()) *reply {
+	r := s.ask(chat, "Count")
+	r.until(`"delta":"1 "`)
+	move()
+	return r
+}
+
 func TestFinder_stopsAnswerOfOtherServer(t *testing.T) {
 	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
-		r := s.ask("room", "Count")
-		r.until(`"delta":"1 "`)
-		move()
+		r := s.askAndMove("room", move)
 		assert.Contains(t, s.send("POST", "/chat/room/stop", "{}").body(), `"stopped":true`)
 		assert.Contains(t, r.frames(), `{"type":"abort"}`)
 		synctest.Wait()
@@ -131,9 +138,7 @@ func TestFinder_stopsAnswerOfOtherServer(t *testing.T) {
 
 func TestFinder_resumesAndStopsMappedChat(t *testing.T) {
 	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
-		r := s.ask("mapped", "Count")
-		r.until(`"delta":"1 "`)
-		move()
+		s.askAndMove("mapped", move)
 		s.status(200, s.send("GET", "/chat/mapped/stream", "")).leave()
 		assert.Contains(t, s.send("POST", "/chat/mapped/stop", "").body(), `"stopped":true`)
 	})
@@ -141,9 +146,7 @@ func TestFinder_resumesAndStopsMappedChat(t *testing.T) {
 
 func TestFinder_doesNotAbortAnswerOverLimit(t *testing.T) {
 	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
-		r := s.ask("room", "Count")
-		r.until(`"delta":"1 "`)
-		move()
+		r := s.askAndMove("room", move)
 		others := []*reply{s.ask("a", "Count"), s.ask("b", "Count"), s.ask("c", "Count")}
 		assert.Contains(t, s.status(429, s.send("GET", "/chat/room/stream", "")).body(), `"too_many_streams"`)
 		assert.Contains(t, r.frames(), "[DONE]")
@@ -157,9 +160,7 @@ func TestFinder_doesNotAbortAnswerOverLimit(t *testing.T) {
 
 func TestFinder_stopsAnswerOverLimit(t *testing.T) {
 	withTwoServers(t, func(t *testing.T, s *site, _ *sharedAnswers, move func()) {
-		r := s.ask("room", "Count")
-		r.until(`"delta":"1 "`)
-		move()
+		r := s.askAndMove("room", move)
 		others := []*reply{s.ask("a", "Count"), s.ask("b", "Count"), s.ask("c", "Count")}
 		assert.Contains(t, s.status(200, s.send("POST", "/chat/room/stop", "{}")).body(), `"stopped":true`)
 		assert.Contains(t, r.frames(), `{"type":"abort"}`)

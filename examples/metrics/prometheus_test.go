@@ -49,8 +49,12 @@ func TestDashboard_showsRunWithMockServer(t *testing.T) {
 		}
 	}
 	if file := os.Getenv("METRICS_PICTURE"); file != "" {
-		time.Sleep(time.Minute)
 		prom.interval = "10s"
+		expression := dashboard.Panels[0].Targets[0].Expr
+		require.EventuallyWithT(t, func(t *assert.CollectT) {
+			points := prom.query(t, expression)[0].Values
+			require.Greater(t, points[len(points)-1].at-points[0].at, 60.0)
+		}, 3*time.Minute, time.Second, "a minute of data")
 		require.NoError(t, os.WriteFile(file, draw(t, prom, dashboard), 0o644))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -95,25 +94,6 @@ func TestNginx_passesFirstByteBeforeAnyEvent(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 			s.backend.Expect(t, "ai:abort", nil)
 		})
-	}
-}
-
-// An answer that is silent for more than nginx's proxy_read_timeout of 60 s.
-// PARLEY_WEB_SILENCE=65s runs it.
-func TestNginx_keepsResponseOpenWithDefaults(t *testing.T) {
-	silence, err := time.ParseDuration(os.Getenv("PARLEY_WEB_SILENCE"))
-	if err != nil {
-		t.Skip("PARLEY_WEB_SILENCE=65s runs it")
-	}
-	s := newSite(t, chathttp.Config{}, nil)
-	response := askOver(t, behindNginx(t, s, ""), "AI SDK", "silent")
-	lines := bufio.NewReader(response.Body)
-	for comments := 0; comments <= int(silence/chathttp.DefaultKeepAlive); {
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err, "after %d comments", comments)
-		if line == ":\n" {
-			comments++
-		}
 	}
 }
 
